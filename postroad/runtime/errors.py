@@ -1,0 +1,53 @@
+"""Three families of failure, in one place.
+
+`Retry`   the world is not ready: try again later, nothing is lost
+`Reject`  this message can never work: end it, record why
+Bug       any other exception: park the message in DEADLETTER and raise the alarm
+
+and what a person sees: `PostroadError` and its exit code.
+"""
+
+from __future__ import annotations
+
+
+class PostroadError(Exception):
+    """One clear line for a person: what is wrong, and how to mend it. Exit code 1."""
+
+    exit_code = 1
+
+
+class SettingsError(PostroadError):
+    """The settings are wrong; nothing was started. Exit code 2."""
+
+    exit_code = 2
+
+
+class UsageError(PostroadError):
+    """The command line or its input is wrong; nothing was changed. Exit code 2."""
+
+    exit_code = 2
+
+
+class Retry(Exception):
+    """Give the message back and see it again after `delay` seconds."""
+
+    def __init__(self, reason: str, delay: float = 1.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.delay = delay
+
+
+class Reject(Exception):
+    """End the message for good and record the reason in DEADLETTER."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Conflict(Exception):
+    """A publish expected another last sequence: somebody was faster, or it was done before."""
+
+
+class BrokerUnavailable(Retry):
+    """The broker did not store a message in time; it may or may not have it."""

@@ -1,0 +1,48 @@
+"""A list: its settings (Mailman's names, safer defaults) and its events."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from schemas.envelope import Event
+
+Action = Literal["defer", "accept", "hold", "reject", "discard"]
+
+
+class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """Settings of one list. `personalize`: `individual` sends each member an own copy (VERP),
+    `none` shares one copy among many recipients. `sub_address` is the form of the addresses we
+    generate: `team-owner@`, `team+owner@`, or none at all. A `subject_prefix` of None means
+    `[Name] ` from the display name; an empty one means no prefix.
+    """
+
+    display_name: str = ""
+    description: str = ""
+    subject_prefix: str | None = None
+    default_member_action: Action = "defer"
+    default_nonmember_action: Action = "hold"
+    personalize: Literal["individual", "none"] = "individual"
+    sub_address: Literal["dash", "plus", "none"] = "dash"
+    acceptable_aliases: tuple[str, ...] = ()
+
+
+class ListCreated(Event, tag="list_created", kw_only=True):
+    """A list came to be. `slug` is its name in subjects: fixed, never used again."""
+
+    slug: str
+    address: str
+    settings: ListSettings
+
+
+class ListConfigured(Event, tag="list_configured", kw_only=True):
+    """Settings changed: name to (old, new)."""
+
+    changes: dict[str, tuple[object, object]]
+
+
+class ListClosed(Event, tag="list_closed", kw_only=True):
+    """The list takes no more mail; its history stays."""
+
+    reason: str = ""

@@ -1,0 +1,79 @@
+"""What is known of a mail's bytes, as data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Base of the plain records inside events."""
+
+
+class RawRef(Data, kw_only=True):
+    """Where the bytes of a mail lie in the RAW stream.
+
+    part 0 is the original, part 1 a body the router had to change. `size` in octets,
+    `sha256` in hex over exactly those octets, `head` the offset at which the body begins
+    (after the empty line; equal to `size` where there is no body).
+    """
+
+    mail_id: str
+    part: int = 0
+    chunks: int
+    size: int
+    sha256: str
+    head: int
+
+
+class Mailbox(Data, kw_only=True):
+    """One address as it stood in a header: normalised address and decoded display name."""
+
+    address: str
+    name: str = ""
+
+
+class HeaderFacts(Data, kw_only=True):
+    """What the header scanner found; every field is bounded and safe to print.
+
+    Addresses are normalised by `postroad.mail.addresses.normalise`; what did not parse is not
+    in them but is named in `oddities`. `trusted` holds, for each lower-case header name the
+    source was told to trust, its addresses from above the first `Received` only.
+    """
+
+    message_id: str = ""
+    from_: tuple[Mailbox, ...] = ()
+    sender: str = ""
+    reply_to: tuple[Mailbox, ...] = ()
+    to: tuple[Mailbox, ...] = ()
+    cc: tuple[Mailbox, ...] = ()
+    subject: str = ""
+    date: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    return_path: str | None = None  # "" is the null sender <>, None is no such header
+    list_ids: tuple[str, ...] = ()  # lower case, without brackets and description
+    list_posts: tuple[str, ...] = ()  # addresses of List-Post
+    been_there: tuple[str, ...] = ()  # X-BeenThere addresses
+    received: int = 0
+    auto_submitted: str = ""  # lower case keyword, without parameters
+    precedence: str = ""
+    vendor_auto: tuple[str, ...] = ()  # names of vendor auto-reply headers present
+    content_type: str = ""  # lower case type/subtype of the whole mail
+    report_type: str = ""  # report-type parameter, lower case
+    auth_results: tuple[str, ...] = ()
+    trusted: dict[str, tuple[str, ...]] = {}
+    oddities: tuple[str, ...] = ()
+
+
+class HeaderEdit(Data, kw_only=True):
+    """One change to a header block, applied in order by `postroad.mail.edits`.
+
+    `remove` deletes every field of that name; `set` replaces the first (keeping its place) and
+    deletes the others, adding at the end where there is none; `add` appends a field.
+    """
+
+    op: Literal["add", "remove", "set"]
+    name: str
+    value: str = ""

@@ -1,0 +1,268 @@
+"""Events of the road: mail.received, mail.routed, mail.send, delivery, deadletter.
+
+These names are the storage format and are permanent.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from schemas.envelope import Event
+from schemas.mail import Data, HeaderEdit, HeaderFacts, RawRef
+
+# --- mail.received.<source>.<mail_id> ------------------------------------------------------
+
+
+class Origin(Data, kw_only=True):
+    """Where a mail was found. `arrived` is the server's own date (IMAP INTERNALDATE)."""
+
+    source: str
+    folder: str = ""
+    uidvalidity: int = 0
+    uid: int = 0
+    arrived: datetime | None = None
+
+
+class MailReceived(Event, tag="mail_received", kw_only=True):
+    """A mail is safe in RAW. `envelope_to` is empty where the source knows no envelope."""
+
+    mail_id: str
+    origin: Origin
+    raw: RawRef
+    facts: HeaderFacts
+    envelope_from: str | None = None
+    envelope_to: tuple[str, ...] = ()
+
+
+class MailRefused(Event, tag="mail_refused", kw_only=True):
+    """A mail was left on its server: too large, or too old after a UIDVALIDITY change."""
+
+    mail_id: str
+    origin: Origin
+    size: int
+    reason: Literal["too_large", "stale", "unreadable"]
+    detail: str = ""
+
+
+# --- mail.routed.<kind>.<list>.<mail_id> -----------------------------------------------------
+
+
+class RuleHit(Data, kw_only=True):
+    """One rule that hit, and why, in plain words."""
+
+    rule: str
+    reason: str
+
+
+class AsOf(Data, kw_only=True):
+    """The stream sequences a roster had folded when it answered."""
+
+    membership: int = 0
+    people: int = 0
+
+
+class PostRouted(Event, tag="post_routed", kw_only=True):
+    """A mail is a post to this list: edit these headers and fan it out."""
+
+    mail_id: str
+    list: str
+    raw: RawRef
+    edits: tuple[HeaderEdit, ...] = ()
+    personal: bool = True
+    author: str = ""  # person id, empty where unknown
+    as_of: AsOf = AsOf()
+    settings: int = 0  # LISTS sequence of the settings that decided
+    rule: str = ""  # what accepted it
+    subject: str = ""
+    message_id: str = ""
+
+
+class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):
+    """A mail to `-owner`: goes unmoderated to owners and moderators."""
+
+    mail_id: str
+    list: str
+    raw: RawRef
+    edits: tuple[HeaderEdit, ...] = ()
+    as_of: AsOf = AsOf()
+    settings: int = 0
+    subject: str = ""
+    message_id: str = ""
+
+
+class CommandRouted(Event, tag="command_routed", kw_only=True):
+    """A mail to a command address (`-join`, `-leave`, `-confirm`, `-request`)."""
+
+    mail_id: str
+    list: str
+    command: str
+    token: str = ""
+    raw: RawRef
+    settings: int = 0
+
+
+class BounceRouted(Event, tag="bounce_routed", kw_only=True):
+    """A mail to the bounce address of a list."""
+
+    mail_id: str
+    list: str
+    token: str = ""
+    raw: RawRef
+    settings: int = 0
+
+
+class MailStopped(Event, tag="mail_stopped", kw_only=True):
+    """A mail was held, rejected or discarded; the subject's kind says which."""
+
+    mail_id: str
+    list: str
+    verdict: Literal["held", "rejected", "discarded"]
+    hits: tuple[RuleHit, ...]
+    raw: RawRef
+    author: str = ""
+    settings: int = 0
+    subject: str = ""
+    message_id: str = ""
+
+
+class MailUnrouted(Event, tag="mail_unrouted", kw_only=True):
+    """A mail is for none of our lists; it stays visible (`postroad post ls --unrouted`)."""
+
+    mail_id: str
+    raw: RawRef
+    reason: str
+    subject: str = ""
+    message_id: str = ""
+
+
+class FanoutDone(Event, tag="fanout_done", kw_only=True):
+    """Every chunk of a post is queued. The lasting key of a fan-out: outlives the chunks."""
+
+    mail_id: str
+    list: str
+    audience: int
+    chunks: int
+    as_of: AsOf = AsOf()
+
+
+# --- mail.send.<now|bulk>.<list>.<mail_id>.<chunk> ------------------------------------------
+
+
+class Copy(Data, kw_only=True):
+    """How each copy of a post looks; the same for every chunk of it.
+
+    `bounces` and `leave` are local part and domain around a token: `bounces = ("team-bounces+",
+    "@example.org")` gives `team-bounces+TOKEN@example.org`. `post` is the number in VERP
+    tokens: the ROUTED sequence (48 bits).
+    """
+
+    raw: RawRef
+    edits: tuple[HeaderEdit, ...] = ()
+    personal: bool = True
+    list: str
+    list_address: str
+    bounces: tuple[str, str]
+    leave: tuple[str, str] = ("", "")
+    unsubscribe_url: str = ""  # prefix of the https link, empty where [web] is off
+    post: int
+
+
+class ChunkQueued(Event, tag="chunk_queued", kw_only=True):
+    """Send this copy to these people. `people[i]` is reached at `addresses[i]`.
+
+    `numbers[i]` is the recipient number within the post (32 bits); where `numbers` is empty it
+    is `first + i`. `attempt` counts retries; `since` is when the first attempt was queued.
+    """
+
+    mail_id: str
+    list: str
+    chunk: str
+    first: int = 0
+    people: tuple[str, ...]
+    addresses: tuple[str, ...]
+    numbers: tuple[int, ...] = ()
+    last: bool = False
+    attempt: int = 0
+    since: datetime | None = None
+    copy: Copy
+
+
+class FanoutProgressed(Event, tag="fanout_progressed", kw_only=True):
+    """Chunks up to (not including) `chunk` are queued; the next starts after `person`."""
+
+    mail_id: str
+    list: str
+    chunk: int
+    count: int
+    person: str
+
+
+# --- delivery.<list>.<mail_id>.<chunk> --------------------------------------------------------
+
+
+class Failure(Data, kw_only=True):
+    """What a relay said of one recipient, by its index in the chunk. No address in `text`."""
+
+    index: int
+    code: int  # SMTP code; 0 where the connection broke
+    enhanced: str = ""
+    text: str = ""
+    kind: Literal["deferred", "failed"]
+
+
+class Outcome(Data, kw_only=True):
+    """What became of a window [start, end): all accepted, but for `failures`."""
+
+    start: int
+    end: int
+    code: int = 250
+    text: str = ""
+    failures: tuple[Failure, ...] = ()
+    possible_duplicate: bool = False
+    ms: int = 0
+
+
+class Intent(Data, kw_only=True):
+    """A window about to be sent: written, and acknowledged, before its DATA."""
+
+    start: int
+    end: int
+    people: tuple[str, ...]
+
+
+class WindowRecorded(Event, tag="window_recorded", kw_only=True):
+    """One ledger entry: the outcome of the window before, and the intent of the next.
+
+    `finished` closes the chunk for good. `deferred` are all indices still owed a retry, so a
+    successor needs only the last entry. A chunk of one window has only an outcome, and names
+    its people there.
+    """
+
+    mail_id: str
+    list: str
+    chunk: str
+    outcome: Outcome | None = None
+    intent: Intent | None = None
+    people: tuple[str, ...] = ()
+    relay: str = ""
+    worker: str = ""
+    deferred: tuple[int, ...] = ()
+    finished: bool = False
+
+
+# --- deadletter.> ------------------------------------------------------------------------------
+
+
+class Parked(Event, tag="parked", kw_only=True):
+    """A message nobody could process, kept with its bytes and the way back."""
+
+    stream: str
+    seq: int
+    subject: str
+    durable: str
+    reason: str
+    family: Literal["reject", "bug"]
+    trace: str = ""
+    attempts: int = 0
+    data: bytes = b""

@@ -1,0 +1,188 @@
+"""The whole vocabulary: streams, subjects, durables, and which service may publish what.
+
+Subject tokens are slugs, ids and numbers. No address ever stands in a subject.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+DAY = 86_400
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """One JetStream stream. `max_age` in seconds, 0 for none: streams that are kept "until
+    finished" have none, because age alone would delete unfinished work."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_age: int = 0
+    atomic: bool = False
+    schedules: bool = False
+    per_subject: int = -1
+    relaxed: bool = False  # acknowledged before the disk has it: telemetry only
+    about: str
+
+
+STREAMS: tuple[Stream, ...] = (
+    Stream(name="RAW", subjects=("raw.>",), atomic=True, about="message bytes in chunks"),
+    Stream(name="RECEIVED", subjects=("mail.received.>",), about="mail taken from a source"),
+    Stream(
+        name="ROUTED", subjects=("mail.routed.>",), max_age=400 * DAY, about="what was decided"
+    ),
+    Stream(
+        name="SEND",
+        subjects=("mail.send.>", "mail.fanout.>", "mail.retry.>"),
+        atomic=True,
+        schedules=True,
+        about="copies to send, fan-out progress, scheduled retries",
+    ),
+    Stream(name="DELIVERY", subjects=("delivery.>",), max_age=90 * DAY, about="the ledger"),
+    Stream(name="MEMBERSHIP", subjects=("membership.>",), atomic=True, about="who joined and left"),
+    Stream(name="LISTS", subjects=("lists.>",), about="lists and their settings"),
+    Stream(name="PEOPLE", subjects=("people.>",), atomic=True, about="addresses, until erased"),
+    Stream(
+        name="DEADLETTER",
+        subjects=(
+            "deadletter.>",
+            "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",
+            "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>",
+        ),
+        about="what nobody could process",
+    ),
+    Stream(
+        name="SPANS", subjects=("spans.>",), max_age=7 * DAY, relaxed=True, about="finished spans"
+    ),
+    Stream(
+        name="KV_CHECKPOINTS",
+        subjects=("$KV.CHECKPOINTS.>",),
+        per_subject=1,
+        about="where each source stands (a NATS KV bucket)",
+    ),
+)
+
+
+class Durable(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable pull consumer."""
+
+    name: str
+    stream: str
+    filters: tuple[str, ...]
+    about: str
+
+
+ROUTER = Durable(
+    name="router", stream="RECEIVED", filters=("mail.received.>",), about="decides on mail"
+)
+FANOUT = Durable(
+    name="fanout",
+    stream="ROUTED",
+    filters=("mail.routed.post.>", "mail.routed.owner.>"),
+    about="turns posts into chunks",
+)
+SENDER_NOW = Durable(
+    name="sender-now", stream="SEND", filters=("mail.send.now.>",), about="small posts, notices"
+)
+SENDER_BULK = Durable(
+    name="sender-bulk", stream="SEND", filters=("mail.send.bulk.>",), about="large fan-outs"
+)
+DURABLES: tuple[Durable, ...] = (ROUTER, FANOUT, SENDER_NOW, SENDER_BULK)
+
+# Who may publish what; deploy/nats mirrors this as permissions.
+PRODUCERS: dict[str, tuple[str, ...]] = {
+    "ingest": ("raw.>", "mail.received.>", "$KV.CHECKPOINTS.>", "spans.>", "deadletter.>"),
+    "router": ("raw.>", "mail.routed.>", "spans.>", "deadletter.>"),
+    "membership": (
+        "mail.send.>",
+        "mail.fanout.>",
+        "mail.routed.done.>",
+        "membership.>",
+        "lists.>",
+        "people.>",
+        "spans.>",
+        "deadletter.>",
+    ),
+    "sender": ("delivery.>", "mail.retry.>", "spans.>", "deadletter.>"),
+}
+
+Kind = Literal[
+    "post", "command", "bounce", "held", "rejected", "discarded", "owner", "done", "unrouted"
+]
+NO_LIST = "none"  # stands for the list in `mail.routed.unrouted.none.<mail_id>`; no slug is "none"
+
+
+def raw(mail_id: str, part: int, index: int) -> str:
+    """Subject of one chunk of bytes."""
+    return f"raw.{mail_id}.{part}.{index}"
+
+
+def received(source: str, mail_id: str) -> str:
+    """Subject of a mail taken from a source."""
+    return f"mail.received.{source}.{mail_id}"
+
+
+def routed(kind: Kind, list_: str, mail_id: str) -> str:
+    """Subject of a decision."""
+    return f"mail.routed.{kind}.{list_}.{mail_id}"
+
+
+def decided(list_: str, mail_id: str) -> str:
+    """Filter over every decision on one mail and list; at most one, plus its `done`."""
+    return f"mail.routed.*.{list_}.{mail_id}"
+
+
+def send(lane: Literal["now", "bulk"], list_: str, mail_id: str, chunk: str) -> str:
+    """Subject of a chunk to send."""
+    return f"mail.send.{lane}.{list_}.{mail_id}.{chunk}"
+
+
+def fanout(list_: str, mail_id: str) -> str:
+    """Subject of the progress of a fan-out."""
+    return f"mail.fanout.{list_}.{mail_id}"
+
+
+def retry(list_: str, mail_id: str, chunk: str) -> str:
+    """Subject of a scheduled retry; `chunk` already ends in r<n>."""
+    return f"mail.retry.{list_}.{mail_id}.{chunk}"
+
+
+def delivery(list_: str, mail_id: str, chunk: str) -> str:
+    """Subject of a chunk's ledger."""
+    return f"delivery.{list_}.{mail_id}.{chunk}"
+
+
+def membership(list_: str, person: str) -> str:
+    """Subject of one person's life on one list."""
+    return f"membership.{list_}.{person}"
+
+
+def lists(list_: str) -> str:
+    """Subject of one list."""
+    return f"lists.{list_}"
+
+
+def people(key: str) -> str:
+    """Subject of one address; `key` is its HMAC in hex."""
+    return f"people.{key}"
+
+
+def deadletter(durable: str, stream: str, seq: int) -> str:
+    """Subject of a parked message."""
+    return f"deadletter.{durable}.{stream}.{seq}"
+
+
+def spans(trace_id: str) -> str:
+    """Subject of a trace's spans: one of 16 shards, so that a flush is few messages."""
+    return f"spans.{trace_id[-1]}"
+
+
+def checkpoint(source: str) -> str:
+    """Subject of a source's checkpoint in the KV bucket CHECKPOINTS."""
+    return f"$KV.CHECKPOINTS.{source}"
+
+
+def command(name: str) -> str:
+    """NATS micro endpoint of a membership command."""
+    return f"postroad.membership.{name}"
