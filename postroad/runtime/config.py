@@ -1,0 +1,200 @@
+"""Postroad's settings: one TOML file, every value overridable from the environment.
+
+`Config.load` reads `postroad.toml`, lays POSTROAD_SECTION__KEY variables over it (see
+settings_reader) and checks everything; all problems are reported at once, in one SettingsError.
+Nothing here opens a connection, and secrets are read only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from postroad.runtime import secretfile, settings_checks
+from postroad.runtime.errors import SettingsError
+from postroad.runtime.quantities import duration, size
+from postroad.runtime.settings import (
+    Alarm,
+    BrokerSettings,
+    Domain,
+    Relay,
+    Site,
+    Source,
+    Telemetry,
+    Web,
+)
+from postroad.runtime.settings_reader import Reader, read_toml
+
+__all__ = [
+    "Alarm",
+    "BrokerSettings",
+    "Config",
+    "Domain",
+    "Relay",
+    "Site",
+    "Source",
+    "Telemetry",
+    "Web",
+    "duration",
+    "size",
+]
+
+PLACES = (Path("postroad.toml"), Path("/etc/postroad/postroad.toml"))
+
+_SINGLE: dict[str, type[msgspec.Struct]] = {
+    "site": Site,
+    "broker": BrokerSettings,
+    "alarm": Alarm,
+    "telemetry": Telemetry,
+    "web": Web,
+}
+_REPEATED: dict[str, type[msgspec.Struct]] = {
+    "domain": Domain,
+    "source": Source,
+    "relay": Relay,
+}
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of one installation.
+
+    `path` is the file they came from. `web` is None when there is no [web] section. `domain`
+    always holds the domain of [site] as well. `warnings` are lines about settings that work
+    and are still unwise; whoever starts something shows them once.
+    """
+
+    path: Path
+    site: Site
+    broker: BrokerSettings = BrokerSettings()
+    domain: tuple[Domain, ...] = ()
+    source: tuple[Source, ...] = ()
+    relay: tuple[Relay, ...] = ()
+    alarm: Alarm = Alarm()
+    telemetry: Telemetry = Telemetry()
+    web: Web | None = None
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path | None, environ: Mapping[str, str]) -> Config:
+        """Read, overlay and check; SettingsError (several lines if need be) when anything is wrong.
+
+        Without `path`: POSTROAD_CONFIG, ./postroad.toml, /etc/postroad/postroad.toml.
+        """
+        file = _find(path, environ).absolute()
+        reader = Reader(read_toml(file), _SINGLE, _REPEATED, file.parent)
+        reader.overlay(environ)
+        domains = reader.entries("domain", Domain)
+        relays = reader.entries("relay", Relay)
+        site = _completed(reader.section("site", Site) or Site(), domains, file.parent)
+        sources = tuple(
+            msgspec.structs.replace(source, max_size=source.max_size or site.max_mail_size)
+            for source in reader.entries("source", Source)
+        )
+        config = cls(
+            path=file,
+            site=site,
+            broker=reader.section("broker", BrokerSettings) or BrokerSettings(),
+            domain=_with(site.domain, domains),
+            source=sources,
+            relay=relays,
+            alarm=reader.section("alarm", Alarm) or Alarm(),
+            telemetry=reader.section("telemetry", Telemetry) or Telemetry(),
+            web=reader.section("web", Web),
+        )
+        problems = [*reader.problems, *_checked(config)]
+        if problems:
+            raise SettingsError(_report(file, problems))
+        warnings = settings_checks.warn(sources, relays, config._secret_files())
+        return msgspec.structs.replace(config, warnings=tuple(warnings))
+
+    def site_key(self) -> bytes:
+        """32 random bytes that every HMAC of this installation rests on.
+
+        From secret_file; when that is unset, from state_dir/site.key, which is created (0600).
+        Losing it orphans every address: PEOPLE can no longer be found by it.
+        """
+        if self.site.secret_file is not None:
+            return secretfile.read_key(self.site.secret_file)
+        return secretfile.create_key(self.site.state_dir / "site.key")
+
+    def check_secrets(self) -> None:
+        """Read every secret once; SettingsError listing each that is missing or empty.
+
+        For whatever starts services, so that a wrong file is told before anything runs. A
+        plain command loads settings without it: its user may have no right to the passwords.
+        """
+        problems = []
+        for account in self._accounts():
+            if account.password_file is not None:
+                try:
+                    account.password()
+                except SettingsError as error:
+                    problems.append(str(error))
+        if self.site.secret_file is not None:
+            try:
+                self.site_key()
+            except SettingsError as error:
+                problems.append(str(error))
+        if problems:
+            raise SettingsError(_report(self.path, problems))
+
+    def _accounts(self) -> tuple[Source | Relay, ...]:
+        return (*self.source, *self.relay)
+
+    def _secret_files(self) -> list[Path]:
+        paths = [self.site.secret_file, self.broker.creds_file]
+        paths += [account.password_file for account in self._accounts()]
+        return [path for path in paths if path is not None]
+
+
+def _find(path: Path | None, environ: Mapping[str, str]) -> Path:
+    if path is not None:
+        return path
+    if environ.get("POSTROAD_CONFIG"):
+        return Path(environ["POSTROAD_CONFIG"])
+    for place in PLACES:
+        if place.exists():
+            return place
+    raise SettingsError(
+        f"there are no settings: neither {PLACES[0]} here nor {PLACES[1]} exists; "
+        "write one (README.md has an example), or name yours with --config FILE; "
+        "to look around first, run: postroad demo"
+    )
+
+
+def _completed(site: Site, domains: tuple[Domain, ...], folder: Path) -> Site:
+    domain = (site.domain or (domains[0].name if domains else "")).lower()
+    return msgspec.structs.replace(
+        site,
+        domain=domain,
+        base_url=(site.base_url or f"https://{domain}").rstrip("/"),
+        state_dir=folder / site.state_dir,
+    )
+
+
+def _with(name: str, domains: tuple[Domain, ...]) -> tuple[Domain, ...]:
+    lowered = tuple(msgspec.structs.replace(d, name=d.name.lower()) for d in domains)
+    if any(domain.name == name for domain in lowered):
+        return lowered
+    return (*lowered, Domain(name=name))
+
+
+def _checked(config: Config) -> list[str]:
+    if not config.site.domain:
+        return ['[site] domain is missing: the domain of your lists, such as "lists.example.org"']
+    return [
+        *settings_checks.check_site(config.site),
+        *settings_checks.check_broker(config.broker),
+        *settings_checks.check_telemetry(config.telemetry),
+        *settings_checks.check_domains(config.domain, config.relay),
+        *settings_checks.check_sources(config.source, config.domain),
+        *settings_checks.check_relays(config.relay),
+    ]
+
+
+def _report(file: Path, problems: list[str]) -> str:
+    if len(problems) == 1:
+        return f"{file}: {problems[0]}"
+    return "\n".join([f"{file}: {len(problems)} problems", *(f"  {line}" for line in problems)])

@@ -1,0 +1,36 @@
+"""Durations and sizes as people write them in settings: "60s", "25MB"."""
+
+from __future__ import annotations
+
+import re
+
+from postroad.runtime.errors import SettingsError
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_BYTES = {
+    "": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+}
+_FORM = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
+
+
+def duration(text: str) -> float:
+    """Seconds in `"500ms"`, `"60s"`, `"5m"`, `"2h"`, `"30d"`; SettingsError for anything else."""
+    return _quantity(text, _SECONDS, 'a duration such as "60s" or "5m" (ms, s, m, h, d)')
+
+
+def size(text: str) -> int:
+    """Bytes in `"40KB"`, `"25MB"` (decimal), `"1MiB"` (binary), `"1024"`; else SettingsError."""
+    return int(_quantity(text, _BYTES, 'a size such as "40KB" or "25MB" (KB, MB, GB, KiB, MiB)'))
+
+
+def _quantity(text: str, units: dict[str, float] | dict[str, int], wanted: str) -> float:
+    match = _FORM.fullmatch(text)
+    if match is None or match[2].lower() not in units:
+        raise SettingsError(f'"{text}" is not {wanted}')
+    return float(match[1]) * units[match[2].lower()]

@@ -1,0 +1,105 @@
+"""Secrets live in files of their own, never in settings, environment or argv."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from postroad.runtime.errors import SettingsError
+
+KEY_BYTES = 32
+
+
+def read_secret(path: Path, what: str) -> str:
+    """The text of a secret file without surrounding white space.
+
+    Raises SettingsError naming `what`, the file and the remedy when it is missing, unreadable,
+    empty or not UTF-8. The content is never part of a message.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise SettingsError(f"{what}: {path} is not UTF-8 text") from None
+    except OSError as error:
+        raise SettingsError(f"{what}: {_complaint(path, error)}") from None
+    if not text:
+        raise SettingsError(f"{what}: {path} is empty; write the secret into it")
+    return text
+
+
+def exposed(path: Path) -> bool:
+    """Whether every user of this machine may read the file."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def private_directory(path: Path) -> None:
+    """Create a directory (0700) where there is none; SettingsError when that cannot be."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"[site] state_dir: {_complaint(path, error)}") from None
+
+
+def read_key(path: Path) -> bytes:
+    """32 bytes from a key file: its bytes when it holds exactly 32, else SHA-256 of its text.
+
+    Raises SettingsError when it is missing, unreadable, or holds fewer than 32 bytes.
+    """
+    what = "[site] secret_file"
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{what}: {_complaint(path, error)}") from None
+    if len(raw) == KEY_BYTES:
+        return raw
+    if len(raw.strip()) < KEY_BYTES:
+        raise SettingsError(
+            f"{what}: {path} holds fewer than {KEY_BYTES} bytes; "
+            f"make one with: openssl rand -hex 32 > {path}"
+        )
+    return hashlib.sha256(raw.strip()).digest()
+
+
+def create_key(path: Path) -> bytes:
+    """The key in `path`; made of 32 random bytes, mode 0600, where there is none yet.
+
+    Several processes may start at once: the key is written beside and linked into place, so
+    that all of them read the same 32 bytes, and is on the disk before anybody uses it.
+    """
+    private_directory(path.parent)
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        try:
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass  # another process was faster: its key is the key
+            finally:
+                draft.unlink()
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise SettingsError(f"[site] state_dir: {_complaint(path, error)}") from None
+    return read_key(path)
+
+
+def _complaint(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path} does not exist; create it, readable only by the user that runs Postroad"
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read by uid {os.geteuid()}; change its owner or mode"
+    return f"{path}: {(error.strerror or 'cannot be read').lower()}"

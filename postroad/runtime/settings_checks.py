@@ -1,0 +1,167 @@
+"""What types cannot say about settings: names that must be unique or exist, forms, warnings.
+
+Every check yields one line naming the section, the key and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from postroad.runtime.errors import SettingsError
+from postroad.runtime.quantities import duration, size
+from postroad.runtime.secretfile import exposed
+from postroad.runtime.settings import (
+    BrokerSettings,
+    Domain,
+    Relay,
+    Site,
+    Source,
+    Telemetry,
+)
+from postroad.runtime.settings_reader import nearest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # a token of NATS subjects and of keys in KV
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # RFC 1123 section 2.1
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def check_site(site: Site) -> Iterator[str]:
+    yield from _domain("[site] domain", site.domain)
+    yield from _url("[site] base_url", site.base_url, ("https", "http"))
+    yield from _quantity("[site] max_mail_size", site.max_mail_size, size)
+
+
+def check_broker(broker: BrokerSettings) -> Iterator[str]:
+    if broker.embedded:
+        if broker.replicas != 1:
+            yield "[broker] replicas: the embedded broker is one server; it has 1"
+    else:
+        for url in broker.url.split(","):
+            if not _is_url(url.strip(), ("nats", "tls")):
+                yield '[broker] url must be "embedded" or nats://HOST:4222 (several: with commas)'
+                break
+    yield from _quantity("[broker] ack_wait", broker.ack_wait, duration, least=1)
+    if broker.monitor_url:
+        yield from _url("[broker] monitor_url", broker.monitor_url, ("http", "https"))
+
+
+def check_telemetry(telemetry: Telemetry) -> Iterator[str]:
+    if telemetry.otlp_endpoint:
+        yield from _url("[telemetry] otlp_endpoint", telemetry.otlp_endpoint, ("http", "https"))
+
+
+def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterator[str]:
+    yield from _unique("domain", [domain.name for domain in domains])
+    for domain in domains:
+        where = f'[[domain]] "{domain.name}"'
+        yield from _domain(f"{where} name", domain.name)
+        if domain.relay:
+            yield from _known(f"{where} relay", domain.relay, [relay.name for relay in relays])
+        if domain.owner and domain.owner.count("@") != 1:
+            yield f'{where} owner: "{domain.owner}" is not an address'
+
+
+def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
+    yield from _unique("source", [source.name for source in sources])
+    for source in sources:
+        where = f'[[source]] "{source.name}"'
+        yield from _entry_name(where, source.name)
+        yield from _host(where, source.host)
+        if not source.user:
+            yield f"{where} user is empty"
+        if source.after not in ("seen", "delete") and not re.fullmatch("move:.+", source.after):
+            yield (f'{where} after: "{source.after}" is not one of "seen", "delete", "move:FOLDER"')
+        yield from _quantity(f"{where} poll", source.poll, duration, least=1)
+        yield from _quantity(f"{where} max_size", source.max_size, size)
+        if source.domain:
+            yield from _known(f"{where} domain", source.domain, [d.name for d in domains])
+        for header in source.recipient_headers:
+            if not re.fullmatch(r"[!-9;-~]+", header):  # RFC 5322 section 2.2: no colon, no space
+                yield f'{where} recipient_headers: "{header}" is not the name of a header'
+
+
+def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
+    yield from _unique("relay", [relay.name for relay in relays])
+    for relay in relays:
+        where = f'[[relay]] "{relay.name}"'
+        yield from _entry_name(where, relay.name)
+        yield from _host(where, relay.host)
+        if bool(relay.user) != (relay.password_file is not None):
+            missing = "password_file" if relay.user else "user"
+            yield f"{where}: {missing} is missing; a login needs user and password_file"
+
+
+def warn(sources: Sequence[Source], relays: Sequence[Relay], keys: Sequence[Path]) -> Iterator[str]:
+    """What works and is still unwise."""
+    if not sources:
+        yield "there is no [[source]]: no mail will be read"
+    if not relays:
+        yield "there is no [[relay]]: no mail will be sent"
+    for path in keys:
+        if exposed(path):
+            yield f"{path} is readable by everybody on this machine; run: chmod o-r {path}"
+    yield from (_in_the_clear("source", s) for s in sources if _exposes_password(s))
+    yield from (_in_the_clear("relay", r) for r in relays if _exposes_password(r))
+
+
+def _exposes_password(account: Source | Relay) -> bool:
+    return account.tls == "none" and bool(account.user) and account.host not in _LOOPBACK
+
+
+def _in_the_clear(section: str, account: Source | Relay) -> str:
+    return (
+        f'[[{section}]] "{account.name}": tls = "none" sends the password in the clear '
+        f"to {account.host}"
+    )
+
+
+def _unique(section: str, names: Sequence[str]) -> Iterator[str]:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f'[[{section}]] "{name}" stands {names.count(name)} times; give each its own name'
+
+
+def _known(where: str, name: str, names: Sequence[str]) -> Iterator[str]:
+    if name not in names:
+        yield f'{where}: there is no "{name}"{nearest(name, names)}'
+
+
+def _entry_name(where: str, name: str) -> Iterator[str]:
+    if not _NAME.fullmatch(name):
+        yield f"{where} name: use up to 63 of a-z, 0-9, - and _"
+
+
+def _host(where: str, host: str) -> Iterator[str]:
+    if not re.fullmatch(r"[A-Za-z0-9._:-]+", host):
+        yield f'{where} host: "{host}" is not the name or address of a host'
+
+
+def _domain(where: str, name: str) -> Iterator[str]:
+    if not _DOMAIN.fullmatch(name.lower()):
+        yield f'{where}: "{name}" is not a mail domain such as "lists.example.org"'
+
+
+def _url(where: str, url: str, schemes: tuple[str, ...]) -> Iterator[str]:
+    if not _is_url(url, schemes):
+        yield f"{where}: not a URL of the form {schemes[0]}://HOST"
+
+
+def _is_url(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, an open bracket
+        return False
+
+
+def _quantity(
+    where: str, text: str, read: Callable[[str], float], least: float = 0.001
+) -> Iterator[str]:
+    try:
+        if read(text) < least:
+            yield f'{where}: "{text}" is too small'
+    except SettingsError as error:
+        yield f"{where}: {error}"

@@ -1,0 +1,243 @@
+"""TOML and environment → settings structs, with every problem listed at once.
+
+Environment names are `POSTROAD_SECTION__KEY`; entries of arrays are numbered
+(`POSTROAD_SOURCE__0__HOST`; the next free number adds one) or named
+(`POSTROAD_SOURCE__INBOX__HOST`, with `_` for `-` and `.`). They win over the file. A name that
+sets nothing is refused, except single-underscore names without a section, which are not settings
+(POSTROAD_CONFIG, POSTROAD_DEBUG, POSTROAD_CORPORA, POSTROAD_CRASHPOINT, POSTROAD_NO_SKIP), and
+the POSTROAD_*_SERVICE_HOST / _PORT family that Kubernetes adds on its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+
+from postroad.runtime.errors import SettingsError
+from postroad.runtime.settings import LATER, LATER_VALUES
+
+Table = dict[str, Any]
+S = TypeVar("S", bound=msgspec.Struct)
+
+_PREFIX = "POSTROAD_"
+_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_\w+)?")
+
+
+def read_toml(path: Path) -> Table:
+    """The settings file as tables. SettingsError, one line, when it is no readable TOML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        raise SettingsError(f"{path}: {reason}") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {_one_line(error)}") from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean "X"?`, or the whole choice when nothing is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f'; did you mean "{close[0]}"?'
+    return f" (there are: {', '.join(names)})" if names else ""
+
+
+class Reader:
+    """Builds sections from tables; `problems` collects one line for everything wrong.
+
+    `single` and `repeated` map section names to their structs ([site], [[source]]).
+    """
+
+    def __init__(
+        self,
+        tables: Table,
+        single: Mapping[str, type[msgspec.Struct]],
+        repeated: Mapping[str, type[msgspec.Struct]],
+        folder: Path,
+    ) -> None:
+        self.problems: list[str] = []
+        self._types = {**single, **repeated}
+        self._folder = folder
+        self._tables: dict[str, Table] = {}
+        self._arrays: dict[str, list[Table]] = {name: [] for name in repeated}
+        for section, value in tables.items():
+            if section in single and isinstance(value, dict):
+                self._tables[section] = dict(value)
+            elif section in repeated and isinstance(value, list) and _all_tables(value):
+                self._arrays[section] = [dict(entry) for entry in value]
+            elif section in single:
+                self.problems.append(f"{section} must be one table: write [{section}]")
+            elif section in repeated:
+                self.problems.append(f"{section} must be repeatable: write [[{section}]]")
+            else:
+                self.problems.append(f'unknown section "{section}"{nearest(section, self._types)}')
+
+    def overlay(self, environ: Mapping[str, str]) -> None:
+        """Lay POSTROAD_ variables over the tables."""
+        for name in sorted(environ, key=_counting):
+            if name.startswith(_PREFIX):
+                problem = self._overlay(name, environ[name])
+                if problem:
+                    self.problems.append(f"{name}: {problem}")
+
+    def section(self, name: str, kind: type[S]) -> S | None:
+        """The struct of `[name]` without its wrong values, or None when it is absent."""
+        if name not in self._tables:
+            return None
+        return self._build(kind, name, self._tables[name], f"[{name}]")
+
+    def entries(self, name: str, kind: type[S]) -> tuple[S, ...]:
+        """The structs of every `[[name]]` that has what it needs, in the order of the file."""
+        built: list[S] = []
+        for index, table in enumerate(self._arrays[name]):
+            where = f'[[{name}]] "{table["name"]}"' if "name" in table else f"[[{name}]] {index}"
+            entry = self._build(kind, name, table, where)
+            if entry is not None:
+                built.append(entry)
+        return tuple(built)
+
+    def _overlay(self, name: str, text: str) -> str | None:
+        section, *rest = name.removeprefix(_PREFIX).split("__")
+        section = section.lower()
+        if not rest:
+            return self._stray(section)
+        if section not in self._types:
+            return f'unknown section "{section}"{nearest(section, self._types)}'
+        if section in self._arrays:
+            label = rest.pop(0)
+            table = self._entry(section, label)
+            if table is None:
+                names = [str(e["name"]) for e in self._arrays[section] if "name" in e]
+                return f'there is no [[{section}]] "{label}"{nearest(label.lower(), names)}'
+        else:
+            table = self._tables.setdefault(section, {})
+        key = rest[0].lower() if rest else ""
+        fields = _fields(self._types[section])
+        if key in LATER.get(section, {}):
+            return _later(section, key, text)
+        if key not in fields or len(rest) > 1:
+            return f'there is no setting "{"__".join(rest).lower()}"{nearest(key, fields)}'
+        try:
+            table[key] = _typed(text, fields[key].type)
+        except msgspec.ValidationError as error:
+            return _wrong_choice(text, fields[key].type) or _plain(error)
+        return None
+
+    def _stray(self, section: str) -> str | None:
+        """A name without `__`: a slip of the pen when it spells a section and key."""
+        known, _, key = section.partition("_")
+        if known not in self._types or _KUBERNETES.search(section.upper()):
+            return None
+        form = "__0__" if known in self._arrays else "__"
+        return f"did you mean {_PREFIX}{known.upper()}{form}{key.upper() or 'KEY'}?"
+
+    def _entry(self, section: str, label: str) -> Table | None:
+        entries = self._arrays[section]
+        if label.isdecimal():
+            if int(label) == len(entries):
+                entries.append({})
+            return entries[int(label)] if int(label) < len(entries) else None
+        wanted = _folded(label)
+        return next((e for e in entries if _folded(str(e.get("name", ""))) == wanted), None)
+
+    def _build(self, kind: type[S], section: str, table: Table, where: str) -> S | None:
+        fields = _fields(kind)
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            problem = _later(section, key, value)
+            if problem:
+                self.problems.append(f"{where}: {problem}")
+            elif key in fields:
+                try:
+                    values[fields[key].name] = msgspec.convert(
+                        value, fields[key].type, dec_hook=self._decode
+                    )
+                except msgspec.ValidationError as error:
+                    wrong = _wrong_choice(value, fields[key].type) or _plain(error)
+                    self.problems.append(f"{where} {key}: {wrong}")
+            elif key not in LATER.get(section, {}):
+                hint = nearest(key, fields)
+                self.problems.append(f'{where}: unknown key "{key}"{hint}')
+        required = [key for key, field in fields.items() if field.required]
+        self.problems.extend(f"{where}: {key} is missing" for key in required if key not in table)
+        return kind(**values) if all(key in values for key in required) else None
+
+    def _decode(self, kind: type, value: object) -> object:
+        if kind is Path and isinstance(value, str) and value:
+            return self._folder / Path(value).expanduser()
+        raise ValueError("expected the path of a file")
+
+
+def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+def _later(section: str, key: str, value: object) -> str | None:
+    if key in LATER.get(section, {}) and value != LATER[section][key]:
+        return f"{key} is not available in this release; remove it"
+    if isinstance(value, str) and value in LATER_VALUES.get((section, key), ()):
+        return f"{section} {key} '{value}' is not available in this release"
+    return None
+
+
+def _typed(text: str, kind: Any) -> Any:
+    """An environment text as what its field holds; paths and texts stay text until built."""
+    if get_origin(kind) is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if _takes_text(kind):
+        return text
+    return msgspec.convert(text, kind, strict=False)
+
+
+def _takes_text(kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return all(isinstance(choice, str) for choice in get_args(kind))
+    return kind is str or Path in (kind, *get_args(kind))
+
+
+def _wrong_choice(value: object, kind: Any) -> str | None:
+    if get_origin(kind) is not Literal:
+        return None
+    choices = [str(choice) for choice in get_args(kind)]
+    return f'"{value}" is not one of {", ".join(choices)}'
+
+
+def _all_tables(value: list[object]) -> bool:
+    return all(isinstance(entry, dict) for entry in value)
+
+
+def _counting(name: str) -> list[tuple[int, str]]:
+    """Sorts SOURCE__2 before SOURCE__10, so that entries are added in their order."""
+    return [(int(part) if part.isdecimal() else 0, part) for part in name.split("__")]
+
+
+def _folded(label: str) -> str:
+    return re.sub(r"[-.]", "_", label).lower()
+
+
+def _plain(error: Exception) -> str:
+    text = _one_line(error).replace("`", "")
+    for technical, plain in (
+        ("Expected", "expected"),
+        ("int", "integer"),
+        ("str", "text"),
+    ):
+        text = re.sub(rf"\b{technical}\b", plain, text)
+    return text.replace("bool", "true or false").split(" - at ")[0]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
