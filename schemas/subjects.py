@@ -64,6 +64,29 @@ STREAMS: tuple[Stream, ...] = (
 )
 
 
+_FIRST_TOKENS = {
+    "raw": "RAW",
+    "mail.received": "RECEIVED",
+    "mail.routed": "ROUTED",
+    "mail.send": "SEND",
+    "mail.fanout": "SEND",
+    "mail.retry": "SEND",
+    "delivery": "DELIVERY",
+    "membership": "MEMBERSHIP",
+    "lists": "LISTS",
+    "people": "PEOPLE",
+    "deadletter": "DEADLETTER",
+    "spans": "SPANS",
+    "$KV.CHECKPOINTS": "KV_CHECKPOINTS",
+}
+
+
+def stream_of(subject: str) -> str:
+    """The stream that stores a subject. Raises KeyError for one that is not ours."""
+    first, _, rest = subject.partition(".")
+    return _FIRST_TOKENS.get(first) or _FIRST_TOKENS[f"{first}.{rest.partition('.')[0]}"]
+
+
 class Durable(msgspec.Struct, frozen=True, kw_only=True):
     """One durable pull consumer."""
 

