@@ -1,0 +1,69 @@
+"""Golden files: `events/<type>.<version>.json` is an event as that version stored it, for ever.
+
+A new event, or a new version of one, comes with its file (every field set, written by hand or
+by `codec.encode`) and a line in RELEASED. Neither a file nor a line is ever changed or removed:
+streams out there hold such bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas import codec
+
+EVENTS = Path(__file__).parent / "events"
+RELEASED = [
+    "bounce_routed.1",
+    "chunk_queued.1",
+    "command_routed.1",
+    "fanout_done.1",
+    "fanout_progressed.1",
+    "list_closed.1",
+    "list_configured.1",
+    "list_created.1",
+    "mail_received.1",
+    "mail_refused.1",
+    "mail_stopped.1",
+    "mail_unrouted.1",
+    "member_changed.1",
+    "member_subscribed.1",
+    "member_unsubscribed.1",
+    "owner_mail_routed.1",
+    "parked.1",
+    "person_erased.1",
+    "person_known.1",
+    "post_routed.1",
+    "window_recorded.1",
+]
+CURRENT = [
+    f"{type_.__struct_config__.tag}.{codec._CURRENT.get(type_, 1)}" for type_ in codec.EVENTS
+]
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_what_was_ever_stored_still_decodes(name: str) -> None:
+    """Each released (type, version) decodes, for ever, to an event of its current version."""
+    envelope = codec.decode((EVENTS / f"{name}.json").read_bytes())
+    (event,) = envelope.events
+    assert event.v == codec._CURRENT.get(type(event), 1)
+
+
+@pytest.mark.parametrize("name", CURRENT)
+def test_no_field_is_renamed_dropped_or_retyped(name: str) -> None:
+    """An event of the current version is written back exactly as it was read."""
+    golden = (EVENTS / f"{name}.json").read_bytes()
+    again = codec.encode(codec.decode(golden))
+    assert msgspec.json.decode(again) == msgspec.json.decode(golden)
+
+
+def test_no_released_event_disappears() -> None:
+    """There is a golden file for each released (type, version), and no other file."""
+    assert sorted(path.stem for path in EVENTS.iterdir()) == RELEASED
+
+
+def test_every_event_has_a_golden_file() -> None:
+    """An event cannot be released without its golden file."""
+    assert set(CURRENT) <= set(RELEASED)
