@@ -9,8 +9,21 @@ from typing import Literal
 
 import msgspec
 
+from schemas.lists import ListSettings
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 from schemas.road import AsOf
+
+Code = Literal[
+    "",
+    "unknown_list",
+    "list_exists",
+    "bad_address",
+    "bad_setting",
+    "unknown_member",
+    "closed",
+    "bad_request",
+    "unavailable",
+]
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -45,6 +58,39 @@ class ConfigureList(Command, kw_only=True):
 
     list: str  # address or slug
     settings: dict[str, str]
+
+
+class CloseList(Command, kw_only=True):
+    """Endpoint `list_close`: no more mail; history and members stay as they are."""
+
+    list: str  # address or slug
+    reason: str = ""
+
+
+class ShowList(Command, kw_only=True):
+    """Endpoint `list_show`: answers one row in `lists`."""
+
+    list: str  # address or slug
+
+
+class ListLists(Command, kw_only=True):
+    """Endpoint `list_ls`: at most `limit` lists in order of address, after `after`."""
+
+    after: str = ""
+    limit: int = 500
+
+
+class ListRow(Command, kw_only=True):
+    """One list as `list ls` and `list show` show it."""
+
+    address: str
+    slug: str
+    settings: ListSettings
+    members: int = 0
+    owners: int = 0
+    moderators: int = 0
+    since: str = ""  # RFC 3339, when it was created
+    closed: bool = False
 
 
 class Subscribe(Command, kw_only=True):
@@ -96,9 +142,10 @@ class ImportMembers(Command, kw_only=True):
 
 
 class RosterPage(Command, kw_only=True):
-    """Endpoint `roster`: members of a list in order of address, `limit` after `after`."""
+    """Endpoint `roster`: holders of a role in order of address, at most `limit` after `after`."""
 
     list: str
+    role: Role = "member"
     after: str = ""
     limit: int = 1000
 
@@ -112,21 +159,20 @@ class RosterRow(Command, kw_only=True):
     delivery_mode: DeliveryMode = "regular"
     delivery_status: DeliveryStatus = "enabled"
     moderation_action: Moderation = ""
-    since: str = ""
+    since: str = ""  # RFC 3339, when they came onto the list
 
 
 class Answer(Command, kw_only=True):
     """The answer to every other command. `changed` counts what is new; 0 means it was so already.
 
     `refused` is empty on success; else one line saying what is wrong and how to mend it.
-    `code` tells callers the family: `unknown_list`, `list_exists`, `bad_address`, ...
+    `code` tells callers the family. `as_of` is a roster that has seen the change.
     """
 
     changed: int = 0
     refused: str = ""
-    code: Literal[
-        "", "unknown_list", "list_exists", "bad_address", "bad_setting", "unknown_member", "closed"
-    ] = ""
+    code: Code = ""
     bad_rows: tuple[tuple[int, str], ...] = ()  # (line, reason)
     rows: tuple[RosterRow, ...] = ()
+    lists: tuple[ListRow, ...] = ()
     as_of: AsOf = AsOf()
