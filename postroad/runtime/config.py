@@ -88,10 +88,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         domains = reader.entries("domain", Domain)
         relays = reader.entries("relay", Relay)
         site = _completed(reader.section("site", Site) or Site(), domains, file.parent)
-        sources = tuple(
-            msgspec.structs.replace(source, max_size=source.max_size or site.max_mail_size)
-            for source in reader.entries("source", Source)
-        )
+        sources = reader.entries("source", Source)
         config = cls(
             path=file,
             site=site,

@@ -38,7 +38,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""  # default: https://<domain>
     state_dir: Path = Path("state")
     secret_file: Path | None = None  # default: <state_dir>/site.key, created on first use
-    max_mail_size: str = "25MB"
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     idle: bool = True
     domain: str = ""  # only lists of this domain; default: of every [[domain]]
     recipient_headers: tuple[str, ...] = ()
-    max_size: str = ""  # default: [site] max_mail_size
+    max_size: str = "25MB"  # larger mail is refused, as an event, before it is downloaded
 
     def __post_init__(self) -> None:
         if not self.port:

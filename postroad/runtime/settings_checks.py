@@ -32,7 +32,6 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def check_site(site: Site) -> Iterator[str]:
     yield from _domain("[site] domain", site.domain)
     yield from _url("[site] base_url", site.base_url, ("https", "http"))
-    yield from _quantity("[site] max_mail_size", site.max_mail_size, size)
 
 
 def check_broker(broker: BrokerSettings) -> Iterator[str]:
