@@ -1,0 +1,64 @@
+"""Message bytes in the RAW stream: at most 256 KiB a chunk, a mail in one atomic batch."""
+
+from __future__ import annotations
+
+import hashlib
+
+from postroad.runtime.broker import BATCH_LIMIT, Broker, Message
+from postroad.runtime.errors import Conflict, Reject, Retry
+from schemas import subjects
+from schemas.mail import RawRef
+
+CHUNK = 256 << 10  # octets; four fit the default max_payload of 1 MB
+LARGEST = CHUNK * BATCH_LIMIT
+
+
+async def put_raw(broker: Broker, mail_id: str, part: int, data: bytes, head: int) -> RawRef:
+    """Store bytes and say where; `head` is the offset of the body.
+
+    Storing the same mail again is no error: its id comes from the mail. Raises Reject above
+    250 MiB, BrokerUnavailable.
+    """
+    if len(data) > LARGEST:
+        raise Reject(f"a mail of {len(data)} octets is larger than {LARGEST}")
+    chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)] or [b""]
+    ref = RawRef(
+        mail_id=mail_id,
+        part=part,
+        chunks=len(chunks),
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        head=head,
+    )
+    messages = [
+        Message(subjects.raw(mail_id, part, index), chunk, expect=0)
+        for index, chunk in enumerate(chunks)
+    ]
+    try:
+        await broker.publish_batch(messages)
+    except Conflict:
+        # stored by an earlier try; the bytes of one mail id never change
+        if hashlib.sha256(await get_raw(broker, ref)).hexdigest() != ref.sha256:
+            raise Reject(f"mail {mail_id} is already stored with other bytes") from None
+    return ref
+
+
+async def get_raw(broker: Broker, ref: RawRef) -> bytes:
+    """The bytes of a reference. Raises Retry where they are not (yet) there, Reject where they
+    are damaged."""
+    if ref.chunks == 1:
+        only = await broker.last("RAW", subjects.raw(ref.mail_id, ref.part, 0))
+        data = only.data if only is not None else None
+    else:
+        # chunks of one batch lie together, so one read brings a page of them
+        found = {
+            stored.subject: stored.data
+            async for stored in broker.scan("RAW", f"raw.{ref.mail_id}.{ref.part}.*")
+        }
+        names = [subjects.raw(ref.mail_id, ref.part, index) for index in range(ref.chunks)]
+        data = b"".join(found[name] for name in names) if len(found) >= ref.chunks else None
+    if data is None:
+        raise Retry(f"the bytes of mail {ref.mail_id} are not in RAW", 5.0)
+    if len(data) != ref.size or hashlib.sha256(data).hexdigest() != ref.sha256:
+        raise Reject(f"the bytes of mail {ref.mail_id} are damaged in RAW")
+    return data

@@ -1,0 +1,215 @@
+"""The consume loop: every message is handled, given back, ended with a reason, or parked.
+
+A handler returns (acknowledged), raises Retry (given back with a delay), raises Reject (ended,
+a copy in DEADLETTER), or fails in any other way: a bug, tried three times and then parked in
+DEADLETTER with its bytes, so that a poison message never holds up the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope
+from postroad.runtime.errors import BrokerUnavailable, Conflict, Reject, Retry
+from postroad.runtime.pull import Pull
+from postroad.runtime.telemetry import Telemetry
+from schemas import codec, subjects
+from schemas.codec import UnknownEvent
+from schemas.envelope import Envelope
+from schemas.road import Parked
+
+if TYPE_CHECKING:
+    from postroad.runtime.health import Health
+
+BUG_TRIES = 3
+PARK_KEEPS = 512 << 10  # octets of a parked message; the broker takes 1 MB with its envelope
+NANO = 1_000_000_000
+
+log = structlog.get_logger()
+Handler = Callable[["Delivery"], Awaitable[None]]
+
+
+class Delivery:
+    """One message handed to a handler."""
+
+    __slots__ = ("_envelope", "attempt", "data", "headers", "message", "seen", "seq", "stream", "subject")
+
+    def __init__(self, message: Msg, at: float) -> None:
+        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
+        parts = message.reply.split(".")
+        self.message = message
+        self.subject = message.subject
+        self.data = message.data
+        self.headers: Mapping[str, str] = message.headers or {}
+        self.stream = parts[2]
+        self.attempt = int(parts[4])
+        self.seq = int(parts[5])
+        self.seen = at  # loop time at which the broker last learned that we work on it
+        self._envelope: Envelope | None = None
+
+    def envelope(self) -> Envelope:
+        """Its envelope. Raises UnknownEvent, which ends the message as Reject does."""
+        if self._envelope is None:
+            self._envelope = codec.decode(self.data)
+        return self._envelope
+
+
+class Consumer:
+    """Runs a handler over a durable consumer with up to `concurrency` messages at once."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        telemetry: Telemetry,
+        health: Health,
+        durable: subjects.Durable,
+        handler: Handler,
+        *,
+        concurrency: int,
+        ack_wait: float,
+        span: str = "",
+    ) -> None:
+        self.broker = broker
+        self.telemetry = telemetry
+        self.health = health
+        self.durable = durable
+        self.handler = handler
+        self.concurrency = concurrency
+        self.ack_wait = ack_wait
+        self.span = span or f"{durable.name}.handle"
+        self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._bugs: dict[int, int] = {}
+
+    async def run(self, stopping: asyncio.Event, drain: float = 20.0) -> None:
+        """Consume until `stopping`, then let what runs finish for up to `drain` seconds."""
+        loop = asyncio.get_running_loop()
+        async with Pull(
+            self.broker, self.durable.stream, self.durable.name, limit=2 * self.concurrency
+        ) as pull:
+            keeper = asyncio.create_task(self._keep())
+            stopper = asyncio.create_task(_stop(pull, stopping))
+            room = asyncio.Semaphore(self.concurrency)
+            waiting: list[Delivery] = []
+            try:
+                while messages := await pull.next():
+                    now = loop.time()
+                    waiting = [Delivery(message, now) for message in messages]
+                    while waiting and not stopping.is_set():
+                        await room.acquire()
+                        delivery = waiting.pop(0)
+                        task = asyncio.create_task(self._one(delivery))
+                        self._running[task] = delivery
+                        task.add_done_callback(self._running.pop)
+                        task.add_done_callback(lambda _: (room.release(), pull.done()))
+                for delivery in waiting:
+                    await self._say(delivery.message, b"-NAK")
+                for message in pull.queued():
+                    await self._say(message, b"-NAK")
+                if self._running:
+                    await asyncio.wait(tuple(self._running), timeout=drain)
+            finally:
+                stopper.cancel()
+                keeper.cancel()
+                for task in tuple(self._running):
+                    task.cancel()
+
+    async def _one(self, delivery: Delivery) -> None:
+        answer = b"+ACK"
+        try:
+            with self.telemetry.consumer(
+                self.span, delivery.headers, **{"messaging.message.delivery_attempt": delivery.attempt}
+            ):
+                await self.handler(delivery)
+            self._bugs.pop(delivery.seq, None)
+            self.health.count("handled")
+        except Retry as retry:
+            self.health.count("retried")
+            log.debug("message.retry", stream=delivery.stream, seq=delivery.seq, reason=retry.reason)
+            if not isinstance(retry, BrokerUnavailable):
+                self.health.error(retry.reason)
+            answer = _nak(retry.delay)
+        except (Reject, UnknownEvent) as reject:
+            answer = await self._park(delivery, "reject", str(reject), "")
+        except asyncio.CancelledError:
+            answer = b"-NAK"
+            raise
+        except Exception as bug:
+            tries = self._bugs[delivery.seq] = self._bugs.get(delivery.seq, 0) + 1
+            where = traceback.extract_tb(bug.__traceback__)[-1]
+            log.error(
+                "message.bug",
+                stream=delivery.stream,
+                seq=delivery.seq,
+                error=type(bug).__name__,
+                at=f"{where.name}:{where.lineno}",
+                tries=tries,
+            )
+            if tries >= BUG_TRIES:
+                trace = "".join(traceback.format_exception(bug))
+                answer = await self._park(delivery, "bug", f"{type(bug).__name__}", trace)
+            else:
+                answer = _nak(0.5 * tries)
+        finally:
+            with contextlib.suppress(Exception):
+                await self._say(delivery.message, answer)
+
+    async def _park(
+        self, delivery: Delivery, family: Literal["reject", "bug"], reason: str, trace: str
+    ) -> bytes:
+        """Copy the message to DEADLETTER; only then end it."""
+        parked = Parked(
+            stream=delivery.stream,
+            seq=delivery.seq,
+            subject=delivery.subject,
+            durable=self.durable.name,
+            reason=reason[:500],
+            family=family,
+            trace=trace[-4000:],
+            attempts=delivery.attempt,
+            data=delivery.data[:PARK_KEEPS],
+        )
+        subject = subjects.deadletter(self.durable.name, delivery.stream, delivery.seq)
+        message = envelope([parked], correlation=str(delivery.seq), actor=f"service:{self.health.service}")
+        try:
+            await self.broker.publish(subject, codec.encode(message), expect=0)
+        except Conflict:
+            pass  # parked by an earlier try
+        except Exception:
+            return _nak(5.0)
+        self._bugs.pop(delivery.seq, None)
+        self.health.count("parked")
+        self.health.error(f"message {delivery.seq} of {delivery.stream} was parked: {reason[:200]}")
+        log.error("message.parked", stream=delivery.stream, seq=delivery.seq, family=family)
+        return b"+TERM " + family.encode()
+
+    async def _keep(self) -> None:
+        """Tell the broker that what runs is being worked on, well before it asks somebody else."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self.ack_wait / 4)
+            for delivery in tuple(self._running.values()):
+                if loop.time() - delivery.seen > self.ack_wait / 5:
+                    with contextlib.suppress(Exception):
+                        await self._say(delivery.message, b"+WPI")
+                        delivery.seen = loop.time()
+
+    async def _say(self, message: Msg, answer: bytes) -> None:
+        await self.broker.nc.publish(message.reply, answer)
+
+
+def _nak(delay: float) -> bytes:
+    return b"-NAK " + msgspec.json.encode({"delay": int(delay * NANO)})
+
+
+async def _stop(pull: Pull, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    pull.stop()

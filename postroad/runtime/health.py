@@ -1,0 +1,95 @@
+"""What a service knows of its own health, told to whoever asks on `postroad.status`.
+
+A fact has a kind (`source`, `relay`, `roster`, ...) and a name. No addresses, no secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from postroad.runtime.clock import now
+
+STATUS_SUBJECT = "postroad.status"
+log = structlog.get_logger()
+
+
+class Fact(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One thing a service reports on."""
+
+    kind: str
+    name: str
+    ok: bool = True
+    detail: str = ""
+    since: str = ""
+    facts: dict[str, Any] = {}
+
+
+class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What one instance of a service answers."""
+
+    service: str
+    pid: int
+    ready: bool = False
+    uptime: float = 0.0
+    rss_mb: float = 0.0
+    counts: dict[str, int] = {}
+    facts: list[Fact] = []
+    last_error: str = ""
+    last_error_at: str = ""
+
+
+class Health:
+    """The health of one process."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.ready = False
+        self._started = time.monotonic()
+        self._facts: dict[tuple[str, str], Fact] = {}
+        self._counts: dict[str, int] = {}
+        self._last_error = ("", "")
+
+    def report(self, kind: str, name: str, *, ok: bool, detail: str = "", **facts: Any) -> None:
+        """How one thing is now; a change from good to bad or back is logged once."""
+        before = self._facts.get((kind, name))
+        if before is None or before.ok != ok or (not ok and before.detail != detail):
+            since = now().isoformat(timespec="seconds")
+            if not ok:
+                self.error(f"{kind} {name}: {detail}")
+                log.warning(f"{kind}.down", name=name, detail=detail)
+            elif before is not None and not before.ok:
+                log.info(f"{kind}.up", name=name)
+        else:
+            since = before.since
+        merged = {**(before.facts if before else {}), **facts}
+        self._facts[kind, name] = Fact(
+            kind=kind, name=name, ok=ok, detail=detail, since=since, facts=merged
+        )
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Count something that happened."""
+        self._counts[name] = self._counts.get(name, 0) + by
+
+    def error(self, what: str) -> None:
+        """Remember the last thing that went wrong."""
+        self._last_error = (what, now().isoformat(timespec="seconds"))
+
+    def answer(self) -> Report:
+        """Everything, for `postroad status`."""
+        return Report(
+            service=self.service,
+            pid=os.getpid(),
+            ready=self.ready,
+            uptime=round(time.monotonic() - self._started, 1),
+            rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            counts=dict(self._counts),
+            facts=list(self._facts.values()),
+            last_error=self._last_error[0],
+            last_error_at=self._last_error[1],
+        )

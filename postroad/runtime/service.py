@@ -1,0 +1,164 @@
+"""The skeleton of every service: connect, check, run, drain, stop.
+
+A service is one `SERVICE = Service(...)` in `services/<name>/service.py`; `serve` finds it by
+folder name and does everything that is the same for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+
+from postroad.runtime import logs
+from postroad.runtime.broker import Broker
+from postroad.runtime.config import Config, duration
+from postroad.runtime.consume import Consumer, Handler
+from postroad.runtime.embedded import access, is_running
+from postroad.runtime.errors import PostroadError, UsageError
+from postroad.runtime.health import STATUS_SUBJECT, Health
+from postroad.runtime.provision import check_safety, provision
+from postroad.runtime.telemetry import Telemetry
+from schemas.subjects import Durable
+
+log = structlog.get_logger()
+ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a service is: its name, one line about it, and what it does until told to stop."""
+
+    name: str
+    about: str
+    run: Callable[[Context], Awaitable[None]]
+
+
+@dataclass
+class Context:
+    """What a running service has to work with."""
+
+    config: Config
+    broker: Broker
+    telemetry: Telemetry
+    health: Health
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    once: bool = False
+
+    @property
+    def ack_wait(self) -> float:
+        """Seconds after which the broker gives an unanswered message to somebody else."""
+        return duration(self.config.broker.ack_wait)
+
+    async def consume(
+        self, durable: Durable, handler: Handler, *, concurrency: int = 32, span: str = ""
+    ) -> None:
+        """Run `handler` over a durable consumer; returns when stopping and drained."""
+        await Consumer(
+            self.broker,
+            self.telemetry,
+            self.health,
+            durable,
+            handler,
+            concurrency=concurrency,
+            ack_wait=self.ack_wait,
+            span=span,
+        ).run(self.stopping)
+
+    def ready(self) -> None:
+        """The service is at work: tell the supervisor and whoever asks."""
+        self.health.ready = True
+        log.info("service.ready")
+
+
+async def connect(config: Config, name: str, *, wait: float = 10.0) -> Broker:
+    """Connect to the configured broker. An external one is checked: see `check_safety`."""
+    if config.broker.url != "embedded":
+        creds = str(config.broker.creds_file or "")
+        broker = await Broker.connect(config.broker.url, name=name, creds_file=creds, wait=wait)
+        try:
+            await check_safety(broker, config.broker.url, config.broker.monitor_url)
+        except PostroadError:
+            await broker.close()
+            raise
+        return broker
+    reach = access(config.site.state_dir)
+    if reach is None or not is_running(config.site.state_dir):
+        raise PostroadError(
+            f"Postroad is not running in {config.site.state_dir}; start it with `postroad up`"
+        )
+    return await Broker.connect(reach.url, name=name, wait=wait)
+
+
+def find(name: str) -> Service:
+    """The service in `services/<name>`. Raises UsageError naming those there are."""
+    if not name.isidentifier() or importlib.util.find_spec(f"services.{name}") is None:
+        raise UsageError(f"there is no service {name!r}; there are: {', '.join(sorted(ROAD))}")
+    service = importlib.import_module(f"services.{name}.service").SERVICE
+    assert isinstance(service, Service)
+    return service
+
+
+async def serve(name: str, config: Config, *, once: bool = False) -> None:
+    """Run one service until SIGTERM or SIGINT, or until it is drained with `once`."""
+    logs.configure(name)
+    service = find(name)
+    async with contextlib.AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(await connect(config, name))
+        await provision(
+            broker, replicas=config.broker.replicas, ack_wait=duration(config.broker.ack_wait)
+        )
+        context = await stack.enter_async_context(running(name, config, broker))
+        context.once = once
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, context.stopping.set)
+        await service.run(context)
+        log.info("service.stopped")
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Context]:
+    """A context for a service in this process: its telemetry, its health, its answers."""
+    telemetry = Telemetry(name, config.telemetry)
+    health = Health(name)
+    context = Context(config=config, broker=broker, telemetry=telemetry, health=health)
+
+    async def answer(message: Msg) -> None:
+        await message.respond(msgspec.json.encode(health.answer()))
+
+    subscription = await broker.nc.subscribe(STATUS_SUBJECT, cb=answer)
+    flusher = asyncio.create_task(telemetry.keep_flushing(broker.tell))
+    try:
+        yield context
+    finally:
+        context.stopping.set()
+        flusher.cancel()
+        with contextlib.suppress(Exception):
+            await telemetry.flush(broker.tell)
+            await subscription.unsubscribe()
+        telemetry.close()
+
+
+def main(name: str, config_path: str | None = None, *, once: bool = False) -> int:
+    """Entry of a service process. Returns its exit code; one line to stderr on failure."""
+    try:
+        config = Config.load(Path(config_path) if config_path else None, os.environ)
+        asyncio.run(serve(name, config, once=once))
+    except PostroadError as error:
+        print(f"postroad {name}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,52 @@
+"""Load, fold, decide, append; again from the start where somebody else was faster.
+
+One aggregate is one subject, and one message holds all events of one decision, so the expected
+last sequence of that subject is all the locking there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope
+from postroad.runtime.errors import Conflict, Retry
+from schemas import codec
+from schemas.envelope import Event
+
+S = TypeVar("S")
+TRIES = 20  # conflicts in a row on one subject; more means something is wrong
+
+
+async def transact(
+    broker: Broker,
+    stream: str,
+    subject: str,
+    fold: Callable[[Iterable[Event]], S],
+    decide: Callable[[S], Sequence[Event]],
+    *,
+    correlation: str,
+    causation: str = "",
+    actor: str,
+) -> tuple[Sequence[Event], int]:
+    """Decide on the current state of `subject` and append the outcome.
+
+    Returns the events and the subject's last sequence; no events where nothing was to be done.
+    Whatever `decide` raises goes to the caller. Raises Retry after 20 conflicts in a row.
+    """
+    for _ in range(TRIES):
+        events: list[Event] = []
+        last = 0
+        async for stored in broker.scan(stream, subject):
+            events.extend(stored.envelope().events)
+            last = stored.seq
+        decision = decide(fold(events))
+        if not decision:
+            return (), last
+        message = envelope(decision, correlation=correlation, causation=causation, actor=actor)
+        try:
+            return decision, await broker.publish(subject, codec.encode(message), expect=last)
+        except Conflict:
+            continue
+    raise Retry(f"too many writers of {stream} at once", 1.0)
