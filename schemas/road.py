@@ -202,13 +202,17 @@ class FanoutProgressed(Event, tag="fanout_progressed", kw_only=True):
 
 
 class Failure(Data, kw_only=True):
-    """What a relay said of one recipient, by its index in the chunk. No address in `text`."""
+    """What a relay said of one recipient, by its index in the chunk. No address in `text`.
+
+    Only a failure of `recipient` scope can count against a member.
+    """
 
     index: int
     code: int  # SMTP code; 0 where the connection broke
     enhanced: str = ""
     text: str = ""
     kind: Literal["deferred", "failed"]
+    scope: Literal["recipient", "message", "relay"] = "recipient"
 
 
 class Outcome(Data, kw_only=True):

@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
-from postroad.runtime.errors import BrokerUnavailable, Conflict, Reject, Retry
+from postroad.runtime.errors import BrokerUnavailable, Conflict, Reject, Retry, Superseded
 from postroad.runtime.pull import Pull
 from postroad.runtime.telemetry import Telemetry
 from schemas import codec, subjects
@@ -55,6 +55,10 @@ class Delivery:
         self.seq = int(parts[5])
         self.seen = at  # loop time at which the broker last learned that we work on it
         self._envelope: Envelope | None = None
+
+    def fresh(self, ack_wait: float) -> bool:
+        """Whether the broker surely has not given it to somebody else."""
+        return asyncio.get_running_loop().time() - self.seen < ack_wait / 2
 
     def envelope(self) -> Envelope:
         """Its envelope. Raises UnknownEvent, which ends the message as Reject does."""
@@ -137,6 +141,9 @@ class Consumer:
             if not isinstance(retry, BrokerUnavailable):
                 self.health.error(retry.reason)
             answer = _nak(retry.delay)
+        except Superseded:
+            self.health.count("superseded")
+            answer = b""
         except (Reject, UnknownEvent) as reject:
             answer = await self._park(delivery, "reject", str(reject), "")
         except asyncio.CancelledError:
@@ -159,8 +166,9 @@ class Consumer:
             else:
                 answer = _nak(0.5 * tries)
         finally:
-            with contextlib.suppress(Exception):
-                await self._say(delivery.message, answer)
+            if answer:
+                with contextlib.suppress(Exception):
+                    await self._say(delivery.message, answer)
 
     async def _park(
         self, delivery: Delivery, family: Literal["reject", "bug"], reason: str, trace: str
@@ -197,7 +205,9 @@ class Consumer:
         while True:
             await asyncio.sleep(self.ack_wait / 4)
             for delivery in tuple(self._running.values()):
-                if loop.time() - delivery.seen > self.ack_wait / 5:
+                age = loop.time() - delivery.seen
+                # what we held too long, because we were frozen, may be somebody else's by now
+                if self.ack_wait / 5 < age < self.ack_wait / 2:
                     with contextlib.suppress(Exception):
                         await self._say(delivery.message, b"+WPI")
                         delivery.seen = loop.time()

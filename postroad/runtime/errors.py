@@ -45,6 +45,10 @@ class Reject(Exception):
         self.reason = reason
 
 
+class Superseded(Exception):
+    """Another worker has this message now: say nothing of it and do nothing more."""
+
+
 class Conflict(Exception):
     """A publish expected another last sequence: somebody was faster, or it was done before."""
 
