@@ -51,10 +51,12 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def embedded(self) -> bool:
+        """Whether we start the server ourselves."""
         return self.url == "embedded"
 
     @property
     def ack_wait_seconds(self) -> float:
+        """How long a message may be worked on before it is given to another worker, in seconds."""
         return duration(self.ack_wait)
 
 
@@ -95,10 +97,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def poll_seconds(self) -> float:
+        """The time between two looks at the mailbox, in seconds."""
         return duration(self.poll)
 
     @property
     def max_bytes(self) -> int:
+        """The largest mail that is taken, in bytes."""
         return size(self.max_size)
 
 

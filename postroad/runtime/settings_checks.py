@@ -30,11 +30,13 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def check_site(site: Site) -> Iterator[str]:
+    """A mail domain, and a URL people can open."""
     yield from _domain("[site] domain", site.domain)
     yield from _url("[site] base_url", site.base_url, ("https", "http"))
 
 
 def check_broker(broker: BrokerSettings) -> Iterator[str]:
+    """Embedded or reachable, and never more replicas than servers."""
     if broker.embedded:
         if broker.replicas != 1:
             yield "[broker] replicas: the embedded broker is one server; it has 1"
@@ -49,11 +51,13 @@ def check_broker(broker: BrokerSettings) -> Iterator[str]:
 
 
 def check_telemetry(telemetry: Telemetry) -> Iterator[str]:
+    """A URL that spans can be posted to."""
     if telemetry.otlp_endpoint:
         yield from _url("[telemetry] otlp_endpoint", telemetry.otlp_endpoint, ("http", "https"))
 
 
 def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterator[str]:
+    """Mail domains, each once, whose relay exists."""
     yield from _unique("domain", [domain.name for domain in domains])
     for domain in domains:
         where = f'[[domain]] "{domain.name}"'
@@ -65,6 +69,7 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
 
 
 def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
+    """Mailboxes, each name once, that can be connected to and read as they ask."""
     yield from _unique("source", [source.name for source in sources])
     for source in sources:
         where = f'[[source]] "{source.name}"'
@@ -84,6 +89,7 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
 
 
 def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
+    """Relays, each name once, with a whole login or none."""
     yield from _unique("relay", [relay.name for relay in relays])
     for relay in relays:
         where = f'[[relay]] "{relay.name}"'

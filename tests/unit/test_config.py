@@ -191,7 +191,7 @@ class TestMistakes:
     )
     def test_a_wrong_source_is_refused(self, refuse: Refuse, addition: str, told: str) -> None:
         """Every setting of a source is checked before anything connects."""
-        key = addition.split()[0]
+        key = addition.split(maxsplit=1)[0]
         lines = {"name": "'a'", "host": "'h'", "user": "'u'", "password_file": "'p'"}
         source = "\n".join(f"{k} = {v}" for k, v in lines.items() if k != key)
         site = "[site]\ndomain = 'lists.example.org'\n"
@@ -210,7 +210,7 @@ class TestMistakes:
         assert '[[relay]] "out" stands 2 times' in message
 
     def test_a_login_needs_both_halves(self, refuse: Refuse) -> None:
-        """A user without a password file, or the reverse, is a slip and not a relay without login."""
+        """A user without a password file, or the reverse, is a slip."""
         relay = '[[relay]]\nname = "b"\nhost = "h"\n'
         assert "password_file is missing" in refuse(f'{MINIMAL}{relay}user = "u"\n')
         assert "user is missing" in refuse(f'{MINIMAL}{relay}password_file = "p"\n')
@@ -307,7 +307,7 @@ class TestEnvironment:
 
     def test_other_variables_are_left_alone(self, load: Load) -> None:
         """Names that are no settings, ours or Kubernetes's, do not stop a start."""
-        assert load(
+        config = load(
             POSTROAD_CONFIG="x",
             POSTROAD_DEBUG="1",
             POSTROAD_CORPORA="x",
@@ -317,7 +317,8 @@ class TestEnvironment:
             POSTROAD_WEB_PORT="tcp://10.0.0.1:80",
             POSTROAD_WEB_SERVICE_HOST="10.0.0.1",
             POSTROAD_WEB_PORT_80_TCP_ADDR="10.0.0.1",
-        ).site
+        )
+        assert config == load()
 
 
 class TestSecrets:
@@ -361,7 +362,7 @@ class TestSecrets:
         assert f"chmod o-r {tmp_path}/imap.pass" in warning
 
     def test_a_password_in_the_clear_is_warned_of(self, load: Load) -> None:
-        """tls = "none" with a login is fine on this machine only."""
+        """A login without TLS is fine on this machine only."""
         assert 'tls = "none"' in load(MINIMAL + 'tls = "none"\n').warnings[0]
         local = MINIMAL.replace("smtp.example.org", "127.0.0.1")
         assert load(local + 'tls = "none"\n').warnings == ()

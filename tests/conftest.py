@@ -1,0 +1,46 @@
+"""What all tests share: where the corpora are, and when a test may skip."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real mail: POSTROAD_CORPORA, else ../shared/corpora beside the repository."""
+    folder = ROOT / os.environ.get("POSTROAD_CORPORA", "../shared/corpora")
+    if not folder.is_dir():
+        pytest.skip("the corpora are absent; name their folder in POSTROAD_CORPORA")
+    return folder.resolve()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With POSTROAD_NO_SKIP=1 (CI) a skip is a failure: nothing goes untested unnoticed."""
+    report = yield
+    if (
+        report.skipped
+        and os.environ.get("POSTROAD_NO_SKIP") == "1"
+        and not hasattr(report, "wasxfail")
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} skipped, and POSTROAD_NO_SKIP=1: {call.excinfo}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module that skips itself while it is collected (importorskip) is a skip like any other."""
+    report = yield
+    if report.outcome == "skipped" and os.environ.get("POSTROAD_NO_SKIP") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} skipped, and POSTROAD_NO_SKIP=1: {report.longrepr}"
+    return report
