@@ -23,13 +23,14 @@ _LINE_END = re.compile(rb"\r\n|[\r\n]")
 
 
 class Field(NamedTuple):
-    """One field: name as written, value with its folding, and where it lies in the data."""
+    """One field: its name as written, and where it and its value (with its folding) lie."""
 
     name: bytes
-    value: bytes
     start: int
+    value_start: int
+    value_end: int
     end: int
-    spaced: bool = False  # obsolete white space before the colon
+    spaced: bool  # obsolete white space before the colon
 
 
 def first_field(data: bytes) -> int:
@@ -39,14 +40,11 @@ def first_field(data: bytes) -> int:
     return 0
 
 
-def fields(data: bytes, longest: int | None = None) -> Iterator[Field]:
-    """The fields of the header block at the start of `data`, values cut at `longest` octets."""
+def fields(data: bytes) -> Iterator[Field]:
+    """The fields of the header block at the start of `data`."""
     at = first_field(data)
     while match := _FIELD.match(data, at):
-        start, end = match.span(3)
-        if longest is not None:
-            end = min(end, start + longest)
-        yield Field(match[1], data[start:end], at, match.end(), bool(match[2]))
+        yield Field(match[1], at, match.start(3), match.end(3), match.end(), bool(match[2]))
         at = match.end()
 
 

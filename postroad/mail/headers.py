@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from postroad.mail.addresses import parse_address
@@ -98,25 +99,31 @@ def scan(data: bytes, trusted: Sequence[str] = ()) -> tuple[HeaderFacts, int]:
     ), block.body
 
 
+class _Value(NamedTuple):
+    raw: bytes
+    start: int  # of its field
+    cut: bool
+
+
 class _Block:
     """The fields that are considered, by lower-case name, and what was odd about them."""
 
     def __init__(self, data: bytes) -> None:
         self.odd: dict[str, None] = {}
-        self.found: dict[str, list[Field]] = {}
+        self.found: dict[str, list[_Value]] = {}
         self.first_received: int | None = None
         self.body = self._read(data)
 
     def _read(self, data: bytes) -> int:
         end = count = 0
-        for field in fields(data, FIELD_OCTETS):
+        for field in fields(data):
             if count == FIELDS or field.start >= HEADER_OCTETS:
                 self.odd[_CUT_FIELDS if count == FIELDS else _CUT_OCTETS] = None
                 end = fields_end(data, field.end)
                 break
             count += 1
             end = field.end
-            self._add(field)
+            self._add(field, data)
         body = body_offset(data, end)
         if not count:
             self.odd["no header fields"] = None
@@ -128,18 +135,19 @@ class _Block:
                 self.odd[f"more than one {name}"] = None
         return body
 
-    def _add(self, field: Field) -> None:
+    def _add(self, field: Field, data: bytes) -> None:
         name = field.name[:100].decode("ascii").lower()
         if name == "received" and self.first_received is None:
             self.first_received = field.start
-        if field.end - field.start > FIELD_OCTETS:
-            self.odd[f"a field longer than {FIELD_OCTETS} octets cut"] = None
-        if field.end > HEADER_OCTETS:
-            self.odd[_CUT_OCTETS] = None
-            field = field._replace(value=field.value[: HEADER_OCTETS - field.start])
         if field.spaced:
             self.odd["space before a colon"] = None
-        self.found.setdefault(name, []).append(field)
+        if field.value_end - field.value_start > FIELD_OCTETS:
+            self.odd[f"a field longer than {FIELD_OCTETS} octets cut"] = None
+        if field.value_end > HEADER_OCTETS:
+            self.odd[_CUT_OCTETS] = None
+        end = min(field.value_end, field.value_start + FIELD_OCTETS, HEADER_OCTETS)
+        value = _Value(data[field.value_start : end], field.start, end < field.value_end)
+        self.found.setdefault(name, []).append(value)
 
     def _name_octets(self, head: bytes) -> None:
         line_ends = head.count(b"\r\n")
@@ -154,12 +162,12 @@ class _Block:
 
     def texts(self, name: str) -> list[str]:
         """Every value of this field, unfolded."""
-        return [_unfolded(field.value) for field in self.found.get(name, ())]
+        return [_unfolded(value.raw) for value in self.found.get(name, ())]
 
     def text(self, name: str) -> str:
         """The first value of this field, unfolded, or an empty string."""
         present = self.found.get(name)
-        return _unfolded(present[0].value) if present else ""
+        return _unfolded(present[0].raw) if present else ""
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
         """The mailboxes of all fields of this name: a second From must not hide."""
@@ -170,18 +178,18 @@ class _Block:
         found: dict[str, tuple[str, ...]] = {}
         for name in dict.fromkeys(name.lower() for name in names):
             above = [
-                field
-                for field in self.found.get(name, ())
-                if self.first_received is None or field.start < self.first_received
+                value
+                for value in self.found.get(name, ())
+                if self.first_received is None or value.start < self.first_received
             ]
             if above:
                 found[name] = tuple(box.address for box in self._mailboxes(name, above))
         return found
 
-    def _mailboxes(self, name: str, present: Sequence[Field]) -> tuple[Mailbox, ...]:
+    def _mailboxes(self, name: str, present: Sequence[_Value]) -> tuple[Mailbox, ...]:
         found: list[Mailbox] = []
-        for field in present:
-            mailboxes, odd = parse_mailboxes(field.value)
+        for value in present:
+            mailboxes, odd = parse_mailboxes(value.raw, cut=value.cut)
             found += mailboxes
             self.odd |= {f"{name}: {what}": None for what in odd}
         return tuple(found)

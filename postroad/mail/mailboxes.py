@@ -36,6 +36,7 @@ class _UnclosedError(Exception):
 
 
 Token = tuple[str, str]  # kind, text
+_AT = ("special", "@")
 
 
 @dataclass(slots=True)
@@ -57,61 +58,103 @@ class _Element:
         else:
             self.after.append(token)
 
+    def bracket(self, text: str) -> None:
+        if text == "<":
+            if self.inner is not None:
+                self.wrong = "two addresses without a comma between"
+            self.inner, self.open = [], True
+        elif self.open:
+            self.open = False
+        else:
+            self.wrong = self.wrong or "a stray bracket"
 
-def parse_mailboxes(value: bytes | str) -> tuple[tuple[Mailbox, ...], tuple[str, ...]]:
+
+def parse_mailboxes(
+    value: bytes | str, *, cut: bool = False
+) -> tuple[tuple[Mailbox, ...], tuple[str, ...]]:
     """The mailboxes of a header value (folded or not), and what was odd about it.
 
-    Addresses are in normal form, names decoded. At most 1,000 mailboxes from the first 100 KiB.
-    Oddities repeat nothing of the value.
+    Addresses are in normal form, names decoded. At most 1,000 mailboxes from the first 100 KiB;
+    `cut` says that the caller cut the value already, so that its last address may be half an
+    address and is left out. Oddities repeat nothing of the value.
     """
-    found: list[Mailbox] = []
-    odd: dict[str, None] = {}
+    reading = _List()
     if len(value) > OCTETS:
-        odd["list cut at 100 KiB"] = None
-        value = value[:OCTETS]
-    text = text_of(value) if isinstance(value, bytes) else value
-    element = _Element()
-    grouped = False
+        value, cut = value[:OCTETS], True
     try:
-        for kind, token in _tokens(text):
-            if kind == "comment":
-                element.comment = element.comment or token
-                element.add(("gap", " "))
-            elif (element.open and token != ">") or kind != "special":
-                if token == "<" and kind == "special":
-                    element.wrong = "a bracket inside brackets"
-                element.add((kind, token))
-            elif token == "<":
-                if element.inner is not None:
-                    element.wrong = "two addresses without a comma between"
-                element.inner, element.open = [], True
-            elif token == ">":
-                element.wrong = element.wrong or ("" if element.open else "a stray bracket")
-                element.open = False
-            elif token == ":":
-                if grouped or element.inner is not None or ("special", "@") in element.outer:
-                    element.wrong = "a stray colon"
-                else:
-                    grouped = True
-                    element = _Element()
-            elif token in ",;":
-                _finish(element, found, odd)
-                element = _Element()
-                if token == ";":
-                    if not grouped:
-                        odd["semicolon between addresses"] = None
-                    grouped = False
-                if len(found) >= MAILBOXES:
-                    odd[f"list cut at {MAILBOXES} addresses"] = None
-                    return tuple(found), tuple(odd)
-            else:
-                element.add((kind, token))
-        _finish(element, found, odd)
-        if grouped:
-            odd["group without an end"] = None
+        for kind, text in _tokens(text_of(value) if isinstance(value, bytes) else value):
+            reading.take(kind, text)
+            if len(reading.found) == MAILBOXES:
+                reading.odd[f"list cut at {MAILBOXES} addresses"] = None
+                break
+        else:
+            reading.end(cut=cut)
     except _UnclosedError as unclosed:
-        odd[str(unclosed)] = None
-    return tuple(found), tuple(odd)
+        reading.odd[str(unclosed)] = None
+    return tuple(reading.found), tuple(reading.odd)
+
+
+class _List:
+    """An address list as far as it has been read."""
+
+    def __init__(self) -> None:
+        self.found: list[Mailbox] = []
+        self.odd: dict[str, None] = {}
+        self.element = _Element()
+        self.grouped = False
+
+    def take(self, kind: str, text: str) -> None:
+        """One more token."""
+        element = self.element
+        if kind == "comment":
+            element.comment = element.comment or text
+            element.add(("gap", " "))
+        elif kind != "special":
+            element.add((kind, text))
+        elif element.open and text != ">":
+            if text == "<":
+                element.wrong = "a bracket inside brackets"
+            element.add((kind, text))
+        elif text in "<>":
+            element.bracket(text)
+        elif text == ":":
+            self._colon()
+        elif text in ",;":
+            self._separator(text)
+        else:
+            element.add((kind, text))
+
+    def end(self, *, cut: bool) -> None:
+        """No more tokens."""
+        if cut:
+            self.odd["list cut"] = None
+            return
+        self._finish()
+        if self.grouped:
+            self.odd["group without an end"] = None
+
+    def _colon(self) -> None:
+        if self.grouped or self.element.inner is not None or _AT in self.element.outer:
+            self.element.wrong = "a stray colon"
+        else:  # what stood before is the name of a group
+            self.grouped = True
+            self.element = _Element()
+
+    def _separator(self, text: str) -> None:
+        self._finish()
+        if text == ";":
+            if not self.grouped:
+                self.odd["semicolon between addresses"] = None
+            self.grouped = False
+
+    def _finish(self) -> None:
+        element, self.element = self.element, _Element()
+        if element.inner is None and not _stripped(element.outer) and not element.wrong:
+            return  # an empty element: obsolete, and harmless
+        try:
+            self.found.append(_mailbox(element, self.odd))
+        except ValueError as error:
+            self.odd[f"address left out: {error}"] = None
 
 
 def _tokens(text: str) -> Iterator[Token]:
@@ -141,16 +184,6 @@ def _comment_end(text: str, at: int) -> int:
     raise _UnclosedError("comment without an end")
 
 
-def _finish(element: _Element, found: list[Mailbox], odd: dict[str, None]) -> None:
-    """Adds the mailbox of an element to `found`, or what is wrong with it to `odd`."""
-    if element.inner is None and not _stripped(element.outer) and not element.wrong:
-        return  # an empty element: obsolete, and harmless
-    try:
-        found.append(_mailbox(element, odd))
-    except ValueError as error:
-        odd[f"address left out: {error}"] = None
-
-
 def _mailbox(element: _Element, odd: dict[str, None]) -> Mailbox:
     if element.wrong:
         raise ValueError(element.wrong)
@@ -165,7 +198,7 @@ def _mailbox(element: _Element, odd: dict[str, None]) -> Mailbox:
         name = _phrase(element.outer)
         address = _addr_spec(_less_route(element.inner, odd), odd)
         # "ada@good <eve@evil>": some read the first. Harmless only where both are the same.
-        ambiguous = ("special", "@") in element.outer
+        ambiguous = _AT in element.outer
         if ambiguous and _addr_spec(element.outer, odd).key != address.key:
             raise ValueError("a second address before the brackets")
     return Mailbox(address=address.key, name=decode(name, _NAME))
@@ -174,7 +207,7 @@ def _mailbox(element: _Element, odd: dict[str, None]) -> Mailbox:
 def _less_route(tokens: list[Token], odd: dict[str, None]) -> list[Token]:
     """The tokens after a source route (`@relay1,@relay2:`), which RFC 5321 says to ignore."""
     tokens = _stripped(tokens)
-    if tokens[:1] == [("special", "@")] and ("special", ":") in tokens:
+    if tokens[:1] == [_AT] and ("special", ":") in tokens:
         odd["source route"] = None
         return tokens[tokens.index(("special", ":")) + 1 :]
     return tokens

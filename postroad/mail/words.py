@@ -164,11 +164,9 @@ def encode_unstructured(text: str) -> str:
             runs.append((foreign, word))
     out: list[str] = []
     for at, (foreign, words) in enumerate(runs):
-        if foreign:
-            before = " " if at and runs[at - 1][1].endswith("?=") else ""
-            after = " " if at + 1 < len(runs) and runs[at + 1][1].startswith("=?") else ""
-            words = encode(before + words + after)
-        out.append(words)
+        before = " " if at and runs[at - 1][1].endswith("?=") else ""
+        after = " " if at + 1 < len(runs) and runs[at + 1][1].startswith("=?") else ""
+        out.append(encode(before + words + after) if foreign else words)
     return " ".join(out)
 
 
