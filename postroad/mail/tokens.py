@@ -79,7 +79,7 @@ class TokenMaker:
 
 
 def bounce_sender(around: tuple[str, str], token: str) -> str:
-    """The envelope sender of one copy; `around` as `subaddresses.around_token` gives it.
+    """The envelope sender of one copy; `around` as `addresses.around_token` gives it.
 
     A list without sub-addresses has no place for a token: its own address is the sender.
     """
