@@ -1,0 +1,146 @@
+"""The service: one task a source, which comes back whatever happens to its mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+
+import structlog
+
+from postroad.runtime.clock import now
+from postroad.runtime.config import Source
+from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.service import Context, Service
+from services.ingest.decider import pause
+from services.ingest.imap import Mailbox
+from services.ingest.intake import Intake
+from services.ingest.trouble import MailboxError
+
+ONCE_TRIES = 3  # connections, with --once
+CALM_SECONDS = 60.0  # a session of this length ends a row of failures
+
+log = structlog.get_logger()
+
+
+async def run(context: Context) -> None:
+    """Read every source until told to stop; with `once`, until each is drained."""
+    feeds = [Feed(context, source) for source in context.config.source]
+    if context.once:
+        failed = [line for line in await asyncio.gather(*(f.drain_once() for f in feeds)) if line]
+        if failed:
+            raise PostroadError("\n".join(failed))
+        return
+    async with asyncio.TaskGroup() as group:
+        for feed in feeds:
+            group.create_task(feed.keep())
+        # a mail sent after `ready` must be new to every source with start = "now"
+        await asyncio.gather(*(feed.tried.wait() for feed in feeds))
+        context.ready()
+        await context.stopping.wait()
+
+
+class Feed:
+    """One source, over all its sessions. `tried` is set once its mailbox was reached, or not."""
+
+    def __init__(self, context: Context, source: Source) -> None:
+        self.context = context
+        self.source = source
+        self.tried = asyncio.Event()
+        self._failures: Counter[int] = Counter()
+        self._took = False
+
+    async def keep(self) -> None:
+        """Read until stopping, connecting again after any failure."""
+        stopping = self.context.stopping
+        attempt = 0
+        while not stopping.is_set():
+            began = asyncio.get_running_loop().time()
+            self._took = False
+            try:
+                await self._session()
+            except Exception as error:  # noqa: BLE001  a source never stops the others
+                calm = asyncio.get_running_loop().time() - began > CALM_SECONDS
+                attempt = 1 if self._took or calm else attempt + 1
+                self._report_failure(error)
+                lasting = isinstance(error, MailboxError) and error.lasting
+                delay = pause(attempt, random.random(), lasting=lasting)  # noqa: S311
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), delay)
+            finally:
+                self.tried.set()
+
+    async def drain_once(self) -> str:
+        """Take what there is; an empty string, or the line that says why it was not possible."""
+        for attempt in range(1, ONCE_TRIES + 1):
+            try:
+                await self._session()
+            except (PostroadError, Retry) as error:
+                self._report_failure(error)
+                lasting = isinstance(error, MailboxError) and error.lasting
+                if lasting or attempt == ONCE_TRIES:
+                    return _line(self.source, error)
+                await asyncio.sleep(pause(attempt, random.random()))  # noqa: S311
+            else:
+                return ""
+        return ""
+
+    async def _session(self) -> None:
+        stopping = self.context.stopping
+        async with Mailbox(self.source) as mailbox:
+            intake = Intake(self.context, self.source, mailbox, self._failures)
+            await intake.begin()
+            self.tried.set()
+            while not stopping.is_set():
+                await intake.drain()
+                self._report(intake)
+                if self.context.once:
+                    if intake.refusal is not None:
+                        raise intake.refusal
+                    return
+                await mailbox.wait(self.source.poll_seconds, stopping)
+                if not mailbox.news.is_set():
+                    await mailbox.noop()  # some servers go deaf in IDLE: ask as well
+
+    def _report(self, intake: Intake) -> None:
+        self._took = self._took or intake.received > 0
+        for name, number in (("received", intake.received), ("refused", intake.refused)):
+            if number:
+                self.context.health.count(name, number)
+        intake.received = intake.refused = 0
+        self.context.health.report(
+            "source",
+            self.source.name,
+            ok=intake.refusal is None,
+            detail=intake.refusal.what if intake.refusal else "",
+            connected=True,
+            polled=now().isoformat(timespec="seconds"),
+        )
+
+    def _report_failure(self, error: Exception) -> None:
+        expected = isinstance(error, PostroadError | Retry)
+        if not expected:
+            log.error("source.bug", source=self.source.name, exc_info=error)
+        self.context.health.report(
+            "source", self.source.name, ok=False, detail=_what(error), connected=False
+        )
+
+
+def _what(error: Exception) -> str:
+    match error:
+        case MailboxError():
+            return error.what
+        case PostroadError() | Retry():
+            return str(error)
+        case _:
+            return f"a fault of Postroad: {type(error).__name__}; see the log"
+
+
+def _line(source: Source, error: PostroadError | Retry) -> str:
+    return (
+        str(error) if isinstance(error, PostroadError) else f'[[source]] "{source.name}": {error}'
+    )
+
+
+SERVICE = Service(name="ingest", about="takes mail from mailboxes onto the road", run=run)
