@@ -71,9 +71,10 @@ class HeaderEdit(Data, kw_only=True):
     """One change to a header block, applied in order by `postroad.mail.edits`.
 
     `remove` deletes every field of that name; `set` replaces the first (keeping its place) and
-    deletes the others, adding at the end where there is none; `add` appends a field.
+    deletes the others, adding at the end where there is none; `add` appends a field; `prefix`
+    puts the value before the text of the first, once (`[Team] `), without touching the text.
     """
 
-    op: Literal["add", "remove", "set"]
+    op: Literal["add", "remove", "set", "prefix"]
     name: str
     value: str = ""

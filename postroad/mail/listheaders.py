@@ -1,0 +1,114 @@
+"""The headers a list puts on each copy (RFC 2369, 2919, 8058), and those it takes off first."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from postroad.mail.addresses import Form, SubAddress, sub_address
+from postroad.mail.edits import edit
+from postroad.mail.words import encode_phrase
+from schemas.mail import HeaderEdit
+
+TRACE = "X-Postroad-Trace"
+
+# Another list's, or a forger's; only ours may stand on our copy. Signatures stay.
+LIST_HEADERS = (
+    "List-Id",
+    "List-Post",
+    "List-Help",
+    "List-Subscribe",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "List-Owner",
+    "List-Archive",
+    "X-BeenThere",
+    TRACE,
+)
+
+# Receipts would tell the author who is a member; passwords and return paths are not for members.
+PRIVILEGED_HEADERS = (
+    "Disposition-Notification-To",
+    "Return-Receipt-To",
+    "X-Confirm-Reading-To",
+    "X-Pmrqc",
+    "Approved",
+    "X-Approved",
+    "Approve",
+    "X-Approve",
+    "Urgent",
+    "Errors-To",
+    "Return-Path",
+)
+
+
+def list_headers(
+    list_address: str,
+    description: str,
+    form: Form,
+    *,
+    post_allowed: bool = True,
+    web_base: str = "",
+) -> tuple[HeaderEdit, ...]:
+    """The edits that make a mail this list's: its own List-* in place of any other.
+
+    `description` is the phrase of List-Id, usually the display name; `web_base` is the https
+    address of the list's own page without a slash at its end, empty where there is no web.
+    List-Unsubscribe is the one all members share: `unsubscribe_headers` makes it personal.
+    Raises ValueError where an address or the web base could not stand in a header.
+    """
+    join = _command_link(list_address, "join", form)
+    headers = {
+        "List-Id": f"{encode_phrase(description)} <{list_id(list_address)}>".strip(),
+        "List-Help": _mailto(sub_address(list_address, "request", form), "help"),
+        "List-Subscribe": f"<{web_base}/join>, {join}" if web_base else join,
+        "List-Unsubscribe": _command_link(list_address, "leave", form),
+        "List-Post": _mailto(list_address) if post_allowed else "NO",
+    }
+    if form != "none":
+        headers["List-Owner"] = _mailto(sub_address(list_address, "owner", form))
+    if web_base:
+        headers["List-Archive"] = f"<{web_base}/archive>"
+    return (
+        *(edit("remove", name) for name in LIST_HEADERS),
+        *(edit("add", name, value) for name, value in headers.items()),
+        edit("set", "Precedence", "list"),
+    )
+
+
+def unsubscribe_headers(
+    leave_address: str, url: str = "", *, subject: str = ""
+) -> tuple[HeaderEdit, ...]:
+    """The edits that put one member's own way out on a copy, instead of the shared one.
+
+    `leave_address` holds the member's token, or `subject` does (`leave TOKEN`) where the list
+    has no sub-addresses. With an https `url` one click is enough (RFC 8058); its signature must
+    cover both headers.
+    """
+    mail = _mailto(leave_address, subject)
+    if not url:
+        return (edit("set", "List-Unsubscribe", mail),)
+    return (
+        edit("set", "List-Unsubscribe", f"<{url}>, {mail}"),
+        edit("set", "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+    )
+
+
+def cleansed() -> tuple[HeaderEdit, ...]:
+    """The edits that take off what must not reach members."""
+    return tuple(edit("remove", name) for name in PRIVILEGED_HEADERS)
+
+
+def list_id(list_address: str) -> str:
+    """The RFC 2919 identifier of a list, lower case: its address with a dot for the @."""
+    return list_address.replace("@", ".").lower()
+
+
+def _command_link(list_address: str, sub: SubAddress, form: Form) -> str:
+    """A link that sends a command: to its own address, or in a Subject where there is none."""
+    return _mailto(sub_address(list_address, sub, form), sub if form == "none" else "")
+
+
+def _mailto(address: str, subject: str = "") -> str:
+    """An RFC 6068 link in brackets."""
+    link = quote(address, safe="@+!$'*")
+    return f"<mailto:{link}?subject={quote(subject)}>" if subject else f"<mailto:{link}>"
