@@ -97,6 +97,7 @@ class Broker:
 
     def __init__(self, nc: Client) -> None:
         self.nc = nc
+        self.closing = False
         self.reconnected: list[Callable[[], None]] = []  # called after each reconnect
 
     @classmethod
@@ -107,6 +108,7 @@ class Broker:
         reconnects for ever. Raises PostroadError naming the address, never the password."""
         nc = Client()
         broker = cls(nc)
+        problems: list[Exception] = []
 
         async def on_reconnect() -> None:
             log.info("broker.reconnected")
@@ -114,20 +116,20 @@ class Broker:
                 callback()
 
         async def on_disconnect() -> None:
-            log.warning("broker.disconnected")
+            if not broker.closing:
+                log.warning("broker.disconnected")
 
         async def on_error(error: Exception) -> None:
+            problems[:] = [error]
             log.debug("broker.error", error=type(error).__name__)
 
         options: dict[str, Any] = {"user_credentials": creds_file} if creds_file else {}
-        deadline = asyncio.get_running_loop().time() + wait
-        while True:
-            try:
+        try:
+            async with asyncio.timeout(wait):
                 await nc.connect(
                     url,
                     name=f"postroad-{name}",
                     max_reconnect_attempts=-1,
-                    allow_reconnect=True,
                     reconnect_time_wait=0.25,  # type: ignore[arg-type]
                     ping_interval=15,
                     connect_timeout=3,
@@ -139,18 +141,16 @@ class Broker:
                 )
                 # opens the reply subscription before two requests can race for it
                 await nc.request("$JS.API.INFO", timeout=REPLY_SECONDS)
-            except (NatsError, OSError, TimeoutError) as error:
-                with contextlib.suppress(Exception):
-                    await nc.close()
-                if asyncio.get_running_loop().time() > deadline:
-                    raise PostroadError(_unreachable(url, error)) from error
-                await asyncio.sleep(0.1)
-                broker.nc = nc = Client()
-            else:
-                return broker
+        except (NatsError, OSError, TimeoutError) as error:
+            broker.closing = True
+            with contextlib.suppress(Exception):
+                await nc.close()
+            raise PostroadError(_unreachable(url, problems[-1] if problems else error)) from error
+        return broker
 
     async def close(self) -> None:
         """Send what is buffered and hang up."""
+        self.closing = True
         with contextlib.suppress(Exception):
             await self.nc.flush(timeout=2)
         with contextlib.suppress(Exception):

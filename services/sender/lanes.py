@@ -1,0 +1,111 @@
+"""The lanes of one relay: its connections, each lent to one chunk at a time.
+
+Small posts (`now`) are served before large ones (`bulk`). A relay in trouble is paused as a
+whole: its trouble is never a member's, and hammering it helps nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from postroad.runtime.errors import Retry
+from services.sender.smtp import Connection
+
+FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
+LONGEST_PAUSE = 300.0
+IDLE = 60.0  # seconds after which an unused connection is closed
+
+
+class Lane:
+    """One place at a relay, with its connection while it has one."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.used = 0.0  # loop time of the last use
+
+    async def drop(self) -> None:
+        """Close the connection."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                await connection.close()
+
+
+class Lanes:
+    """`size` lanes, opened as needed by `connect`."""
+
+    def __init__(self, size: int, connect: Callable[[], Awaitable[Connection]]) -> None:
+        self._connect = connect
+        self._free = [Lane() for _ in range(size)]
+        self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
+        self._failures = 0
+        self._paused_until = 0.0
+
+    @contextlib.asynccontextmanager
+    async def lend(self, *, urgent: bool) -> AsyncIterator[Lane]:
+        """A lane for the length of the block."""
+        lane = await self._acquire(urgent)
+        try:
+            yield lane
+        except BaseException:
+            await lane.drop()  # whatever was on the wire, the next chunk starts clean
+            raise
+        finally:
+            lane.used = asyncio.get_running_loop().time()
+            self._release(lane)
+
+    async def open(self, lane: Lane) -> tuple[Connection, bool]:
+        """The lane's connection, and whether it is fresh. Raises RelayError."""
+        if lane.connection is not None:
+            if asyncio.get_running_loop().time() - lane.used < IDLE:
+                return lane.connection, False
+            await lane.drop()
+        lane.connection = await self._connect()
+        return lane.connection, True
+
+    def check(self) -> None:
+        """Raises Retry while the relay is paused."""
+        left = self._paused_until - asyncio.get_running_loop().time()
+        if left > 0:
+            raise Retry("the relay is paused", left)
+
+    def pause(self) -> float:
+        """The relay failed: pause it, longer each time. Returns seconds."""
+        seconds = min(FIRST_PAUSE * 2.0**self._failures, LONGEST_PAUSE)
+        self._failures += 1
+        self._paused_until = asyncio.get_running_loop().time() + seconds
+        return seconds
+
+    def succeeded(self) -> None:
+        """The relay works."""
+        self._failures = 0
+        self._paused_until = 0.0
+
+    async def close(self) -> None:
+        """Close every idle connection."""
+        for lane in self._free:
+            await lane.drop()
+
+    async def _acquire(self, urgent: bool) -> Lane:
+        if self._free:
+            return self._free.pop()
+        future: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
+        self._waiting[0 if urgent else 1].append(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._release(future.result())
+            raise
+
+    def _release(self, lane: Lane) -> None:
+        for queue in self._waiting:
+            while queue:
+                future = queue.popleft()
+                if not future.done():
+                    future.set_result(lane)
+                    return
+        self._free.append(lane)
