@@ -95,6 +95,7 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
         where = f'[[relay]] "{relay.name}"'
         yield from _entry_name(where, relay.name)
         yield from _host(where, relay.host)
+        yield from _quantity(f"{where} retry_after", relay.retry_after, duration, least=1)
         if bool(relay.user) != (relay.password_file is not None):
             missing = "password_file" if relay.user else "user"
             yield f"{where}: {missing} is missing; a login needs user and password_file"
