@@ -1,0 +1,18 @@
+"""The `postroad` command, one module per noun; `frame` says how to add to it.
+
+`main` is the entry point. It imports the frame only when it is called, so that importing this
+package costs nothing: services start as `python -m postroad.cli.serve NAME`, without the command
+line's libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code: 0 done, 1 failed, 2 wrong settings or usage."""
+    from postroad.cli.app import app
+    from postroad.cli.frame import run
+
+    sys.exit(run(app, sys.argv[1:]))

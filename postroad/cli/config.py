@@ -1,0 +1,70 @@
+"""`postroad config`: what the settings say, before anything is started."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from postroad.cli.frame import Call, command, group
+
+if TYPE_CHECKING:
+    from postroad.runtime.config import Config
+
+config = group("config", "The settings.", example="postroad config check")
+
+
+@command(config, "check", example="postroad config check --config /etc/postroad/postroad.toml")
+def check(call: Call) -> None:
+    """Read the settings, the environment and every secret file; print what holds.
+
+    Defaults included, secrets hidden, in the form of a settings file. Wrong settings are listed
+    on stderr, all at once, with exit code 2. Nothing is connected to.
+    """
+    call.config.check_secrets()
+    held = plain(call.config)
+    answer = {"file": call.config.path, "settings": held, "warnings": call.config.warnings}
+    call.show(answer, lambda: print(as_toml(held)))
+    if not call.json:
+        for warning in call.config.warnings:
+            print(f"postroad: warning: {warning}", file=sys.stderr)
+
+
+def plain(settings: Config) -> dict[str, Any]:
+    """All settings as plain data without unset ones, secrets in URLs hidden."""
+    everything = msgspec.to_builtins(settings, enc_hook=str)
+    for own in ("path", "warnings"):
+        del everything[own]
+    return {section: _hidden(value) for section, value in everything.items() if value}
+
+
+def as_toml(sections: dict[str, Any]) -> str:
+    """Plain settings in the form of a settings file."""
+    parts = []
+    for name, value in sections.items():
+        for table in value if isinstance(value, list) else [value]:
+            head = f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
+            # strings, numbers, truths and lists of them are the same in JSON and in TOML
+            lines = [f"{key} = {msgspec.json.encode(item).decode()}" for key, item in table.items()]
+            parts.append("\n".join([head, *lines]))
+    return "\n\n".join(parts)
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _hidden(item) for key, item in value.items() if item not in (None, "", ())}
+    if isinstance(value, tuple | list):
+        return [_hidden(item) for item in value]
+    if isinstance(value, str) and "://" in value:
+        return ",".join(_without_secrets(url) for url in value.split(","))
+    return value
+
+
+def _without_secrets(url: str) -> str:
+    """A URL whose login and query, where tokens stand, are starred out."""
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    netloc = f"***@{host}" if at and login else parts.netloc
+    return urlunsplit(parts._replace(netloc=netloc, query="***" if parts.query else ""))

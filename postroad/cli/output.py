@@ -1,0 +1,35 @@
+"""Answers on stdout: JSON for programs, tables of at most 100 columns for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+WIDEST = 100
+
+
+def print_json(data: object) -> None:
+    """Print plain data, msgspec structs, datetimes and paths as one indented JSON document."""
+    encoded = msgspec.json.encode(data, enc_hook=str)
+    print(msgspec.json.format(encoded, indent=2).decode())
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under their headings; cells fold where the terminal (or 100 columns) ends.
+
+    Cells are shown as they are: no markup in them is obeyed.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    width = min(console.width, WIDEST) if sys.stdout.isatty() else WIDEST
+    console.print(table, width=width)
