@@ -65,7 +65,6 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     relay: str = ""  # default: the first [[relay]]
-    owner: str = ""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +118,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
     connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     recipients_per_transaction: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
+    retry_after: str = "5m"  # before the first further try of what was refused for now
     retry_after: str = "5m"  # to the first retry of a deferred recipient; later ones take longer
 
     def __post_init__(self) -> None:
@@ -154,7 +154,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 # Settings of the contract that this release does not implement, with the one value that may be
 # given because it says what happens anyway (None: no value may).
 LATER: dict[str, dict[str, object]] = {
-    "domain": {"dkim_key_file": None, "dkim_selector": None},
+    "domain": {"owner": None, "dkim_key_file": None, "dkim_selector": None},
     "source": {"oauth2": None, "list": None, "authserv_id": None},
     "relay": {
         "oauth2": None,

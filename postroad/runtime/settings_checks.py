@@ -64,8 +64,6 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
         yield from _domain(f"{where} name", domain.name)
         if domain.relay:
             yield from _known(f"{where} relay", domain.relay, [relay.name for relay in relays])
-        if domain.owner and domain.owner.count("@") != 1:
-            yield f'{where} owner: "{domain.owner}" is not an address'
 
 
 def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
@@ -99,6 +97,7 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
         if bool(relay.user) != (relay.password_file is not None):
             missing = "password_file" if relay.user else "user"
             yield f"{where}: {missing} is missing; a login needs user and password_file"
+        yield from _quantity(f"{where} retry_after", relay.retry_after, duration)
 
 
 def warn(sources: Sequence[Source], relays: Sequence[Relay], keys: Sequence[Path]) -> Iterator[str]:

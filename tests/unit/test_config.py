@@ -158,7 +158,7 @@ class TestMistakes:
             ("[telemetry]\notlp_endpoint = 'x'", "[telemetry] otlp_endpoint: not a URL"),
             ("[[domain]]\nname = 'a b'", '"a b" is not a mail domain'),
             ("[[domain]]\nname = 'b.org'\nrelay = 'uot'", 'no "uot"; did you mean "out"?'),
-            ("[[domain]]\nname = 'b.org'\nowner = 'root'", '"root" is not an address'),
+            ("retry_after = 'soon'", '[[relay]] "out" retry_after: "soon" is not a duration'),
             ("[[domain]]\nrelay = 'out'", "[[domain]] 0: name is missing"),
             ("[web]\nport = 0", "[web] port: expected integer >= 1"),
             ("[[site]]", "not valid TOML"),
