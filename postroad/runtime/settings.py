@@ -118,7 +118,6 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
     connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     recipients_per_transaction: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
-    retry_after: str = "5m"  # before the first further try of what was refused for now
     retry_after: str = "5m"  # to the first retry of a deferred recipient; later ones take longer
 
     def __post_init__(self) -> None:
