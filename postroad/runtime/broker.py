@@ -345,28 +345,39 @@ class Broker:
         """One answer to a batch direct get, asked again from the start where it breaks off."""
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
-            inbox = self.nc.new_inbox()
-            subscription = await self.nc.subscribe(inbox, pending_bytes_limit=-1)
-            page: list[Stored] = []
             try:
-                await self.nc.publish(f"$JS.API.DIRECT.GET.{stream}", _json(ask), reply=inbox)
-                while True:
-                    message = await subscription.next_msg(timeout=REPLY_SECONDS)
-                    status = (message.headers or {}).get("Status")
-                    if status == "204":
-                        return page, int((message.headers or {}).get("Nats-Num-Pending", "0"))
-                    if status == "404":
-                        return page, 0
-                    if status is not None:
-                        raise NoRespondersError
-                    page.append(_stored(message))
+                return await self._try_page(stream, ask)
             except (NatsError, OSError, TimeoutError) as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise BrokerUnavailable(f"stream {stream} could not be read") from error
                 await asyncio.sleep(0.1)
-            finally:
-                with contextlib.suppress(Exception):
-                    await subscription.unsubscribe()
+
+    async def _try_page(self, stream: str, ask: Mapping[str, object]) -> tuple[list[Stored], int]:
+        page: list[Stored] = []
+        over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def receive(message: Msg) -> None:
+            head = message.headers or {}
+            status = head.get("Status")
+            if status is None:
+                page.append(_stored(message))
+            elif not over.done():
+                if status in ("204", "404"):
+                    over.set_result(int(head.get("Nats-Num-Pending", "0")))
+                else:
+                    over.set_exception(NoRespondersError())
+
+        inbox = self.nc.new_inbox()
+        subscription = await self.nc.subscribe(
+            inbox, cb=receive, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        try:
+            await self.nc.publish(f"$JS.API.DIRECT.GET.{stream}", _json(ask), reply=inbox)
+            pending = await asyncio.wait_for(over, REPLY_SECONDS)
+        finally:
+            with contextlib.suppress(Exception):
+                await subscription.unsubscribe()
+        return page, pending
 
     # --- the rest -----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from schemas.road import Failure, Outcome
 from services.sender import ledger
 from services.sender.answers import Reply
-from services.sender.protocol import Result
+from services.sender.transaction import Result
 from services.sender.replies import classify
 
 
@@ -33,10 +33,13 @@ def judge(
     """
     replies = [reply for result in results for reply in result.recipients]
     lost = [result.lost for result in results for _ in result.recipients]
-    verdicts = [None if reply is None else classify(reply) for reply in replies]
     accepted = [reply is not None and reply.accepted for reply in replies]
+    verdicts = [
+        None if reply is None or ok else classify(reply)
+        for reply, ok in zip(replies, accepted, strict=True)
+    ]
     pending = [
-        verdict is None or (not ok and verdict.scope == "relay")
+        not ok and (verdict is None or verdict.scope == "relay")
         for verdict, ok in zip(verdicts, accepted, strict=True)
     ]
     reach = max((index for index, ok in enumerate(accepted) if ok), default=-1) + 1

@@ -28,7 +28,7 @@ from services.sender import ledger, outcomes, smtp
 from services.sender.compose import Prepared, prepare
 from services.sender.lanes import Lane, Lanes
 from services.sender.ledger import Position
-from services.sender.protocol import Transaction
+from services.sender.transaction import Transaction
 from services.sender.replies import retry_after
 
 CACHE_BYTES = 64 << 20  # of prepared posts, so that the chunks of one post share the work

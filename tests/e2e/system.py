@@ -1,0 +1,243 @@
+"""Postroad as an operator runs it, but each service is a process that a test can kill.
+
+    async with System.start(tmp_path, source=..., relays=...) as road:
+        await road.make_list("team@example.org", ["anna@example.net"])
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.children import die_with_parent
+from postroad.runtime.embedded import EmbeddedBroker, embedded
+from postroad.runtime.health import STATUS_SUBJECT, Report
+from postroad.runtime.provision import provision
+from schemas import subjects
+from schemas.commands import Answer, CreateList, ImportMembers, ImportRow
+
+ROAD = ("membership", "router", "sender", "ingest")
+PATIENCE = 60.0  # seconds that anything may take on a busy machine
+_encode = msgspec.json.encode
+
+
+async def until(
+    holds: Callable[[], Awaitable[bool]], what: str, patience: float = PATIENCE
+) -> None:
+    """Ask again and again until it holds; fails saying `what` did not come true."""
+    never = asyncio.Event()
+    deadline = asyncio.get_running_loop().time() + patience
+    while not await holds():
+        assert asyncio.get_running_loop().time() < deadline, f"not within {patience:g} s: {what}"
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(never.wait(), 0.05)
+
+
+@dataclass
+class Result:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its output as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass
+class System:
+    """A broker and the services of the road, on one settings file."""
+
+    home: Path
+    config: Path
+    server: EmbeddedBroker
+    broker: Broker
+    processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(
+        cls, home: Path, settings: str, *, services: Sequence[str] = ROAD
+    ) -> AsyncIterator[System]:
+        """Run the road on `settings` (TOML after [site] and [broker]) for the length of the block."""
+        home.mkdir(exist_ok=True)
+        config = home / "postroad.toml"
+        head = '[site]\ndomain = "example.org"\n[broker]\nack_wait = "3s"\n'
+        config.write_text(head + settings)
+        async with contextlib.AsyncExitStack() as stack:
+            server = await stack.enter_async_context(embedded(home / "state"))
+            broker = await Broker.connect(server.reach.url, name="test")
+            await stack.enter_async_context(broker)
+            await provision(broker, ack_wait=3.0)
+            system = cls(home, config, server, broker)
+            try:
+                for name in services:
+                    await system.run(name)
+                await system.ready(services)
+                yield system
+            finally:
+                await system._stop_all()
+
+    async def run(self, name: str, *, crashpoint: str = "", env: Mapping[str, str] = {}) -> None:
+        """Start a service, to die at `crashpoint` ("name:n") if given."""
+        environ = {**os.environ, **env, "POSTROAD_CRASHPOINT": crashpoint, "POSTROAD_LOG": "warning"}
+        log = (self.home / f"{name}.log").open("ab")
+        with log:
+            self.processes[name] = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "postroad.cli.serve", name, "--config", str(self.config)),
+                env=environ,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent,
+            )
+
+    async def kill(self, name: str) -> None:
+        """kill -9, and wait for the end."""
+        process = self.processes[name]
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+    async def died(self, name: str) -> None:
+        """Wait until a service has died at its crash point, by SIGKILL."""
+        code = await asyncio.wait_for(self.processes[name].wait(), PATIENCE)
+        assert code == -signal.SIGKILL, f"{name} ended with {code}: {self.log(name)[-2000:]}"
+
+    async def kill_broker(self) -> None:
+        """kill -9 of the broker, and a new start on the same store."""
+        assert self.server.process is not None
+        self.server.process.kill()
+        await self.server.process.wait()
+        await self.server.start()
+
+    def log(self, name: str) -> str:
+        """What a service wrote to its log."""
+        file = self.home / f"{name}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    async def reports(self) -> dict[str, Report]:
+        """What each running service says of its health, the newest instance of each."""
+        inbox = self.broker.nc.new_inbox()
+        subscription = await self.broker.nc.subscribe(inbox)
+        found: dict[str, Report] = {}
+        await self.broker.nc.publish(STATUS_SUBJECT, b"", reply=inbox)
+        alive = {name: p.pid for name, p in self.processes.items() if p.returncode is None}
+        with contextlib.suppress(Exception):
+            while len(found) < len(alive):
+                message = await subscription.next_msg(timeout=0.5)
+                report = msgspec.json.decode(message.data, type=Report)
+                if alive.get(report.service) == report.pid:
+                    found[report.service] = report
+        await subscription.unsubscribe()
+        return found
+
+    async def ready(self, names: Sequence[str] = ROAD) -> None:
+        """Wait until these services are at work."""
+
+        async def all_ready() -> bool:
+            for name in names:
+                code = self.processes[name].returncode
+                assert code is None, f"{name} ended with {code}: {self.log(name)[-2000:]}"
+            reports = await self.reports()
+            return all(name in reports and reports[name].ready for name in names)
+
+        await until(all_ready, f"{', '.join(names)} are ready")
+
+    async def ask(self, command: str, request: object) -> Answer:
+        """A membership command; fails where it is refused."""
+        reply = await self.broker.request(subjects.command(command), _encode(request), timeout=30)
+        answer = msgspec.json.decode(reply, type=Answer)
+        assert not answer.refused, answer.refused
+        return answer
+
+    async def make_list(
+        self, address: str, members: Sequence[str], **settings: str
+    ) -> None:
+        """Create a list with these members; nonmembers may post unless `settings` say otherwise."""
+        chosen = {"default_nonmember_action": "accept", **settings}
+        await self.ask("list_create", CreateList(address=address, settings=chosen))
+        for start in range(0, len(members), 1000):
+            rows = tuple(
+                ImportRow(line=start + number, address=member)
+                for number, member in enumerate(members[start : start + 1000], 1)
+            )
+            answer = await self.ask("import", ImportMembers(list=address, rows=rows))
+            assert not answer.bad_rows, answer.bad_rows
+
+    async def idle(self) -> bool:
+        """Whether no consumer has anything left to do."""
+        for durable in subjects.DURABLES:
+            info = await self.broker.api(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+            if info["num_pending"] or info["num_ack_pending"]:
+                return False
+        return True
+
+    async def settled(self, mails: int, patience: float = PATIENCE) -> None:
+        """Wait until `mails` mails were received and everything about them is done."""
+
+        async def done() -> bool:
+            info = await self.broker.api("STREAM.INFO.RECEIVED")
+            return info["state"]["messages"] >= mails and await self.idle()
+
+        await until(done, f"{mails} mails went down the road", patience)
+
+    async def cli(self, *words: str, env: Mapping[str, str] = {}) -> Result:
+        """Run a `postroad` command on our settings."""
+        return await postroad(*words, "--config", str(self.config), env=env)
+
+    async def _stop_all(self) -> None:
+        for process in self.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                await asyncio.wait_for(process.wait(), 10)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def postroad(*words: str, env: Mapping[str, str] = {}, cwd: Path | None = None) -> Result:
+    """Run a `postroad` command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "postroad.cli", *words),
+        env={**os.environ, **env},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=die_with_parent,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode is not None
+    return Result(process.returncode, out.decode(), err.decode())
+
+
+def imap_source(port: int, user: str, password_file: Path, **extra: str) -> str:
+    """A [[source]] on a plain loopback port."""
+    more = "".join(f"{key} = {value}\n" for key, value in extra.items())
+    return (
+        f'[[source]]\nname = "box"\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n'
+        f'user = "{user}"\npassword_file = "{password_file}"\nstart = "all"\npoll = "2s"\n{more}'
+    )
+
+
+def smtp_relay(port: int, **extra: str) -> str:
+    """A [[relay]] on a plain loopback port."""
+    more = "".join(f"{key} = {value}\n" for key, value in extra.items())
+    return f'[[relay]]\nname = "out"\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n{more}'

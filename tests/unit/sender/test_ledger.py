@@ -1,0 +1,123 @@
+"""The ledger of a chunk: whoever reads its last entry knows all that is needed to go on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.mail import RawRef
+from schemas.road import ChunkQueued, Copy, Failure, Outcome, WindowRecorded
+from services.sender import ledger
+
+THEN = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def chunk(size: int, **fields: object) -> ChunkQueued:
+    """A chunk of `size` people."""
+    return ChunkQueued(
+        mail_id="m",
+        list="team",
+        chunk=str(fields.pop("chunk", "3")),
+        first=100,
+        people=tuple(f"p{n}" for n in range(size)),
+        addresses=tuple(f"p{n}@example.org" for n in range(size)),
+        copy=Copy(
+            raw=RawRef(mail_id="m", chunks=1, size=1, sha256="", head=0),
+            list="team",
+            list_address="team@example.org",
+            bounces=("team-bounces+", "@example.org"),
+            post=1,
+        ),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def write(queued: ChunkQueued, at: int, outcome: Outcome | None, **rest: object) -> WindowRecorded:
+    """One entry, with the usual relay and worker."""
+    options: dict[str, object] = {"named": True, "next_end": None, "deferred": (), **rest}
+    return ledger.entry(queued, at=at, outcome=outcome, relay="r", worker="w", **options)  # type: ignore[arg-type]
+
+
+def test_an_unknown_chunk_starts_at_its_beginning() -> None:
+    """Without a ledger nothing is done and nothing is in doubt."""
+    assert ledger.position(None, 0) == ledger.Position()
+
+
+def test_an_intent_without_outcome_is_in_doubt() -> None:
+    """After a crash between intent and outcome, exactly that window may have gone out."""
+    entry = write(chunk(40), 16, Outcome(start=0, end=16), next_end=32)
+    at = ledger.position(entry, 7)
+    assert (at.done, at.doubt, at.finished, at.seq) == (16, 32, False, 7)
+
+
+def test_an_outcome_without_intent_leaves_no_doubt() -> None:
+    """A chunk that was paused goes on after its last outcome, with nobody in doubt."""
+    at = ledger.position(write(chunk(40), 5, Outcome(start=0, end=5)), 3)
+    assert (at.done, at.doubt, at.finished) == (5, 5, False)
+
+
+def test_the_last_outcome_finishes_the_chunk() -> None:
+    """The chunk is finished when the outcome reaches its end, whatever failed in it."""
+    failed = Failure(index=39, code=550, kind="failed")
+    entry = write(chunk(40), 40, Outcome(start=32, end=40, failures=(failed,)), deferred=(3,))
+    assert entry.finished
+    assert ledger.position(entry, 9).deferred == (3,)
+
+
+def test_people_are_named_once() -> None:
+    """Names stand in the intent; only a window without an intent names them with its outcome."""
+    queued = chunk(10)
+    assert write(queued, 10, Outcome(start=0, end=10), named=False).people == queued.people
+    assert write(queued, 10, Outcome(start=0, end=10), named=True).people == ()
+    intent = write(queued, 0, None, next_end=10).intent
+    assert intent is not None
+    assert intent.people == queued.people
+
+
+def test_deferred_people_come_back_under_the_same_number() -> None:
+    """A retry keeps who and which number, so that a bounce of it still finds its recipient."""
+    smaller = ledger.retry_chunk(chunk(20), (4, 17), THEN)
+    assert smaller is not None
+    assert smaller.chunk == "3r1"
+    assert (smaller.people, smaller.numbers) == (("p4", "p17"), (104, 117))
+    assert (smaller.attempt, smaller.since) == (1, THEN)
+    again = ledger.retry_chunk(smaller, (1,), THEN + timedelta(hours=1))
+    assert again is not None
+    assert (again.chunk, again.numbers, again.since) == ("3r2", (117,), THEN)
+
+
+def test_nobody_deferred_means_no_retry() -> None:
+    """A chunk without deferred recipients leaves nothing behind."""
+    assert ledger.retry_chunk(chunk(20), (), THEN) is None
+
+
+def test_after_five_days_a_refusal_is_the_last() -> None:
+    """The first attempt counts, not the latest."""
+    young = chunk(1, since=THEN)
+    assert not ledger.given_up(young, THEN + timedelta(days=4))
+    assert ledger.given_up(young, THEN + timedelta(days=5, seconds=1))
+    assert not ledger.given_up(chunk(1), THEN + timedelta(days=50))
+
+
+@given(st.integers(1, 60), st.lists(st.integers(1, 20), max_size=60), st.data())
+def test_every_recipient_has_exactly_one_outcome_whatever_breaks(
+    size: int, widths: list[int], data: st.DataObject
+) -> None:
+    """Windows of any width, cut at any place, cover the chunk once and without a gap."""
+    queued, covered, seq = chunk(size), [], 0
+    last: WindowRecorded | None = None
+    for width in [*widths, *[size] * size]:
+        at = ledger.position(last, seq)
+        if at.finished:
+            break
+        end = min(at.done + width, size)
+        last, seq = write(queued, at.done, None, next_end=end), seq + 1
+        if data.draw(st.booleans()):  # killed: the intent stays, the window is in doubt
+            assert ledger.position(last, seq).doubt == end
+            continue
+        reach = data.draw(st.integers(at.done, end))
+        covered += range(at.done, reach)
+        last, seq = write(queued, reach, Outcome(start=at.done, end=reach)), seq + 1
+    assert covered == list(range(ledger.position(last, seq).done))
