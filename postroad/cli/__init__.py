@@ -1,8 +1,7 @@
 """The `postroad` command, one module per noun; `frame` says how to add to it.
 
-`main` is the entry point. It imports the frame only when it is called, so that importing this
-package costs nothing: services start as `python -m postroad.cli.serve NAME`, without the command
-line's libraries.
+`main` is the entry point. It imports the frame only when it is called, because services start as
+`python -m postroad.cli.serve NAME`, which imports this package and needs none of the rest.
 """
 
 from __future__ import annotations

