@@ -1,0 +1,164 @@
+"""Reaching a relay: connect, TLS, EHLO, AUTH, by aiosmtplib; and what goes wrong, in words.
+
+Certificates are verified and names checked, always. A private authority is trusted by the
+environment variable SSL_CERT_FILE, as everywhere with OpenSSL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Literal
+
+import aiosmtplib
+
+from postroad.runtime.config import Relay
+from postroad.runtime.errors import PostroadError
+from services.sender.redact import redact
+from services.sender.transaction import Offers
+
+# With TLS the password is safe as it is; CRAM-MD5 fails where servers keep only hashes.
+_METHODS = {True: ("plain", "login", "cram-md5"), False: ("cram-md5", "plain", "login")}
+
+
+class RelayError(PostroadError):
+    """A relay cannot be used: says which (host:port), why, and how to mend it.
+
+    `name` is unreachable, tls, greeting or login. The scope is always the relay: everything
+    stays pending and nobody is to blame. `kind` is deferred where waiting may help and failed
+    where somebody must act first.
+    """
+
+    scope: Literal["relay"] = "relay"
+
+    def __init__(
+        self,
+        relay: Relay,
+        name: Literal["unreachable", "tls", "greeting", "login"],
+        problem: str,
+        kind: Literal["deferred", "failed"] = "failed",
+    ) -> None:
+        super().__init__(f"relay {relay.host}:{relay.port} {problem}")
+        self.name = name
+        self.kind = kind
+
+
+async def reach(relay: Relay, timeout: float) -> tuple[asyncio.Transport, Offers]:
+    """A transport to the relay, ready for MAIL, and what the relay offers.
+
+    `timeout` in seconds for each step. Raises RelayError, and SettingsError where the
+    password file is missing.
+    """
+    password = relay.password() if relay.user else ""
+    client = aiosmtplib.SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        use_tls=relay.tls == "implicit",
+        start_tls=False,
+        local_hostname="localhost",  # until the socket can tell
+        timeout=timeout,
+    )
+    try:
+        await client.connect()
+        client.local_hostname = _own_name(client.get_transport_info("sockname"))
+        if relay.tls == "starttls":
+            await client.starttls()
+        await _greet(client)
+        if relay.user:
+            await _log_in(client, relay, password)
+        transport = client.transport
+        if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+            raise aiosmtplib.SMTPServerDisconnected("connection lost")
+    except BaseException as error:
+        client.close()
+        if isinstance(error, (aiosmtplib.SMTPException, OSError)):
+            raise _explained(relay, error, timeout) from None
+        raise
+    offers = Offers.of(client.esmtp_extensions)
+    client.protocol = client.transport = None  # the transport is ours now
+    return transport, offers
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    if client.is_ehlo_or_helo_needed:
+        try:
+            await client.ehlo()
+        except aiosmtplib.SMTPHeloError:
+            await client.helo()
+
+
+async def _log_in(client: aiosmtplib.SMTP, relay: Relay, password: str) -> None:
+    """Try the methods that server and we know; one refusal of the password is enough."""
+    encrypted = client.get_transport_info("sslcontext") is not None
+    methods = [name for name in _METHODS[encrypted] if name in client.server_auth_methods]
+    if not methods:
+        remedy = (
+            "remove user" if encrypted else 'set tls = "starttls" or "implicit", or remove user'
+        )
+        raise RelayError(relay, "login", f"offers no login by password: {remedy}")
+    for method in methods:
+        log_in = getattr(client, f"auth_{method.replace('-', '')}")
+        try:
+            await log_in(relay.user, password)
+            return
+        except aiosmtplib.SMTPAuthenticationError as error:
+            if error.code == 535 or 400 <= error.code < 500 or method == methods[-1]:
+                raise
+
+
+def _own_name(sockname: tuple[object, ...]) -> str:
+    """This host's name if it is a full one, else its address literal (RFC 5321 4.1.4)."""
+    name = socket.gethostname()
+    if "." in name:
+        return name
+    address = str(sockname[0])
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _explained(relay: Relay, error: Exception, timeout: float) -> RelayError:
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return RelayError(
+                relay,
+                "tls",
+                f"has a certificate that cannot be trusted: {cause.verify_message.rstrip('.')};"
+                " set host to the name in its certificate, or SSL_CERT_FILE to its authority",
+            )
+        case ssl.SSLError():
+            other = "none" if relay.tls == "starttls" else "starttls"
+            return RelayError(
+                relay, "tls", f'does not speak TLS here ({cause.reason}): try tls = "{other}"'
+            )
+        case aiosmtplib.SMTPAuthenticationError(code=code) if code < 500:
+            return RelayError(relay, "login", f"cannot log us in now: {_said(cause)}", "deferred")
+        case aiosmtplib.SMTPAuthenticationError():
+            return RelayError(
+                relay, "login", f"refused the login: {_said(cause)}; check user and password_file"
+            )
+        case aiosmtplib.SMTPResponseException(code=code):
+            kind: Literal["deferred", "failed"] = "deferred" if code < 500 else "failed"
+            return RelayError(relay, "greeting", f"turned us away: {_said(cause)}", kind)
+        case TimeoutError():
+            hint = ' (port 465 wants tls = "implicit")' if relay.tls != "implicit" else ""
+            return RelayError(
+                relay, "unreachable", f"did not answer within {timeout:g} s{hint}", "deferred"
+            )
+        case aiosmtplib.SMTPServerDisconnected():
+            return RelayError(relay, "unreachable", "closed the connection", "deferred")
+        case OSError():
+            return RelayError(
+                relay,
+                "unreachable",
+                f"cannot be reached: {cause.strerror or cause}; check host and port",
+                "deferred",
+            )
+        case _:  # of what we ask, only this is refused without a reply
+            return RelayError(
+                relay, "tls", 'does not offer STARTTLS: set tls = "implicit" or "none"'
+            )
+
+
+def _said(error: aiosmtplib.SMTPResponseException) -> str:
+    return redact(f"{error.code} {error.message}")

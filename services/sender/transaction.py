@@ -1,0 +1,128 @@
+"""One message to its recipients: what is asked of a server, and what became of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.sender.answers import Reply
+
+# An address that cannot end its command early or add a parameter to it; quoted local parts
+# may hold blanks and brackets (RFC 5321 section 4.1.2).
+_PLAIN = re.compile(r'[^\x00-\x20\x7f<>"\\]*')
+_QUOTED = re.compile(
+    r'"[^"\\\x00-\x1f\x7f]*(?:\\[\x20-\x7e][^"\\\x00-\x1f\x7f]*)*"@[^\x00-\x20\x7f<>"\\]+'
+)
+
+_MALFORMED = Reply(501, "5.1.3", "malformed address, not offered to the server", "RCPT")
+_MALFORMED_SENDER = Reply(501, "5.1.7", "malformed sender, not offered to the server", "MAIL")
+_NO_UTF8 = Reply(
+    550, "5.6.7", "the address is not ASCII and the server does not offer SMTPUTF8", "RCPT"
+)
+_NO_UTF8_SENDER = Reply(
+    553, "5.6.7", "the sender is not ASCII and the server does not offer SMTPUTF8", "MAIL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One message to one or more recipients.
+
+    `sender` is the envelope sender, "" for the null sender. The pieces of `data` are the
+    message in canonical form (CRLF only), dot-stuffed, ending in CRLF, without the final dot.
+    Transactions may share pieces.
+    """
+
+    sender: str
+    recipients: Sequence[str]
+    data: Sequence[bytes]
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of a transaction: the final reply for each recipient.
+
+    None means that the server gave no final word on this recipient: with `lost` the message
+    may or may not have been taken (in doubt); without, it was not, and is safe to send again.
+    `data` is the reply to the message, or to the DATA command where that was refused.
+    """
+
+    recipients: list[Reply | None]
+    data: Reply | None = None
+    lost: bool = False
+
+    @property
+    def untried(self) -> bool:
+        """Whether all of it can be sent again without the risk of a second copy."""
+        return not self.lost and not any(self.recipients)
+
+    def settle(self, recipients: Iterable[int], reply: Reply) -> None:
+        """This is the last word on these recipients, given by index."""
+        for index in recipients:
+            self.recipients[index] = reply
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What the server offered in its answer to EHLO. `size` in octets, 0 where it sets no
+    limit, None where it does not know SIZE (RFC 1870)."""
+
+    pipelining: bool = False
+    eight_bit: bool = False
+    utf8: bool = False
+    size: int | None = None
+
+    @classmethod
+    def of(cls, extensions: Mapping[str, str]) -> Offers:
+        """From EHLO keywords in lower case and their parameters."""
+        size = extensions.get("size")
+        return cls(
+            pipelining="pipelining" in extensions,
+            eight_bit="8bitmime" in extensions,
+            utf8="smtputf8" in extensions,
+            size=None if size is None else int(size) if size.isdecimal() else 0,
+        )
+
+
+def refuse(transaction: Transaction, result: Result, offers: Offers) -> Sequence[int]:
+    """Settle what this server cannot take without asking it; the indices left to ask for."""
+    everybody = range(len(transaction.recipients))
+    if offers.size and (size := _octets(transaction)) > offers.size:
+        text = f"message of {size} octets, the server takes {offers.size}; not offered to it"
+        result.settle(everybody, Reply(552, "5.3.4", text, "MAIL"))
+    elif not _well_formed(transaction.sender):
+        result.settle(everybody, _MALFORMED_SENDER)
+    elif not (offers.utf8 or transaction.sender.isascii()):
+        result.settle(everybody, _NO_UTF8_SENDER)
+    else:
+        for index, address in enumerate(transaction.recipients):
+            if not address or not _well_formed(address):
+                result.recipients[index] = _MALFORMED
+            elif not (offers.utf8 or address.isascii()):
+                result.recipients[index] = _NO_UTF8
+    return [index for index in everybody if result.recipients[index] is None]
+
+
+def commands(transaction: Transaction, wanted: Sequence[int], offers: Offers) -> list[bytes]:
+    """MAIL, RCPT for each wanted recipient, DATA."""
+    recipients = [transaction.recipients[index] for index in wanted]
+    mail = f"MAIL FROM:<{transaction.sender}>"
+    if offers.size is not None:
+        mail += f" SIZE={_octets(transaction)}"
+    if offers.eight_bit and not all(map(bytes.isascii, transaction.data)):
+        mail += " BODY=8BITMIME"
+    if not all(map(str.isascii, (transaction.sender, *recipients))):
+        mail += " SMTPUTF8"
+    lines = [f"{mail}\r\n".encode()]
+    lines += [f"RCPT TO:<{recipient}>\r\n".encode() for recipient in recipients]
+    lines.append(b"DATA\r\n")
+    return lines
+
+
+def _octets(transaction: Transaction) -> int:
+    return sum(map(len, transaction.data))
+
+
+def _well_formed(address: str) -> bool:
+    return bool(_PLAIN.fullmatch(address) or _QUOTED.fullmatch(address))
