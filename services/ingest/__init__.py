@@ -15,14 +15,14 @@ Promises
     - A mail is in RAW and in RECEIVED, both on disk, before it is flagged, moved or deleted; the
       checkpoint passes it last. Killed anywhere in between, ingest meets the mail again, finds it
       in RECEIVED under the same mail id, and only flags it: nothing lost, nothing doubled.
-    - Reading never sets `\\Seen`. Whatever is refused stays on the server as it was.
+    - Reading never marks a mail as read. Whatever is refused stays on the server as it was.
     - A mail larger than `max_size` is refused (`too_large`) before its bytes are fetched.
     - First contact takes what `start` says; a later change of `start` changes nothing.
     - After a change of UIDVALIDITY the folder is read again. What RECEIVED holds is not published
       a second time, told by its bytes; what is older than 25 days is refused (`stale`), because
       RECEIVED may have forgotten it; what first contact passed over stays passed over.
-    - A mail the server cannot hand out is refused (`unreadable`) after ten tries, alone, over
-      some six minutes; until then nothing behind it moves, and status says so.
+    - A mail whose fetching failed is fetched alone and after all others, so it keeps back none;
+      after ten tries over some five minutes it is refused (`unreadable`).
 
 Failure    A source that fails reports one line in `postroad status` and comes back after 1/4, 1,
            4, 16, then every 60 seconds, less a random half; at once every minute where a person

@@ -12,8 +12,8 @@ The rules that matter:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -27,7 +27,7 @@ STALE = timedelta(days=25)  # RECEIVED is kept for 30 days: what is older may ha
 RANGE_MAILS = 50  # small mails fetched at once: 9,900/s against 3,700/s one by one (Dovecot, 4 KB)
 RANGE_OCTETS = 2 << 20  # aioimaplib holds an answer whole
 LARGE = 1 << 20  # a mail above this is fetched alone, in parts
-FETCH_TRIES = 10  # of one mail alone, over about six minutes
+FETCH_TRIES = 10  # of one mail alone, over about five minutes
 
 Start = Literal["now", "unseen", "all"]
 Refusal = Literal["too_large", "stale", "unreadable"]
@@ -95,9 +95,9 @@ def advance(checkpoint: Checkpoint, uid: int) -> Checkpoint:
 class Known:
     """What RECEIVED holds of one folder.
 
-    Mail of the present UIDVALIDITY is known by its UID, mail of an earlier one by its bytes:
-    each message in RECEIVED accounts for one mail in the folder, so two equal mails of which one
-    was received leave one to take.
+    Mail of the present UIDVALIDITY is known by its UID, mail of an earlier one by its bytes, and
+    among equal mails by its arrival. Each message in RECEIVED accounts for one mail in the
+    folder, so two equal mails of which one was received leave one to take.
     """
 
     def __init__(self, folder: str, uidvalidity: int) -> None:
@@ -106,7 +106,8 @@ class Known:
         self.received: set[int] = set()
         self.refused: set[int] = set()
         self.sizes: set[int] = set()
-        self._digests: Counter[str] = Counter()
+        self.moments: set[tuple[int, datetime | None]] = set()  # size and arrival
+        self._arrivals: defaultdict[str, list[datetime | None]] = defaultdict(list)
 
     def learn(self, events: Iterable[Event]) -> None:
         """Take in the events of one message of RECEIVED."""
@@ -117,7 +118,8 @@ class Known:
                         self.received.add(origin.uid)
                     else:
                         self.sizes.add(raw.size)
-                        self._digests[raw.sha256] += 1
+                        self.moments.add((raw.size, origin.arrived))
+                        self._arrivals[raw.sha256].append(origin.arrived)
                 case MailRefused(origin=Origin() as origin) if self._here(origin):
                     if origin.uidvalidity == self.uidvalidity:
                         self.refused.add(origin.uid)
@@ -125,12 +127,17 @@ class Known:
     def _here(self, origin: Origin) -> bool:
         return origin.folder == self.folder
 
-    def claim(self, sha256: str) -> bool:
-        """Whether a mail with these bytes was received under an earlier UIDVALIDITY and not
-        claimed yet."""
-        if not self._digests[sha256]:
+    def claim(self, sha256: str, arrived: datetime | None, *, exactly: bool = False) -> bool:
+        """Whether a mail with these bytes was received under an earlier UIDVALIDITY and is not
+        claimed yet. A server may have renewed the dates when it renumbered the folder, so the
+        arrival counts only where there is a choice, or with `exactly`."""
+        arrivals = self._arrivals[sha256]
+        if arrived in arrivals:
+            arrivals.remove(arrived)
+            return True
+        if exactly or not arrivals:
             return False
-        self._digests[sha256] -= 1
+        arrivals.pop()
         return True
 
 
@@ -140,19 +147,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `take`    fetch and publish it, then flag, move or delete it
     `compare` fetch it; flag it where RECEIVED knows its bytes, else publish it, or refuse it
               where a `reason` is given
+    `spot`    fetch it; flag it where RECEIVED knows its bytes and arrival, else leave it
     `finish`  it is published: flag, move or delete it
     `refuse`  record why, and leave it as it is
     `skip`    leave it as it is
     """
 
     row: Row
-    action: Literal["take", "compare", "finish", "refuse", "skip"]
+    action: Literal["take", "compare", "spot", "finish", "refuse", "skip"]
     reason: Refusal | None = None
 
     @property
     def fetched(self) -> bool:
         """Whether its bytes are needed."""
-        return self.action in ("take", "compare")
+        return self.action in ("take", "compare", "spot")
 
 
 def judge(
@@ -174,11 +182,13 @@ def judge(
         return Verdict(row=row, action="skip")
     rescan = row.uid < checkpoint.rescan_below
     if rescan and _passed_over(checkpoint, row):
-        return Verdict(row=row, action="skip")
+        # with "unseen", mail taken at first contact is read by now, and looks just the same
+        taken = checkpoint.start == "unseen" and (row.size, row.arrived) in known.moments
+        return Verdict(row=row, action="spot" if taken else "skip")
     stale = rescan and row.arrived is not None and row.arrived < now - STALE
     if row.size > largest:
         return Verdict(row=row, action="refuse", reason="stale" if stale else "too_large")
-    if failures >= FETCH_TRIES:  # it must not keep back what came after it
+    if failures >= FETCH_TRIES:
         return Verdict(row=row, action="refuse", reason="unreadable")
     if rescan and row.size in known.sizes:
         return Verdict(row=row, action="compare", reason="stale" if stale else None)
@@ -202,25 +212,21 @@ def pause(attempt: int, jitter: float, *, lasting: bool = False) -> float:
     return seconds * (1 - jitter / 2)
 
 
-def steps(verdicts: Sequence[Verdict], alone: Container[int] = ()) -> Iterator[list[Verdict]]:
-    """Cut verdicts, in order of UID, into what is fetched, published and flagged together.
-
-    A step fetches at most RANGE_MAILS mails of RANGE_OCTETS in all; a large mail, and one that
-    is to be fetched `alone` because fetching it failed before, is the only one of its step.
-    """
+def steps(verdicts: Sequence[Verdict]) -> Iterator[list[Verdict]]:
+    """Cut verdicts, in order of UID, into what is fetched, published and flagged together: at
+    most RANGE_MAILS fetched mails of RANGE_OCTETS in all, or one large mail alone."""
     step: list[Verdict] = []
     mails = octets = 0
     for verdict in verdicts:
         size = verdict.row.size if verdict.fetched else 0
-        single = verdict.fetched and (size > LARGE or verdict.row.uid in alone)
         full = mails + verdict.fetched > RANGE_MAILS or octets + size > RANGE_OCTETS
-        if step and (single or full):
+        if step and (size > LARGE or full):
             yield step
             step, mails, octets = [], 0, 0
         step.append(verdict)
         mails += verdict.fetched
         octets += size
-        if single:
+        if size > LARGE:
             yield step
             step, mails, octets = [], 0, 0
     if step:

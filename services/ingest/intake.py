@@ -66,6 +66,7 @@ class Intake:
         self.refused = 0
         self.refusal: Refused | None = None  # why `unfinished` are published but not flagged
         self._unfinished: list[Row] = []
+        self._suspects: list[Verdict] = []  # fetching them failed before
         self._cursor = 0  # every UID up to here was looked at in this session
         self._room = asyncio.Semaphore(IN_FLIGHT)
 
@@ -98,12 +99,18 @@ class Intake:
         for start in range(0, len(uids), LISTED):
             rows = await self.mailbox.listing(uids[start : start + LISTED])
             await self._recall(rows)
-            verdicts = [self._judge(row) for row in rows]
-            for step in steps(verdicts, self.failures):
+            sound: list[Verdict] = []
+            for verdict in map(self._judge, rows):
+                suspect = verdict.fetched and self.failures[verdict.row.uid]
+                (self._suspects if suspect else sound).append(verdict)
+            for step in steps(sound):
                 if self.stopping.is_set():
                     return
                 await self._take(step)
             await self._pass(uids[min(start + LISTED, len(uids)) - 1])
+        while self._suspects:  # they may end the connection, so they come last
+            await self._take(self._suspects[:1])
+            del self._suspects[0]
         await self._pass(self.mailbox.selected.uidnext - 1)
         if self._unfinished:
             await self._finish([])
@@ -152,7 +159,7 @@ class Intake:
             if missing and await self.mailbox.listing(missing):
                 raise MailboxError(self.source, "the server does not hand out a mail it lists")
         except MailboxError:
-            self.failures.update(uids)  # each is fetched alone next time
+            self.failures.update(uids)
             raise
         for uid in uids:
             self.failures.pop(uid, None)
@@ -168,10 +175,14 @@ class Intake:
                 return True
             case "refuse" if verdict.reason:
                 return await self._refuse(row, verdict.reason)
-            case "compare" if data is not None:
+            case "compare" | "spot" if data is not None:
                 # claims are made before anything is awaited, so in order of UID
-                if self.known.claim(hashlib.sha256(data).hexdigest()):
+                exactly = verdict.action == "spot"
+                digest = hashlib.sha256(data).hexdigest()
+                if self.known.claim(digest, row.arrived, exactly=exactly):
                     return True
+                if exactly:
+                    return False
                 if verdict.reason is None:
                     return await self._publish(row, data)
                 return await self._refuse(row, verdict.reason)
@@ -244,9 +255,9 @@ class Intake:
             self.refusal = None
 
     async def _pass(self, uid: int) -> None:
-        """Every UID up to this one is looked at; the checkpoint follows if all are flagged."""
+        """Every UID up to this one is looked at; the checkpoint follows where all are done."""
         self._cursor = max(self._cursor, uid)
-        if self._unfinished:
+        if self._unfinished or self._suspects:
             return
         checkpoint = advance(self.checkpoint, self._cursor)
         if checkpoint != self.checkpoint:

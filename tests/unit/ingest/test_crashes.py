@@ -1,0 +1,185 @@
+"""Crashes, renumbered folders and equal mails, in every order: each mail is published once.
+
+A model of a folder, of RECEIVED and of the checkpoint is driven through the decider in the order
+`intake` keeps (publish, flag, checkpoint) and killed after any of these writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, Literal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.mail import HeaderFacts, RawRef
+from schemas.road import MailReceived, Origin
+from services.ingest.decider import (
+    Checkpoint,
+    Known,
+    Selected,
+    Verdict,
+    advance,
+    contact,
+    judge,
+    steps,
+)
+from services.ingest.syntax import Row
+
+BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+@dataclass
+class Mail:
+    uid: int
+    text: bytes
+    arrived: datetime
+    seen: bool = False
+
+
+@dataclass
+class World:
+    """A mailbox, RECEIVED and the KV bucket."""
+
+    after: Literal["seen", "delete"]
+    start: Any
+    mails: list[Mail] = field(default_factory=list)
+    uidvalidity: int = 1
+    uidnext: int = 1
+    received: dict[tuple[int, int], MailReceived] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    now: datetime = BEGIN
+    met: bool = False
+    left: int = 0
+    owed: Counter[bytes] = field(default_factory=Counter)
+
+    def arrive(self, text: bytes, seen: bool = False) -> None:
+        self.now += timedelta(minutes=1)
+        self.mails.append(Mail(self.uidnext, text, self.now, seen))
+        self.uidnext += 1
+        if self.met or self.start == "all" or (self.start == "unseen" and not seen):
+            self.owed[text] += 1
+
+    def renumber(self) -> None:
+        self.uidvalidity += 1
+        self.mails = [replace(mail, uid=uid) for uid, mail in enumerate(self.mails, 1)]
+        self.uidnext = len(self.mails) + 1
+
+    def published(self) -> Counter[bytes]:
+        return Counter(bytes.fromhex(event.raw.sha256) for event in self.received.values())
+
+    def session(self, writes: int) -> None:
+        """What one run of ingest does, killed after so many writes."""
+        self.left = writes
+        self.now += timedelta(minutes=1)
+        selected = Selected(folder="INBOX", uidvalidity=self.uidvalidity, uidnext=self.uidnext)
+        checkpoint = contact(self.checkpoint, selected, self.start, self.now)
+        if checkpoint != self.checkpoint:
+            self.write()
+            self.checkpoint = checkpoint
+            self.met = True
+        known = Known("INBOX", self.uidvalidity)
+        known.learn(
+            event
+            for (uidvalidity, _), event in self.received.items()
+            if checkpoint.rescan_below or uidvalidity == self.uidvalidity
+        )
+        rows = [
+            Row(uid=mail.uid, size=len(mail.text), arrived=mail.arrived, seen=mail.seen)
+            for mail in self.mails
+            if mail.uid > checkpoint.uid
+        ]
+        verdicts = [judge(checkpoint, mail, known, largest=1000, now=self.now) for mail in rows]
+        for step in steps(verdicts):
+            self.take(step, known)
+            self.write()
+            self.checkpoint = checkpoint = advance(checkpoint, step[-1].row.uid)
+        self.checkpoint = advance(checkpoint, self.uidnext - 1)
+
+    def take(self, step: list[Verdict], known: Known) -> None:
+        by_uid = {mail.uid: mail for mail in self.mails}
+        done = [
+            mail
+            for verdict in step
+            if self.process(verdict.action, mail := by_uid[verdict.row.uid], known)
+        ]
+        self.write()
+        for mail in done:
+            mail.seen = True
+        if self.after == "delete":
+            self.mails = [mail for mail in self.mails if mail not in done]
+
+    def process(self, action: str, mail: Mail, known: Known) -> bool:
+        digest = hashlib.sha256(mail.text).hexdigest()
+        if action in ("compare", "spot"):
+            if known.claim(digest, mail.arrived, exactly=action == "spot"):
+                return True
+            action = "take" if action == "compare" else "skip"
+        if action == "take":
+            self.write()
+            self.receive(mail, digest)
+        return action != "skip"
+
+    def write(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+
+    def receive(self, mail: Mail, digest: str) -> None:
+        key = (self.uidvalidity, mail.uid)
+        assert key not in self.received, "published twice under one id"
+        origin = Origin(
+            source="s", folder="INBOX", uidvalidity=key[0], uid=key[1], arrived=mail.arrived
+        )
+        raw = RawRef(mail_id="m", chunks=1, size=len(mail.text), sha256=digest, head=0)
+        self.received[key] = MailReceived(mail_id="m", origin=origin, raw=raw, facts=HeaderFacts())
+
+
+equal_mails = st.sampled_from([b"one", b"two", b"three"])
+events = st.one_of(
+    st.tuples(st.just("arrive"), equal_mails, st.booleans()),
+    st.tuples(st.just("session"), st.integers(0, 12)),
+    st.tuples(st.just("renumber")),
+)
+
+
+@given(st.sampled_from(["now", "unseen", "all"]), st.lists(events, max_size=25))
+def test_no_crash_loses_or_doubles_a_mail_that_stays(start: str, story: list[Any]) -> None:
+    """With after = "seen", whatever arrives, crashes or is renumbered: in the end each mail owed
+    is in RECEIVED exactly as often as it lies in the folder."""
+    world = World("seen", start)
+    play(world, story)
+    assert world.published() == digests(world.owed)
+
+
+@given(st.sampled_from(["now", "unseen", "all"]), st.lists(events, max_size=25))
+def test_no_crash_loses_or_doubles_a_mail_that_is_deleted(start: str, story: list[Any]) -> None:
+    """With after = "delete", each of different mails is in RECEIVED exactly once, and none of
+    them stays in the folder."""
+    world = World("delete", start)
+    serial = count()
+    play(world, [(e[0], b"%d" % next(serial), *e[2:]) if e[0] == "arrive" else e for e in story])
+    assert world.published() == digests(world.owed)
+    assert not {mail.text for mail in world.mails} & set(world.owed)
+
+
+def play(world: World, story: list[Any]) -> None:
+    """Let it happen, then let one session run to its end."""
+    for what, *details in story:
+        try:
+            getattr(world, what)(*details)
+        except Killed:
+            continue
+    world.session(10_000)
+
+
+def digests(texts: Counter[bytes]) -> Counter[bytes]:
+    return Counter({hashlib.sha256(text).digest(): times for text, times in texts.items()})

@@ -1,0 +1,277 @@
+"""What ingest does with each mail of a folder, decided without a server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.mail import HeaderFacts, RawRef
+from schemas.road import MailReceived, MailRefused, Origin
+from services.ingest.decider import (
+    FETCH_TRIES,
+    LARGE,
+    RANGE_MAILS,
+    RANGE_OCTETS,
+    Checkpoint,
+    Known,
+    Selected,
+    Verdict,
+    advance,
+    contact,
+    judge,
+    pause,
+    steps,
+)
+from services.ingest.syntax import Row
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LAST_WEEK = NOW - timedelta(days=7)
+LONG_AGO = NOW - timedelta(days=26)
+INBOX = Selected(folder="INBOX", uidvalidity=7, uidnext=101)
+
+
+def place(**changes: Any) -> Checkpoint:
+    settings: dict[str, Any] = {"folder": "INBOX", "uidvalidity": 7, "since": LAST_WEEK}
+    return Checkpoint(**(settings | changes))
+
+
+def row(uid: int = 50, size: int = 4000, **changes: Any) -> Row:
+    return Row(uid=uid, size=size, **({"arrived": NOW} | changes))
+
+
+def verdict(
+    checkpoint: Checkpoint, mail: Row, known: Known | None = None, failures: int = 0
+) -> Any:
+    known = known or Known("INBOX", 7)
+    return judge(checkpoint, mail, known, largest=10_000, now=NOW, failures=failures)
+
+
+def received(
+    uid: int, uidvalidity: int, digest: str = "d", size: int = 4000, arrived: datetime = NOW
+) -> MailReceived:
+    origin = Origin(source="s", folder="INBOX", uidvalidity=uidvalidity, uid=uid, arrived=arrived)
+    return MailReceived(
+        mail_id="m",
+        origin=origin,
+        raw=RawRef(mail_id="m", chunks=1, size=size, sha256=digest, head=0),
+        facts=HeaderFacts(),
+    )
+
+
+# --- where to begin -----------------------------------------------------------------------------
+
+
+def test_now_passes_over_everything_there_is() -> None:
+    """With start = "now" the checkpoint stands at the last mail of the moment."""
+    assert contact(None, INBOX, "now", NOW).uid == 100
+
+
+def test_all_passes_over_nothing() -> None:
+    """With start = "all" the first UID is the first to be taken."""
+    assert contact(None, INBOX, "all", NOW).uid == 0
+
+
+def test_unseen_passes_over_what_was_read_then_and_nothing_later() -> None:
+    """With start = "unseen" being read counts only for mail that was there at first contact."""
+    checkpoint = contact(None, INBOX, "unseen", NOW)
+    assert verdict(checkpoint, row(100, seen=True)).action == "skip"
+    assert verdict(checkpoint, row(100)).action == "take"
+    assert verdict(checkpoint, row(101, seen=True)).action == "take"
+
+
+@pytest.mark.parametrize("start", ["now", "unseen", "all"])
+def test_a_known_folder_goes_on_where_it_stands(start: Any) -> None:
+    """A later change of `start` changes nothing: it is about first contact."""
+    last = place(uid=42)
+    assert contact(last, INBOX, start, NOW) == last
+
+
+def test_another_folder_is_a_first_contact() -> None:
+    """A checkpoint of another folder says nothing about this one."""
+    assert contact(place(folder="Lists", uid=42), INBOX, "now", NOW).uid == 100
+
+
+def test_a_new_uidvalidity_starts_over_and_remembers_the_first_contact() -> None:
+    """UIDs of an earlier UIDVALIDITY mean nothing; the first contact still does."""
+    last = place(uidvalidity=6, uid=42, start="now")
+    assert contact(last, INBOX, "all", NOW) == place(start="now", rescan_below=101)
+
+
+# --- what to do ---------------------------------------------------------------------------------
+
+
+def test_new_mail_is_taken() -> None:
+    """A mail above the checkpoint is fetched and published, read by somebody or not."""
+    assert verdict(place(uid=42), row()).action == "take"
+    assert verdict(place(uid=42), row(seen=True)).action == "take"
+
+
+def test_mail_too_large_is_refused_by_its_size() -> None:
+    """The size the server lists decides; no byte is fetched."""
+    refused = verdict(place(), row(size=10_001))
+    assert (refused.action, refused.reason, refused.fetched) == ("refuse", "too_large", False)
+    assert verdict(place(), row(size=10_000)).action == "take"
+
+
+def test_mail_marked_for_deletion_is_left_alone() -> None:
+    """What somebody deleted before we took it is not posted."""
+    assert verdict(place(), row(deleted=True)).action == "skip"
+
+
+def test_published_mail_is_only_finished() -> None:
+    """A mail that RECEIVED has under this UID was published before a crash: flag it, also where
+    the crash came after it was marked for deletion."""
+    known = Known("INBOX", 7)
+    known.learn([received(50, 7)])
+    assert verdict(place(), row(), known).action == "finish"
+    assert verdict(place(), row(deleted=True), known).action == "finish"
+
+
+def test_refused_mail_stays_as_it_is() -> None:
+    """A refusal is told once, and never flagged."""
+    known = Known("INBOX", 7)
+    origin = Origin(source="s", folder="INBOX", uidvalidity=7, uid=50)
+    known.learn([MailRefused(mail_id="m", origin=origin, size=1, reason="too_large")])
+    assert verdict(place(), row(size=10_001), known).action == "skip"
+
+
+def test_mail_that_cannot_be_fetched_is_refused_in_the_end() -> None:
+    """A mail that breaks the connection every time does not stop the source for ever."""
+    assert verdict(place(), row(), failures=FETCH_TRIES - 1).action == "take"
+    assert verdict(place(), row(), failures=FETCH_TRIES).reason == "unreadable"
+
+
+# --- after a change of UIDVALIDITY ----------------------------------------------------------------
+
+
+def test_a_rescan_refuses_what_is_older_than_received_remembers() -> None:
+    """Older than 25 days: RECEIVED may have forgotten it, so it is recorded and not posted."""
+    rescan = place(start="all", rescan_below=101)
+    refused = verdict(rescan, row(arrived=LONG_AGO))
+    assert (refused.action, refused.reason) == ("refuse", "stale")
+    assert verdict(rescan, row(101, arrived=LONG_AGO)).action == "take"
+    assert verdict(place(), row(arrived=LONG_AGO)).action == "take"
+
+
+def test_a_rescan_compares_only_where_the_size_is_known() -> None:
+    """Bytes are fetched for comparison only where RECEIVED has a mail of that size."""
+    known = Known("INBOX", 7)
+    known.learn([received(3, 6, size=4000)])
+    rescan = place(rescan_below=101)
+    assert verdict(rescan, row(size=4000), known).action == "compare"
+    assert verdict(rescan, row(size=4001), known).action == "take"
+    assert verdict(rescan, row(size=4000, arrived=LONG_AGO), known).action == "skip"
+    rescan = place(start="all", rescan_below=101)
+    old = verdict(rescan, row(size=4000, arrived=LONG_AGO), known)
+    assert (old.action, old.reason) == ("compare", "stale")
+
+
+@pytest.mark.parametrize(
+    ("start", "seen", "action"),
+    [
+        ("now", False, "skip"),
+        ("now", True, "skip"),
+        ("unseen", True, "skip"),
+        ("unseen", False, "take"),
+        ("all", True, "take"),
+    ],
+)
+def test_a_rescan_does_not_revive_what_first_contact_passed_over(
+    start: Any, seen: bool, action: str
+) -> None:
+    """Mail from before the first contact stays where `start` left it, whatever its UID now is."""
+    rescan = place(start=start, rescan_below=101)
+    before = LAST_WEEK - timedelta(hours=1)
+    assert verdict(rescan, row(arrived=before, seen=seen)).action == action
+
+
+def test_a_rescan_spots_what_first_contact_took() -> None:
+    """With start = "unseen" a mail taken at first contact is read by now, as the ones passed
+    over were; where RECEIVED has one of its size and arrival, its bytes tell."""
+    known = Known("INBOX", 7)
+    before = LAST_WEEK - timedelta(hours=1)
+    known.learn([received(3, 6, arrived=before)])
+    rescan = place(start="unseen", rescan_below=101)
+    assert verdict(rescan, row(arrived=before, seen=True), known).action == "spot"
+    later = before + timedelta(seconds=1)
+    assert verdict(rescan, row(arrived=later, seen=True), known).action == "skip"
+
+
+def test_each_message_in_received_accounts_for_one_mail() -> None:
+    """Of two equal mails of which one was received, one is left to take."""
+    known = Known("INBOX", 7)
+    known.learn([received(3, 6, "abc")])
+    assert known.claim("abc", NOW)
+    assert not known.claim("abc", NOW)
+    assert not known.claim("other", NOW)
+
+
+def test_among_equal_mails_the_arrival_tells() -> None:
+    """The mail that was received is the one that arrived then; where no date fits, any is."""
+    known = Known("INBOX", 7)
+    known.learn([received(3, 6, "abc", arrived=LAST_WEEK), received(4, 6, "abc", arrived=NOW)])
+    assert known.claim("abc", LAST_WEEK, exactly=True)
+    assert not known.claim("abc", LAST_WEEK, exactly=True)
+    assert known.claim("abc", LAST_WEEK)
+
+
+def test_another_folder_accounts_for_nothing_here() -> None:
+    """The same mail in two folders of a source is two mails."""
+    known = Known("Lists", 7)
+    known.learn([received(3, 6, "abc")])
+    assert not known.claim("abc", NOW)
+
+
+def test_a_rescan_begins_again_after_a_crash() -> None:
+    """Which of two equal mails is accounted for is told by counting from the beginning, so the
+    checkpoint waits for the end of the rescan."""
+    rescan = place(rescan_below=101)
+    assert advance(rescan, 99) == rescan
+    assert advance(rescan, 100) == place(uid=100)
+
+
+def test_the_checkpoint_never_goes_back() -> None:
+    """A UID that was passed is passed."""
+    assert advance(place(uid=42), 41) == place(uid=42)
+    assert advance(place(uid=42), 43) == place(uid=43)
+
+
+# --- how much at once -----------------------------------------------------------------------------
+
+verdicts = st.lists(
+    st.tuples(
+        st.sampled_from(["take", "compare", "spot", "finish", "refuse", "skip"]),
+        st.integers(0, LARGE + 100_000),
+    ),
+    max_size=200,
+).map(
+    lambda pairs: [
+        Verdict(row=Row(uid=uid, size=size), action=action)  # type: ignore[arg-type]
+        for uid, (action, size) in enumerate(pairs, 1)
+    ]
+)
+
+
+@given(verdicts)
+def test_steps_keep_order_and_bounds(given_verdicts: list[Verdict]) -> None:
+    """Every verdict is in one step, in order; what a step fetches is bounded, and a large mail
+    is the only one."""
+    found = list(steps(given_verdicts))
+    assert [verdict for step in found for verdict in step] == given_verdicts
+    for step in found:
+        sizes = [verdict.row.size for verdict in step if verdict.fetched]
+        assert len(sizes) <= RANGE_MAILS
+        assert sum(sizes) <= RANGE_OCTETS
+        assert len(sizes) == 1 or all(size <= LARGE for size in sizes)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_waiting_is_bounded(attempt: int, jitter: float) -> None:
+    """The first retry comes within a quarter of a second, none later than a minute, and what a
+    person must mend is not hammered."""
+    assert 0.125 <= pause(attempt, jitter) <= (0.25 if attempt == 1 else 60)
+    assert pause(attempt, jitter, lasting=True) >= 30
