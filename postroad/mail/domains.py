@@ -14,6 +14,11 @@ import unicodedata
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _DOMAIN_OCTETS, _LABEL_OCTETS = 255, 63  # RFC 1035 2.3.4
 _ASCII = frozenset("-0123456789abcdefghijklmnopqrstuvwxyz")
+# Letters and marks that show nothing: fillers and variation selectors (Unicode 3.11, 23.4).
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+_DEVIATIONS = "ßς"  # letters of their own since IDNA 2008
 _LETTERS = frozenset(("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"))  # IDNA 2008, less contextual rules
 
 
@@ -43,6 +48,8 @@ def refuse_look_alikes(text: str) -> None:
     The Kelvin sign is a K, full-width letters are plain letters, a ligature is two: all that
     compatibility normalisation (NFKC) would change.
     """
+    if _UNSEEN.search(text):
+        raise ValueError("there is an invisible or broken character in it")
     for char in text:
         if char < "\x7f":
             continue
@@ -68,12 +75,20 @@ def _label(label: str) -> str:
 def _a_label(label: str) -> str:
     refuse_look_alikes(label)
     label = unicodedata.normalize("NFC", "".join(char.lower() for char in label))
-    if unicodedata.category(label[0])[0] == "M" or not all(
-        char in _ASCII or unicodedata.category(char) in _LETTERS for char in label
-    ):
+    if unicodedata.category(label[0])[0] == "M" or not all(map(_is_allowed, label)):
         raise ValueError("there is a character not allowed in the domain")
     # Punycode takes quadratic time: too long a label never reaches it.
     return "xn--" + label[: _LABEL_OCTETS + 1].encode("punycode").decode("ascii")
+
+
+def _is_allowed(char: str) -> bool:
+    """Whether IDNA 2008 takes this character (RFC 5892 2): a letter that folding leaves alone."""
+    if char in _ASCII or char in _DEVIATIONS:
+        return True
+    return (
+        unicodedata.category(char) in _LETTERS
+        and unicodedata.normalize("NFKC", char.casefold()) == char
+    )
 
 
 def _literal(text: str) -> str:

@@ -220,8 +220,7 @@ def _return_path(block: _Block) -> str | None:
 
 def _list_id(text: str) -> str:
     """RFC 2919: what stands in the last brackets, or, in old forms, all of it."""
-    before, bracket, inner = text.rpartition("<")
-    return printable(inner.partition(">")[0] if bracket else before, 255).lower()
+    return printable(text.rpartition("<")[2].partition(">")[0], 255).lower()
 
 
 def _mailto(text: str) -> list[str]:
