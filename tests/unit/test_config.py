@@ -76,6 +76,16 @@ class TestDefaults:
         assert config.web is None
         assert config.warnings == ()
 
+    def test_the_readme_is_right(self, load: Load, pytestconfig: pytest.Config) -> None:
+        """The settings that the README shows a newcomer are accepted, and fit in ten lines."""
+        readme = (pytestconfig.rootpath / "README.md").read_text()
+        example = readme.partition("```toml\n")[2].partition("```")[0]
+        assert len(example.splitlines()) <= 10
+        config = load(example)
+        assert config.warnings == ()
+        assert config.source
+        assert config.relay
+
     def test_relative_paths_count_from_the_settings_file(self, load: Load, tmp_path: Path) -> None:
         """A service started anywhere finds the same files."""
         config = load()
