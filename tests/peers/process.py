@@ -1,0 +1,156 @@
+"""A peer's process: where its program is, who runs it, when it is ready, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+READY_SECONDS = 20.0
+STOP_SECONDS = 10.0
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/postfix/sbin:/usr/libexec/postfix"
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def program(name: str, package: str) -> str:
+    """The path of a program; skips the test where it is missing, naming the package."""
+    path = shutil.which(name) or shutil.which(name, path=SBIN)
+    if path is None:
+        pytest.skip(f"{name} is missing: install the Debian package {package}")
+    return path
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def unprivileged() -> pwd.struct_passwd:
+    """Who runs the daemons that refuse root: nobody when we are root, else ourselves."""
+    return pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+
+
+def own(path: Path) -> None:
+    """Give everything under `path` to `unprivileged()`; does nothing unless we are root."""
+    if os.getuid() != 0:
+        return
+    user = unprivileged()
+    for place in (path, *path.rglob("*")):
+        os.chown(place, user.pw_uid, user.pw_gid)
+
+
+@contextlib.contextmanager
+def directory(name: str) -> Iterator[Path]:
+    """A temporary directory every user may enter (pytest's is for its owner only), short
+    enough for socket paths (at most 107 octets)."""
+    place = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    place.chmod(0o755)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _die_with_parent() -> None:
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass
+class Daemon:
+    """A server in the foreground, in a session of its own; ready when it takes connections on
+    `ports`. `log` collects its output. With `drop` root becomes `unprivileged()` first."""
+
+    argv: Sequence[str]
+    ports: Sequence[int]
+    log: Path
+    drop: bool = False
+    cwd: Path | None = None
+    process: asyncio.subprocess.Process | None = field(default=None, init=False)
+
+    @property
+    def pid(self) -> int:
+        """The process id. Raises AssertionError before the first start."""
+        assert self.process is not None
+        return self.process.pid
+
+    async def start(self) -> None:
+        """Start and wait until ready. Raises RuntimeError with the log when it ends instead."""
+        user = unprivileged() if self.drop and os.getuid() == 0 else None
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.cwd,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                user=user and user.pw_uid,
+                group=user and user.pw_gid,
+                extra_groups=[] if user else None,
+            )
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                for port in self.ports:
+                    await self._answers(port)
+        except TimeoutError:
+            await self.kill()
+            raise RuntimeError(f"{self.argv[0]} is not ready: {self.words()}") from None
+
+    async def _answers(self, port: int) -> None:
+        assert self.process is not None
+        while True:
+            if self.process.returncode is not None:
+                raise RuntimeError(f"{self.argv[0]} did not start: {self.words()}")
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)  # a listening socket cannot be awaited
+            else:
+                writer.close()
+                return
+
+    async def stop(self) -> None:
+        """SIGTERM and wait; SIGKILL for the whole session when that does not help."""
+        await self._end(signal.SIGTERM, STOP_SECONDS)
+
+    async def kill(self) -> None:
+        """SIGKILL for the whole session, as `kill -9` or a power cut would."""
+        await self._end(signal.SIGKILL, 0)
+
+    async def _end(self, number: signal.Signals, patience: float) -> None:
+        if self.process is None:
+            return
+        if self.process.returncode is None and patience:
+            self.process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.process.wait(), patience)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+
+    def words(self) -> str:
+        """The end of the log."""
+        return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else ""
+
+    async def __aenter__(self) -> Daemon:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()

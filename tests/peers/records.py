@@ -1,0 +1,62 @@
+"""What a sink wrote down: one JSON line for each accepted transaction or broken rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One accepted transaction. `time` is Unix time, `size` counts octets, the digests are
+    SHA-256 in hex of the whole data and of what follows the first empty line. Header texts are
+    UTF-8 with surrogate escapes, unfolded; `list_id` is the part in angle brackets. `file` holds
+    the data where the sink was told to keep it."""
+
+    time: float
+    connection: int
+    helo: str
+    sender: str
+    parameters: str
+    recipients: tuple[str, ...]
+    size: int
+    sha256: str
+    body_sha256: str
+    message_id: str
+    list_id: str
+    trace: str
+    headers: str
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Violation:
+    """A rule of the protocol that a client broke."""
+
+    time: float
+    connection: int
+    violation: str
+
+
+def read(*files: Path) -> list[Record]:
+    """The transactions in these record files, in the order they were accepted."""
+    return [
+        Record(**{**told, "recipients": tuple(told["recipients"])})
+        for told in _lines(files)
+        if "violation" not in told
+    ]
+
+
+def violations(*files: Path) -> list[Violation]:
+    """The broken rules in these record files."""
+    return [Violation(**told) for told in _lines(files) if "violation" in told]
+
+
+def _lines(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    for file in files:
+        with file.open("rb") as lines:
+            # A line without its end is still being written.
+            yield from (json.loads(line) for line in lines if line.endswith(b"\n"))

@@ -1,0 +1,93 @@
+"""Our recording SMTP sink as a peer: a process that outlives whatever the test kills.
+
+    no_bob = Rule(at="rcpt", match="^bob@", reply="550 5.1.1 No such user")
+    async with Sink.start(Script(rules=(no_bob,))) as sink:
+        ...  # post to sink.port
+        records = await sink.wait_for(200)
+
+What it can be told to do wrong is the manual of tests.peers.sinkscript; what it writes down, that
+of tests.peers.records. TLS is "none", "starttls" (offered, not required) or "implicit".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers import records
+from tests.peers.certificate import Certificate, self_signed
+from tests.peers.process import Daemon, directory, free_port
+from tests.peers.records import Record, Violation
+from tests.peers.sinkscript import Rule, Script
+
+__all__ = ["Record", "Rule", "Script", "Sink"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A running sink on 127.0.0.1:`port`. `file` is its record file; with TLS
+    `certificate.cert` is the CA file for the name localhost."""
+
+    port: int
+    file: Path
+    certificate: Certificate | None
+    daemon: Daemon
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, script: Script | None = None, *, keep: bool = False, tls: str = "none"
+    ) -> AsyncIterator[Sink]:
+        """Record mail until the context ends. `keep` stores each mail's data as `Record.file`
+        (deleted with the context)."""
+        with directory("sink") as place:
+            port, file = free_port(), place / "records"
+            argv = [sys.executable, "-m", "tests.peers.sinkserver", "--port", str(port)]
+            argv += ["--records", str(file), "--script", str(place / "script")]
+            if keep:
+                (place / "mail").mkdir()
+                argv += ["--keep", str(place / "mail")]
+            certificate = None if tls == "none" else self_signed(place)
+            if certificate:
+                argv += ["--certificate", str(certificate.cert), "--key", str(certificate.key)]
+            if tls == "implicit":
+                argv += ["--implicit"]
+            sink = cls(port, file, certificate, Daemon(argv, [port], place / "log", cwd=ROOT))
+            sink.tell(Script())
+            async with sink.daemon:
+                sink.tell(script or Script())
+                yield sink
+
+    def tell(self, script: Script) -> None:
+        """Follow `script` from the next connection or MAIL on."""
+        new = self.file.with_name("script.new")
+        new.write_text(script.to_json())
+        new.replace(self.file.with_name("script"))
+
+    def records(self) -> list[Record]:
+        """The accepted transactions so far."""
+        return records.read(self.file)
+
+    def violations(self) -> list[Violation]:
+        """The protocol rules that clients broke so far."""
+        return records.violations(self.file)
+
+    async def wait_for(self, deliveries: int, seconds: float = 30.0) -> list[Record]:
+        """Wait until `deliveries` copies (recipients of transactions) have been accepted and
+        return all records. Raises TimeoutError saying how many there were."""
+        found: list[Record] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while sum(len(record.recipients) for record in found) < deliveries:
+                    await asyncio.sleep(0.02)  # another process writes the file
+                    found = self.records()
+        except TimeoutError:
+            got = sum(len(record.recipients) for record in found)
+            raise TimeoutError(f"{got} of {deliveries} copies in {seconds:.0f} s") from None
+        return found
