@@ -7,7 +7,7 @@ read as plain data, carried through the upcasters and converted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
@@ -49,7 +49,8 @@ class UnknownEvent(Exception):
 class _Wire(Envelope, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The envelope as decoded: its events as one tagged union."""
 
-    events: tuple[Union[EVENTS], ...] = ()  # type: ignore[valid-type]  # noqa: UP007
+    if not TYPE_CHECKING:
+        events: tuple[Union[EVENTS], ...] = ()  # noqa: UP007
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -98,6 +99,4 @@ def _upcast(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-_BY_TAG: dict[str, type[Event]] = {
-    str(type_.__struct_config__.tag): type_ for type_ in EVENTS
-}
+_BY_TAG: dict[str, type[Event]] = {str(type_.__struct_config__.tag): type_ for type_ in EVENTS}

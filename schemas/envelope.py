@@ -12,9 +12,7 @@ from datetime import datetime
 import msgspec
 
 
-class Event(
-    msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="t"
-):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="t"):
     """Base of every event. `v` is the version of its shape; absent on the wire means 1."""
 
     v: int = 1

@@ -29,9 +29,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 STREAMS: tuple[Stream, ...] = (
     Stream(name="RAW", subjects=("raw.>",), atomic=True, about="message bytes in chunks"),
     Stream(name="RECEIVED", subjects=("mail.received.>",), about="mail taken from a source"),
-    Stream(
-        name="ROUTED", subjects=("mail.routed.>",), max_age=400 * DAY, about="what was decided"
-    ),
+    Stream(name="ROUTED", subjects=("mail.routed.>",), max_age=400 * DAY, about="what was decided"),
     Stream(
         name="SEND",
         subjects=("mail.send.>", "mail.fanout.>", "mail.retry.>"),
@@ -159,6 +157,11 @@ def decided(list_: str, mail_id: str) -> str:
 def send(lane: Literal["now", "bulk"], list_: str, mail_id: str, chunk: str) -> str:
     """Subject of a chunk to send."""
     return f"mail.send.{lane}.{list_}.{mail_id}.{chunk}"
+
+
+def send_any_lane(list_: str, mail_id: str, chunk: str) -> str:
+    """Filter over a chunk in either lane: it is queued in one at most."""
+    return f"mail.send.*.{list_}.{mail_id}.{chunk}"
 
 
 def fanout(list_: str, mail_id: str) -> str:

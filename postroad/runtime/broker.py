@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Self
 
 import msgspec
@@ -23,38 +22,19 @@ from nats.errors import NoRespondersError
 from postroad.runtime import pull, telemetry
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import BrokerUnavailable, Conflict, PostroadError, Retry
-from schemas import codec, subjects
-from schemas.envelope import Envelope
+from postroad.runtime.stored import Stored
+from schemas import subjects
 
 EXPECT = "Nats-Expected-Last-Subject-Sequence"
 EXPECT_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
 CONFLICTS = (10071, 10164)  # the second: another write to the subject is in flight (R3)
+PASSING = (10176,)  # an atomic batch that was abandoned, by us or a restarted server
 BATCH_LIMIT = 1000  # messages in one atomic batch; the server refuses more (10199)
 REPLY_SECONDS = 5.0  # for one answer; then ask again with the same id
 PATIENCE_SECONDS = 15.0  # for a publish to succeed across elections and restarts
 READ_BYTES = 8 << 20  # of one page of a batch direct get; below the 64 MB a server lets pend
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message as it lies in a stream."""
-
-    subject: str
-    seq: int
-    data: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    ts: str = ""
-
-    def envelope(self) -> Envelope:
-        """Its envelope. Raises UnknownEvent."""
-        return codec.decode(self.data)
-
-    @property
-    def time(self) -> datetime:
-        """When the broker stored it."""
-        return datetime.fromisoformat(_microseconds(self.ts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,36 +161,15 @@ class Broker:
         was stored first (never for an earlier try of this very call), BrokerUnavailable where
         nothing could be learned in time, ApiError where the broker refuses for good.
         """
-        head = {**telemetry.inject(), **(headers or {})}
-        if expect is not None:
-            head[EXPECT] = str(expect)
-            if expect_filter:
-                head[EXPECT_FILTER] = expect_filter
-        else:
+        head = _headers(telemetry.inject(), headers or {}, expect, expect_filter)
+        if expect is None:
             head["Nats-Msg-Id"] = new_id()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                reply = await self.nc.request(subject, data, timeout=REPLY_SECONDS, headers=head)
-            except (NatsError, OSError, TimeoutError) as error:
-                problem = type(error).__name__
-            else:
-                ack = _ack.decode(reply.data)
-                if ack.error is None:
-                    return ack.seq
-                if ack.error.err_code in CONFLICTS:
-                    if tries > 1 and (seq := await self._ours(subject, data)):
-                        return seq
-                    raise Conflict(subject)
-                if ack.error.code < 500:
-                    raise ApiError(subject, ack.error)
-                problem = ack.error.description
-            if loop.time() > deadline:
-                raise BrokerUnavailable(f"the broker did not store a message in time: {problem}")
-            await asyncio.sleep(min(0.05 * 2**tries, 1.0))
+
+        async def store() -> _Ack:
+            reply = await self.nc.request(subject, data, timeout=REPLY_SECONDS, headers=head)
+            return _ack.decode(reply.data)
+
+        return await self._stored(store, subject, data, timeout)
 
     async def publish_batch(self, messages: Sequence[Message]) -> int:
         """Store up to 1,000 messages of one stream, all or none; returns the last sequence.
@@ -228,38 +187,48 @@ class Broker:
                 headers=only.headers,
             )
         trace = telemetry.inject()
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        end = messages[-1]
+        return await self._stored(
+            lambda: self._try_batch(messages, trace), end.subject, end.data, PATIENCE_SECONDS
+        )
+
+    async def _stored(
+        self, store: Callable[[], Awaitable[_Ack]], subject: str, data: bytes, patience: float
+    ) -> int:
+        """Try to store until it is known to be so; `subject` and `data` are of the last message,
+        by which an earlier try that was stored, but not answered, is recognised."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
         tries = 0
         while True:
             tries += 1
             try:
-                ack = await self._try_batch(messages, trace)
+                ack = await store()
             except (NatsError, OSError, TimeoutError) as error:
                 problem = type(error).__name__
             else:
                 if ack.error is None:
                     return ack.seq
                 if ack.error.err_code in CONFLICTS:
-                    if tries > 1 and (seq := await self._ours(messages[-1].subject, messages[-1].data)):
-                        return seq
-                    raise Conflict(messages[-1].subject)
-                if ack.error.code < 500 and ack.error.err_code != 10176:
-                    raise ApiError(messages[-1].subject, ack.error)
+                    last = (
+                        await self.last(subjects.stream_of(subject), subject) if tries > 1 else None
+                    )
+                    if last is not None and last.data == data:
+                        return last.seq
+                    raise Conflict(subject)
+                if ack.error.code < 500 and ack.error.err_code not in PASSING:
+                    raise ApiError(subject, ack.error)
                 problem = ack.error.description
-            if asyncio.get_running_loop().time() > deadline:
-                raise BrokerUnavailable(f"the broker did not store a batch in time: {problem}")
+            if loop.time() > deadline:
+                raise BrokerUnavailable(f"the broker did not store a message in time: {problem}")
             await asyncio.sleep(min(0.05 * 2**tries, 1.0))
 
     async def _try_batch(self, messages: Sequence[Message], trace: Mapping[str, str]) -> _Ack:
         batch = new_id()
         for number, message in enumerate(messages, 1):
-            head = {**trace, **message.headers}
+            head = _headers(trace, message.headers, message.expect, message.expect_filter)
             head["Nats-Batch-Id"] = batch
             head["Nats-Batch-Sequence"] = str(number)
-            if message.expect is not None:
-                head[EXPECT] = str(message.expect)
-                if message.expect_filter:
-                    head[EXPECT_FILTER] = message.expect_filter
             if number == len(messages):
                 head["Nats-Batch-Commit"] = "1"
             elif number > 1:
@@ -273,11 +242,6 @@ class Broker:
                 if ack.error or number == len(messages):
                     return ack
         raise BrokerUnavailable("an atomic batch ended without an answer")
-
-    async def _ours(self, subject: str, data: bytes) -> int:
-        """The sequence of the last message of `subject` if its bytes are ours, else 0."""
-        last = await self.last(subjects.stream_of(subject), subject)
-        return last.seq if last is not None and last.data == data else 0
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -384,13 +348,16 @@ class Broker:
     async def request(self, subject: str, data: bytes, timeout: float = 5.0) -> bytes:
         """Ask a service (NATS micro). Raises Retry where nobody answers in time."""
         try:
-            reply = await self.nc.request(subject, data, timeout=timeout, headers=telemetry.inject())
+            reply = await self.nc.request(
+                subject, data, timeout=timeout, headers=telemetry.inject()
+            )
         except (NatsError, OSError, TimeoutError) as error:
             raise Retry(f"nobody answers {subject}: {type(error).__name__}", 1.0) from error
         return reply.data
 
-    async def api(self, subject: str, body: object = None, timeout: float = REPLY_SECONDS) -> Any:
-        """A JetStream API call (`subject` without `$JS.API.`). Raises ApiError, BrokerUnavailable."""
+    async def api(self, subject: str, body: object = None) -> Any:
+        """A JetStream API call, its subject without `$JS.API.`. Raises ApiError,
+        BrokerUnavailable."""
         reply = await self._ask(f"$JS.API.{subject}", b"" if body is None else _json(body))
         answer = msgspec.json.decode(reply.data)
         if error := answer.get("error"):
@@ -407,6 +374,17 @@ class Broker:
         await self.nc.publish(subject, data)
 
 
+def _headers(
+    trace: Mapping[str, str], own: Mapping[str, str], expect: int | None, expect_filter: str
+) -> dict[str, str]:
+    head = {**trace, **own}
+    if expect is not None:
+        head[EXPECT] = str(expect)
+        if expect_filter:
+            head[EXPECT_FILTER] = expect_filter
+    return head
+
+
 def _stored(message: Msg) -> Stored:
     head = message.headers or {}
     return Stored(
@@ -418,15 +396,8 @@ def _stored(message: Msg) -> Stored:
     )
 
 
-def _microseconds(ts: str) -> str:
-    """RFC 3339 with nanoseconds, as NATS writes it, cut to what datetime reads."""
-    head, _, fraction = ts.removesuffix("Z").partition(".")
-    return f"{head}.{fraction[:6]:0<6}+00:00"
-
-
 def _unreachable(url: str, error: Exception) -> str:
     where = url.rpartition("@")[2].removeprefix("nats://")
     if "authorization" in str(error).lower() or "auth" in type(error).__name__.lower():
         return f"the broker at {where} refused the login; check broker.creds_file"
     return f"no broker answers at {where}; start it, or correct broker.url"
-

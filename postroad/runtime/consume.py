@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -19,7 +20,14 @@ from nats.aio.msg import Msg
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
-from postroad.runtime.errors import BrokerUnavailable, Conflict, Reject, Retry, Superseded
+from postroad.runtime.errors import (
+    BrokerUnavailable,
+    Conflict,
+    PostroadError,
+    Reject,
+    Retry,
+    Superseded,
+)
 from postroad.runtime.pull import Pull
 from postroad.runtime.telemetry import Telemetry
 from schemas import codec, subjects
@@ -41,7 +49,17 @@ Handler = Callable[["Delivery"], Awaitable[None]]
 class Delivery:
     """One message handed to a handler."""
 
-    __slots__ = ("_envelope", "attempt", "data", "headers", "message", "seen", "seq", "stream", "subject")
+    __slots__ = (
+        "_envelope",
+        "attempt",
+        "data",
+        "headers",
+        "message",
+        "seen",
+        "seq",
+        "stream",
+        "subject",
+    )
 
     def __init__(self, message: Msg, at: float) -> None:
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
@@ -112,8 +130,7 @@ class Consumer:
                         delivery = waiting.pop(0)
                         task = asyncio.create_task(self._one(delivery))
                         self._running[task] = delivery
-                        task.add_done_callback(self._running.pop)
-                        task.add_done_callback(lambda _: (room.release(), pull.done()))
+                        task.add_done_callback(partial(self._over, room, pull))
                 for delivery in waiting:
                     await self._say(delivery.message, b"-NAK")
                 for message in pull.queued():
@@ -126,18 +143,27 @@ class Consumer:
                 for task in tuple(self._running):
                     task.cancel()
 
+    def _over(self, room: asyncio.Semaphore, pull: Pull, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        room.release()
+        pull.done()
+
     async def _one(self, delivery: Delivery) -> None:
         answer = b"+ACK"
         try:
             with self.telemetry.consumer(
-                self.span, delivery.headers, **{"messaging.message.delivery_attempt": delivery.attempt}
+                self.span,
+                delivery.headers,
+                **{"messaging.message.delivery_attempt": delivery.attempt},
             ):
                 await self.handler(delivery)
             self._bugs.pop(delivery.seq, None)
             self.health.count("handled")
         except Retry as retry:
             self.health.count("retried")
-            log.debug("message.retry", stream=delivery.stream, seq=delivery.seq, reason=retry.reason)
+            log.debug(
+                "message.retry", stream=delivery.stream, seq=delivery.seq, reason=retry.reason
+            )
             if not isinstance(retry, BrokerUnavailable):
                 self.health.error(retry.reason)
             answer = _nak(retry.delay)
@@ -149,10 +175,10 @@ class Consumer:
         except asyncio.CancelledError:
             answer = b"-NAK"
             raise
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001  whatever it is, it must not stop the loop
             tries = self._bugs[delivery.seq] = self._bugs.get(delivery.seq, 0) + 1
             where = traceback.extract_tb(bug.__traceback__)[-1]
-            log.error(
+            log.error(  # noqa: TRY400  a traceback could show an address
                 "message.bug",
                 stream=delivery.stream,
                 seq=delivery.seq,
@@ -186,12 +212,13 @@ class Consumer:
             data=delivery.data[:PARK_KEEPS],
         )
         subject = subjects.deadletter(self.durable.name, delivery.stream, delivery.seq)
-        message = envelope([parked], correlation=str(delivery.seq), actor=f"service:{self.health.service}")
+        message = envelope(
+            [parked], correlation=str(delivery.seq), actor=f"service:{self.health.service}"
+        )
         try:
-            await self.broker.publish(subject, codec.encode(message), expect=0)
-        except Conflict:
-            pass  # parked by an earlier try
-        except Exception:
+            with contextlib.suppress(Conflict):  # parked by an earlier try
+                await self.broker.publish(subject, codec.encode(message), expect=0)
+        except (BrokerUnavailable, PostroadError):
             return _nak(5.0)
         self._bugs.pop(delivery.seq, None)
         self.health.count("parked")

@@ -42,9 +42,7 @@ class Access(msgspec.Struct, frozen=True):
 def access(state_dir: Path) -> Access | None:
     """How to reach this state_dir's broker, or None where it never ran."""
     with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
-        return msgspec.json.decode(
-            (state_dir / "broker" / "access.json").read_bytes(), type=Access
-        )
+        return msgspec.json.decode((state_dir / "broker" / "access.json").read_bytes(), type=Access)
     return None
 
 

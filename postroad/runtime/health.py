@@ -62,9 +62,9 @@ class Health:
             since = now().isoformat(timespec="seconds")
             if not ok:
                 self.error(f"{kind} {name}: {detail}")
-                log.warning(f"{kind}.down", name=name, detail=detail)
+                log.warning("health.down", kind=kind, name=name, detail=detail)
             elif before is not None and not before.ok:
-                log.info(f"{kind}.up", name=name)
+                log.info("health.up", kind=kind, name=name)
         else:
             since = before.since
         merged = {**(before.facts if before else {}), **facts}

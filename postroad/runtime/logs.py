@@ -16,7 +16,9 @@ def configure(service: str) -> None:
     """Set up logging for this process. POSTROAD_LOG is the least level: debug, info, warning."""
     level = getattr(logging, os.environ.get("POSTROAD_LOG", "info").upper(), logging.INFO)
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

@@ -116,7 +116,7 @@ def check_version(version: str) -> None:
     if not safe:
         raise SettingsError(
             f"the NATS server is version {version}, which can lose mail; "
-            "upgrade it to 2.12.12, 2.14.3 or newer (or set broker.url = \"embedded\")"
+            'upgrade it to 2.12.12, 2.14.3 or newer (or set broker.url = "embedded")'
         )
 
 
@@ -136,18 +136,22 @@ class _Varz(msgspec.Struct):
 async def check_safety(broker: Broker, url: str, monitor_url: str) -> None:
     """Refuse an external server that acknowledges before the disk has the mail, or that does not
     say. Raises SettingsError naming the fix."""
-    info = broker.nc._server_info
-    check_version(str(info.get("version", "")))
-    if not info.get("jetstream"):
-        raise SettingsError("the NATS server runs without JetStream; start it with jetstream {} in its configuration")
+    version = broker.nc.connected_server_version
+    check_version(f"{version.major}.{version.minor}.{version.patch}")
+    try:
+        await broker.api("INFO")
+    except ApiError:
+        raise SettingsError(
+            "the NATS server runs without JetStream; put jetstream {} in its configuration"
+        ) from None
     monitor = monitor_url or f"http://{urlsplit(url).hostname or '127.0.0.1'}:8222"
     try:
         varz = await asyncio.to_thread(_varz, monitor)
     except (OSError, ValueError, msgspec.MsgspecError):
         raise SettingsError(
-            f"the NATS server's settings cannot be read at {monitor}/varz, so nobody knows whether it "
-            "keeps mail through a power cut; turn its monitoring on (http: 127.0.0.1:8222) "
-            "and name it in broker.monitor_url"
+            f"the NATS server's settings cannot be read at {monitor}/varz, so nobody knows "
+            "whether it keeps mail through a power cut; turn its monitoring on "
+            "(http: 127.0.0.1:8222) and name it in broker.monitor_url"
         ) from None
     if not (varz.jetstream and varz.jetstream.config and varz.jetstream.config.sync_always):
         raise SettingsError(
@@ -157,7 +161,8 @@ async def check_safety(broker: Broker, url: str, monitor_url: str) -> None:
 
 
 def _varz(monitor: str) -> _Varz:
-    with urllib.request.urlopen(f"{monitor.rstrip('/')}/varz", timeout=3) as answer:
+    url = f"{monitor.rstrip('/')}/varz"
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(url)
+    with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  checked above
         return msgspec.json.decode(answer.read(), type=_Varz)
-
-

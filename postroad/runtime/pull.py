@@ -20,11 +20,12 @@ from nats.errors import Error as NatsError
 
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import BrokerUnavailable
+from postroad.runtime.stored import Stored
 
 if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
 
-    from postroad.runtime.broker import Broker, Stored
+    from postroad.runtime.broker import Broker
 
 HEARTBEAT = 5.0  # seconds
 EXPIRES = 30.0  # seconds a pull request lives on the server
@@ -158,7 +159,9 @@ class Pull:
             self._wake.set()
         elif status == "100":
             return
-        elif status in ("404", "408", "409") and head is not None and "Nats-Pending-Messages" in head:
+        elif (
+            status in ("404", "408", "409") and head is not None and "Nats-Pending-Messages" in head
+        ):
             self._asked = max(0, self._asked - int(head["Nats-Pending-Messages"]))
             self._wake.set()
         else:  # consumer deleted, leadership changed, no responders
@@ -178,8 +181,6 @@ async def follow(
 
     An ephemeral consumer without acknowledgements: the reader's own checkpoint is the position.
     """
-    from postroad.runtime.broker import Stored
-
     position = start_seq - 1
     pull: Pull | None = None
 
@@ -219,8 +220,6 @@ async def follow(
                 seq = int(parts[5])
                 if seq > position and parts[3] == pull.consumer:
                     position = seq
-                    batch.append(
-                        Stored(message.subject, seq, message.data, message.headers or {})
-                    )
+                    batch.append(Stored(message.subject, seq, message.data, message.headers or {}))
             if batch:
                 yield batch

@@ -157,7 +157,7 @@ def main(name: str, config_path: str | None = None, *, once: bool = False) -> in
         config = Config.load(Path(config_path) if config_path else None, os.environ)
         asyncio.run(serve(name, config, once=once))
     except PostroadError as error:
-        print(f"postroad {name}: {error}", file=sys.stderr)
+        sys.stderr.write(f"postroad {name}: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130

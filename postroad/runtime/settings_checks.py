@@ -106,7 +106,7 @@ def warn(sources: Sequence[Source], relays: Sequence[Relay], keys: Sequence[Path
         yield "there is no [[source]]: no mail will be read"
     if not relays:
         yield "there is no [[relay]]: no mail will be sent"
-    for path in keys:
+    for path in dict.fromkeys(keys):  # one file may serve several
         if exposed(path):
             yield f"{path} is readable by everybody on this machine; run: chmod o-r {path}"
     yield from (_in_the_clear("source", s) for s in sources if _exposes_password(s))

@@ -148,9 +148,7 @@ class Telemetry:
         self, name: str, headers: Mapping[str, str] | None, **attributes: Attribute
     ) -> contextlib.AbstractContextManager[trace.Span]:
         """A span for handling a message, under the span that published it."""
-        return self.span(
-            name, kind=SpanKind.CONSUMER, context=extract(headers or {}), **attributes
-        )
+        return self.span(name, kind=SpanKind.CONSUMER, context=extract(headers or {}), **attributes)
 
     async def flush(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
         """Store what has finished since the last flush, a message per shard."""
@@ -176,10 +174,16 @@ class Telemetry:
 
 def _otlp(endpoint: str) -> SpanProcessor:
     # imported only when asked for: it brings an HTTP client and protobuf along (12 MB)
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    url = endpoint if endpoint.rstrip("/").endswith("/v1/traces") else f"{endpoint.rstrip('/')}/v1/traces"
+    url = (
+        endpoint
+        if endpoint.rstrip("/").endswith("/v1/traces")
+        else f"{endpoint.rstrip('/')}/v1/traces"
+    )
     return BatchSpanProcessor(OTLPSpanExporter(endpoint=url))
 
 
@@ -188,9 +192,8 @@ def inject() -> dict[str, str]:
     context = trace.get_current_span().get_span_context()
     if not context.is_valid:
         return {}
-    return {
-        "traceparent": f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-    }
+    flags = f"{context.trace_flags:02x}"
+    return {"traceparent": f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags}"}
 
 
 def extract(headers: Mapping[str, str]) -> OtelContext:

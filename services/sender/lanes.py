@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
+from postroad.runtime.config import Relay
 from postroad.runtime.errors import Retry
-from services.sender.smtp import Connection
+from services.sender.smtp import Connection, connect
 
 FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
 LONGEST_PAUSE = 300.0
@@ -35,11 +36,12 @@ class Lane:
 
 
 class Lanes:
-    """`size` lanes, opened as needed by `connect`."""
+    """As many lanes as the relay may have connections, opened as needed."""
 
-    def __init__(self, size: int, connect: Callable[[], Awaitable[Connection]]) -> None:
-        self._connect = connect
-        self._free = [Lane() for _ in range(size)]
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self.pipelining = True  # until the relay is found out to lie about it
+        self._free = [Lane() for _ in range(relay.connections)]
         self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
         self._failures = 0
         self._paused_until = 0.0
@@ -47,7 +49,7 @@ class Lanes:
     @contextlib.asynccontextmanager
     async def lend(self, *, urgent: bool) -> AsyncIterator[Lane]:
         """A lane for the length of the block."""
-        lane = await self._acquire(urgent)
+        lane = await self._acquire(urgent=urgent)
         try:
             yield lane
         except BaseException:
@@ -63,7 +65,7 @@ class Lanes:
             if asyncio.get_running_loop().time() - lane.used < IDLE:
                 return lane.connection, False
             await lane.drop()
-        lane.connection = await self._connect()
+        lane.connection = await connect(self._relay, pipelining=self.pipelining)
         return lane.connection, True
 
     def check(self) -> None:
@@ -89,7 +91,7 @@ class Lanes:
         for lane in self._free:
             await lane.drop()
 
-    async def _acquire(self, urgent: bool) -> Lane:
+    async def _acquire(self, *, urgent: bool) -> Lane:
         if self._free:
             return self._free.pop()
         future: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from schemas.road import Failure, Outcome
 from services.sender import ledger
 from services.sender.answers import Reply
-from services.sender.transaction import Result
 from services.sender.replies import classify
+from services.sender.transaction import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ def judge(
             continue
         if reply is None or verdict is None:
             text = "the connection broke before this copy"
-            failure = Failure(index=start + index, code=0, text=text, kind="deferred", scope="relay")
+            failure = Failure(
+                index=start + index, code=0, text=text, kind="deferred", scope="relay"
+            )
         else:
             failure = Failure(
                 index=start + index,
@@ -78,13 +80,11 @@ def judge(
         possible_duplicate=doubtful,
         ms=ms,
     )
-    trouble = _trouble(results, replies, pending)
+    trouble = _trouble(replies, pending)
     return Window(outcome, sum(accepted), max(start + doubt, start + reach), trouble)
 
 
-def _trouble(
-    results: Sequence[Result], replies: Sequence[Reply | None], pending: Sequence[bool]
-) -> str:
+def _trouble(replies: Sequence[Reply | None], pending: Sequence[bool]) -> str:
     for reply, waits in zip(replies, pending, strict=True):
         if waits and reply is not None:
             return str(reply)

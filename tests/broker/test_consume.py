@@ -19,7 +19,9 @@ Handler = Callable[[Delivery], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def consuming(broker: Broker, handler: Handler, concurrency: int = 8) -> AsyncIterator[Health]:
+async def consuming(
+    broker: Broker, handler: Handler, concurrency: int = 8
+) -> AsyncIterator[Health]:
     """Run a handler over the router's durable for the length of the block."""
     health, stopping = Health("test"), asyncio.Event()
     consumer = Consumer(

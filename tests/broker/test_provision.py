@@ -21,7 +21,12 @@ from schemas import subjects
 async def test_provisioning_keeps_what_an_operator_changed(broker: Broker) -> None:
     """Age, description and any other field an operator set survive the next start."""
     config = (await broker.api("STREAM.INFO.DELIVERY"))["config"]
-    changed = {**config, "max_age": 12 * 86_400 * 10**9, "description": "mine", "allow_direct": False}
+    changed = {
+        **config,
+        "max_age": 12 * 86_400 * 10**9,
+        "description": "mine",
+        "allow_direct": False,
+    }
     await broker.api("STREAM.UPDATE.DELIVERY", changed)
     await provision(broker)
     now = (await broker.api("STREAM.INFO.DELIVERY"))["config"]

@@ -32,7 +32,9 @@ async def test_a_fact_is_stored_once(broker: Broker) -> None:
 async def test_a_decision_spans_its_kinds(broker: Broker) -> None:
     """One mail and list is decided once, whatever the kind of the decision."""
     decided = subjects.decided("team", "m1")
-    await broker.publish(subjects.routed("post", "team", "m1"), b"", expect=0, expect_filter=decided)
+    await broker.publish(
+        subjects.routed("post", "team", "m1"), b"", expect=0, expect_filter=decided
+    )
     with pytest.raises(Conflict):
         await broker.publish(
             subjects.routed("held", "team", "m1"), b"", expect=0, expect_filter=decided

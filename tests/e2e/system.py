@@ -1,7 +1,7 @@
 """Postroad as an operator runs it, but each service is a process that a test can kill.
 
-    async with System.start(tmp_path, source=..., relays=...) as road:
-        await road.make_list("team@example.org", ["anna@example.net"])
+async with System.start(tmp_path, source=..., relays=...) as road:
+    await road.make_list("team@example.org", ["anna@example.net"])
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from postroad.runtime.health import STATUS_SUBJECT, Report
 from postroad.runtime.provision import provision
 from schemas import subjects
 from schemas.commands import Answer, CreateList, ImportMembers, ImportRow
+from tests.peers.dovecot import Dovecot
+from tests.peers.sink import Script, Sink
 
 ROAD = ("membership", "router", "sender", "ingest")
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
@@ -74,8 +76,7 @@ class System:
     async def start(
         cls, home: Path, settings: str, *, services: Sequence[str] = ROAD
     ) -> AsyncIterator[System]:
-        """Run the road on `settings` (TOML after [site] and [broker]) for the length of the block."""
-        home.mkdir(exist_ok=True)
+        """Run the road on `settings` (what follows [site] and [broker]) within the block."""
         config = home / "postroad.toml"
         head = '[site]\ndomain = "example.org"\n[broker]\nack_wait = "3s"\n'
         config.write_text(head + settings)
@@ -95,7 +96,12 @@ class System:
 
     async def run(self, name: str, *, crashpoint: str = "", env: Mapping[str, str] = {}) -> None:
         """Start a service, to die at `crashpoint` ("name:n") if given."""
-        environ = {**os.environ, **env, "POSTROAD_CRASHPOINT": crashpoint, "POSTROAD_LOG": "warning"}
+        environ = {
+            **os.environ,
+            **env,
+            "POSTROAD_CRASHPOINT": crashpoint,
+            "POSTROAD_LOG": "warning",
+        }
         log = (self.home / f"{name}.log").open("ab")
         with log:
             self.processes[name] = await asyncio.create_subprocess_exec(
@@ -107,7 +113,7 @@ class System:
             )
 
     async def kill(self, name: str) -> None:
-        """kill -9, and wait for the end."""
+        """Kill -9, and wait for the end."""
         process = self.processes[name]
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -119,7 +125,7 @@ class System:
         assert code == -signal.SIGKILL, f"{name} ended with {code}: {self.log(name)[-2000:]}"
 
     async def kill_broker(self) -> None:
-        """kill -9 of the broker, and a new start on the same store."""
+        """Kill -9 of the broker, and a new start on the same store."""
         assert self.server.process is not None
         self.server.process.kill()
         await self.server.process.wait()
@@ -165,9 +171,7 @@ class System:
         assert not answer.refused, answer.refused
         return answer
 
-    async def make_list(
-        self, address: str, members: Sequence[str], **settings: str
-    ) -> None:
+    async def make_list(self, address: str, members: Sequence[str], **settings: str) -> None:
         """Create a list with these members; nonmembers may post unless `settings` say otherwise."""
         chosen = {"default_nonmember_action": "accept", **settings}
         await self.ask("list_create", CreateList(address=address, settings=chosen))
@@ -241,3 +245,66 @@ def smtp_relay(port: int, **extra: str) -> str:
     """A [[relay]] on a plain loopback port."""
     more = "".join(f"{key} = {value}\n" for key, value in extra.items())
     return f'[[relay]]\nname = "out"\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n{more}'
+
+
+@dataclass
+class World:
+    """The road between a real Dovecot and our recording sink."""
+
+    road: System
+    dovecot: Dovecot
+    sink: Sink
+
+    def post(self, message: bytes) -> None:
+        """Deliver a mail to the lists' mailbox."""
+        self.dovecot.deliver(MAILBOX, message)
+
+    async def waiting(self) -> int:
+        """How many mails of the mailbox ingest has not flagged."""
+        mails = await asyncio.to_thread(self.dovecot.mails, MAILBOX)
+        return sum("\\Seen" not in mail.flags for mail in mails)
+
+
+MAILBOX = "lists@example.org"
+
+
+@contextlib.asynccontextmanager
+async def world(
+    home: Path,
+    *,
+    script: Script | None = None,
+    keep: bool = False,
+    services: Sequence[str] = ROAD,
+    source: Mapping[str, str] = {},
+    relay: Mapping[str, str] = {},
+) -> AsyncIterator[World]:
+    """Dovecot in, the sink out, the road between them; `source` and `relay` are extra settings."""
+    async with (
+        Dovecot.start({MAILBOX: "secret"}) as dovecot,
+        Sink.start(script, keep=keep) as sink,
+    ):
+        password = home / "password"
+        password.write_text("secret\n")
+        password.chmod(0o600)
+        settings = imap_source(dovecot.port, MAILBOX, password, **source)
+        settings += smtp_relay(sink.port, **relay)
+        async with System.start(home, settings, services=services) as road:
+            yield World(road, dovecot, sink)
+
+
+def mail(
+    number: int | str,
+    to: str = "team@example.org",
+    *,
+    body: str = "",
+    author: str = "anna@example.net",
+) -> bytes:
+    """A plain post with the Message-ID <number@posts>."""
+    text = body or "Dear all,\r\n.this line begins with a dot\r\n" + "and so on.\r\n" * 20
+    return (
+        f"Return-Path: <{author}>\r\n"
+        f"Received: from mx by mailbox; Fri, 20 Nov 2026 12:00:00 +0000\r\n"
+        f"From: Anna <{author}>\r\nTo: {to}\r\nSubject: post {number}\r\n"
+        f"Message-ID: <{number}@posts>\r\nDate: Fri, 20 Nov 2026 12:00:00 +0000\r\n"
+        f"\r\n{text}"
+    ).encode()

@@ -1,0 +1,121 @@
+"""A look at the whole installation, for `postroad status`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from postroad.runtime.broker import ApiError, Broker
+from postroad.runtime.config import Config
+from postroad.runtime.embedded import is_running
+from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.provision import NOT_FOUND
+from postroad.runtime.rollcall import rollcall
+from postroad.runtime.service import ROAD, connect
+from postroad.runtime.verdict import Lag, Seen, Status, judge
+from schemas import subjects
+from schemas.codec import UnknownEvent
+from schemas.road import Parked
+
+PATIENCE_SECONDS = 5.0  # for everything together
+
+
+async def status(config: Config) -> Status:
+    """How the installation is, within a few seconds; raises nothing for what is merely down."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async with await connect(config, "status", wait=2.0) as broker:
+                return judge(await _look(config, broker))
+    except PostroadError as error:
+        return judge(_unreachable(config, str(error)))
+    except (TimeoutError, Retry):
+        return judge(_unreachable(config, _silent(config)))
+
+
+async def _look(config: Config, broker: Broker) -> Seen:
+    reports, lags, streams, (parked, last_parked) = await asyncio.gather(
+        rollcall(broker, ROAD),
+        _lags(broker),
+        broker.api("INFO"),
+        _parked(broker),
+    )
+    version = broker.nc.connected_server_version
+    return Seen(
+        kind=_kind(config),
+        version=f"{version.major}.{version.minor}.{version.patch}",
+        bytes=int(streams.get("storage", 0)),
+        reports=tuple(reports),
+        lags=lags,
+        parked=parked,
+        last_parked=last_parked,
+        sources=tuple(source.name for source in config.source),
+        relays=tuple(relay.name for relay in config.relay),
+        warnings=config.warnings,
+    )
+
+
+async def _lags(broker: Broker) -> dict[str, Lag]:
+    lags = {}
+    for durable in subjects.DURABLES:
+        info = await _info(broker, f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+        if info is not None:
+            lags[durable.name] = Lag(
+                waiting=info["num_pending"],
+                pending=info["num_ack_pending"],
+                redelivered=info["num_redelivered"],
+            )
+    return lags
+
+
+async def _parked(broker: Broker) -> tuple[int, str]:
+    """How many messages are parked, and what is known of the last."""
+    # the stream also holds the broker's own advisories of the same messages
+    info = await _info(broker, "STREAM.INFO.DEADLETTER", {"subjects_filter": "deadletter.>"})
+    count = len((info or {}).get("state", {}).get("subjects") or ())
+    if not count:
+        return 0, ""
+    last = await broker.last("DEADLETTER", "deadletter.>")
+    try:
+        events = last.envelope().events if last is not None else ()
+    except UnknownEvent:
+        events = ()
+    for event in events:
+        if isinstance(event, Parked):
+            return count, f"by {event.durable}: {event.reason}"
+    return count, "of a kind this release does not know"
+
+
+async def _info(broker: Broker, subject: str, body: object = None) -> Any:
+    """What the broker says of a stream or consumer; None where it is not there (yet)."""
+    try:
+        return await broker.api(subject, body)
+    except ApiError as error:
+        if error.err_code in NOT_FOUND:
+            return None
+        raise
+
+
+def _unreachable(config: Config, problem: str) -> Seen:
+    return Seen(
+        kind=_kind(config),
+        unreachable=problem,
+        sources=tuple(source.name for source in config.source),
+        relays=tuple(relay.name for relay in config.relay),
+        warnings=config.warnings,
+    )
+
+
+def _kind(config: Config) -> Any:
+    return "embedded" if config.broker.embedded else "external"
+
+
+def _silent(config: Config) -> str:
+    if not config.broker.embedded:
+        return "the broker does not answer; start it, or correct broker.url"
+    state_dir = config.site.state_dir
+    if is_running(state_dir):
+        return (
+            "the embedded broker does not answer; `postroad up` starts it again by itself, "
+            f"and if this lasts, {state_dir / 'broker' / 'nats.log'} says why"
+        )
+    return f"Postroad is not running in {state_dir}; start it with `postroad up`"

@@ -1,0 +1,36 @@
+"""A message as it lies in a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas import codec
+from schemas.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as it lies in a stream. `ts` is RFC 3339, empty where it was not asked for."""
+
+    subject: str
+    seq: int
+    data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ts: str = ""
+
+    def envelope(self) -> Envelope:
+        """Its envelope. Raises UnknownEvent."""
+        return codec.decode(self.data)
+
+    @property
+    def time(self) -> datetime:
+        """When the broker stored it."""
+        return datetime.fromisoformat(_microseconds(self.ts))
+
+
+def _microseconds(ts: str) -> str:
+    """RFC 3339 with nanoseconds, as NATS writes it, cut to what datetime reads."""
+    head, _, fraction = ts.removesuffix("Z").partition(".")
+    return f"{head}.{fraction[:6]:0<6}+00:00"

@@ -1,0 +1,318 @@
+"""`postroad up`: the broker and every service as child processes, started again when they die.
+
+Mail is taken last and refused first: ingest starts when the road behind it is ready, and stops
+before it. A service that dies is started again after 0.2 s, then after twice as long each time
+up to 30 s; one minute of life makes it new. The embedded broker comes back on the same port, so
+that services reconnect by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import structlog
+
+from postroad.runtime import logs
+from postroad.runtime.attach import attach
+from postroad.runtime.broker import Broker
+from postroad.runtime.children import die_with_parent
+from postroad.runtime.config import Config
+from postroad.runtime.embedded import EmbeddedBroker
+from postroad.runtime.errors import PostroadError
+from postroad.runtime.health import Health
+from postroad.runtime.provision import provision
+from postroad.runtime.restarts import SETTLED_SECONDS, Restarts
+from postroad.runtime.rollcall import rollcall
+from postroad.runtime.service import ROAD, running
+
+START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
+DRAIN_SECONDS = 25.0  # a service lets its work finish for up to 20 s
+POLL_SECONDS = 0.05
+NAME = "supervisor"
+ENTRY = "postroad.cli.serve"  # the module that runs one service; it imports little
+
+log = structlog.get_logger()
+
+
+class Child:
+    """One service as a process of its own, kept running until `stop`."""
+
+    def __init__(self, name: str, config: Path, health: Health) -> None:
+        self.name = name
+        self.config = config
+        self.health = health
+        self.restarts = Restarts()
+        self.process: asyncio.subprocess.Process | None = None
+        self.ready = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs, or ran last; 0 where none ever did."""
+        return self.process.pid if self.process is not None else 0
+
+    @property
+    def starting(self) -> bool:
+        """Whether it runs and has not said yet that it is ready."""
+        return self._runs and not self.ready.is_set()
+
+    @property
+    def _runs(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
+    def start(self) -> None:
+        """Start it, and keep it running from now on."""
+        self._task = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Let it finish its work and end; after DRAIN_SECONDS it is killed."""
+        self._stopping.set()
+        if self._task is None:
+            return
+        self.signal(signal.SIGTERM)
+        _, busy = await asyncio.wait([self._task], timeout=DRAIN_SECONDS)
+        if busy:
+            log.warning("service.killed", name=self.name, pid=self.pid)
+            self.signal(signal.SIGKILL)
+        await self._task
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process, if it runs."""
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+    def is_ready(self) -> None:
+        """It has said so."""
+        self.ready.set()
+        self._report(ok=True, detail="ready")
+
+    async def _keep(self) -> None:
+        while not self._stopping.is_set():
+            ended = await self._run()
+            if self._stopping.is_set():
+                return
+            delay = self.restarts.died()
+            self._report(ok=False, detail=f"{ended}; starts again in {delay:g} s", last_exit=ended)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
+
+    async def _run(self) -> str:
+        """Run the process to its end; says how it ended."""
+        self.ready.clear()
+        try:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                ENTRY,
+                self.name,
+                "--config",
+                str(self.config),
+                stdin=asyncio.subprocess.DEVNULL,
+                preexec_fn=die_with_parent,
+                process_group=0,  # Ctrl-C reaches the supervisor alone, which then drains
+            )
+        except OSError as error:
+            return f"could not be started ({error.strerror})"
+        if self._stopping.is_set():
+            self.signal(signal.SIGTERM)
+        if self.restarts.count == 0:
+            self._report(ok=True, detail="starting")
+        try:
+            code = await asyncio.wait_for(self.process.wait(), SETTLED_SECONDS)
+        except TimeoutError:
+            self.restarts.settled()
+            if self.ready.is_set():
+                self._report(ok=True, detail="ready")
+            code = await self.process.wait()
+        return how_it_ended(code)
+
+    def _report(self, *, ok: bool, detail: str, **facts: str) -> None:
+        self.health.report(
+            "service",
+            self.name,
+            ok=ok,
+            detail=detail,
+            pid=self.pid,
+            restarts=self.restarts.count,
+            crash_looping=self.restarts.crash_looping,
+            **facts,
+        )
+
+
+class Supervisor:
+    """The services of one installation. `ready` is set when all of them are ready."""
+
+    def __init__(self, config: Config, broker: Broker, health: Health) -> None:
+        self.broker = broker
+        self.children = [Child(name, config.path, health) for name in ROAD]
+        self.ready = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start the services; the last, which takes mail, when the others are ready."""
+        *road, ingest = self.children
+        for child in road:
+            child.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                for child in road:
+                    await child.ready.wait()
+        ingest.start()
+
+    async def watch(self) -> None:
+        """Notice who becomes ready, for ever."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            starting = [child for child in self.children if child.starting]
+            if starting:
+                with contextlib.suppress(Exception):  # the broker may be away
+                    await self._ask(starting)
+            if all(child.ready.is_set() for child in self.children):
+                self.ready.set()
+            await asyncio.sleep(POLL_SECONDS if loop.time() - began < START_SECONDS else 0.5)
+
+    async def stop(self) -> None:
+        """Drain and end the services: first who takes mail, last who sends it."""
+        membership, router, sender, ingest = self.children
+        for child in (ingest, router, membership, sender):
+            await child.stop()
+
+    def kill(self) -> None:
+        """End the services at once. Nothing accepted is lost, but a copy may be sent twice."""
+        for child in self.children:
+            child.signal(signal.SIGKILL)
+
+    async def _ask(self, starting: list[Child]) -> None:
+        names = [child.name for child in starting]
+        reports = await rollcall(self.broker, names, seconds=POLL_SECONDS)
+        ready = {report.pid for report in reports if report.ready}
+        for child in starting:
+            if child.pid in ready:
+                child.is_ready()
+
+
+async def keep_broker(server: EmbeddedBroker, health: Health) -> None:
+    """Start the embedded broker again whenever it dies, for ever."""
+    restarts = Restarts()
+
+    def report(*, ok: bool, detail: str) -> None:
+        pid = server.process.pid if server.process is not None else 0
+        health.report(
+            "broker",
+            "embedded",
+            ok=ok,
+            detail=detail,
+            pid=pid,
+            restarts=restarts.count,
+            crash_looping=restarts.crash_looping,
+        )
+
+    report(ok=True, detail="ready")
+    while True:
+        assert server.process is not None
+        try:
+            code = await asyncio.wait_for(server.process.wait(), SETTLED_SECONDS)
+        except TimeoutError:
+            restarts.settled()
+            code = await server.process.wait()
+        ended = how_it_ended(code)
+        while True:
+            delay = restarts.died()
+            report(ok=False, detail=f"{ended}; starts again in {delay:g} s")
+            await asyncio.sleep(delay)
+            try:
+                await server.start()
+            except PostroadError as error:
+                ended = str(error)
+            else:
+                report(ok=True, detail="ready")
+                break
+
+
+@contextlib.asynccontextmanager
+async def supervising(config: Config) -> AsyncIterator[Supervisor]:
+    """Run the broker and all services for the length of the block.
+
+    The services are started, not yet ready, when the block begins. Raises PostroadError where
+    Postroad runs in this state_dir already, or the broker will not start or is unsafe.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        broker, server = await stack.enter_async_context(attach(config, NAME, NAME))
+        if config.broker.embedded and server is None:
+            raise PostroadError(
+                f"Postroad already runs in {config.site.state_dir}; see `postroad status`, "
+                "or use another site.state_dir"
+            )
+        await provision(
+            broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
+        )
+        context = await stack.enter_async_context(running(NAME, config, broker))
+        supervisor = Supervisor(config, broker, context.health)
+        jobs = [asyncio.create_task(supervisor.watch())]
+        if server is not None:
+            jobs.append(asyncio.create_task(keep_broker(server, context.health)))
+        jobs.append(asyncio.create_task(supervisor.start()))
+        context.health.ready = True
+        try:
+            yield supervisor
+        finally:
+            await supervisor.stop()
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+
+
+async def supervise(config: Config) -> None:
+    """Run everything until SIGTERM or SIGINT, then drain. A second signal ends it at once.
+
+    Raises SettingsError before anything is started, PostroadError (see `supervising`).
+    """
+    config.check_secrets()
+    config.site_key()  # made here, once, before four services want it
+    logs.configure(NAME)
+    for warning in config.warnings:
+        log.warning("settings.warning", text=warning)
+    stopping = asyncio.Event()
+    supervisor: Supervisor | None = None
+
+    def asked_to_stop() -> None:
+        if stopping.is_set() and supervisor is not None:
+            supervisor.kill()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop)
+    async with supervising(config) as started:
+        supervisor = started
+        welcome = asyncio.create_task(_welcome(supervisor))
+        await stopping.wait()
+        welcome.cancel()
+        log.info("supervisor.draining")
+    log.info("supervisor.stopped")
+
+
+async def _welcome(supervisor: Supervisor) -> None:
+    await supervisor.ready.wait()
+    sys.stdout.write(
+        f"Postroad is running: {len(supervisor.children)} services; "
+        "`postroad status` shows them; Ctrl-C stops\n"
+    )
+    sys.stdout.flush()
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code of a child process in words."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

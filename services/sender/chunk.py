@@ -1,0 +1,186 @@
+"""One chunk on one lane: window after window, the ledger one ahead."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from opentelemetry.trace import SpanKind, StatusCode
+
+from postroad.runtime.clock import envelope, now
+from postroad.runtime.config import Relay
+from postroad.runtime.consume import Delivery
+from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.errors import Conflict, Retry, Superseded
+from postroad.runtime.service import Context
+from schemas import codec
+from schemas.road import ChunkQueued, Outcome
+from services.sender import ledger, outcomes, smtp
+from services.sender.compose import Prepared
+from services.sender.lanes import Lane, Lanes
+from services.sender.ledger import Position
+from services.sender.transaction import Transaction
+
+WORKER = f"service:sender/{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk in hand: its event, the id and time of its envelope, its ledger's subject."""
+
+    event: ChunkQueued
+    id: str
+    queued: datetime
+    ledger: str
+
+
+class Run:
+    """The way of a chunk from where its ledger stands to its end."""
+
+    def __init__(
+        self,
+        context: Context,
+        delivery: Delivery,
+        chunk: Chunk,
+        relay: Relay,
+        lanes: Lanes,
+        lane: Lane,
+        post: Prepared,
+        at: Position,
+    ) -> None:
+        self.context = context
+        self.delivery = delivery
+        self.chunk = chunk
+        self.relay = relay
+        self.lanes = lanes
+        self.lane = lane
+        self.post = post
+        self.seq = at.seq
+        self.done = at.done
+        self.doubt = at.doubt
+        self.deferred = list(at.deferred)
+        self.giving_up = ledger.given_up(chunk.event, now())
+
+    async def run(self) -> tuple[int, ...]:
+        """Send window after window; returns who is deferred. Raises Retry on trouble with the
+        relay, Superseded where the chunk is somebody else's."""
+        event = self.chunk.event
+        size = len(event.people)
+        width = self.relay.window if event.copy.personal else self.relay.recipients_per_transaction
+        single = self.done == 0 and self.seq == 0 and size <= width  # needs no intent
+        outcome: Outcome | None = None
+        while self.done < size:
+            connection, reused = await self._open()
+            if not self.delivery.fresh(self.context.ack_wait):
+                raise Superseded(self.chunk.ledger)
+            end = min(self.done + width, size)
+            if not single:
+                await self._record(outcome, named=True, next_end=end)
+            window = await self._window(connection, end)
+            outcome = window.outcome
+            self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
+            self.done = outcome.end
+            self.doubt = max(self.doubt, window.doubt)
+            if window.trouble:
+                moved = outcome.end > outcome.start or window.doubt > outcome.end
+                if moved or not single:
+                    await self._record(outcome, named=not single, next_end=window.doubt)
+                    single, outcome = False, None
+                if connection.out_of_step:
+                    self.lanes.pipelining = False
+                await self.lane.drop()
+                if self.done < size and (moved or not reused):
+                    raise self._trouble(connection.fault or window.trouble)
+        if outcome is not None:
+            await self._record(outcome, named=not single, next_end=None)
+        self.lanes.succeeded()
+        self.context.health.count("chunks")
+        return tuple(self.deferred)
+
+    async def _open(self) -> tuple[smtp.Connection, bool]:
+        """The lane's connection, and whether it was used before (it may have gone stale)."""
+        try:
+            connection, fresh = await self.lanes.open(self.lane)
+        except smtp.RelayError as error:
+            raise self._trouble(str(error)) from None
+        if fresh:
+            self.context.health.report("relay", self.relay.name, ok=True)
+        return connection, not fresh
+
+    async def _window(self, connection: smtp.Connection, end: int) -> outcomes.Window:
+        """Send the recipients from `done` up to `end` and say what became of them."""
+        event = self.chunk.event
+        start = self.done
+        with self.context.telemetry.span("sender.window", kind=SpanKind.CLIENT) as span:
+            span.set_attributes(
+                {
+                    "postroad.list": event.list,
+                    "postroad.chunk": event.chunk,
+                    "postroad.relay": self.relay.name,
+                    "postroad.window.start": start,
+                    "postroad.window.end": end,
+                }
+            )
+            began = time.monotonic()
+            results = await connection.send(self._transactions(start, end))
+            window = outcomes.judge(
+                results,
+                start,
+                doubtful=start < self.doubt,
+                ms=int((time.monotonic() - began) * 1000),
+                giving_up=self.giving_up,
+            )
+            span.set_attribute("postroad.accepted", window.accepted)
+            span.set_attribute("smtp.reply.code", window.outcome.code)
+            if window.trouble:
+                span.set_status(StatusCode.ERROR, "relay")
+        self.context.health.count("copies", window.accepted)
+        return window
+
+    def _transactions(self, start: int, end: int) -> list[Transaction]:
+        event = self.chunk.event
+        if not event.copy.personal:
+            sender, pieces = self.post.shared()
+            return [Transaction(sender, event.addresses[start:end], pieces)]
+        numbers = event.numbers or range(event.first, event.first + len(event.people))
+        made = []
+        for index in range(start, end):
+            sender, pieces = self.post.personal(numbers[index], event.people[index])
+            made.append(Transaction(sender, (event.addresses[index],), pieces))
+        return made
+
+    async def _record(self, outcome: Outcome | None, *, named: bool, next_end: int | None) -> None:
+        """Write the next ledger entry and wait until it is on disk. Raises Superseded where
+        another worker wrote first."""
+        entry = ledger.entry(
+            self.chunk.event,
+            at=self.done,
+            outcome=outcome,
+            named=named,
+            next_end=next_end,
+            deferred=self.deferred,
+            relay=self.relay.name,
+            worker=WORKER,
+        )
+        message = envelope(
+            [entry],
+            correlation=self.chunk.event.mail_id,
+            causation=self.chunk.id,
+            actor=WORKER,
+        )
+        crashpoint("sender.before_record")
+        try:
+            self.seq = await self.context.broker.publish(
+                self.chunk.ledger, codec.encode(message), expect=self.seq
+            )
+        except Conflict:
+            raise Superseded(self.chunk.ledger) from None
+        crashpoint("sender.after_record")
+
+    def _trouble(self, reason: str) -> Retry:
+        """The relay failed: pause it, tell it, and give the chunk back."""
+        seconds = self.lanes.pause()
+        self.context.health.report("relay", self.relay.name, ok=False, detail=reason)
+        return Retry(f"relay {self.relay.name}: {reason}", seconds)
