@@ -1,0 +1,69 @@
+"""Commands to membership: a question over NATS micro, an answer, or one line of refusal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from nats.errors import NoRespondersError
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.errors import PostroadError, Retry, UsageError
+from schemas import subjects
+from schemas.commands import Answer, Code, Command
+
+ANSWER_SECONDS = 15.0  # 1,000 imported rows take 0.1 s; a roster that catches up takes longer
+ABSENT_SECONDS = 5.0  # how long membership may be away, as when it is just restarted
+USAGE: Sequence[Code] = ("bad_address", "bad_setting", "bad_request")
+
+_answer = msgspec.json.Decoder(Answer)
+
+
+async def ask(broker: Broker, name: str, request: Command) -> Answer:
+    """Have membership carry out a command. Raises PostroadError where it refuses (UsageError
+    where the input is at fault) or does not answer."""
+    answer = await attempt(broker, name, request)
+    if answer.refused:
+        raise refusal(answer)
+    return answer
+
+
+async def attempt(broker: Broker, name: str, request: Command) -> Answer:
+    """The same, but a refusal is an answer too."""
+    data = msgspec.json.encode(request)
+    deadline = asyncio.get_running_loop().time() + ABSENT_SECONDS
+    while True:
+        try:
+            return _answer.decode(
+                await broker.request(subjects.command(name), data, timeout=ANSWER_SECONDS)
+            )
+        except Retry as error:
+            if not isinstance(error.__cause__, NoRespondersError):
+                raise PostroadError(
+                    "membership did not answer in time; look whether the command was carried out, "
+                    "then give it again: it is never carried out twice"
+                ) from error
+            if asyncio.get_running_loop().time() > deadline:
+                raise PostroadError(
+                    "membership does not answer; start Postroad with `postroad up`"
+                ) from error
+            await asyncio.sleep(0.05)
+
+
+def refusal(answer: Answer) -> PostroadError:
+    """What to raise for an answer that refuses."""
+    return (UsageError if answer.code in USAGE else PostroadError)(answer.refused)
+
+
+def pairs(words: Sequence[str], *, example: str) -> Mapping[str, str]:
+    """Settings as typed, `key=value`. Raises UsageError for a word without `=` or a key twice."""
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{word!r} is not of the form key=value, such as {example}")
+        if key.strip() in found:
+            raise UsageError(f"{key.strip()} is given twice")
+        found[key.strip()] = value
+    return found

@@ -1,0 +1,246 @@
+"""`postroad member`: who is on a list, in which role, and how they read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import msgspec
+import typer
+
+from postroad.cli.frame import Call, command, group
+from postroad.cli.output import print_table
+from postroad.runtime.errors import UsageError
+from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
+
+if TYPE_CHECKING:
+    from postroad.cli.people import BadLine
+    from postroad.runtime.broker import Broker
+    from schemas.commands import ChangeMember, ImportRow, RosterRow, Subscribe, Unsubscribe
+
+    One = Subscribe | Unsubscribe | ChangeMember
+
+PAGE = 1000
+ROWS = 1000  # of an import in one request; more are refused
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "delivery_mode": get_args(DeliveryMode),
+    "delivery_status": get_args(DeliveryStatus),
+    "moderation_action": get_args(Moderation),
+}
+
+member = group("member", "Who is on a list.", example="postroad member ls staff@lists.example.org")
+List = Annotated[str, typer.Argument(metavar="LIST", help="The list's address.")]
+Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Whom.")]
+InRole = Annotated[Role, typer.Option(help="In which role.")]
+
+
+@command(
+    member, "add", example="postroad member add staff@lists.example.org ann@example.net --confirmed"
+)
+async def add(
+    call: Call,
+    list_: List,
+    addresses: Addresses,
+    role: InRole = "member",
+    name: Annotated[str, typer.Option(help="Display name, for one address.")] = "",
+    confirmed: Annotated[
+        bool, typer.Option("--confirmed", metavar="", help="They have agreed already.")
+    ] = False,
+) -> int:
+    """Put people onto a list.
+
+    Nobody is subscribed without agreeing: --confirmed says that they have. Asking them by mail
+    comes with a later release. Whoever is on the list already stays as they are.
+    """
+    from schemas.commands import Subscribe
+
+    if not confirmed:
+        raise UsageError(
+            "asking for confirmation by mail is not available in this release; "
+            "add --confirmed if these people have agreed to be on the list"
+        )
+    if name and len(addresses) > 1:
+        raise UsageError("--name is for one address; use `postroad member import` for many")
+    requests = [
+        Subscribe(list=list_, address=address, display_name=name, role=role)
+        for address in addresses
+    ]
+    return await _each(call, "subscribe", requests, done="added", already="there already")
+
+
+@command(member, "remove", example="postroad member remove staff@lists.example.org ann@example.net")
+async def remove(call: Call, list_: List, addresses: Addresses, role: InRole = "member") -> int:
+    """Take people off a list, or take a role from them."""
+    from schemas.commands import Unsubscribe
+
+    requests = [Unsubscribe(list=list_, address=address, role=role) for address in addresses]
+    return await _each(call, "unsubscribe", requests, done="removed", already="not there")
+
+
+@command(
+    member,
+    "set",
+    example="postroad member set staff@lists.example.org ann@example.net delivery_mode=none",
+)
+async def set_(
+    call: Call,
+    list_: List,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose options.")],
+    options: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help=", ".join(OPTIONS))],
+) -> int:
+    """Change how somebody reads or posts.
+
+    delivery_mode is regular or none; delivery_status is enabled, by_user, by_bounces or
+    by_moderator; moderation_action is defer, accept, hold, reject, discard or empty.
+    """
+    change = change_of(list_, address, options)
+    return await _each(call, "member_set", [change], done="changed", already="set so already")
+
+
+@command(member, "ls", example="postroad member ls staff@lists.example.org --json")
+async def ls(call: Call, list_: List, role: InRole = "member") -> None:
+    """Who is on a list, in order of address."""
+    from postroad.cli.road import road
+
+    async with road(call.config) as broker:
+        rows = [row async for row in _roster(broker, list_, role)]
+    # every field, also where it holds its default: programs read these names
+    answer = [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
+    call.show(
+        answer,
+        lambda: print_table(
+            ("address", "name", "delivery", "since"),
+            ((row.address, row.display_name, _delivery(row), row.since) for row in rows),
+        ),
+    )
+
+
+@command(member, "import", example="postroad member import staff@lists.example.org people.csv")
+async def import_(
+    call: Call,
+    list_: List,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV; - reads standard input.")],
+) -> int:
+    """Put the people of a CSV file onto a list.
+
+    The file has a heading with a column `email`, and may have `display_name` (or `name`) and
+    `delivery_mode`. Commas, semicolons and tabs separate. They have agreed, as with `member add
+    --confirmed`. Lines that are wrong are named and left out, with exit code 1; an import can be
+    repeated, because whoever is on the list already stays as they are.
+    """
+    from postroad.cli.ask import ask
+    from postroad.cli.people import lines_of, people
+    from postroad.cli.progress import progress
+    from postroad.cli.road import road
+    from schemas.commands import ImportMembers
+
+    lines = lines_of(_bytes(file))
+    added = present = 0
+    bad: list[tuple[int, str]] = []
+    async with road(call.config) as broker:
+        with progress("importing", len(lines)) as reached:
+            for rows in portions(people(lines), bad, ROWS):
+                request = ImportMembers(list=list_, rows=rows)
+                answer = await ask(broker, "import", request)
+                added += answer.changed
+                present += len(rows) - len(answer.bad_rows) - answer.changed
+                bad.extend(answer.bad_rows)
+                reached(rows[-1].line)
+    bad.sort()
+    report = {
+        "added": added,
+        "present": present,
+        "bad": [{"line": line, "reason": reason} for line, reason in bad],
+    }
+    call.show(report, lambda: print(f"added {added}, there already {present}, bad {len(bad)}"))
+    if not call.json:
+        for line, reason in bad:
+            print(f"postroad: line {line}: {reason}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def change_of(list_: str, address: str, options: Sequence[str]) -> ChangeMember:
+    """The change that `key=value` words ask for. Raises UsageError naming what is allowed."""
+    from postroad.cli.ask import pairs
+    from schemas.commands import ChangeMember
+
+    typed = pairs(options, example="delivery_mode=none")
+    for key, value in typed.items():
+        if key not in OPTIONS:
+            raise UsageError(f"there is no member option {key!r}; there are {', '.join(OPTIONS)}")
+        if value not in OPTIONS[key]:
+            allowed = ", ".join(word or "(empty)" for word in OPTIONS[key])
+            raise UsageError(f"{key}={value}: must be one of {allowed}")
+    return msgspec.convert({"list": list_, "address": address, **typed}, ChangeMember)
+
+
+def portions(
+    people: Iterable[ImportRow | BadLine], bad: list[tuple[int, str]], size: int
+) -> Iterator[tuple[ImportRow, ...]]:
+    """Rows in portions of `size`; bad lines go to `bad`."""
+    rows: list[ImportRow] = []
+    for found in people:
+        if isinstance(found, tuple):
+            bad.append(found)
+            continue
+        rows.append(found)
+        if len(rows) == size:
+            yield tuple(rows)
+            rows.clear()
+    if rows:
+        yield tuple(rows)
+
+
+async def _each(call: Call, name: str, requests: Sequence[One], *, done: str, already: str) -> int:
+    """Ask for each address; refusals do not stop the others, and make the exit code 1."""
+    from postroad.cli.ask import attempt, refusal
+    from postroad.cli.road import road
+
+    async with road(call.config) as broker:
+        answers = [(request.address, await attempt(broker, name, request)) for request in requests]
+    if len(answers) == 1 and answers[0][1].refused:
+        raise refusal(answers[0][1])
+    report = [
+        {"address": address, "changed": bool(answer.changed), "refused": answer.refused}
+        for address, answer in answers
+    ]
+    good = [(address, answer) for address, answer in answers if not answer.refused]
+    call.show(
+        report,
+        lambda: print(
+            "\n".join(f"{address}: {done if one.changed else already}" for address, one in good)
+        ),
+    )
+    for address, answer in answers:
+        if answer.refused and not call.json:
+            print(f"postroad: {address}: {answer.refused}", file=sys.stderr)
+    return 1 if len(good) < len(answers) else 0
+
+
+async def _roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[RosterRow]:
+    from postroad.cli.ask import ask
+    from schemas.commands import RosterPage
+
+    after = ""
+    while True:
+        page = RosterPage(list=list_, role=role, after=after, limit=PAGE)
+        rows = (await ask(broker, "roster", page)).rows
+        for row in rows:
+            yield row
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].address
+
+
+def _delivery(row: RosterRow) -> str:
+    """How mail reaches them, in one word: the mode, or why there is none."""
+    return row.delivery_mode if row.delivery_status == "enabled" else row.delivery_status
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {(error.strerror or 'cannot be read').lower()}") from None

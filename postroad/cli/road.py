@@ -1,0 +1,98 @@
+"""The road as a command meets it: the Postroad that runs, or as much of it as the command needs.
+
+Where nothing runs and the broker is embedded, the command starts the broker, and membership in
+its own process, for as long as it takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+from postroad.runtime import logs
+from postroad.runtime.attach import COMMAND, attach
+from postroad.runtime.broker import Broker
+from postroad.runtime.config import Config
+from postroad.runtime.errors import PostroadError
+from postroad.runtime.provision import provision
+from postroad.runtime.rollcall import rollcall
+from postroad.runtime.service import Context, find, running
+
+MEMBERSHIP = "membership"
+WAIT_SECONDS = 3.0  # for membership to answer on a broker that others run
+READY_SECONDS = 30.0  # for membership here to have read its streams
+POLL_SECONDS = 0.02
+
+
+@contextlib.asynccontextmanager
+async def streams(config: Config) -> AsyncIterator[Broker]:
+    """A broker to read from, every stream in place. Raises PostroadError."""
+    quiet()
+    async with attach(config, COMMAND) as (broker, ours):
+        if ours is not None:
+            await _provision(config, broker)
+        yield broker
+
+
+@contextlib.asynccontextmanager
+async def road(config: Config) -> AsyncIterator[Broker]:
+    """A broker on which membership answers commands. Raises PostroadError where none can."""
+    quiet()
+    async with attach(config, COMMAND, MEMBERSHIP) as (broker, ours):
+        if ours is not None:
+            await _provision(config, broker)
+            async with _membership(config, broker):
+                yield broker
+            return
+        await _answering(broker)
+        yield broker
+
+
+async def _provision(config: Config, broker: Broker) -> None:
+    await provision(
+        broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
+    )
+
+
+async def _answering(broker: Broker) -> None:
+    """Wait until membership answers: it may just be starting."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WAIT_SECONDS
+    while loop.time() < deadline:
+        reports = await rollcall(broker, [MEMBERSHIP], seconds=0.5)
+        if any(report.service == MEMBERSHIP and report.ready for report in reports):
+            return
+        await asyncio.sleep(POLL_SECONDS)
+    raise PostroadError("membership does not answer; start Postroad with `postroad up`")
+
+
+@contextlib.asynccontextmanager
+async def _membership(config: Config, broker: Broker) -> AsyncIterator[None]:
+    """Membership in this process, ready, for the length of the block."""
+    async with running(COMMAND, config, broker) as context:
+        service = asyncio.ensure_future(find(MEMBERSHIP).run(context))
+        try:
+            await _ready(context, service)
+            yield
+        finally:
+            context.stopping.set()
+            await service
+
+
+async def _ready(context: Context, service: asyncio.Future[None]) -> None:
+    deadline = asyncio.get_running_loop().time() + READY_SECONDS
+    while not context.health.ready:
+        if service.done():
+            await service  # raises what ended it
+            raise PostroadError("membership ended before it was ready; try again")
+        if asyncio.get_running_loop().time() > deadline:
+            raise PostroadError("membership is not ready in time; try again")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def quiet() -> None:
+    """A command speaks for itself: only what goes wrong is logged, unless asked for."""
+    os.environ.setdefault("POSTROAD_LOG", "error")
+    logs.configure(COMMAND)

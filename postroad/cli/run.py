@@ -1,0 +1,46 @@
+"""`postroad up` and `postroad run`: everything under one supervisor, or one service."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated
+
+import typer
+
+from postroad.cli.frame import Call, command
+
+run = typer.Typer()
+Name = Annotated[str, typer.Argument(metavar="SERVICE", help="ingest, router, membership, sender.")]
+Once = Annotated[
+    bool, typer.Option("--once", metavar="", help="Do what there is to do, then end (for cron).")
+]
+
+
+@command(run, "up", example="postroad up --config /etc/postroad/postroad.toml")
+async def up(call: Call) -> None:
+    """Run everything: the embedded broker and all services.
+
+    Whatever dies is started again. Ctrl-C or SIGTERM lets the services finish their work and
+    ends them; a second Ctrl-C ends them at once, and nothing accepted is lost either way.
+    """
+    from postroad.runtime.supervisor import supervise
+
+    await supervise(call.config)
+
+
+@command(run, "run", example="postroad run ingest --once")
+async def one(call: Call, service: Name, once: Once = False) -> None:
+    """Run one service, beside `postroad up` or on a broker of your own.
+
+    With --once it does what there is to do and ends; where nothing runs, the embedded broker is
+    started for that time.
+    """
+    from postroad.runtime.attach import attach
+    from postroad.runtime.service import find, serve
+
+    find(service)
+    call.config.check_secrets()
+    async with contextlib.AsyncExitStack() as stack:
+        if once:
+            await stack.enter_async_context(attach(call.config, service))
+        await serve(service, call.config, once=once)

@@ -1,0 +1,63 @@
+"""`postroad status`: is it healthy, and if not, what helps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from postroad.cli.frame import Call, command
+from postroad.cli.output import print_table
+
+if TYPE_CHECKING:
+    from postroad.runtime.verdict import Peer, Stage, Status
+
+status = typer.Typer()
+
+
+@command(status, "status", example="postroad status --json")
+async def show(call: Call) -> int:
+    """Every service, the mail that waits before it, every source and relay.
+
+    The exit code is 0 when healthy, 1 when degraded, 2 when down.
+    """
+    from postroad.cli.road import quiet
+    from postroad.runtime.status import status as look
+
+    quiet()
+    found = await look(call.config)
+    call.show(found, lambda: _print(found))
+    return found.exit_code
+
+
+def _print(found: Status) -> None:
+    print(f"Postroad is {found.state}")
+    for problem in found.problems:
+        print(f"  {problem}")
+    for warning in found.warnings:
+        print(f"  warning: {warning}")
+    if found.broker.state == "down":
+        return
+    print()
+    print_table(
+        ("stage", "state", "waiting", "in hand", "processes", "last error"),
+        map(_stage, found.stages),
+    )
+    if found.sources or found.relays:
+        print()
+        peers = [("source", peer) for peer in found.sources]
+        peers += [("relay", peer) for peer in found.relays]
+        print_table(("", "name", "state", "since", ""), (_peer(*peer) for peer in peers))
+    print()
+    size = found.broker.bytes / 1e6
+    print(f"broker: {found.broker.kind}, NATS {found.broker.version}, {size:.1f} MB stored")
+
+
+def _stage(stage: Stage) -> tuple[object, ...]:
+    pids = ", ".join(str(instance.pid) for instance in stage.instances)
+    return stage.stage, stage.state, stage.lag, stage.pending, pids, stage.last_error
+
+
+def _peer(kind: str, peer: Peer) -> tuple[object, ...]:
+    state = {True: "works", False: "fails", None: "not tried yet"}[peer.ok]
+    return kind, peer.name, state, peer.since, peer.detail
