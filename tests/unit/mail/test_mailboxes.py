@@ -46,7 +46,7 @@ def read(value: bytes | str) -> list[tuple[str, str]]:
             [("pete@silly.test", "Pete")],
         ),
         (
-            "A Group(Some)\r\n :Chris <c@(Chris's host.)public.example>,\r\n joe@a.b (me); (the end)",
+            "A Group(Some)\r\n :Chris <c@(Chris's host.)public.example>,\r\n joe@a.b (me); (end)",
             [("c@public.example", "Chris"), ("joe@a.b", "me")],
         ),
         ("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;", []),

@@ -1,0 +1,123 @@
+"""The list's own headers, in their exact forms."""
+
+from __future__ import annotations
+
+import pytest
+
+from postroad.mail.edits import apply
+from postroad.mail.headers import scan
+from postroad.mail.listheaders import (
+    LIST_HEADERS,
+    PRIVILEGED_HEADERS,
+    cleansed,
+    list_headers,
+    unsubscribe_headers,
+)
+from schemas.mail import HeaderEdit
+
+
+def made(edits: tuple[HeaderEdit, ...]) -> dict[str, str]:
+    """The headers that edits put in."""
+    return {edit.name: edit.value for edit in edits if edit.op != "remove"}
+
+
+def test_dash_form() -> None:
+    """RFC 2369 and 2919 as Mailman writes them; no https part without a web."""
+    assert made(list_headers("list@example.org", "Description", "dash")) == {
+        "List-Id": "Description <list.example.org>",
+        "List-Post": "<mailto:list@example.org>",
+        "List-Help": "<mailto:list-request@example.org?subject=help>",
+        "List-Subscribe": "<mailto:list-join@example.org>",
+        "List-Unsubscribe": "<mailto:list-leave@example.org>",
+        "List-Owner": "<mailto:list-owner@example.org>",
+        "Precedence": "list",
+    }
+
+
+def test_plus_form_with_web() -> None:
+    """The list's chosen form stands in every address; https comes first where there is a web."""
+    edits = list_headers("list@example.org", "", "plus", web_base="https://host/lists/list")
+    assert made(edits) == {
+        "List-Id": "<list.example.org>",
+        "List-Post": "<mailto:list@example.org>",
+        "List-Help": "<mailto:list+request@example.org?subject=help>",
+        "List-Subscribe": "<https://host/lists/list/join>, <mailto:list+join@example.org>",
+        "List-Unsubscribe": "<mailto:list+leave@example.org>",
+        "List-Owner": "<mailto:list+owner@example.org>",
+        "List-Archive": "<https://host/lists/list/archive>",
+        "Precedence": "list",
+    }
+
+
+def test_form_without_sub_addresses() -> None:
+    """Where only the list's address delivers, commands stand in the Subject."""
+    assert made(list_headers("list@example.org", "", "none")) == {
+        "List-Id": "<list.example.org>",
+        "List-Post": "<mailto:list@example.org>",
+        "List-Help": "<mailto:list@example.org?subject=help>",
+        "List-Subscribe": "<mailto:list@example.org?subject=join>",
+        "List-Unsubscribe": "<mailto:list@example.org?subject=leave>",
+        "Precedence": "list",
+    }
+
+
+def test_announce_only_list_says_no() -> None:
+    """RFC 2369: a list that takes no posts says NO."""
+    assert made(list_headers("a@b.org", "", "dash", post_allowed=False))["List-Post"] == "NO"
+
+
+@pytest.mark.parametrize(
+    ("address", "url", "subject", "headers"),
+    [
+        (
+            "list-leave+TOKEN@example.org",
+            "https://host/u/TOKEN",
+            "",
+            {
+                "List-Unsubscribe": "<https://host/u/TOKEN>, <mailto:list-leave+TOKEN@example.org>",
+                "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            },
+        ),
+        (
+            "list@example.org",
+            "",
+            "leave TOKEN",
+            {"List-Unsubscribe": "<mailto:list@example.org?subject=leave%20TOKEN>"},
+        ),
+    ],
+)
+def test_personal_way_out(address: str, url: str, subject: str, headers: dict[str, str]) -> None:
+    """RFC 8058: exactly one https link and one mailto; one-click only where there is a link."""
+    assert made(unsubscribe_headers(address, url, subject=subject)) == headers
+
+
+def test_only_our_list_headers_remain() -> None:
+    """Another list's headers, receipts and passwords go; signatures and all else stay."""
+    names = (*LIST_HEADERS, *PRIVILEGED_HEADERS)
+    block = b"".join(b"%b : evil\r\n" % name.upper().encode() for name in names)
+    block = b"DKIM-Signature: v=1\r\n" + block + b"Subject: x\r\n\r\n"
+    after = apply(block, (*cleansed(), *list_headers("list@example.org", "The List", "dash")))
+    assert b"evil" not in after
+    assert after.startswith(b"DKIM-Signature: v=1\r\nSubject: x\r\nList-Id: The List <list.")
+    assert scan(after)[0].list_ids == ("list.example.org",)
+
+
+def test_description_cannot_break_out() -> None:
+    """Whatever a description holds, the identifier is the list's."""
+    for description in (
+        'x <evil.example> "',
+        "a\r\nList-Id: <evil>",
+        "Größe <evil>",
+        "=?utf-8?q?=41?=",
+    ):
+        after = apply(b"\r\n", list_headers("list@example.org", description, "dash"))
+        assert scan(after)[0].list_ids == ("list.example.org",)
+
+
+@pytest.mark.parametrize(
+    "address", ["c++@example.org", "~user/dev@example.org", "a&b?c@example.org"]
+)
+def test_links_are_encoded(address: str) -> None:
+    """RFC 6068: what means something in a link is written as %XX, and comes back."""
+    after = apply(b"\r\n", list_headers(address, "", "dash"))
+    assert scan(after)[0].list_posts == (address,)
