@@ -65,6 +65,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     relay: str = ""  # default: the first [[relay]]
+    owner: str = ""  # gets mail to the owners of a list that has none
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +154,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 # Settings of the contract that this release does not implement, with the one value that may be
 # given because it says what happens anyway (None: no value may).
 LATER: dict[str, dict[str, object]] = {
-    "domain": {"owner": None, "dkim_key_file": None, "dkim_selector": None},
+    "domain": {"dkim_key_file": None, "dkim_selector": None},
     "source": {"oauth2": None, "list": None, "authserv_id": None},
     "relay": {
         "oauth2": None,
