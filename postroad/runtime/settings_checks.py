@@ -64,6 +64,8 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
         yield from _domain(f"{where} name", domain.name)
         if domain.relay:
             yield from _known(f"{where} relay", domain.relay, [relay.name for relay in relays])
+        if domain.owner and domain.owner.count("@") != 1:
+            yield f'{where} owner: "{domain.owner}" is not an address'
 
 
 def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
