@@ -23,6 +23,7 @@ Code = Literal[
     "closed",
     "bad_request",
     "unavailable",
+    "bug",
 ]
 
 

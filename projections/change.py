@@ -1,0 +1,19 @@
+"""What a fold wants done to the tables: data, so that folds stay free of I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One INSERT, UPDATE, DELETE or MERGE over many rows at once.
+
+    `sql` reads the rows from the table `appender_data`, whose `columns` are name to SQL type.
+    """
+
+    sql: str
+    columns: dict[str, str]
+    rows: Sequence[tuple[Any, ...]]

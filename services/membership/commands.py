@@ -1,0 +1,231 @@
+"""Commands over NATS micro: `postroad.membership.<name>`, one function each.
+
+A change is answered once this instance's roster has folded it, so that whoever asks next sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
+from typing import TypeVar
+
+from postroad.mail import addresses
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope, new_id
+from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.transact import transact
+from schemas import codec, subjects
+from schemas.commands import (
+    Answer,
+    Author,
+    ChangeMember,
+    CloseList,
+    ConfigureList,
+    CreateList,
+    ImportMembers,
+    ListLists,
+    ListRow,
+    RosterPage,
+    ShowList,
+    Subscribe,
+    Unsubscribe,
+    WhoIs,
+)
+from schemas.envelope import Event
+from schemas.road import AsOf
+from services.membership import decider, importing, lists
+from services.membership.directory import Listed
+from services.membership.people import People, valid
+from services.membership.roster import Roster
+
+ACTOR = "operator"
+LONGEST_PAGE = 1_000  # rows: an answer stays below the broker's 1 MB
+FOLD_SECONDS = 3.0  # less than callers wait: what is stored is stored, folded or not
+TRIES = 20
+
+S = TypeVar("S")
+
+
+class Commands:
+    """Everything membership can be asked."""
+
+    def __init__(self, broker: Broker, roster: Roster, people: People) -> None:
+        self.broker = broker
+        self.roster = roster
+        self.people = people
+
+    async def whois(self, ask: WhoIs) -> Author:
+        """Who an author is on a list, as far as is folded."""
+        as_of = self.roster.feed.as_of
+        person = await self.roster.person(self.people.key_of_normal(ask.address))
+        standing = await self.roster.standing(ask.list, person)
+        return Author(
+            person=person,
+            roles=tuple(sorted(standing.roles)),
+            moderation=standing.moderation,
+            as_of=as_of,
+        )
+
+    # --- lists --------------------------------------------------------------------------------
+
+    async def list_create(self, ask: CreateList) -> Answer:
+        """A new list."""
+        address = addresses.normalise(valid(ask.address))
+        directory = self.roster.feed.lists
+        for _ in range(TRIES):
+            created = lists.decide_create(directory.known, address=address, typed=ask.settings)
+            subject = subjects.lists(created.slug)
+            data = codec.encode(envelope([created], correlation=new_id(), actor=ACTOR))
+            try:
+                seq = await self.broker.publish(subject, data, expect=0)
+            except Conflict:
+                last = await self.broker.last("LISTS", subject)  # somebody took the slug
+                seq = last.seq if last else 0
+            else:
+                return await self._changed([created], lists=seq)
+            await self.roster.feed.reached(AsOf(), lists=seq)
+        raise Retry("too many lists are being created at once")
+
+    async def list_set(self, ask: ConfigureList) -> Answer:
+        """Change settings."""
+        return await self._on_list(ask.list, partial(lists.decide_configure, typed=ask.settings))
+
+    async def list_close(self, ask: CloseList) -> Answer:
+        """Take no more mail."""
+        return await self._on_list(ask.list, partial(lists.decide_close, reason=ask.reason))
+
+    async def list_show(self, ask: ShowList) -> Answer:
+        """One list, open or closed."""
+        listed = self.roster.feed.lists.find(ask.list)
+        return Answer(lists=await self._rows([listed]), as_of=self.roster.feed.as_of)
+
+    async def list_ls(self, ask: ListLists) -> Answer:
+        """Open lists."""
+        page = self.roster.feed.lists.page(ask.after, min(ask.limit, LONGEST_PAGE))
+        return Answer(lists=await self._rows(list(page)), as_of=self.roster.feed.as_of)
+
+    async def _rows(self, found: Sequence[Listed]) -> tuple[ListRow, ...]:
+        counts = await self.roster.counts([listed.state.slug for listed in found])
+        rows = []
+        for listed in found:
+            members, owners, moderators = counts.get(listed.state.slug, (0, 0, 0))
+            rows.append(
+                ListRow(
+                    address=listed.state.address,
+                    slug=listed.state.slug,
+                    settings=listed.state.settings,
+                    members=members,
+                    owners=owners,
+                    moderators=moderators,
+                    since=listed.since.isoformat(timespec="seconds"),
+                    closed=listed.state.closed,
+                )
+            )
+        return tuple(rows)
+
+    async def _on_list(self, name: str, decide: Callable[[lists.State], Sequence[Event]]) -> Answer:
+        subject = subjects.lists(self.roster.feed.lists.find(name).state.slug)
+        events, seq = await self._transact("LISTS", subject, lists.initial, lists.evolve, decide)
+        return await self._changed(events, lists=seq)
+
+    # --- members ------------------------------------------------------------------------------
+
+    async def subscribe(self, ask: Subscribe) -> Answer:
+        """Give somebody a role on a list."""
+        listed = self._list(ask.list)
+        person = await self.people.obtain(
+            ask.address, ask.display_name, evidence=ask.how, correlation=new_id()
+        )
+        decide = partial(
+            decider.decide_subscribe,
+            role=ask.role,
+            delivery_mode=ask.delivery_mode,
+            how=ask.how,
+        )
+        return await self._on_member(listed, person.id, decide, people=person.seq)
+
+    async def unsubscribe(self, ask: Unsubscribe) -> Answer:
+        """Take a role away. Who never had it, or is nobody we know, simply has it not."""
+        listed = self._list(ask.list)
+        person = await self.people.find(ask.address)
+        if person is None:
+            return Answer(as_of=self.roster.feed.as_of)
+        decide = partial(decider.decide_unsubscribe, role=ask.role, how=ask.how)
+        return await self._on_member(listed, person.id, decide)
+
+    async def member_set(self, ask: ChangeMember) -> Answer:
+        """Change how a member reads, or is moderated."""
+        listed = self._list(ask.list)
+        person = await self.people.find(ask.address)
+        if person is None:
+            raise decider.not_on_list()
+        decide = partial(
+            decider.decide_change,
+            delivery_mode=ask.delivery_mode,
+            delivery_status=ask.delivery_status,
+            moderation_action=ask.moderation_action,
+            how=ask.how,
+        )
+        return await self._on_member(listed, person.id, decide)
+
+    async def import_members(self, ask: ImportMembers) -> Answer:
+        """Up to 1,000 members at once."""
+        listed = self._list(ask.list)
+        imported = await importing.store(self.broker, self.roster, self.people, listed, ask)
+        await self._folded(imported.as_of)
+        return Answer(
+            changed=imported.changed, bad_rows=imported.bad_rows, as_of=self.roster.feed.as_of
+        )
+
+    async def roster_page(self, ask: RosterPage) -> Answer:
+        """Who has a role on a list."""
+        listed = self.roster.feed.lists.find(ask.list)
+        limit = min(ask.limit, LONGEST_PAGE)
+        rows = await self.roster.page(listed.state.slug, ask.role, ask.after, limit)
+        return Answer(rows=tuple(rows), as_of=self.roster.feed.as_of)
+
+    async def _on_member(
+        self,
+        listed: Listed,
+        person: str,
+        decide: Callable[[decider.State], Sequence[Event]],
+        *,
+        people: int = 0,
+    ) -> Answer:
+        subject = subjects.membership(listed.state.slug, person)
+        events, seq = await self._transact(
+            "MEMBERSHIP", subject, decider.initial, decider.evolve, decide
+        )
+        return await self._changed(events, membership=seq, people=people)
+
+    # --- both ---------------------------------------------------------------------------------
+
+    def _list(self, name: str) -> Listed:
+        return self.roster.feed.lists.find_open(name)
+
+    async def _transact(
+        self,
+        stream: str,
+        subject: str,
+        initial: S,
+        evolve: Callable[[S, Event], S],
+        decide: Callable[[S], Sequence[Event]],
+    ) -> tuple[Sequence[Event], int]:
+        def fold(events: Iterable[Event]) -> S:
+            return reduce(evolve, events, initial)
+
+        return await transact(
+            self.broker, stream, subject, fold, decide, correlation=new_id(), actor=ACTOR
+        )
+
+    async def _changed(
+        self, events: Sequence[Event], *, membership: int = 0, people: int = 0, lists: int = 0
+    ) -> Answer:
+        await self._folded(AsOf(membership=membership, people=people), lists=lists)
+        return Answer(changed=len(events), as_of=self.roster.feed.as_of)
+
+    async def _folded(self, as_of: AsOf, *, lists: int = 0) -> None:
+        # it is stored even if not folded in time; only who asks at once may not see it yet
+        with contextlib.suppress(Retry):
+            await self.roster.feed.reached(as_of, lists=lists, timeout=FOLD_SECONDS)

@@ -1,0 +1,130 @@
+"""One person on one list: which roles, and how they read.
+
+The aggregate of `membership.<list>.<person>`. A person is on the list while holding a role;
+leaving the last role forgets every option, so that coming back starts afresh.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from schemas.envelope import Event
+from schemas.membership import (
+    DeliveryMode,
+    DeliveryStatus,
+    MemberChanged,
+    MemberSubscribed,
+    MemberUnsubscribed,
+    Moderation,
+    Role,
+)
+from services.membership.refused import Refused
+
+T = TypeVar("T")
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What holds for one person on one list. Without `roles` they are not on it."""
+
+    roles: frozenset[Role] = frozenset()
+    delivery_mode: DeliveryMode = "regular"
+    delivery_status: DeliveryStatus = "enabled"
+    moderation: Moderation = ""
+
+    @property
+    def receives(self) -> bool:
+        """Whether posts go to this person one by one."""
+        return (
+            "member" in self.roles
+            and self.delivery_mode == "regular"
+            and self.delivery_status == "enabled"
+        )
+
+
+initial = State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after `event`; an event that says nothing about it leaves it as it was."""
+    match event:
+        case MemberSubscribed(role="member"):
+            return msgspec.structs.replace(
+                state,
+                roles=state.roles | {"member"},
+                delivery_mode=event.delivery_mode,
+                delivery_status=event.delivery_status,
+            )
+        case MemberSubscribed():
+            return msgspec.structs.replace(state, roles=state.roles | {event.role})
+        case MemberUnsubscribed():
+            return _without(state, event.role)
+        case MemberChanged():
+            return msgspec.structs.replace(
+                state,
+                delivery_mode=_or(event.delivery_mode, state.delivery_mode),
+                delivery_status=_or(event.delivery_status, state.delivery_status),
+                moderation=_or(event.moderation_action, state.moderation),
+            )
+        case _:
+            return state
+
+
+def decide_subscribe(
+    state: State, *, role: Role = "member", delivery_mode: DeliveryMode = "regular", how: str
+) -> tuple[Event, ...]:
+    """Give the person this role. Whoever has it keeps it, options and all."""
+    if role in state.roles:
+        return ()
+    mode: DeliveryMode = delivery_mode if role == "member" else "regular"
+    return (MemberSubscribed(role=role, delivery_mode=mode, how=how),)
+
+
+def decide_unsubscribe(state: State, *, role: Role = "member", how: str) -> tuple[Event, ...]:
+    """Take this role away."""
+    if role not in state.roles:
+        return ()
+    return (MemberUnsubscribed(role=role, how=how),)
+
+
+def decide_change(
+    state: State,
+    *,
+    delivery_mode: DeliveryMode | None = None,
+    delivery_status: DeliveryStatus | None = None,
+    moderation_action: Moderation | None = None,
+    how: str,
+) -> tuple[Event, ...]:
+    """Change options; None leaves one as it is. Raises Refused for somebody not on the list."""
+    if not state.roles:
+        raise not_on_list()
+    changed = MemberChanged(
+        delivery_mode=_new(delivery_mode, state.delivery_mode),
+        delivery_status=_new(delivery_status, state.delivery_status),
+        moderation_action=_new(moderation_action, state.moderation),
+        how=how,
+    )
+    return () if changed == MemberChanged(how=how) else (changed,)
+
+
+def not_on_list() -> Refused:
+    """The refusal for somebody who holds no role."""
+    return Refused("unknown_member", "this address is not on the list; add it first")
+
+
+def _without(state: State, role: Role) -> State:
+    roles = state.roles - {role}
+    if not roles:
+        return initial
+    if role != "member":
+        return msgspec.structs.replace(state, roles=roles)
+    return State(roles=roles, moderation=state.moderation)
+
+
+def _or(new: T | None, old: T) -> T:
+    return old if new is None else new
+
+
+def _new(wanted: T | None, current: T) -> T | None:
+    return None if wanted == current else wanted

@@ -1,0 +1,237 @@
+"""Routed mail to chunks: whom it goes to, queued once, whatever dies on the way.
+
+What is stored decides, never what this process remembers: chunk 0 of a post exists in one lane
+at most, every batch of chunks moves the progress event on from the one it began at, and the
+`done` event outlives them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Literal
+
+import msgspec
+import structlog
+
+from postroad.mail.addresses import around_token
+from postroad.runtime.broker import Broker, Message
+from postroad.runtime.clock import envelope
+from postroad.runtime.config import Config
+from postroad.runtime.consume import Delivery
+from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.errors import Conflict, Reject, Retry
+from schemas import codec, subjects
+from schemas.envelope import Event
+from schemas.road import (
+    ChunkQueued,
+    Copy,
+    FanoutDone,
+    FanoutProgressed,
+    OwnerMailRouted,
+    PostRouted,
+)
+from services.membership import fanout
+from services.membership.directory import Listed
+from services.membership.fanout import Position
+from services.membership.mirror import Recipient
+from services.membership.people import People
+from services.membership.roster import Roster
+
+ACTOR = "service:membership"
+
+log = structlog.get_logger()
+Routed = PostRouted | OwnerMailRouted
+Lane = Literal["now", "bulk"]
+
+
+class Distributor:
+    """Handles `mail.routed.post.>` and `mail.routed.owner.>`."""
+
+    def __init__(self, broker: Broker, config: Config, roster: Roster, people: People) -> None:
+        self.broker = broker
+        self.config = config
+        self.roster = roster
+        self.people = people
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Fan one mail out. Done before: nothing happens."""
+        routed = delivery.envelope()
+        for event in routed.events:
+            if not isinstance(event, PostRouted | OwnerMailRouted):
+                raise Reject(f"a {type(event).__name__} has no audience")
+            done = subjects.routed("done", event.list, event.mail_id)
+            if await self.broker.last("ROUTED", done) is None:
+                await _Fanout(self, event, post=delivery.seq, cause=routed.id).run()
+
+    def copy(self, routed: Routed, listed: Listed, post: int) -> Copy:
+        """How each copy of this mail looks."""
+        address, form = listed.state.address, listed.state.settings.sub_address
+        web = self.config.web is not None and self.config.site.base_url
+        return Copy(
+            raw=routed.raw,
+            edits=routed.edits,
+            personal=routed.personal if isinstance(routed, PostRouted) else True,
+            list=routed.list,
+            list_address=address,
+            bounces=around_token(address, "bounces", form),
+            leave=around_token(address, "leave", form),
+            unsubscribe_url=f"{self.config.site.base_url.rstrip('/')}/u/" if web else "",
+            post=post,
+        )
+
+    async def owners(self, routed: OwnerMailRouted, listed: Listed) -> list[Recipient]:
+        """Owners and moderators, else whoever owns the domain, else nobody."""
+        if staff := await self.roster.staff(routed.list):
+            return staff
+        domain = listed.state.address.rpartition("@")[2]
+        owners = [known.owner for known in self.config.domain if known.name.lower() == domain]
+        if not any(owners):
+            log.warning("fanout.no_owner", list=routed.list, mail_id=routed.mail_id)
+            return []
+        address = next(filter(None, owners))
+        person = await self.people.obtain(
+            address, "", evidence="settings: owner of the domain", correlation=routed.mail_id
+        )
+        return [Recipient(person.id, address, address.rpartition("@")[2].lower())]
+
+
+class _Fanout:
+    """One mail on its way into chunks. `post` is its sequence in ROUTED."""
+
+    def __init__(self, distributor: Distributor, routed: Routed, *, post: int, cause: str) -> None:
+        self.distributor = distributor
+        self.broker = distributor.broker
+        self.routed = routed
+        self.post = post
+        self.cause = cause
+        self.copy: Copy
+        self.listed: Listed
+
+    async def run(self) -> None:
+        """Queue what is not queued yet, then say that it is done."""
+        feed = self.distributor.roster.feed
+        await feed.reached(self.routed.as_of, lists=self.routed.settings)
+        listed = feed.lists.get(self.routed.list)
+        if listed is None:
+            raise Retry(f"the list {self.routed.list} is not known yet")
+        self.listed = listed
+        self.copy = self.distributor.copy(self.routed, listed, self.post)
+        try:
+            end = await self._queue(Position())
+        except Conflict:
+            # an earlier try, or another instance: go on from what it stored
+            end = await self._resume()
+        crashpoint("membership.before_done")
+        await self._finish(end)
+
+    async def _resume(self) -> Position:
+        routed = self.routed
+        progress = subjects.fanout(routed.list, routed.mail_id)
+        last = await self.broker.last("SEND", progress)
+        try:
+            if last is not None:
+                event = last.envelope().events[0]
+                assert isinstance(event, FanoutProgressed)
+                return await self._queue(Position.of(event, last.seq))
+            return await self._queued_whole()
+        except Conflict:
+            raise Retry("another instance is queueing this mail", 0.5) from None
+
+    async def _queued_whole(self) -> Position:
+        """Where a mail of a single chunk stands, read from that chunk."""
+        first = subjects.send_any_lane(self.routed.list, self.routed.mail_id, "0")
+        stored = await self.broker.last("SEND", first)
+        if stored is None:
+            raise Retry("what was queued of this mail cannot be seen yet", 0.5)
+        event = stored.envelope().events[0]
+        assert isinstance(event, ChunkQueued)
+        return Position(chunk=1, count=len(event.people))
+
+    async def _queue(self, at: Position) -> Position:
+        """Queue everybody after `at`. Raises Conflict where more is stored than `at` knows."""
+        size = fanout.chunk_size(self.copy)
+        batch = fanout.FIRST_BATCH if at.seq == 0 else fanout.BATCH
+        waiting: list[Recipient] = []
+        async with aclosing(self._audience(at.person)) as pages:
+            async for page in pages:
+                waiting += page
+                # one more than a batch: the last chunk must be known to be the last
+                while len(waiting) > batch * size:
+                    at = await self._store(waiting[: batch * size], at, end=False)
+                    del waiting[: batch * size]
+                    batch = fanout.BATCH
+        if waiting and at.seq == 0 and len(waiting) <= size:
+            return await self._store_single(waiting)
+        if waiting:
+            at = await self._store(waiting, at, end=True)
+        return at
+
+    async def _audience(self, after: str) -> AsyncGenerator[list[Recipient]]:
+        if isinstance(self.routed, OwnerMailRouted):
+            owners = await self.distributor.owners(self.routed, self.listed)
+            yield [owner for owner in owners if owner.person > after]
+        else:
+            seq = self.routed.as_of.membership
+            audience = self.distributor.roster.audience(self.routed.list, seq, after=after)
+            async with aclosing(audience) as pages:
+                async for page in pages:
+                    yield page
+
+    async def _store_single(self, recipients: Sequence[Recipient]) -> Position:
+        """One plain publish: half the time of a batch, and small posts are most posts."""
+        (chunk,) = fanout.chunks(recipients, Position(), self.copy, end=True)
+        message = self._chunk_message(chunk, "now")
+        await self.broker.publish(
+            message.subject,
+            message.data,
+            expect=message.expect,
+            expect_filter=message.expect_filter,
+        )
+        crashpoint("membership.after_chunk")
+        return Position().after(recipients, len(recipients))
+
+    async def _store(self, recipients: Sequence[Recipient], at: Position, *, end: bool) -> Position:
+        """One atomic batch: chunks, and the progress event that takes it on from `at`."""
+        lane: Lane = "now" if isinstance(self.routed, OwnerMailRouted) else "bulk"
+        after = at.after(recipients, fanout.chunk_size(self.copy))
+        queued = fanout.chunks(recipients, at, self.copy, end=end)
+        progress = Message(
+            subjects.fanout(self.routed.list, self.routed.mail_id),
+            self._encode(fanout.progressed(after, self.copy)),
+            expect=at.seq,
+        )
+        messages = [*(self._chunk_message(chunk, lane) for chunk in queued), progress]
+        seq = await self.broker.publish_batch(messages)
+        crashpoint("membership.after_batch")
+        return msgspec.structs.replace(after, seq=seq)
+
+    def _chunk_message(self, chunk: ChunkQueued, lane: Lane) -> Message:
+        # whether a post fits one chunk may change between two tries, so the first chunk of all
+        # is looked for in both lanes
+        anywhere = subjects.send_any_lane(chunk.list, chunk.mail_id, chunk.chunk)
+        return Message(
+            subjects.send(lane, chunk.list, chunk.mail_id, chunk.chunk),
+            self._encode(chunk),
+            expect=0,
+            expect_filter=anywhere if chunk.chunk == "0" else "",
+        )
+
+    async def _finish(self, end: Position) -> None:
+        done = FanoutDone(
+            mail_id=self.routed.mail_id,
+            list=self.routed.list,
+            audience=end.count,
+            chunks=end.chunk,
+            as_of=self.routed.as_of,
+        )
+        subject = subjects.routed("done", done.list, done.mail_id)
+        try:
+            await self.broker.publish(subject, self._encode(done), expect=0)
+        except Conflict:
+            log.debug("fanout.done_before", list=done.list, mail_id=done.mail_id)
+
+    def _encode(self, event: Event) -> bytes:
+        return codec.encode(
+            envelope([event], correlation=self.routed.mail_id, causation=self.cause, actor=ACTOR)
+        )

@@ -1,0 +1,110 @@
+"""NATS micro endpoints: a request in, an answer out, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import nats.micro
+import structlog
+from nats.micro.request import Request
+
+from postroad.runtime.errors import Retry
+from postroad.runtime.service import Context
+from schemas import commands as requests
+from schemas import subjects
+from schemas.commands import Answer, Command
+from services.membership.commands import Commands
+from services.membership.refused import Refused
+
+QUEUE = "membership"
+AT_ONCE = 64  # requests; more wait their turn
+
+log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+# endpoint -> what it is asked with, and what answers
+TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Command]]]] = {
+    "whois": (requests.WhoIs, Commands.whois),
+    "list_create": (requests.CreateList, Commands.list_create),
+    "list_set": (requests.ConfigureList, Commands.list_set),
+    "list_show": (requests.ShowList, Commands.list_show),
+    "list_ls": (requests.ListLists, Commands.list_ls),
+    "list_close": (requests.CloseList, Commands.list_close),
+    "subscribe": (requests.Subscribe, Commands.subscribe),
+    "unsubscribe": (requests.Unsubscribe, Commands.unsubscribe),
+    "member_set": (requests.ChangeMember, Commands.member_set),
+    "import": (requests.ImportMembers, Commands.import_members),
+    "roster": (requests.RosterPage, Commands.roster_page),
+}
+
+
+@contextlib.asynccontextmanager
+async def serving(context: Context, commands: Commands) -> AsyncIterator[None]:
+    """Answer for the length of the block, then finish what was begun."""
+    answering: set[asyncio.Task[None]] = set()
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def begin(name: str, request: Request) -> None:
+        # nats-py runs an endpoint's handler one request at a time; a task each does not wait
+        await room.acquire()
+        task = asyncio.create_task(_answer(context, commands, name, request))
+        answering.add(task)
+        task.add_done_callback(answering.discard)
+        task.add_done_callback(lambda _: room.release())
+
+    service = await nats.micro.add_service(
+        context.broker.nc,
+        name="postroad-membership",
+        version="1.0.0",
+        description="who is on which list",
+        queue_group=QUEUE,
+    )
+    try:
+        for name in TABLE:
+            await service.add_endpoint(
+                name=name, subject=subjects.command(name), handler=partial(begin, name)
+            )
+        yield
+    finally:
+        with contextlib.suppress(Exception):
+            await service.stop()
+        if answering:
+            await asyncio.wait(answering, timeout=10)
+
+
+async def _answer(context: Context, commands: Commands, name: str, request: Request) -> None:
+    with context.telemetry.consumer(f"membership.{name}", request.headers) as span:
+        answer = await _run(commands, name, request.data)
+        if isinstance(answer, Answer) and answer.code:
+            span.set_attribute("postroad.refused", answer.code)
+    context.health.count(name)
+    with contextlib.suppress(Exception):
+        if name == "whois" and isinstance(answer, Answer):
+            # no Author: an error by NATS micro's own rule, so that nobody reads it as one
+            await request.respond_error(code=answer.code, description=answer.refused)
+        else:
+            await request.respond(_encode(answer))
+
+
+async def _run(commands: Commands, name: str, data: bytes) -> Command:
+    kind, handler = TABLE[name]
+    try:
+        return await handler(commands, msgspec.json.decode(data, type=kind))
+    except Refused as refused:
+        return Answer(code=refused.code, refused=str(refused))
+    except msgspec.MsgspecError as error:
+        return Answer(code="bad_request", refused=f"not a request for {name}: {error}")
+    except Retry as retry:
+        return Answer(code="unavailable", refused=f"not now, try again: {retry.reason}")
+    except Exception as bug:  # noqa: BLE001 - whoever asked gets an answer
+        where = traceback.extract_tb(bug.__traceback__)[-1]
+        at = f"{where.name}:{where.lineno}"
+        # not the traceback: it could show an address
+        log.error("command.bug", command=name, error=type(bug).__name__, at=at)  # noqa: TRY400
+        return Answer(code="bug", refused=f"membership failed at {name}; its log says more")

@@ -1,0 +1,81 @@
+"""How an audience becomes chunks. Pure.
+
+Recipients come in order of person id, so that a fan-out can go on after the last one it queued;
+within a chunk they are grouped by domain, so that one relay connection serves them in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from schemas.road import ChunkQueued, Copy, FanoutProgressed
+from services.membership.mirror import Recipient
+
+PERSONAL_CHUNK = 128  # recipients; one message each
+SHARED_CHUNK = 500  # recipients; many in one message
+FIRST_BATCH = 4  # chunks in the first atomic batch: senders start soon
+BATCH = 50  # chunks in those that follow: 1M recipients in 0.77 s with 500 each
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a fan-out stands: the next chunk, recipients so far, the last person's id, and the
+    sequence of the progress event that says so (0: none yet)."""
+
+    chunk: int = 0
+    count: int = 0
+    person: str = ""
+    seq: int = 0
+
+    @classmethod
+    def of(cls, event: FanoutProgressed, seq: int) -> Position:
+        """Where a stored progress event left off."""
+        return cls(chunk=event.chunk, count=event.count, person=event.person, seq=seq)
+
+    def after(self, recipients: Sequence[Recipient], size: int) -> Position:
+        """Once these are queued in chunks of `size`."""
+        if not recipients:
+            return self
+        return msgspec.structs.replace(
+            self,
+            chunk=self.chunk + -(-len(recipients) // size),
+            count=self.count + len(recipients),
+            person=recipients[-1].person,
+        )
+
+
+def chunk_size(copy: Copy) -> int:
+    """How many recipients share a chunk of this copy."""
+    return PERSONAL_CHUNK if copy.personal else SHARED_CHUNK
+
+
+def chunks(
+    recipients: Sequence[Recipient], start: Position, copy: Copy, *, end: bool
+) -> Iterator[ChunkQueued]:
+    """The chunks these recipients (in order of person) make from `start` on. With `end` the last
+    of them is marked as the last of the post."""
+    size = chunk_size(copy)
+    for index in range(0, len(recipients), size):
+        part = sorted(recipients[index : index + size], key=lambda recipient: recipient.domain)
+        yield ChunkQueued(
+            mail_id=copy.raw.mail_id,
+            list=copy.list,
+            chunk=str(start.chunk + index // size),
+            first=start.count + index,
+            people=tuple(recipient.person for recipient in part),
+            addresses=tuple(recipient.address for recipient in part),
+            last=end and index + size >= len(recipients),
+            copy=copy,
+        )
+
+
+def progressed(position: Position, copy: Copy) -> FanoutProgressed:
+    """The event that lets another process go on from here."""
+    return FanoutProgressed(
+        mail_id=copy.raw.mail_id,
+        list=copy.list,
+        chunk=position.chunk,
+        count=position.count,
+        person=position.person,
+    )

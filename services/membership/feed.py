@@ -1,0 +1,156 @@
+"""What keeps a roster true: three streams followed from where its file stands.
+
+LISTS goes to memory from the beginning, PEOPLE and MEMBERSHIP go to DuckDB from the checkpoint,
+each batch with its position in one transaction. Several instances may run on one host; each has
+its own file (`roster.duckdb`, `roster-2.duckdb`, ...).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.health import Health
+from postroad.runtime.stored import Stored
+from projections import roster
+from projections.roster import Key, Message, Standing
+from projections.store import Schema, Store, StoreBusy
+from schemas.codec import UnknownEvent
+from schemas.road import AsOf
+from services.membership.directory import Directory
+from services.membership.mirror import Mirror
+
+SUBJECTS = {"PEOPLE": "people.>", "MEMBERSHIP": "membership.>", "LISTS": "lists.>"}
+SCHEMA = Schema(version=roster.VERSION, tables=roster.TABLES, streams=roster.STREAMS)
+INSTANCES = 16  # on one host
+REBUILD_BATCH = 10_000  # messages in one transaction while catching up
+WAIT_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class Feed:
+    """Folds the streams for ever. `position` is the last sequence folded from each."""
+
+    def __init__(self, broker: Broker, store: Store, health: Health) -> None:
+        self.broker = broker
+        self.store = store
+        self.health = health
+        self.lists = Directory()
+        self.mirror = Mirror()
+        self.position = {"LISTS": 0, **store.checkpoints}
+        self._goal: dict[str, int] = {}
+        self._moved = asyncio.Condition()
+
+    @property
+    def as_of(self) -> AsOf:
+        """What is folded."""
+        return AsOf(membership=self.position["MEMBERSHIP"], people=self.position["PEOPLE"])
+
+    async def run(self) -> None:
+        """Fold the three streams until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for stream in SUBJECTS:
+                tasks.create_task(self._follow(stream))
+
+    async def catch_up(self) -> None:
+        """Wait until everything stored before this call is folded."""
+        for stream, subject in SUBJECTS.items():
+            last = await self.broker.last(stream, subject)
+            self._goal[stream] = last.seq if last else 0
+        await self._wait(**self._goal)
+
+    async def reached(self, as_of: AsOf, *, lists: int = 0, timeout: float = WAIT_SECONDS) -> None:
+        """Wait until `as_of`, and LISTS up to `lists`, are folded. Raises Retry after `timeout`
+        seconds."""
+        goal = {"MEMBERSHIP": as_of.membership, "PEOPLE": as_of.people, "LISTS": lists}
+        if self._stands_at(goal):
+            return
+        try:
+            await asyncio.wait_for(self._wait(**goal), timeout)
+        except TimeoutError:
+            raise Retry("the roster has not folded that far yet") from None
+
+    def _stands_at(self, goal: dict[str, int]) -> bool:
+        return all(self.position[stream] >= seq for stream, seq in goal.items())
+
+    async def _wait(self, **goal: int) -> None:
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._stands_at(goal))
+
+    async def _follow(self, stream: str) -> None:
+        while True:
+            try:
+                await self._fold_all(stream)
+            except Retry as retry:
+                await asyncio.sleep(retry.delay)
+
+    async def _fold_all(self, stream: str) -> None:
+        waiting: list[Stored] = []
+        start = self.position[stream] + 1
+        async for batch in self.broker.follow(stream, SUBJECTS[stream], start):
+            waiting += batch
+            if waiting[-1].seq < self._goal.get(stream, 0) and len(waiting) < REBUILD_BATCH:
+                continue
+            await self._fold(stream, self._messages(waiting), waiting[-1].seq)
+            waiting = []
+            async with self._moved:
+                self._moved.notify_all()
+
+    def _messages(self, batch: Sequence[Stored]) -> list[Message]:
+        messages: list[Message] = []
+        for stored in batch:
+            try:
+                messages.append((stored.subject, stored.seq, stored.envelope()))
+            except UnknownEvent:
+                self.health.count("unknown_events")  # of a newer release
+                log.warning("roster.unknown_event", subject=stored.subject, seq=stored.seq)
+        return messages
+
+    async def _fold(self, stream: str, messages: Sequence[Message], upto: int) -> None:
+        after = self.position[stream]
+        if stream == "LISTS":
+            for subject, seq, envelope in messages:
+                self.lists.fold(subject.removeprefix("lists."), seq, envelope)
+        elif stream == "PEOPLE":
+            people = roster.fold_people(messages)
+            await self.store.apply(people, stream=stream, after=after, upto=upto)
+            self.mirror.people_changed(roster.persons_of(messages))
+        else:
+            keys = roster.keys_of(messages)
+            members = roster.fold_membership(await standings(self.store, keys), messages)
+            await self.store.apply(members, stream=stream, after=after, upto=upto)
+            self.mirror.lists_changed({list_ for list_, _ in keys})
+        # memory and position change in one step: who reads both sees them agree
+        self.position[stream] = upto
+        self.health.report("roster", self.store.path.name, ok=True, position=dict(self.position))
+
+
+async def standings(store: Store, keys: set[Key]) -> dict[Key, Standing]:
+    """How these persons stand on these lists; who is not on one is left out."""
+    wanted = tuple(keys)
+    parameters = {
+        "lists": [list_ for list_, _ in wanted],
+        "people": [person for _, person in wanted],
+    }
+    rows = await store.read(roster.OPEN_ROWS, parameters)
+    return {(row[0], row[1]): roster.standing_of(row[2:]) for row in rows}
+
+
+async def open_store(broker: Broker, state_dir: Path) -> Store:
+    """The first roster file of this host that no other instance has, fit for today's streams."""
+    states = [await broker.api(f"STREAM.INFO.{stream}") for stream in roster.STREAMS]
+    ends = {info["config"]["name"]: info["state"]["last_seq"] for info in states}
+    origin = " ".join(info["created"] for info in states)
+    for number in range(1, INSTANCES + 1):
+        name = "roster.duckdb" if number == 1 else f"roster-{number}.duckdb"
+        try:
+            return await Store.open(state_dir / name, SCHEMA, origin=origin, ends=ends)
+        except StoreBusy:
+            continue
+    raise PostroadError(f"{INSTANCES} instances of membership run in {state_dir} already")

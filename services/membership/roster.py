@@ -1,0 +1,137 @@
+"""Every question anybody asks of the roster. Small lists answer from memory, in microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from postroad.runtime.errors import Retry
+from projections import roster as tables
+from projections.roster import NOBODY, Key, Standing
+from projections.store import Store
+from schemas.commands import RosterRow
+from schemas.membership import Role
+from services.membership.feed import Feed, standings
+from services.membership.mirror import Recipient, SmallList
+
+SMALL = 2_000  # people on a list that is kept in memory
+PAGE = 5_000  # rows taken from DuckDB at once
+
+
+class Roster:
+    """Who is on which list, as far as `feed` has folded."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    @property
+    def _store(self) -> Store:
+        return self.feed.store
+
+    async def person(self, key: str) -> str:
+        """Whose address has this key; empty for a stranger."""
+        mirror = self.feed.mirror
+        person = mirror.person(key)
+        if person is None:
+            before = self.feed.as_of
+            rows = await self._store.read(tables.PERSON, {"key": key})
+            person = str(rows[0][0]) if rows else ""
+            if self.feed.as_of == before:  # else it may be out of date already
+                mirror.remember_person(key, person)
+        return person
+
+    async def standing(self, list_: str, person: str) -> Standing:
+        """How a person stands on a list; NOBODY for a stranger."""
+        if not person:
+            return NOBODY
+        small = await self._small(list_)
+        if small is not None:
+            return small.standings.get(person, NOBODY)
+        return (await self.standings({(list_, person)})).get((list_, person), NOBODY)
+
+    async def standings(self, keys: set[Key]) -> dict[Key, Standing]:
+        """The same for many, straight from the file."""
+        return await standings(self._store, keys)
+
+    async def audience(
+        self, list_: str, as_of: int, *, after: str = ""
+    ) -> AsyncGenerator[list[Recipient]]:
+        """Pages of those who receive posts now and did at `as_of` (a sequence of MEMBERSHIP), in
+        order of person, from the one after `after`.
+
+        Raises Retry where the address of one of them is not folded yet.
+        """
+        small = await self._small(list_)
+        if small is not None and small.newest <= as_of and small.complete:
+            yield [found for found in small.recipients if found.person > after]
+            return
+        parameters = {"list": list_, "as_of": as_of, "after": after}
+        last = after
+        async with aclosing(self._store.stream(tables.AUDIENCE, parameters, PAGE)) as pages:
+            async for rows in pages:
+                page: list[Recipient] = []
+                for person, known, address, domain in rows:
+                    if not known:
+                        raise Retry("the roster has not folded every address yet", 0.1)
+                    if person != last and address is not None:  # a second address, or erased
+                        page.append(Recipient(person, address, domain))
+                    last = person
+                yield page
+
+    async def staff(self, list_: str) -> list[Recipient]:
+        """Owners and moderators, in order of person, whatever their delivery options say."""
+        rows = await self._store.read(tables.STAFF, {"list": list_})
+        return [found for found in _contacts(rows).values() if found is not None]
+
+    async def page(self, list_: str, role: Role, after: str, limit: int) -> list[RosterRow]:
+        """Who has this role, in order of address."""
+        parameters = {"list": list_, "role": role, "after": after, "limit": limit}
+        rows = await self._store.read(tables.PAGE, parameters)
+        return [_roster_row(role, *row) for row in rows]
+
+    async def counts(self, lists: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+        """Members, owners and moderators of these lists."""
+        rows = await self._store.read(tables.COUNTS, {"lists": list(lists)})
+        return {row[0]: row[1:] for row in rows}
+
+    async def _small(self, list_: str) -> SmallList | None:
+        """A list from memory, read into it where need be; None for a large one."""
+        mirror = self.feed.mirror
+        if (small := mirror.list(list_)) is not None or mirror.is_large(list_):
+            return small
+        before = self.feed.as_of
+        rows = await self._store.read(tables.EVERYBODY, {"list": list_, "limit": SMALL + 1})
+        if len(rows) > SMALL:
+            mirror.remember_large(list_)
+            return None
+        small = SmallList.of(
+            {row[0]: tables.standing_of(row[1:9]) for row in rows}, _contacts(rows)
+        )
+        if small.complete and self.feed.as_of == before:
+            mirror.remember_list(list_, small)
+        return small
+
+
+def _contacts(rows: Sequence[Sequence[Any]]) -> dict[str, Recipient | None]:
+    """Where these persons are reached: rows begin with the person and end with known, address,
+    domain, and the first row of a person counts."""
+    contacts: dict[str, Recipient | None] = {}
+    for row in rows:
+        person, known, address, domain = row[0], *row[-3:]
+        if known and person not in contacts:
+            contacts[person] = None if address is None else Recipient(person, address, domain)
+    return contacts
+
+
+def _roster_row(role: Role, address: str, name: str, *standing: Any) -> RosterRow:
+    found = tables.standing_of(standing)
+    return RosterRow(
+        address=address,
+        display_name=name,
+        role=role,
+        delivery_mode=found.delivery_mode,
+        delivery_status=found.delivery_status,
+        moderation_action=found.moderation,
+        since=f"{found.since.isoformat(timespec='seconds')}Z" if found.since else "",
+    )

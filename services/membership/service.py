@@ -1,0 +1,41 @@
+"""Membership's I/O: the roster is fed, commands are answered, routed posts are fanned out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from postroad.runtime.service import Context, Service
+from schemas import subjects
+from services.membership.commands import Commands
+from services.membership.distribute import Distributor
+from services.membership.endpoints import serving
+from services.membership.feed import Feed, open_store
+from services.membership.people import People
+from services.membership.roster import Roster
+
+
+async def run(context: Context) -> None:
+    """Fold until up to date, then answer and fan out until told to stop."""
+    broker, config = context.broker, context.config
+    people = People(broker, config.site_key())
+    store = await open_store(broker, config.site.state_dir)
+    feed = Feed(broker, store, context.health)
+    roster = Roster(feed)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            feeding = tasks.create_task(feed.run())
+            await feed.catch_up()
+            async with serving(context, Commands(broker, roster, people)):
+                context.ready()
+                distributor = Distributor(broker, config, roster, people)
+                await context.consume(subjects.FANOUT, distributor.handle, span="membership.fanout")
+            feeding.cancel()
+    finally:
+        await store.close()
+
+
+SERVICE = Service(
+    name="membership",
+    about="who is on which list; turns routed posts into chunks to send",
+    run=run,
+)
