@@ -1,0 +1,49 @@
+"""router: mail.received → mail.routed, one decision for each mail and list.
+
+Consumes   `mail.received.>` (durable router) and, by following it, `lists.>`
+Asks       `postroad.membership.whois`: who the author is on this list, and how far the roster
+           had read when it answered (`as_of`)
+Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
+               post       PostRouted: fan it out, with these header edits
+               owner      OwnerMailRouted: to owners and moderators
+               command    CommandRouted: mail to -join, -leave, -confirm, -request
+               bounce     BounceRouted: mail to -bounces
+               held, rejected, discarded
+                          MailStopped: the rules that hit, each with its reason
+               unrouted   MailUnrouted, list `none`: for no list of ours, never dropped
+
+Settings   `[[source]]` domain, user; `[site]` base_url and `[web]` for https links; of a list:
+           acceptable_aliases, default_member_action, default_nonmember_action, personalize,
+           sub_address, subject_prefix, display_name, description
+
+Promises
+    - Recipients come from the best evidence there is: the envelope, else the headers the source
+      trusts, else To and Cc (see `recipients`). A source reaches only lists of its domain.
+    - A mail to two lists is two decisions that know nothing of each other. A mail to two addresses
+      of one list (team@ and team-owner@) is two decisions as well, the second under
+      `<mail_id>-2`; posting addresses come first.
+    - Each decision is stored once: it expects that no decision on its mail and list exists.
+      A mail delivered again, or all mail delivered again, decides nothing anew.
+    - A mail without exactly one readable author is held; no rule ever drops it for that.
+    - Mail to -owner is never moderated. Only what comes round again and what answers by itself
+      is stopped there, and recorded as discarded.
+    - A mail is called unrouted only after every list stored so far has been looked at.
+    - Any header facts get a verdict; no input makes the rules raise.
+
+Failure    Membership away: the mail waits in the stream and is tried again every second.
+           The broker away: the mail is given back and decided later.
+           No event of ours: ended, with a copy in DEADLETTER.
+           Killed at any point: delivered again; lists decided before are passed over.
+
+Not yet    Other rules than these; more than one line of reason to the author of a rejected post;
+           `bounces+TOKEN@` of lists whose names leave no room for a token (unrouted for now).
+
+RFCs       2369, 2919 (list headers), 3834 (automatic mail), 5321 section 6.3 (loops)
+
+Files      recipients   which of our lists a mail was sent to (pure)
+           lists        the lists there are, folded from LISTS (pure)
+           context      what a rule sees and answers (pure)
+           rules/       one rule a file; the order is the table in rules/__init__ (pure)
+           decider      the decision and its header edits (pure)
+           service      the loop around them
+"""

@@ -1,0 +1,59 @@
+"""Recipient truth: which of our lists was this mail sent to? Pure.
+
+The best evidence there is decides, and lesser evidence is not looked at:
+
+1. the envelope, where the source knows one (LMTP, SMTP);
+2. the headers the source was told to trust (`recipient_headers`: Delivered-To, X-Original-To,
+   ...), counted only above the first Received, so that a sender cannot forge them. The address
+   of the mailbox itself says nothing there: it stands on every mail;
+3. every list address in To and Cc.
+
+A source reaches only the lists it is given: those of its domain, or the one it is bound to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from postroad.mail.addresses import Match, match
+from schemas.mail import Mailbox
+from schemas.road import MailReceived
+
+
+def recipients(
+    mail: MailReceived, lists: Mapping[str, str], *, mailbox: str = "", bound: str = ""
+) -> tuple[Match, ...]:
+    """The list addresses `mail` was sent to, each once, posting addresses first.
+
+    `lists` maps normalised addresses to slugs: all that the source may reach. `mailbox` is the
+    user of the source. `bound` is the slug of the only list of a source in single-list mode:
+    what names no address of it is a post to it.
+    """
+    if bound:
+        lists = {address: slug for address, slug in lists.items() if slug == bound}
+    found = dict.fromkeys(
+        hit for address in sent_to(mail, mailbox) if (hit := match(address, lists)) and hit.slug
+    )
+    if bound and lists and not found:
+        return (Match(slug=bound, sub="", token=""),)
+    return tuple(sorted(found, key=lambda hit: bool(hit.sub)))
+
+
+def sent_to(mail: MailReceived, mailbox: str = "") -> tuple[str, ...]:
+    """The addresses this mail was sent to, by the best evidence there is."""
+    if mail.envelope_to:
+        return mail.envelope_to
+    facts = mail.facts
+    trusted = (address for each in facts.trusted.values() for address in each)
+    others = tuple(address for address in trusted if not _is_own(address, mailbox))
+    return others or _addresses(facts.to) + _addresses(facts.cc)
+
+
+def _is_own(address: str, mailbox: str) -> bool:
+    """Whether this is the mailbox itself; many servers know their users without a domain."""
+    mailbox = mailbox.casefold()
+    return mailbox in (address, address.rpartition("@")[0])
+
+
+def _addresses(boxes: Iterable[Mailbox]) -> tuple[str, ...]:
+    return tuple(box.address for box in boxes)

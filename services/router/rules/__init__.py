@@ -1,0 +1,70 @@
+"""The rules and their order: one file each, Mailman's names.
+
+`check(context)` returns a Hit with its reason, or None for a miss. The first hit with a verdict
+decides; the rules after it are still asked, so that a moderator sees every reason. A rule whose
+verdict here is None takes it from the list's settings.
+
+To add a rule: write its file, put it in its place here, give it a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from services.router.context import Context, Hit, Verdict
+from services.router.rules import (
+    automatic,
+    loop,
+    max_hops,
+    member_moderation,
+    no_senders,
+    nonmember_moderation,
+    truth,
+)
+
+
+class Rule(NamedTuple):
+    """One row of the table: what a hit of `check` means."""
+
+    name: str
+    check: Callable[[Context], Hit | None]
+    verdict: Verdict | None
+
+
+POST: tuple[Rule, ...] = (
+    Rule("loop", loop.check, "discard"),
+    Rule("max-hops", max_hops.check, "hold"),
+    Rule("automatic", automatic.check, "hold"),
+    Rule("no-senders", no_senders.check, "hold"),
+    Rule("member-moderation", member_moderation.check, None),
+    Rule("nonmember-moderation", nonmember_moderation.check, None),
+    Rule("truth", truth.check, "accept"),
+)
+
+# Mail to -owner is never moderated: it is how people without any right reach a human. Only what
+# would go round in circles is stopped, and recorded.
+OWNER: tuple[Rule, ...] = (
+    Rule("loop", loop.check, "discard"),
+    Rule("max-hops", max_hops.check, "discard"),
+    Rule("automatic", automatic.check_answer, "discard"),
+    Rule("truth", truth.check, "accept"),
+)
+
+
+class Ruling(NamedTuple):
+    """What one rule said: no `hit` is a miss, a hit without `verdict` passes the mail on."""
+
+    rule: str
+    hit: Hit | None
+    verdict: Verdict | None
+
+
+def ask(rules: tuple[Rule, ...], context: Context) -> tuple[Ruling, ...]:
+    """Every rule's answer, in order. The first with a verdict decides."""
+    return tuple(_ask(rule, context) for rule in rules)
+
+
+def _ask(rule: Rule, context: Context) -> Ruling:
+    hit = rule.check(context)
+    return Ruling(rule.name, hit, (hit.verdict or rule.verdict) if hit else None)

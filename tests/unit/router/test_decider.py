@@ -1,0 +1,373 @@
+"""What becomes of a mail at a list: given an author and settings, when a mail comes, then this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from postroad.mail.addresses import Match
+from postroad.mail.edits import apply
+from postroad.mail.headers import scan
+from postroad.testing import Given
+from schemas.commands import Author
+from schemas.envelope import Event
+from schemas.road import (
+    BounceRouted,
+    CommandRouted,
+    MailReceived,
+    MailStopped,
+    MailUnrouted,
+    OwnerMailRouted,
+    PostRouted,
+    RuleHit,
+)
+from services.router import decider
+from services.router.lists import List
+from tests.unit.router.mails import (
+    AS_OF,
+    MAIL_ID,
+    MEMBER,
+    OWNER,
+    RAW,
+    STRANGER,
+    before,
+    mail,
+    the_list,
+)
+
+TO_LIST, TO_OWNER = Match("team"), Match("team", "owner")
+
+
+def given(author: Author, known: List | None = None) -> Given[tuple[Author, List]]:
+    """An author before a list."""
+    return Given((author, known or the_list()))
+
+
+def deciding(
+    state: tuple[Author, List], received: MailReceived, to: Match = TO_LIST
+) -> Sequence[Event]:
+    """The decision, without the headers it orders: those have their own tests."""
+    author, known = state
+    _, event = decider.decide(received, to, known, author)
+    if isinstance(event, PostRouted | OwnerMailRouted):
+        event = msgspec.structs.replace(event, edits=())
+    return (event,)
+
+
+def post(**more: Any) -> PostRouted:
+    """An ordinary post of a member."""
+    ordinary: dict[str, Any] = {
+        "mail_id": MAIL_ID,
+        "list": "team",
+        "raw": RAW,
+        "author": MEMBER.person,
+        "as_of": AS_OF,
+        "settings": 9,
+        "rule": "truth",
+        "subject": "Tea",
+    }
+    return PostRouted(**{**ordinary, **more})
+
+
+def stopped(verdict: decider.Stop, *hits: tuple[str, str], **more: Any) -> MailStopped:
+    """A mail that was stopped for these reasons."""
+    return MailStopped(
+        mail_id=MAIL_ID,
+        list="team",
+        verdict=verdict,
+        hits=tuple(RuleHit(rule=rule, reason=reason) for rule, reason in hits),
+        raw=RAW,
+        settings=9,
+        subject="Tea",
+        **more,
+    )
+
+
+NOT_A_MEMBER = "its author is not a member; such posts are set to "
+
+
+def test_a_members_post_is_a_post() -> None:
+    """What no rule objects to goes out, as of what membership knew, under the settings of now."""
+    given(MEMBER).when(deciding, mail()).then(post())
+
+
+def test_a_strangers_post_waits_for_a_moderator() -> None:
+    """By default a list holds what comes from outside."""
+    given(STRANGER).when(deciding, mail()).then(
+        stopped("held", ("nonmember-moderation", NOT_A_MEMBER + "hold"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict"), [("hold", "held"), ("reject", "rejected"), ("discard", "discarded")]
+)
+def test_the_list_says_what_becomes_of_strangers(action: str, verdict: decider.Stop) -> None:
+    """Each action has its verdict, and each verdict its reason."""
+    given(STRANGER, the_list(default_nonmember_action=action)).when(deciding, mail()).then(
+        stopped(verdict, ("nonmember-moderation", NOT_A_MEMBER + action))
+    )
+
+
+def test_an_open_list_takes_strangers_posts() -> None:
+    """With default_nonmember_action=accept, that rule is what let the post in."""
+    given(STRANGER, the_list(default_nonmember_action="accept")).when(deciding, mail()).then(
+        post(author="", rule="nonmember-moderation")
+    )
+
+
+def test_a_moderated_member_is_named_by_id_only() -> None:
+    """A held post knows its author's person id, never the address."""
+    given(MEMBER, the_list(default_member_action="hold")).when(deciding, mail()).then(
+        stopped(
+            "held", ("member-moderation", "posts of members are set to hold"), author=MEMBER.person
+        )
+    )
+
+
+def test_an_owner_may_post_to_an_announcement_list() -> None:
+    """Where members may not post, who runs the list still may."""
+    given(OWNER, the_list(default_member_action="reject")).when(deciding, mail()).then(
+        post(author=OWNER.person)
+    )
+
+
+def test_a_loop_is_discarded_whoever_the_author_is() -> None:
+    """A mail that comes round was delivered the first time."""
+    given(MEMBER).when(deciding, mail("List-Id: <team.lists.example.org>")).then(
+        stopped("discarded", ("loop", "it carries the List-Id of this list"), author=MEMBER.person)
+    )
+
+
+def test_automatic_mail_is_held_even_from_a_member() -> None:
+    """A member's vacation notice does not reach the list, and is not lost either."""
+    given(MEMBER).when(deciding, mail("Auto-Submitted: auto-replied")).then(
+        stopped(
+            "held",
+            ("automatic", "it is marked Auto-Submitted: auto-replied"),
+            author=MEMBER.person,
+        )
+    )
+
+
+def test_a_mail_without_author_is_held_though_strangers_are_discarded() -> None:
+    """What cannot be read is shown to a human, never dropped; nor does an open list take it."""
+    for action in ("discard", "accept"):
+        given(STRANGER, the_list(default_nonmember_action=action)).when(
+            deciding, mail("From:")
+        ).then(stopped("held", ("no-senders", "it has no From address that can be read")))
+
+
+def test_all_reasons_are_told_the_deciding_one_first() -> None:
+    """A moderator learns at once everything that speaks against a post."""
+    given(STRANGER, the_list(default_nonmember_action="discard")).when(
+        deciding, mail("Precedence: junk", "Return-Path: <>")
+    ).then(
+        stopped(
+            "held",
+            ("automatic", "it is marked Precedence: junk"),
+            ("nonmember-moderation", NOT_A_MEMBER + "discard"),
+        )
+    )
+
+
+def test_a_shared_list_shares_its_copies() -> None:
+    """`personalize = none` lets recipients share one copy."""
+    given(MEMBER, the_list(personalize="none")).when(deciding, mail()).then(post(personal=False))
+
+
+# --- other addresses of a list ------------------------------------------------------------------
+
+
+def test_mail_to_the_owners_is_never_moderated() -> None:
+    """People without any right on the list reach a human, whatever the list does with strangers."""
+    known = the_list(default_nonmember_action="discard")
+    for received in (mail(), mail("From:"), mail("Auto-Submitted: auto-generated")):
+        given(STRANGER, known).when(deciding, received, TO_OWNER).then(
+            OwnerMailRouted(
+                mail_id=MAIL_ID, list="team", raw=RAW, as_of=AS_OF, settings=9, subject="Tea"
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("line", "rule", "reason"),
+    [
+        (
+            "X-BeenThere: team-owner@lists.example.org",
+            "loop",
+            "it carries the X-BeenThere of this list",
+        ),
+        ("Return-Path: <>", "automatic", "it has a null return path, as bounces have"),
+    ],
+)
+def test_mail_to_the_owners_that_goes_in_circles_is_recorded(line, rule, reason) -> None:
+    """Loops and answers of machines are not forwarded to owners, and not forgotten."""
+    given(STRANGER).when(deciding, mail(line), TO_OWNER).then(stopped("discarded", (rule, reason)))
+
+
+@pytest.mark.parametrize("command", ["join", "leave", "confirm", "request", "help"])
+def test_a_command_goes_to_who_reads_commands(command: str) -> None:
+    """Whoever wrote it and however: the rules for posts do not apply."""
+    given(STRANGER).when(deciding, mail("Precedence: bulk"), Match("team", command, "abc")).then(
+        CommandRouted(
+            mail_id=MAIL_ID, list="team", command=command, token="abc", raw=RAW, settings=9
+        )
+    )
+
+
+def test_a_bounce_goes_to_who_reads_bounces() -> None:
+    """A null return path is what a bounce has."""
+    given(STRANGER).when(deciding, mail("Return-Path: <>"), Match("team", "bounces", "abc")).then(
+        BounceRouted(mail_id=MAIL_ID, list="team", token="abc", raw=RAW, settings=9)
+    )
+
+
+def test_mail_for_no_list_is_recorded_with_its_reason() -> None:
+    """Never dropped: it stays visible with its subject and why."""
+    kind, event = decider.decide_unrouted(mail("Message-ID: <1@example.org>"), "no list")
+    assert kind == "unrouted"
+    assert event == MailUnrouted(
+        mail_id=MAIL_ID, raw=RAW, reason="no list", subject="Tea", message_id="1@example.org"
+    )
+
+
+def test_only_posts_and_mail_to_owners_need_the_author() -> None:
+    """Membership is not asked about commands and bounces, so those never wait for it."""
+    asked = [
+        sub
+        for sub in ("", "owner", "bounces", "join")
+        if decider.asks_for_author(Match("team", sub))
+    ]
+    assert asked == ["", "owner"]
+
+
+def test_each_kind_has_its_subject() -> None:
+    """The kind in the subject and the event in the message always agree."""
+    team = the_list()
+    assert decider.decide(mail(), TO_LIST, team, MEMBER)[0] == "post"
+    assert decider.decide(mail(), TO_LIST, team, STRANGER)[0] == "held"
+    assert decider.decide(mail(), TO_OWNER, team)[0] == "owner"
+    assert decider.decide(mail(), Match("team", "join"), team)[0] == "command"
+    assert decider.decide(mail(), Match("team", "bounces"), team)[0] == "bounce"
+
+
+def test_two_addresses_of_one_list_are_decided_under_two_ids() -> None:
+    """One mail and list have one decision; the second address of a list counts as another mail,
+    and a second list is not touched by that."""
+    to = (Match("team"), Match("news"), Match("team", "owner"), Match("team", "join"))
+    assert list(decider.numbered("m", to)) == [
+        ("m", to[0]),
+        ("m", to[1]),
+        ("m-2", to[2]),
+        ("m-3", to[3]),
+    ]
+    _, event = decider.decide(mail(), TO_OWNER, the_list(), mail_id="m-2")
+    assert isinstance(event, OwnerMailRouted)
+    assert (event.mail_id, event.raw.mail_id) == ("m-2", MAIL_ID)
+
+
+# --- headers --------------------------------------------------------------------------------------
+
+POSTED = (
+    "Message-ID: <1@example.org>",
+    "Sender: desk@example.org",
+    "DKIM-Signature: v=1; h=from:subject; b=abc",
+    "List-Id: Old <old.example.net>",
+    "List-Unsubscribe: <https://phish.example/>",
+    "X-BeenThere: old@example.net",
+    "Disposition-Notification-To: ann@example.org",
+    "Approved: secret",
+)
+
+
+def headers_of_copy(known: List, *lines: str, web: str = "", owner: bool = False) -> str:
+    """The header block of a copy, after the edits of the decision."""
+    received = mail(*lines)
+    context = before(received, MEMBER, known)
+    edits = decider.owner_edits(context) if owner else decider.post_edits(context, web)
+    head = "\r\n".join([*lines, "Subject: Tea", "", ""]).encode()
+    return apply(head, edits).decode()
+
+
+def test_a_copy_carries_this_lists_headers_and_no_other_lists() -> None:
+    """RFC 2369 and RFC 2919: our List-*, exactly; what stood there before comes off."""
+    copy = headers_of_copy(the_list(), *POSTED)
+    for line in (
+        "List-Id: Team <team.lists.example.org>",
+        "List-Post: <mailto:team@lists.example.org>",
+        "List-Help: <mailto:team-request@lists.example.org?subject=help>",
+        "List-Subscribe: <mailto:team-join@lists.example.org>",
+        "List-Unsubscribe: <mailto:team-leave@lists.example.org>",
+        "List-Owner: <mailto:team-owner@lists.example.org>",
+        "Precedence: list",
+        "Subject: [Team] Tea",
+    ):
+        assert f"\r\n{line}\r\n" in f"\r\n{copy}"
+    assert "old.example.net" not in copy
+    assert "phish.example" not in copy
+
+
+def test_a_copy_keeps_what_is_the_authors() -> None:
+    """Message-ID, Sender and signatures stay as they were; Sender is never added."""
+    copy = headers_of_copy(the_list(), *POSTED)
+    assert all(f"{line}\r\n" in copy for line in POSTED[:3])
+    assert "Sender" not in headers_of_copy(the_list())
+
+
+def test_a_copy_tells_nothing_that_is_not_for_members() -> None:
+    """Passwords and requests for receipts do not reach the list."""
+    copy = headers_of_copy(the_list(), *POSTED)
+    assert "Disposition-Notification-To" not in copy
+    assert "secret" not in copy
+
+
+@pytest.mark.parametrize("owner", [False, True])
+def test_a_copy_remembers_every_list_it_went_through(owner: bool) -> None:
+    """When it comes back, even by way of another list, the loop rule knows it."""
+    copy = headers_of_copy(the_list(), *POSTED, owner=owner)
+    facts, _ = scan(copy.encode())
+    here = "team-owner@lists.example.org" if owner else "team@lists.example.org"
+    assert facts.been_there == ("old@example.net", here)
+    came_back = mail(*(f"X-BeenThere: {address}" for address in facts.been_there))
+    to = TO_OWNER if owner else TO_LIST
+    assert decider.decide(came_back, to, the_list(), MEMBER)[0] == "discarded"
+
+
+def test_mail_to_owners_goes_as_it_came() -> None:
+    """No prefix and no list headers: it is a letter, not a post."""
+    copy = headers_of_copy(the_list(), *POSTED, owner=True)
+    assert "Subject: Tea\r\n" in copy
+    assert "Old <old.example.net>" in copy
+    assert "team.lists.example.org" not in copy
+
+
+@pytest.mark.parametrize(
+    ("settings", "subject"),
+    [
+        ({}, "[Team] Tea"),
+        ({"subject_prefix": "[T]"}, "[T] Tea"),
+        ({"subject_prefix": "[T] "}, "[T] Tea"),
+        ({"subject_prefix": ""}, "Tea"),
+        ({"display_name": ""}, "[team] Tea"),
+        ({"display_name": "Grüße"}, "[Grüße] Tea"),
+    ],
+)
+def test_the_subject_prefix_is_the_lists_name_unless_set(settings, subject: str) -> None:
+    """None means the display name in brackets, empty means no prefix."""
+    facts, _ = scan(headers_of_copy(the_list(**settings)).encode())
+    assert facts.subject == subject
+
+
+def test_an_announcement_list_says_that_it_takes_no_posts() -> None:
+    """RFC 2369: List-Post: NO where members' posts are refused."""
+    assert "List-Post: NO\r\n" in headers_of_copy(the_list(default_member_action="reject"))
+
+
+def test_https_links_stand_only_where_there_are_pages() -> None:
+    """Without [web] no link is promised that nobody answers."""
+    assert "https:" not in headers_of_copy(the_list())
+    copy = headers_of_copy(the_list(), web="https://lists.example.org")
+    assert "<https://lists.example.org/lists/team/join>" in copy
