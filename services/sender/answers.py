@@ -19,7 +19,7 @@ MAX_TEXT = 500  # characters kept of a reply's text
 Answer = tuple[int, bytes]
 """A whole reply as read: its code, and its text with lines parted by LF."""
 
-_ENHANCED = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \t]|$)")
+_ENHANCED = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s|$)")
 _LAST = {b"%d " % code: code for code in range(200, 600)}
 _BARE = {b"%d" % code: code for code in range(200, 600)}
 _MORE = {b"%d-" % code: code for code in range(200, 600)}

@@ -41,6 +41,8 @@ class Conversation:
         self._queue: list[tuple[bytes, int]] = []  # writes to come, and answers each gets
         self._owed = 0  # answers to what is written
         self._ending: Result | None = None  # whose message is under way
+        self._offering: Result | None = None  # whose envelope is being answered
+        self._known: list[Reply | None] = []  # its recipients' replies before that
         self._reset = False  # the server may still hold a refused transaction
 
     @property
@@ -89,6 +91,8 @@ class Conversation:
                     break
         except OutOfStep as error:
             self.out_of_step = True
+            if self._offering is not None:  # whose answers were these?
+                self._offering.recipients[:] = self._known
             self.stop(f"out of step with the server: {error}")
         return answered
 
@@ -143,7 +147,9 @@ class Conversation:
             self._ask((before, *lines) if before else lines)
             if before:
                 self._end(before, taken, (yield))
+            self._offering, self._known = result, result.recipients.copy()
             go = yield from _offered(result, wanted)
+            self._offering = None
             before, taken = (_RSET, ()) if go is None else (_DOT, go)
             if taken:
                 self._ending, self.body = result, transaction.data
