@@ -84,14 +84,16 @@ class Run:
             self.done = outcome.end
             self.doubt = max(self.doubt, window.doubt)
             if window.trouble:
-                moved = outcome.end > outcome.start or window.doubt > outcome.end
-                if moved or not single:
+                moved = outcome.end > outcome.start
+                if moved or window.doubt > outcome.end or not single:
                     await self._record(outcome, named=not single, next_end=window.doubt)
                     single, outcome = False, None
                 if connection.out_of_step:
                     self.lanes.pipelining = False
                 await self.lane.drop()
-                if self.done < size and (moved or not reused):
+                if moved:  # it ends every connection after some mail, as many do
+                    self.lanes.succeeded()
+                elif not reused:
                     raise self._trouble(connection.fault or window.trouble)
         if outcome is not None:
             await self._record(outcome, named=not single, next_end=None)

@@ -191,6 +191,15 @@ class System:
                 return False
         return True
 
+    async def settled_again(self, stream: str, consumer: str) -> None:
+        """Wait until a consumer that was reset has acknowledged the whole stream again."""
+
+        async def done() -> bool:
+            info = await self.broker.api(f"CONSUMER.INFO.{stream}.{consumer}")
+            return not info["num_pending"] and not info["num_ack_pending"]
+
+        await until(done, f"{consumer} is done again")
+
     async def settled(self, mails: int, patience: float = PATIENCE) -> None:
         """Wait until `mails` mails were received and everything about them is done."""
 
