@@ -28,6 +28,7 @@ from postroad.mail.words import ENCODED_WORD, printable
 _ATEXT = r"A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\U0010ffff"
 _DOT_ATOM = re.compile(rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+")
 _QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[ -~])*+)"')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
 _OCTETS = 254  # a path of 256 less its brackets
 
@@ -225,10 +226,9 @@ def _local(local: str) -> str:
         raise ValueError("there is no name before the @")
     if ENCODED_WORD.search(local):
         raise ValueError("there is an encoded word before the @")
-    if local.isascii():
-        if not local.isprintable():
-            raise ValueError("there is a control character before the @")
-    else:
+    if _CONTROL.search(local):
+        raise ValueError("there is a control character before the @")
+    if not local.isascii():
         refuse_look_alikes(local)
         local = unicodedata.normalize("NFC", local)
     if len(_quote(local).encode()) > _LOCAL_OCTETS:

@@ -94,6 +94,7 @@ def test_list_is_read(value: str, mailboxes: list[tuple[str, str]]) -> None:
         ("ada@good.org(@evil.org)", ["ada@good.org"]),
         ("bob%good.org@evil.org", ["bob%good.org@evil.org"]),
         ("good.org!ada@evil.org", ["good.org!ada@evil.org"]),
+        ('"ada\r\nß"@good.org', []),
         ("<>", []),
         ("@", []),
         ("ada@", []),
