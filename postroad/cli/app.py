@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli import config, frame
+from postroad.cli import config, frame, lists, member, post, run, status, trace
 
 app = typer.Typer(
     name="postroad",
@@ -44,5 +44,13 @@ def root(
     frame.remember(ctx, config_file, as_json)
 
 
-for noun in (config.config,):
+for noun in (
+    run.run,
+    status.status,
+    lists.lists,
+    member.member,
+    post.post,
+    trace.trace,
+    config.config,
+):
     app.add_typer(noun)

@@ -34,21 +34,24 @@ async def attempt(broker: Broker, name: str, request: Command) -> Answer:
     data = msgspec.json.encode(request)
     deadline = asyncio.get_running_loop().time() + ABSENT_SECONDS
     while True:
+        late = asyncio.get_running_loop().time() > deadline
         try:
-            return _answer.decode(
-                await broker.request(subjects.command(name), data, timeout=ANSWER_SECONDS)
-            )
+            reply = await broker.request(subjects.command(name), data, timeout=ANSWER_SECONDS)
         except Retry as error:
             if not isinstance(error.__cause__, NoRespondersError):
                 raise PostroadError(
                     "membership did not answer in time; look whether the command was carried out, "
                     "then give it again: it is never carried out twice"
                 ) from error
-            if asyncio.get_running_loop().time() > deadline:
+            if late:
                 raise PostroadError(
                     "membership does not answer; start Postroad with `postroad up`"
                 ) from error
-            await asyncio.sleep(0.05)
+        else:
+            answer = _answer.decode(reply)
+            if late or answer.code != "unavailable":
+                return answer
+        await asyncio.sleep(0.05)
 
 
 def refusal(answer: Answer) -> PostroadError:

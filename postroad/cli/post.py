@@ -1,0 +1,232 @@
+"""`postroad post`: which mails came, and what became of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from postroad.cli.frame import Call, command, group
+from postroad.cli.output import print_table
+from postroad.runtime.errors import PostroadError, UsageError
+
+if TYPE_CHECKING:
+    from postroad.cli.timeline import Fate, Story
+    from postroad.runtime.broker import Broker
+    from postroad.runtime.stored import Stored
+
+SHOWN_TROUBLES = 20
+SHORT_ID = 16  # digits: the millisecond of arrival and 12 random bits
+
+post = group("post", "Mails and what became of them.", example="postroad post ls --limit 5")
+
+
+def _flag(help_: str) -> Any:
+    return typer.Option(metavar="", help=help_)
+
+
+@command(post, "ls", example="postroad post ls --held --list staff@lists.example.org")
+async def ls(
+    call: Call,
+    list_: Annotated[str, typer.Option("--list", metavar="LIST", help="Only this list.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 20,
+    unrouted: Annotated[bool, _flag("Only mail for no list.")] = False,
+    held: Annotated[bool, _flag("Only held mail.")] = False,
+    rejected: Annotated[bool, _flag("Only rejected mail.")] = False,
+    discarded: Annotated[bool, _flag("Only discarded mail.")] = False,
+    refused: Annotated[bool, _flag("Only mail left on its server: too large, or stale.")] = False,
+) -> None:
+    """The newest decisions on mail: posts, and what was held, rejected or is for no list.
+
+    Mail that waits to be decided on is not shown; `postroad status` counts it.
+    """
+    from postroad.cli.mails import list_addresses
+    from postroad.cli.road import streams
+
+    flags = {
+        "unrouted": unrouted,
+        "held": held,
+        "rejected": rejected,
+        "discarded": discarded,
+        "refused": refused,
+    }
+    chosen = [kind for kind, wanted in flags.items() if wanted]
+    if len(chosen) > 1:
+        raise UsageError(f"give one of {', '.join(f'--{kind}' for kind in chosen)}, not several")
+    if list_ and (unrouted or refused):
+        raise UsageError("--list does not go with mail that has no list")
+    async with streams(call.config) as broker:
+        addresses = await list_addresses(broker)
+        if refused:
+            rows = await _refused(broker, limit)
+        else:
+            slug = _slug(list_, addresses) if list_ else "*"
+            rows = await _decided(broker, chosen[0] if chosen else "*", slug, limit, addresses)
+    call.show(
+        rows,
+        lambda: print_table(
+            ("time", "id", "kind", "list", "subject", "reason"),
+            (
+                (
+                    row["time"][:19].replace("T", " "),
+                    row["id"][:SHORT_ID],
+                    row["kind"],
+                    row["list"],
+                    row["subject"][:60],
+                    row["reason"],
+                )
+                for row in rows
+            ),
+        ),
+    )
+
+
+@command(post, "show", example="postroad post show 0199d2c64d30")
+async def show(
+    call: Call,
+    mail: Annotated[
+        str, typer.Argument(metavar="ID", help="Its id, the first digits of it, or a Message-ID.")
+    ],
+) -> None:
+    """The timeline of one mail: received, routed, queued, delivered, and who has no copy."""
+    from postroad.cli.mails import list_addresses, mail_id
+    from postroad.cli.road import streams
+
+    async with streams(call.config) as broker:
+        story = await tell(broker, await mail_id(broker, mail), await list_addresses(broker))
+    call.show(story, lambda: _print(story))
+
+
+async def tell(broker: Broker, mail: str, addresses: dict[str, str]) -> Story:
+    """The story of the mail with this id; `addresses` of lists by slug. Raises PostroadError
+    where nothing is known of it."""
+    from postroad.cli.timeline import Teller
+    from schemas.codec import UnknownEvent
+
+    teller = Teller(mail, addresses)
+    for stream, subject_filter in (
+        ("RECEIVED", f"mail.received.*.{mail}"),
+        ("ROUTED", f"mail.routed.*.*.{mail}"),
+        ("DELIVERY", f"delivery.*.{mail}.*"),
+        ("SEND", f"mail.send.*.*.{mail}.*"),
+    ):
+        async for stored in broker.scan(stream, subject_filter):
+            try:
+                events = stored.envelope().events
+            except UnknownEvent:  # of a newer release: the rest of the story stands
+                continue
+            for event in events:
+                teller.take(stored.time, event)
+    story = teller.tell()
+    if not story.timeline:
+        raise PostroadError(f"there is no mail {mail}; `postroad post ls` shows the newest")
+    return story
+
+
+async def _decided(
+    broker: Broker, kind: str, slug: str, limit: int, addresses: dict[str, str]
+) -> list[dict[str, str]]:
+    from postroad.cli.mails import newest
+
+    found = await newest(
+        broker,
+        "ROUTED",
+        f"mail.routed.{kind}.{slug}.>",
+        limit,
+        lambda stored: not stored.subject.startswith("mail.routed.done."),
+    )
+    return [_row(stored, addresses) for stored in found]
+
+
+async def _refused(broker: Broker, limit: int) -> list[dict[str, str]]:
+    from postroad.cli.mails import RECEIVED, newest
+
+    found = await newest(
+        broker, "RECEIVED", RECEIVED, limit, lambda stored: b'"mail_refused"' in stored.data
+    )
+    return [_row(stored, {}) for stored in found]
+
+
+def _row(stored: Stored, addresses: dict[str, str]) -> dict[str, str]:
+    from schemas.codec import UnknownEvent
+
+    row = {"time": stored.time.isoformat(), "id": "", "kind": "", "list": ""}
+    row |= {"subject": "", "message_id": "", "reason": ""}
+    try:
+        events = stored.envelope().events
+    except UnknownEvent:
+        return row | {"kind": "unknown", "reason": "of another release"}
+    for event in events:
+        slug = getattr(event, "list", "")
+        row |= {
+            "id": getattr(event, "mail_id", ""),
+            "kind": _kind(stored),
+            "list": addresses.get(slug, slug),
+            "subject": getattr(event, "subject", ""),
+            "message_id": getattr(event, "message_id", ""),
+            "reason": _reason(event),
+        }
+    return row
+
+
+def _kind(stored: Stored) -> str:
+    tokens = stored.subject.split(".")
+    return "refused" if tokens[1] == "received" else tokens[2]
+
+
+def _reason(event: object) -> str:
+    from schemas.road import CommandRouted, MailRefused, MailStopped, MailUnrouted
+
+    match event:
+        case MailStopped():
+            return "; ".join(f"{hit.rule}: {hit.reason}" for hit in event.hits)
+        case MailUnrouted():
+            return event.reason
+        case MailRefused():
+            return f"{event.reason.replace('_', ' ')}, {event.size:,} octets"
+        case CommandRouted():
+            return event.command
+        case _:
+            return ""
+
+
+def _slug(name: str, addresses: dict[str, str]) -> str:
+    """The slug of a list given by address or slug. Of lists with one address, the newest."""
+    slugs = [slug for slug, address in addresses.items() if address == name.strip().lower()]
+    if slugs or name in addresses:
+        return slugs[-1] if slugs else name
+    raise PostroadError(f"there is no list {name}; `postroad list ls` shows them")
+
+
+def _print(story: Story) -> None:
+    facts = (
+        ("mail", story.id),
+        ("subject", story.subject),
+        ("from", story.author),
+        ("message-id", story.message_id),
+    )
+    print_table(("", ""), facts)
+    began = story.timeline[0].at
+    print()
+    print_table(
+        ("after", "what", ""),
+        ((f"{(line.at - began).total_seconds():.3f} s", line.what) for line in story.timeline),
+    )
+    for fate in story.lists:
+        if fate.recipients:
+            print()
+            _print_fate(fate)
+
+
+def _print_fate(fate: Fate) -> None:
+    print(
+        f"{fate.list}: {fate.recipients:,} recipients, {fate.accepted:,} accepted, "
+        f"{fate.failed:,} failed, {fate.waiting:,} waiting"
+    )
+    if fate.possible_duplicates:
+        print(f"  {fate.possible_duplicates:,} may have got it twice, after a crash")
+    for trouble in fate.troubles[:SHOWN_TROUBLES]:
+        reply = f"{trouble.code} {trouble.enhanced} {trouble.text}".strip()
+        print(f"  {trouble.kind} {trouble.address or trouble.person}: {' '.join(reply.split())}")
+    if len(fate.troubles) > SHOWN_TROUBLES:
+        print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")

@@ -1,0 +1,245 @@
+"""What became of one mail, told from its events. Pure.
+
+Feed it the events of RECEIVED and ROUTED, then those of DELIVERY, then those of SEND: who is in
+trouble is known before the chunks are read that say who that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from schemas.envelope import Event
+from schemas.mail import HeaderFacts
+from schemas.road import (
+    BounceRouted,
+    ChunkQueued,
+    CommandRouted,
+    FanoutDone,
+    MailReceived,
+    MailRefused,
+    MailStopped,
+    MailUnrouted,
+    Outcome,
+    OwnerMailRouted,
+    PostRouted,
+    WindowRecorded,
+)
+
+LINES = 20  # windows told one by one; a large post has thousands
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One step: when, and in plain words what."""
+
+    at: datetime
+    what: str
+
+
+class Trouble(msgspec.Struct, kw_only=True):
+    """Somebody who has no copy: the last reply of the relay. `kind` is deferred (it is tried
+    again) or failed. `address` is empty once the chunk that held it is gone."""
+
+    person: str
+    kind: str
+    code: int
+    enhanced: str = ""
+    text: str = ""
+    scope: str = ""
+    relay: str = ""
+    at: datetime
+    address: str = ""
+
+
+class Fate(msgspec.Struct, kw_only=True):
+    """What became of the mail on one list. Counts are recipients: `waiting` have no outcome yet,
+    or are tried again; `possible_duplicates` may have got two copies, after a crash."""
+
+    list: str
+    kind: str
+    reasons: tuple[str, ...] = ()
+    recipients: int = 0
+    chunks: int = 0
+    accepted: int = 0
+    failed: int = 0
+    waiting: int = 0
+    possible_duplicates: int = 0
+    windows: int = 0
+    troubles: tuple[Trouble, ...] = ()
+
+
+class Story(msgspec.Struct, kw_only=True):
+    """One mail, as `postroad post show` tells it."""
+
+    id: str
+    message_id: str = ""
+    subject: str = ""
+    author: str = ""
+    received: datetime | None = None
+    source: str = ""
+    size: int = 0
+    lists: tuple[Fate, ...] = ()
+    timeline: tuple[Line, ...] = ()
+
+
+class Teller:
+    """Folds events into a story. `addresses` names lists by their slug."""
+
+    def __init__(self, mail_id: str, addresses: Mapping[str, str]) -> None:
+        self.story = Story(id=mail_id)
+        self._addresses = addresses
+        self._lines: list[Line] = []
+        self._fates: dict[str, Fate] = {}
+        self._troubles: dict[str, dict[str, Trouble]] = {}
+        self._intents: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
+        self._last_window: dict[str, datetime] = {}
+
+    def take(self, at: datetime, event: Event) -> None:
+        """Take in one event, stored at this time."""
+        match event:
+            case MailReceived() | MailRefused():
+                self._received(at, event)
+            case PostRouted() | OwnerMailRouted() | CommandRouted() | BounceRouted():
+                self._routed(at, event)
+            case MailStopped():
+                hits = tuple(f"{hit.rule}: {hit.reason}" for hit in event.hits)
+                self._decided(at, event.list, event.verdict, hits)
+            case MailUnrouted():
+                self._decided(at, "", "unrouted", (event.reason,))
+            case FanoutDone():
+                fate = self._fate(event.list)
+                fate.recipients, fate.chunks = event.audience, event.chunks
+                self._say(at, event.list, _queued(event.audience, event.chunks))
+            case WindowRecorded():
+                self._window(at, event)
+            case ChunkQueued():
+                self._chunk(at, event)
+            case _:
+                pass
+
+    def tell(self) -> Story:
+        """The story so far, its lines in order of time."""
+        for slug, fate in self._fates.items():
+            fate.troubles = tuple(self._troubles.get(slug, {}).values())
+            fate.failed = sum(trouble.kind == "failed" for trouble in fate.troubles)
+            fate.waiting = max(0, fate.recipients - fate.accepted - fate.failed)
+            if fate.windows > LINES:
+                left_out = f"{fate.windows - LINES} more windows, the last now"
+                self._say(self._last_window[slug], slug, left_out)
+        self.story.lists = tuple(self._fates.values())
+        self.story.timeline = tuple(sorted(self._lines, key=lambda line: line.at))
+        return self.story
+
+    def _received(self, at: datetime, event: MailReceived | MailRefused) -> None:
+        story, origin = self.story, event.origin
+        place = f"{origin.source} ({origin.folder}, UID {origin.uid})"
+        story.received, story.source = at, origin.source
+        if isinstance(event, MailRefused):
+            story.size = event.size
+            detail = f": {event.detail}" if event.detail else ""
+            why = event.reason.replace("_", " ")
+            self._say(at, "", f"left on {place}, {event.size:,} octets: {why}{detail}")
+            return
+        story.size = event.raw.size
+        story.message_id, story.subject = event.facts.message_id, event.facts.subject
+        story.author = author(event.facts)
+        self._say(at, "", f"received from {place}, {event.raw.size:,} octets")
+
+    def _routed(
+        self, at: datetime, event: PostRouted | OwnerMailRouted | CommandRouted | BounceRouted
+    ) -> None:
+        match event:
+            case PostRouted():
+                self._decided(at, event.list, "post", (event.rule,) if event.rule else ())
+            case OwnerMailRouted():
+                self._decided(at, event.list, "owner", ())
+            case CommandRouted():
+                self._decided(at, event.list, "command", (event.command,))
+            case BounceRouted():
+                self._decided(at, event.list, "bounce", ())
+
+    def _decided(self, at: datetime, slug: str, kind: str, reasons: tuple[str, ...]) -> None:
+        fate = self._fate(slug)
+        fate.kind, fate.reasons = kind, reasons
+        self._say(at, slug, f"{kind} ({'; '.join(reasons)})" if reasons else kind)
+
+    def _window(self, at: datetime, event: WindowRecorded) -> None:
+        key = event.list, event.chunk
+        if event.outcome is not None:
+            begin, people = self._intents.pop(key, (event.outcome.start, event.people))
+            self._outcome(at, event, event.outcome, people[event.outcome.start - begin :])
+        if event.intent is not None:
+            self._intents[key] = event.intent.start, event.intent.people
+
+    def _outcome(
+        self, at: datetime, event: WindowRecorded, outcome: Outcome, people: tuple[str, ...]
+    ) -> None:
+        fate = self._fate(event.list)
+        troubles = self._troubles.setdefault(event.list, {})
+        refused = {failure.index: failure for failure in outcome.failures}
+        size = outcome.end - outcome.start
+        for index, person in enumerate(people[:size], outcome.start):
+            if (failure := refused.get(index)) is None:
+                troubles.pop(person, None)
+                continue
+            troubles[person] = Trouble(
+                person=person,
+                kind=failure.kind,
+                code=failure.code,
+                enhanced=failure.enhanced,
+                text=failure.text,
+                scope=failure.scope,
+                relay=event.relay,
+                at=at,
+            )
+        fate.accepted += size - len(refused)
+        fate.windows += 1 if size else 0
+        fate.possible_duplicates += size if outcome.possible_duplicate else 0
+        self._last_window[event.list] = at
+        if size and fate.windows <= LINES:
+            self._say(at, event.list, f"chunk {event.chunk}: {_counts(outcome)} by {event.relay}")
+
+    def _chunk(self, at: datetime, event: ChunkQueued) -> None:
+        fate = self._fate(event.list)
+        troubles = self._troubles.get(event.list, {})
+        if troubles:
+            for person, address in zip(event.people, event.addresses, strict=True):
+                if person in troubles:
+                    troubles[person].address = address
+        if event.attempt:
+            self._say(at, event.list, f"chunk {event.chunk}: {len(event.people)} tried again")
+        elif event.chunk == "0" and event.last and not fate.recipients:
+            fate.recipients, fate.chunks = len(event.people), 1
+            self._say(at, event.list, _queued(len(event.people), 1))
+
+    def _fate(self, slug: str) -> Fate:
+        if slug not in self._fates:
+            self._fates[slug] = Fate(list=self._addresses.get(slug, slug), kind="")
+        return self._fates[slug]
+
+    def _say(self, at: datetime, slug: str, what: str) -> None:
+        where = f"{self._addresses.get(slug, slug)}: " if slug else ""
+        self._lines.append(Line(at=at, what=f"{where}{what}"))
+
+
+def author(facts: HeaderFacts) -> str:
+    """Whom a mail says it is from."""
+    return facts.from_[0].address if facts.from_ else ""
+
+
+def _queued(recipients: int, chunks: int) -> str:
+    people = "1 recipient" if recipients == 1 else f"{recipients:,} recipients"
+    return f"{people} queued in {'1 chunk' if chunks == 1 else f'{chunks:,} chunks'}"
+
+
+def _counts(outcome: Outcome) -> str:
+    kinds = [failure.kind for failure in outcome.failures]
+    counts = {
+        "accepted": outcome.end - outcome.start - len(kinds),
+        "deferred": kinds.count("deferred"),
+        "failed": kinds.count("failed"),
+    }
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return f"{told}{', perhaps for the second time' if outcome.possible_duplicate else ''}"
