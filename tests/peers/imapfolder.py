@@ -1,0 +1,101 @@
+"""The folders of the scripted IMAP server: mails, sets of their numbers, FETCH and SEARCH."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+ITEM = re.compile(r"(BODY(?:\.PEEK)?)\[([^\]]*)\](?:<(\d+)\.(\d+)>)?|[\w.]+", re.IGNORECASE)
+
+
+@dataclass
+class Mail:
+    """One stored mail; `flags` such as r"\\Seen", `date` the INTERNALDATE."""
+
+    uid: int
+    data: bytes
+    flags: set[str] = field(default_factory=set)
+    date: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass
+class Folder:
+    """One folder; `mails` in the order of their UIDs."""
+
+    uidvalidity: int = 1
+    uidnext: int = 1
+    mails: list[Mail] = field(default_factory=list)
+
+    def add(self, data: bytes, flags: Iterable[str] = (), date: datetime | None = None) -> int:
+        """Store a mail; its UID."""
+        uid, self.uidnext = self.uidnext, self.uidnext + 1
+        self.mails.append(Mail(uid, data, set(flags), date or datetime.now(UTC)))
+        return uid
+
+    def chosen(self, numbers: str, uid: bool) -> list[tuple[int, Mail]]:
+        """The mails of a set such as "3,5:*" (RFC 3501 section 9, sequence-set), each with its
+        sequence number; `uid` when the set names UIDs."""
+        last = (self.mails[-1].uid if uid else len(self.mails)) if self.mails else 0
+        wanted: list[range] = []
+        for part in numbers.split(","):
+            ends = [last if end == "*" else int(end) for end in part.split(":")]
+            wanted.append(range(min(ends), max(ends) + 1))
+        return [
+            (number, mail)
+            for number, mail in enumerate(self.mails, 1)
+            if any((mail.uid if uid else number) in span for span in wanted)
+        ]
+
+    def search(self, keys: Sequence[str]) -> list[tuple[int, Mail]]:
+        """The mails that meet all keys (ALL, SEEN, UNSEEN, DELETED, UNDELETED, UID set). Raises
+        KeyError for another key."""
+        found = self.chosen("1:*", uid=False)
+        remaining = iter(keys)
+        for key in remaining:
+            match key.upper():
+                case "ALL":
+                    pass
+                case "UID":
+                    uids = {mail.uid for _, mail in self.chosen(next(remaining), uid=True)}
+                    found = [(number, mail) for number, mail in found if mail.uid in uids]
+                case name:
+                    flag, wanted = FLAG_KEYS[name]
+                    found = [each for each in found if (flag in each[1].flags) is wanted]
+        return found
+
+
+FLAG_KEYS = {
+    "SEEN": (r"\Seen", True),
+    "UNSEEN": (r"\Seen", False),
+    "DELETED": (r"\Deleted", True),
+    "UNDELETED": (r"\Deleted", False),
+}
+
+
+def fetched(mail: Mail, items: str) -> bytes:
+    """The items of a FETCH answer; BODY[] without PEEK sets \\Seen. Raises KeyError for an
+    item or a section that is not known."""
+    return b" ".join(_item(mail, item) for item in ITEM.finditer(items))
+
+
+def _item(mail: Mail, item: re.Match[str]) -> bytes:
+    name = item[0].upper()
+    if item[1]:
+        if "PEEK" not in name:
+            mail.flags.add(r"\Seen")
+        head, empty, body = mail.data.partition(b"\r\n\r\n")
+        section = item[2].upper()
+        data = {"": mail.data, "HEADER": head + empty, "TEXT": body}[section]
+        origin = ""
+        if item[3]:
+            data = data[int(item[3]) : int(item[3]) + int(item[4])]
+            origin = f"<{item[3]}>"
+        return f"BODY[{section}]{origin} {{{len(data)}}}\r\n".encode() + data
+    return {
+        "UID": b"UID %d" % mail.uid,
+        "FLAGS": f"FLAGS ({' '.join(sorted(mail.flags))})".encode(),
+        "RFC822.SIZE": b"RFC822.SIZE %d" % len(mail.data),
+        "INTERNALDATE": f'INTERNALDATE "{mail.date:%d-%b-%Y %H:%M:%S %z}"'.encode(),
+    }[name]
