@@ -87,12 +87,14 @@ class Router:
         crashpoint("router.before_ack")
 
     async def _route(self, mail: MailReceived, cause: str) -> None:
-        to = self._recipients(mail)
-        if not to:  # perhaps for a list that was created a moment ago
-            await self.catch_up()
-            to = self._recipients(mail)
+        source = self.sources.get(mail.origin.source)
+        to = self._recipients(mail, source)
+        if source and len(to) < len(sent_to(mail, source.user)):
+            await self.catch_up()  # one of the others may be a list that was created a moment ago
+            to = self._recipients(mail, source)
         if not to:
-            await self._store(*decider.decide_unrouted(mail, self._why(mail)), mail, cause)
+            reason = self._why_unrouted(mail, source)
+            await self._store(*decider.decide_unrouted(mail, reason), mail, cause)
             return
         for count, (mail_id, address) in enumerate(decider.numbered(mail.mail_id, to)):
             if count == 1:
@@ -106,16 +108,14 @@ class Router:
             )
             await self._store(kind, event, mail, cause, known.slug, mail_id)
 
-    def _recipients(self, mail: MailReceived) -> tuple[Match, ...]:
-        source = self.sources.get(mail.origin.source)
+    def _recipients(self, mail: MailReceived, source: Source | None) -> tuple[Match, ...]:
         if source is None:
             return ()
         return recipients(mail, self.directory.reach(_domain(source)), mailbox=source.user)
 
-    def _why(self, mail: MailReceived) -> str:
+    def _why_unrouted(self, mail: MailReceived, source: Source | None) -> str:
         """Why this mail is for none of our lists, with what to do about it. Names no address:
         the record outlives the mail."""
-        source = self.sources.get(mail.origin.source)
         if source is None:
             return f"its source {mail.origin.source!r} is no longer in the settings"
         if not sent_to(mail, source.user):
@@ -127,12 +127,14 @@ class Router:
         return f"none of its recipients is a list{where}; create it with `postroad list create`"
 
     async def _ask(self, known: List, mail: MailReceived) -> Author:
-        """What membership says of the author. Raises Retry where nobody answers."""
+        """What membership says of the author. Raises Retry where it does not say."""
         authors = mail.facts.from_
         question = WhoIs(list=known.slug, address=authors[0].address if len(authors) == 1 else "")
-        return _author.decode(
-            await self.broker.request(subjects.command("whois"), _encode(question))
-        )
+        answer = await self.broker.request(subjects.command("whois"), _encode(question))
+        try:
+            return _author.decode(answer)
+        except msgspec.DecodeError:  # an error of NATS micro has no body
+            raise Retry("membership could not say who the author is") from None
 
     async def _store(
         self,

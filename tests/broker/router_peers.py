@@ -1,0 +1,125 @@
+"""What surrounds the router: somebody who knows authors, lists, mail, and a running router."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+
+import msgspec
+from nats.aio.msg import Msg
+
+from postroad.mail.headers import scan
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope, new_id
+from postroad.runtime.config import Config, Site, Source
+from postroad.runtime.service import Context, running
+from schemas import codec, subjects
+from schemas.commands import Author, WhoIs
+from schemas.envelope import Envelope, Event
+from schemas.lists import ListCreated, ListSettings
+from schemas.mail import RawRef
+from schemas.road import AsOf, MailReceived, Origin
+from services.router.service import run
+
+PATIENCE = 20.0  # seconds until a test gives up waiting
+ANN = Author(person="a1" * 12, roles=("member",), as_of=AsOf(membership=3, people=2))
+TEAM, NEWS = "team@lists.example.org", "news@lists.example.org"
+
+
+@contextlib.asynccontextmanager
+async def membership(
+    broker: Broker, authors: Mapping[str, Author], *, knows: bool = True
+) -> AsyncIterator[list[WhoIs]]:
+    """Answer who an author is, by address, on every list; what was asked is yielded. Where it
+    `knows` nothing it answers as NATS micro does when it fails: with an error and no body."""
+    asked: list[WhoIs] = []
+
+    async def answer(message: Msg) -> None:
+        question = msgspec.json.decode(message.data, type=WhoIs)
+        asked.append(question)
+        author = authors.get(question.address, Author())
+        await message.respond(msgspec.json.encode(author) if knows else b"")
+
+    subscription = await broker.nc.subscribe(subjects.command("whois"), cb=answer)
+    yield asked
+    await subscription.unsubscribe()
+
+
+@contextlib.asynccontextmanager
+async def routing(broker: Broker, *, domain: str = "") -> AsyncIterator[Context]:
+    """A router at work in this process, with one source named `office`."""
+    office = Source(
+        name="office", host="imap.example.org", user="box", password_file=Path("-"), domain=domain
+    )
+    config = Config(path=Path("-"), site=Site(domain="lists.example.org"), source=(office,))
+    async with running("router", config, broker) as context:
+        task = asyncio.create_task(run(context))
+        yield context
+        context.stopping.set()
+        await task
+
+
+async def store(broker: Broker, subject: str, *events: Event, mail_id: str = "") -> int:
+    """Put events into a stream; returns their sequence."""
+    message = envelope(events, correlation=mail_id or new_id(), actor="test")
+    return await broker.publish(subject, codec.encode(message))
+
+
+async def a_list(broker: Broker, address: str, **settings: str) -> str:
+    """Create a list; returns its slug, here the part before the @."""
+    slug = address.partition("@")[0]
+    made = msgspec.convert(settings, ListSettings)
+    await store(
+        broker, subjects.lists(slug), ListCreated(slug=slug, address=address, settings=made)
+    )
+    return slug
+
+
+async def a_mail(
+    broker: Broker, *to: str, author: str = "ann@example.org", source: str = "office"
+) -> str:
+    """A mail from `author` to these addresses is received; returns its id."""
+    mail_id = new_id()
+    head = f"From: {author}\r\nTo: {', '.join(to)}\r\nSubject: Tea\r\n\r\n".encode()
+    facts, body = scan(head)
+    raw = RawRef(mail_id=mail_id, chunks=1, size=len(head), sha256="ab" * 32, head=body)
+    event = MailReceived(mail_id=mail_id, origin=Origin(source=source), raw=raw, facts=facts)
+    await store(broker, subjects.received(source, mail_id), event, mail_id=mail_id)
+    return mail_id
+
+
+async def routed(broker: Broker, count: int) -> dict[str, Envelope]:
+    """The first `count` decisions by subject (without `mail.routed.`), as soon as they exist."""
+    found: dict[str, Envelope] = {}
+    async with asyncio.timeout(PATIENCE):
+        async for batch in broker.follow("ROUTED", "mail.routed.>"):
+            for stored in batch:
+                found[stored.subject.removeprefix("mail.routed.")] = stored.envelope()
+            if len(found) >= count:
+                break
+    return found
+
+
+async def all_handled(broker: Broker) -> None:
+    """Wait until the router has dealt with everything there is."""
+
+    async def handled() -> bool:
+        info = await broker.api("CONSUMER.INFO.RECEIVED.router")
+        return bool(info["num_pending"] == info["num_ack_pending"] == 0)
+
+    await until(handled)
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition that nothing announces."""
+    async with asyncio.timeout(PATIENCE):
+        while not await true():  # noqa: ASYNC110 - the broker does not call us
+            await asyncio.sleep(0.02)
+
+
+async def decisions(broker: Broker) -> int:
+    """How many decisions are stored."""
+    info = await broker.api("STREAM.INFO.ROUTED")
+    return int(info["state"]["messages"])
