@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal
 
 from postroad.mail.addresses import Match
@@ -156,8 +157,14 @@ def post_edits(context: Context, web: str = "") -> tuple[HeaderEdit, ...]:
     """What a post's headers need: what is not for members off, other lists' marks off, ours on,
     the subject prefix. Sender stays as it is; Message-ID and everything signed stay too, where
     the list's own headers allow."""
-    known, settings = context.list, context.list.settings
-    prefix = subject_prefix(known)
+    known = context.list
+    return (*_edits_of_list(known, web), *_been_there(context, known.address))
+
+
+@lru_cache(maxsize=1_000)
+def _edits_of_list(known: List, web: str) -> tuple[HeaderEdit, ...]:
+    """The edits that are the same for every post to a list, under the settings it has now."""
+    settings, prefix = known.settings, subject_prefix(known)
     return (
         *cleansed(),
         *list_headers(
@@ -167,7 +174,6 @@ def post_edits(context: Context, web: str = "") -> tuple[HeaderEdit, ...]:
             post_allowed=settings.default_member_action not in ("reject", "discard"),
             web_base=f"{web}/lists/{known.slug}" if web else "",
         ),
-        *_been_there(context, known.address),
         *([edit("prefix", "Subject", prefix)] if prefix else []),
     )
 
