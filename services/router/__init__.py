@@ -27,7 +27,8 @@ Promises
     - A mail without exactly one readable author is held; no rule ever drops it for that.
     - Mail to -owner is never moderated. Only what comes round again and what answers by itself
       is stopped there, and recorded as discarded.
-    - A mail is called unrouted only after every list stored so far has been looked at.
+    - A mail is called unrouted only after every list stored so far has been looked at. It is
+      looked at anew when it is delivered again: a list created since then gets it.
     - Any header facts get a verdict; no input makes the rules raise.
 
 Failure    Membership away: the mail waits in the stream and is tried again every second.
@@ -35,8 +36,9 @@ Failure    Membership away: the mail waits in the stream and is tried again ever
            No event of ours: ended, with a copy in DEADLETTER.
            Killed at any point: delivered again; lists decided before are passed over.
 
-Not yet    Other rules than these; more than one line of reason to the author of a rejected post;
-           `bounces+TOKEN@` of lists whose names leave no room for a token (unrouted for now).
+Not yet    Other rules than these; a notice to the author of a rejected post; `[[source]] list`
+           (`recipients` knows how); `bounces+TOKEN@` of lists whose names leave no room for a
+           token (unrouted for now).
 
 RFCs       2369, 2919 (list headers), 3834 (automatic mail), 5321 section 6.3 (loops)
 
