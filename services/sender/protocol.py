@@ -43,6 +43,7 @@ class Conversation:
         self._ending: Result | None = None  # whose message is under way
         self._offering: Result | None = None  # whose envelope is being answered
         self._known: list[Reply | None] = []  # its recipients' replies before that
+        self._ended: tuple[Result, Sequence[int]] | None = None  # answered in the same write
         self._reset = False  # the server may still hold a refused transaction
 
     @property
@@ -91,8 +92,10 @@ class Conversation:
                     break
         except OutOfStep as error:
             self.out_of_step = True
-            if self._offering is not None:  # whose answers were these?
-                self._offering.recipients[:] = self._known
+            if self._ended is not None:  # an answer too few or too many: was this one its own?
+                result, taken = self._ended
+                result.settle(taken, None)
+                result.data, result.lost = None, True
             self.stop(f"out of step with the server: {error}")
         return answered
 
@@ -100,8 +103,10 @@ class Conversation:
         """Send nothing more: the connection is, or must now be, closed."""
         if self._ending is not None and self.in_doubt:
             self._ending.lost = True
+        if self._offering is not None:  # without its last answer, whose were the others?
+            self._offering.recipients[:] = self._known
         self.fault = self.fault or fault
-        self._script = self._ending = self.body = None
+        self._script = self._ending = self._offering = self.body = None
         self._queue.clear()
 
     def _run(self, script: Script) -> None:
@@ -122,8 +127,9 @@ class Conversation:
             try:
                 self._script.send(answer)
             except StopIteration:
-                self._script = None
+                self._script = self._ended = None
         if code == 421 or not asked:  # unasked: it hangs up, or refuses a message half written
+            self._offering = None
             self.stop(f"the server ended the session: {reply(answer, '')}")
 
     def _ask(self, lines: Sequence[bytes]) -> None:
@@ -149,7 +155,7 @@ class Conversation:
                 self._end(before, taken, (yield))
             self._offering, self._known = result, result.recipients.copy()
             go = yield from _offered(result, wanted)
-            self._offering = None
+            self._offering = self._ended = None
             before, taken = (_RSET, ()) if go is None else (_DOT, go)
             if taken:
                 self._ending, self.body = result, transaction.data
@@ -164,6 +170,8 @@ class Conversation:
         if self._ending is not None:
             self._ending.data = refusal or reply(answer, ".")
             self._ending.settle(taken, self._ending.data)
+            if self.offers.pipelining:
+                self._ended = self._ending, taken
             self._ending = None
         elif before is _RSET and refusal and refusal.code != 421:
             raise OutOfStep(f"a {refusal.code} that cannot answer RSET")

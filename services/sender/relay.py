@@ -7,6 +7,7 @@ environment variable SSL_CERT_FILE, as everywhere with OpenSSL.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from typing import Literal
@@ -62,9 +63,10 @@ async def reach(relay: Relay, timeout: float) -> tuple[asyncio.Transport, Offers
     try:
         await client.connect()
         client.local_hostname = _own_name(client.get_transport_info("sockname"))
+        await _greet(client)
         if relay.tls == "starttls":
             await client.starttls()
-        await _greet(client)
+            await _greet(client)
         if relay.user:
             await _log_in(client, relay, password)
         transport = client.transport
@@ -81,11 +83,13 @@ async def reach(relay: Relay, timeout: float) -> tuple[asyncio.Transport, Offers
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
-    if client.is_ehlo_or_helo_needed:
-        try:
-            await client.ehlo()
-        except aiosmtplib.SMTPHeloError:
-            await client.helo()
+    """EHLO; HELO to a server that does not know it (RFC 5321 section 3.2)."""
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError as error:
+        if error.code not in (500, 502, 504):
+            raise
+        await client.helo()
 
 
 async def _log_in(client: aiosmtplib.SMTP, relay: Relay, password: str) -> None:
@@ -151,13 +155,19 @@ def _explained(relay: Relay, error: Exception, timeout: float) -> RelayError:
             return RelayError(
                 relay,
                 "unreachable",
-                f"cannot be reached: {cause.strerror or cause}; check host and port",
+                f"cannot be reached: {_reason(cause)}; check host and port",
                 "deferred",
             )
         case _:  # of what we ask, only this is refused without a reply
             return RelayError(
                 relay, "tls", 'does not offer STARTTLS: set tls = "implicit" or "none"'
             )
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio's own text names addresses instead
+    return error.strerror or str(error)
 
 
 def _said(error: aiosmtplib.SMTPResponseException) -> str:

@@ -57,8 +57,8 @@ class Result:
         """Whether all of it can be sent again without the risk of a second copy."""
         return not self.lost and not any(self.recipients)
 
-    def settle(self, recipients: Iterable[int], reply: Reply) -> None:
-        """This is the last word on these recipients, given by index."""
+    def settle(self, recipients: Iterable[int], reply: Reply | None) -> None:
+        """This is the last word on these recipients, given by index; None takes it back."""
         for index in recipients:
             self.recipients[index] = reply
 

@@ -12,14 +12,15 @@ from services.sender.transaction import Result, Transaction
 OK = ""  # what a well-meaning server answers
 CUT = "cut"  # the connection ends instead of the answer
 BEHIND = " and cut"  # it ends right behind the answer
+SILENCE = "silence"  # no answer to this and all that follows
 
 
 @dataclass
 class ScriptedServer:
     """`script` has one entry for each command, the final dot being one: OK, a whole reply (LF
-    parts its lines), octets as they are (ending in CRLF), or CUT; then OK for ever. `forgets`
-    are numbers of commands behind which the server drops what came in the same segment, as one
-    does that lies about PIPELINING.
+    parts its lines), octets as they are (ending in CRLF), CUT or SILENCE; then OK for ever.
+    `forgets` are numbers of commands behind which the server drops what came in the same
+    segment, as one does that lies about PIPELINING.
 
     `took` is what it took responsibility for: sender, recipients, data.
     """
@@ -29,6 +30,7 @@ class ScriptedServer:
     took: list[tuple[str, tuple[str, ...], bytes]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)  # verbs
     closed: bool = False
+    silent: bool = False
 
     def __post_init__(self) -> None:
         self._script = chain(self.script, repeat(OK))
@@ -41,7 +43,7 @@ class ScriptedServer:
         """What it answers to a segment."""
         self._buffer += segment
         answers = b""
-        while not self.closed:
+        while not (self.closed or self.silent):
             end = b"\r\n.\r\n" if self._in_data else b"\r\n"
             line, found, rest = self._buffer.partition(end)
             if not found:
@@ -97,6 +99,9 @@ class ScriptedServer:
         if words.endswith(CUT):
             self.closed = True
             words = words.removesuffix(CUT).removesuffix(BEHIND.removesuffix(CUT))
+        if words == SILENCE:
+            self.silent = True
+            return b""
         if not words or words.endswith("\r\n"):
             return words.encode()
         code, lines = words[:3], words[4:].split("\n")

@@ -260,6 +260,21 @@ def test_nothing_is_believed_or_sent_out_of_step(offers: Offers, script: Sequenc
     assert_books_agree(mails(1, 1), results, server)
 
 
+def test_a_missing_answer_is_nobodys_acceptance() -> None:
+    """Where one answer of a write is missing, the first may not be the message's own: that
+    message is in doubt, however well the answer looks."""
+    conversation = Conversation(PIPELINING)
+    first, second = conversation.begin(mails(1, 1))
+    conversation.release()
+    conversation.receive(b"250 ok\r\n250 ok\r\n354 go\r\n")
+    conversation.release()
+    conversation.receive(b"250 2.1.0 the sender?\r\n250 2.1.5 the recipient?\r\n354 go\r\n")
+    assert conversation.out_of_step
+    assert first.lost
+    assert codes(first) == [None]
+    assert second.untried
+
+
 def test_answers_out_of_step_blame_nobody() -> None:
     """Refusals that may have been meant for others are forgotten."""
     server = ScriptedServer(["250 ok\r\n250 twice\r\n", "550 5.1.1 the first is unknown"])
