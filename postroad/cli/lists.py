@@ -50,7 +50,7 @@ async def show(call: Call, address: Address) -> None:
 
     async with road(call.config) as broker:
         row = await _row(broker, address)
-    call.show(row, lambda: print_table(("", ""), _facts(row)))
+    call.show(row, lambda: print_table(("", ""), _facts(row), whole=1))
 
 
 @command(lists, "set", example="postroad list set staff@lists.example.org description='All staff'")

@@ -16,8 +16,11 @@ def print_json(data: object) -> None:
     print(msgspec.json.format(encoded, indent=2).decode())
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their headings; cells fold where the terminal (or 100 columns) ends.
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: int = 0
+) -> None:
+    """Print rows under their headings; cells fold where the terminal (or 100 columns) ends, but
+    never in the first `whole` columns.
 
     Cells are shown as they are: no markup in them is obeyed.
     """
@@ -26,10 +29,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     from rich.text import Text
 
     console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    console.width = min(console.width, WIDEST) if sys.stdout.isatty() else WIDEST
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    for at, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=at < whole)
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    width = min(console.width, WIDEST) if sys.stdout.isatty() else WIDEST
-    console.print(table, width=width)
+    console.print(table)

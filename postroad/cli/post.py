@@ -68,7 +68,7 @@ async def ls(
             ("time", "id", "kind", "list", "subject", "reason"),
             (
                 (
-                    row["time"][:19].replace("T", " "),
+                    row["time"][5:19].replace("T", " "),
                     row["id"][:SHORT_ID],
                     row["kind"],
                     row["list"],
@@ -77,6 +77,7 @@ async def ls(
                 )
                 for row in rows
             ),
+            whole=3,
         ),
     )
 
@@ -205,11 +206,11 @@ def _print(story: Story) -> None:
         ("from", story.author),
         ("message-id", story.message_id),
     )
-    print_table(("", ""), facts)
+    print_table(("", ""), facts, whole=1)
     began = story.timeline[0].at
     print()
     print_table(
-        ("after", "what", ""),
+        ("after", "what"),
         ((f"{(line.at - began).total_seconds():.3f} s", line.what) for line in story.timeline),
     )
     for fate in story.lists:

@@ -49,8 +49,8 @@ def _print(found: Status) -> None:
         peers += [("relay", peer) for peer in found.relays]
         print_table(("", "name", "state", "since", ""), (_peer(*peer) for peer in peers))
     print()
-    size = found.broker.bytes / 1e6
-    print(f"broker: {found.broker.kind}, NATS {found.broker.version}, {size:.1f} MB stored")
+    size = f"{found.broker.bytes / 1e6:,.1f} MB"
+    print(f"broker: {found.broker.kind}, NATS {found.broker.version}, {size} stored")
 
 
 def _stage(stage: Stage) -> tuple[object, ...]:

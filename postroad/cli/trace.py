@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
     from schemas.spans import Span
 
-BAR = 40  # characters
+STEP, BAR = 42, 36  # characters; with service and time a line stays below 100
 SKEW = timedelta(hours=1)  # how far the clock of a mail server may be ahead of ours
 
 trace = typer.Typer()
@@ -83,9 +83,11 @@ def _print(found: list[Span], seconds: float) -> None:
             (_step(row), row.service, duration(row.seconds), bar(row, seconds, BAR))
             for row in rows(found)
         ),
+        whole=4,
     )
 
 
 def _step(row: Row) -> str:
     many = f" ×{row.count}" if row.count > 1 else ""
-    return f"{'  ' * row.depth}{row.name}{many}{f' ! {row.error}' if row.error else ''}"
+    step = f"{'  ' * row.depth}{row.name}{many}{f' ! {row.error}' if row.error else ''}"
+    return step if len(step) <= STEP else f"{step[: STEP - 1]}…"

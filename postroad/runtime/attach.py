@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from nats.errors import Error as NatsError
+
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import EmbeddedBroker, access, embedded, is_running
@@ -64,15 +66,15 @@ async def _joined(config: Config, name: str, wanted: str, *, bare: bool) -> Brok
     reach = access(config.site.state_dir)
     if reach is None:
         return None
-    broker: Broker | None = None
-    with contextlib.suppress(PostroadError, TimeoutError):
-        async with asyncio.timeout(1.0):
-            broker = await Broker.connect(reach.url, name=name, wait=0.0)
-            reports = await rollcall(broker, [wanted] if wanted else (), seconds=0.5)
-            if (bare and not wanted) or any(_lasting(report, wanted) for report in reports):
-                return broker
-    if broker is not None:
-        await broker.close()
+    try:
+        broker = await Broker.connect(reach.url, name=name, wait=1.0)
+    except PostroadError:
+        return None
+    with contextlib.suppress(NatsError):
+        reports = await rollcall(broker, [wanted] if wanted else (), seconds=0.5)
+        if (bare and not wanted) or any(_lasting(report, wanted) for report in reports):
+            return broker
+    await broker.close()
     return None
 
 

@@ -58,13 +58,14 @@ class Child:
         return self.process.pid if self.process is not None else 0
 
     @property
-    def starting(self) -> bool:
-        """Whether it runs and has not said yet that it is ready."""
-        return self._runs and not self.ready.is_set()
+    def runs(self) -> bool:
+        """Whether the process is there."""
+        return self.process is not None and self.process.returncode is None
 
     @property
-    def _runs(self) -> bool:
-        return self.process is not None and self.process.returncode is None
+    def starting(self) -> bool:
+        """Whether it runs and has not said yet that it is ready."""
+        return self.runs and not self.ready.is_set()
 
     def start(self) -> None:
         """Start it, and keep it running from now on."""
@@ -75,16 +76,20 @@ class Child:
         self._stopping.set()
         if self._task is None:
             return
-        self.signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         _, busy = await asyncio.wait([self._task], timeout=DRAIN_SECONDS)
         if busy:
             log.warning("service.killed", name=self.name, pid=self.pid)
-            self.signal(signal.SIGKILL)
+            self._signal(signal.SIGKILL)
         await self._task
 
-    def signal(self, number: signal.Signals) -> None:
-        """Signal the process, if it runs."""
-        if self.process is not None and self.process.returncode is None:
+    def kill(self) -> None:
+        """End it at once."""
+        self._stopping.set()
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process is not None and self.runs:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
 
@@ -121,7 +126,7 @@ class Child:
         except OSError as error:
             return f"could not be started ({error.strerror})"
         if self._stopping.is_set():
-            self.signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM)
         if self.restarts.count == 0:
             self._report(ok=True, detail="starting")
         try:
@@ -187,7 +192,7 @@ class Supervisor:
     def kill(self) -> None:
         """End the services at once. Nothing accepted is lost, but a copy may be sent twice."""
         for child in self.children:
-            child.signal(signal.SIGKILL)
+            child.kill()
 
     async def _ask(self, starting: list[Child]) -> None:
         names = [child.name for child in starting]

@@ -1,0 +1,165 @@
+"""Which people stand in a CSV file, and which lines are wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.cli.member import change_of, portions
+from postroad.cli.people import BadLine, lines_of, people
+from postroad.runtime.errors import UsageError
+from schemas.commands import ChangeMember, ImportRow
+
+
+def read(text: str | bytes) -> tuple[list[tuple[int, str, str, str]], list[BadLine]]:
+    """Rows and bad lines of a file."""
+    data = text if isinstance(text, bytes) else text.encode()
+    found = list(people(lines_of(data)))
+    rows = [one for one in found if isinstance(one, ImportRow)]
+    bad = [one for one in found if isinstance(one, tuple)]
+    return [(row.line, row.address, row.display_name, row.delivery_mode) for row in rows], bad
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_every_usual_separator(separator: str):
+    """The separator is read from the heading alone; names may hold the others."""
+    text = f'Name{separator}Email\r\n"Ann, of; the | house"{separator}ann@example.net\r\n'
+    rows, bad = read(text)
+    assert rows == [(2, "ann@example.net", "Ann, of; the | house", "regular")]
+    assert bad == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "email\nann@example.net\n".encode("utf-8-sig"),
+        "email\nann@example.net\n".encode("utf-16"),
+        b"email\rann@example.net",
+        b"sep=,\r\nemail\r\nann@example.net\r\n",
+        b"\r\n\r\n EMAIL \r\n\r\nann@example.net\r\n\r\n",
+    ],
+    ids=["byte-order-mark", "utf-16", "cr", "sep-line", "empty-lines"],
+)
+def test_what_spreadsheets_write(data: bytes):
+    """Byte order marks, any line ends, the separator hint and empty lines are no obstacle."""
+    rows, bad = read(data)
+    assert [row[1] for row in rows] == ["ann@example.net"]
+    assert bad == []
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"\n \n", "the file is empty"),
+        (b"address,name\nann@example.net,Ann\n", "no column `email`: 'address,name'"),
+        (b"ann@example.net\n", "add a first line such as: email"),
+        ("email,name\na@b,Jürgen".encode("latin-1"), "not UTF-8"),
+    ],
+    ids=["empty", "blank", "no-email", "no-heading", "latin-1"],
+)
+def test_a_file_that_is_none_is_refused_as_a_whole(data: bytes, words: str):
+    """Without a heading or in another encoding nothing is imported, and the remedy is named."""
+    with pytest.raises(UsageError, match=words.replace("[", r"\[")):
+        read(data)
+
+
+def test_a_wrong_line_is_named_and_costs_only_itself():
+    """No email, an unknown mode, a stray quote: each is named by its line; the others are taken."""
+    rows, bad = read(
+        "email,name,delivery_mode\n"
+        "ann@example.net,Ann,none\n"
+        ",Nobody,\n"
+        "bob@example.net,Bob,weekly\n"
+        'cid@example.net,"Cid\n'
+        "dan@example.net\n"
+    )
+    assert rows == [(2, "ann@example.net", "Ann", "none"), (6, "dan@example.net", "", "regular")]
+    assert [line for line, _ in bad] == [3, 4, 5]
+    assert "no email" in bad[0][1]
+    assert "'weekly' is not one of regular, none" in bad[1][1]
+
+
+def test_a_quoted_name_may_run_over_lines():
+    """A record is named by its first line, and its name is put on one line."""
+    rows, bad = read('email,name\nann@example.net,"Ann\nof the house"\nbob@example.net,Bob\n')
+    assert rows == [
+        (2, "ann@example.net", "Ann of the house", "regular"),
+        (4, "bob@example.net", "Bob", "regular"),
+    ]
+    assert bad == []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex(r"[a-z]{1,8}@[a-z]{1,8}\.org", fullmatch=True),
+            st.text(st.characters(exclude_categories=("C", "Z")), max_size=20),
+        ),
+        max_size=20,
+    ),
+    st.sampled_from(",;\t|"),
+)
+def test_whatever_the_csv_module_writes_is_read_back(
+    members: list[tuple[str, str]], separator: str
+):
+    """Any names, quoted as need be, come back unchanged and in order."""
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=separator)
+    writer.writerow(("email", "display_name"))
+    writer.writerows(members)
+    rows, bad = read(file.getvalue())
+    assert [(address, name) for _, address, name, _ in rows] == members
+    assert bad == []
+
+
+@given(st.binary(max_size=300))
+def test_no_file_breaks_the_reader(data: bytes):
+    """Any bytes after a heading give rows, named lines, or one refusal; nothing else."""
+    try:
+        rows, bad = read(b"email\n" + data)
+    except UsageError:
+        return
+    assert all(line > 1 for line, *_ in rows)
+    assert all(reason for _, reason in bad)
+
+
+def test_rows_go_in_portions_and_bad_lines_aside():
+    """A request holds at most the number of rows membership takes; nothing is left behind."""
+    rows = [ImportRow(line=line, address=f"a{line}@example.net") for line in range(2, 9)]
+    bad: list[BadLine] = []
+    found = list(portions([*rows[:4], (99, "bad"), *rows[4:]], bad, 3))
+    assert [len(portion) for portion in found] == [3, 3, 1]
+    assert [row for portion in found for row in portion] == rows
+    assert bad == [(99, "bad")]
+
+
+def test_member_options_by_name():
+    """Options are typed as key=value and leave the others alone."""
+    change = change_of(
+        "l@example.org", "a@example.net", ["delivery_mode=none", "moderation_action="]
+    )
+    assert change == ChangeMember(
+        list="l@example.org",
+        address="a@example.net",
+        delivery_mode="none",
+        moderation_action="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("delivery_mode=weekly", "must be one of regular, none"),
+        ("delivery=none", "there are delivery_mode, delivery_status, moderation_action"),
+        ("delivery_mode", "is not of the form key=value"),
+    ],
+)
+def test_a_wrong_member_option_names_the_right_ones(word: str, words: str):
+    """An unknown option or value is refused with those that exist."""
+    with pytest.raises(UsageError, match=words):
+        change_of("l@example.org", "a@example.net", [word])

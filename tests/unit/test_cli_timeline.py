@@ -1,0 +1,188 @@
+"""The story of one mail, told from its events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from postroad.cli.timeline import LINES, Fate, Story, Teller
+from schemas.envelope import Event
+from schemas.mail import HeaderFacts, Mailbox, RawRef
+from schemas.road import (
+    ChunkQueued,
+    Copy,
+    Failure,
+    FanoutDone,
+    Intent,
+    MailReceived,
+    MailRefused,
+    MailStopped,
+    MailUnrouted,
+    Origin,
+    Outcome,
+    PostRouted,
+    RuleHit,
+    WindowRecorded,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MAIL = "0199" + "0" * 28
+RAW = RawRef(mail_id=MAIL, chunks=1, size=1234, sha256="", head=100)
+LIST = "team-example-org"
+ORIGIN = Origin(source="imap", folder="INBOX", uid=7)
+RECEIVED = MailReceived(
+    mail_id=MAIL,
+    origin=ORIGIN,
+    raw=RAW,
+    facts=HeaderFacts(
+        message_id="m1@example.net", subject="Hello", from_=(Mailbox(address="ann@example.net"),)
+    ),
+)
+POST = PostRouted(mail_id=MAIL, list=LIST, raw=RAW, rule="truth")
+
+
+def told(*events: Event) -> Story:
+    """The story of these events, a second apart."""
+    teller = Teller(MAIL, {LIST: "team@example.org"})
+    for number, event in enumerate(events):
+        teller.take(START + timedelta(seconds=number), event)
+    return teller.tell()
+
+
+def fate(*events: Event) -> Fate:
+    """What became of the mail on the one list."""
+    (only,) = told(*events).lists
+    return only
+
+
+def chunk(*people: str, name: str = "0", attempt: int = 0) -> ChunkQueued:
+    copy = Copy(
+        raw=RAW, list=LIST, list_address="team@example.org", bounces=("team-bounces+", ""), post=1
+    )
+    return ChunkQueued(
+        mail_id=MAIL,
+        list=LIST,
+        chunk=name,
+        people=people,
+        addresses=tuple(f"{person}@example.net" for person in people),
+        last=True,
+        attempt=attempt,
+        copy=copy,
+    )
+
+
+def window(
+    *people: str,
+    start: int = 0,
+    name: str = "0",
+    failures: tuple[Failure, ...] = (),
+    doubt: bool = False,
+) -> WindowRecorded:
+    return WindowRecorded(
+        mail_id=MAIL,
+        list=LIST,
+        chunk=name,
+        outcome=Outcome(
+            start=start, end=start + len(people), failures=failures, possible_duplicate=doubt
+        ),
+        people=people,
+        relay="out",
+    )
+
+
+def failure(index: int, kind: str = "failed") -> Failure:
+    return Failure(
+        index=index,
+        code=550 if kind == "failed" else 450,
+        text="no such user" if kind == "failed" else "later",
+        kind="failed" if kind == "failed" else "deferred",
+    )
+
+
+def test_a_post_to_everybody():
+    """Received, routed, queued, accepted: one line each, in order, and every copy counted."""
+    story = told(RECEIVED, POST, chunk("ann", "bob"), window("ann", "bob"))
+    assert (story.subject, story.author, story.size) == ("Hello", "ann@example.net", 1234)
+    assert [line.what for line in story.timeline] == [
+        "received from imap (INBOX, UID 7), 1,234 octets",
+        "team@example.org: post (truth)",
+        "team@example.org: 2 recipients queued in 1 chunk",
+        "team@example.org: chunk 0: 2 accepted by out",
+    ]
+    (list_,) = story.lists
+    assert (list_.recipients, list_.accepted, list_.failed, list_.waiting) == (2, 2, 0, 0)
+
+
+def test_who_has_no_copy_and_why():
+    """A failed recipient is named by address, with the relay's reply; the others are accepted."""
+    found = fate(POST, window("ann", "bob", failures=(failure(1),)), chunk("ann", "bob"))
+    assert (found.accepted, found.failed, found.waiting) == (1, 1, 0)
+    (trouble,) = found.troubles
+    assert (trouble.address, trouble.code, trouble.text) == ("bob@example.net", 550, "no such user")
+
+
+def test_deferred_is_waiting_until_the_retry_went_well():
+    """A deferred recipient waits; a later chunk that delivers ends the trouble."""
+    first = POST, window("ann", "bob", failures=(failure(0, "deferred"),)), chunk("ann", "bob")
+    waiting = fate(*first)
+    assert (waiting.accepted, waiting.failed, waiting.waiting) == (1, 0, 1)
+    assert waiting.troubles[0].kind == "deferred"
+    done = fate(*first, window("ann", name="0r1"), chunk("ann", name="0r1", attempt=1))
+    assert (done.accepted, done.failed, done.waiting) == (2, 0, 0)
+    assert done.troubles == ()
+
+
+def test_people_are_named_by_the_intent_of_their_window():
+    """In a chunk of many windows an outcome names nobody: the entry before did."""
+    intent = WindowRecorded(
+        mail_id=MAIL, list=LIST, chunk="0", intent=Intent(start=0, end=2, people=("ann", "bob"))
+    )
+    outcome = WindowRecorded(
+        mail_id=MAIL,
+        list=LIST,
+        chunk="0",
+        outcome=Outcome(start=0, end=2, failures=(failure(1),)),
+        relay="out",
+    )
+    found = fate(POST, FanoutDone(mail_id=MAIL, list=LIST, audience=2, chunks=1), intent, outcome)
+    assert [trouble.person for trouble in found.troubles] == ["bob"]
+    assert (found.accepted, found.failed) == (1, 1)
+
+
+def test_copies_in_doubt_are_counted():
+    """What a crash may have sent twice is told as a number, and in its line."""
+    story = told(POST, chunk("ann"), window("ann", doubt=True))
+    assert story.lists[0].possible_duplicates == 1
+    assert "perhaps for the second time" in story.timeline[-1].what
+
+
+def test_a_large_post_is_summed_up():
+    """Thousands of windows are counted, and only the first are told one by one."""
+    done = FanoutDone(mail_id=MAIL, list=LIST, audience=100, chunks=1)
+    windows = [window(f"p{number}", start=number) for number in range(100)]
+    story = told(POST, done, *windows)
+    assert story.lists[0].accepted == 100
+    assert len(story.timeline) == 2 + LINES + 1
+    assert f"{100 - LINES} more windows" in story.timeline[-1].what
+
+
+def test_a_stopped_mail_says_why():
+    """A held mail names every rule that hit."""
+    stopped = MailStopped(
+        mail_id=MAIL,
+        list=LIST,
+        verdict="held",
+        hits=(RuleHit(rule="nonmember-moderation", reason="not a member"),),
+        raw=RAW,
+    )
+    found = fate(stopped)
+    assert (found.kind, found.reasons) == ("held", ("nonmember-moderation: not a member",))
+
+
+def test_mail_for_nobody_and_mail_left_on_its_server():
+    """Unrouted and refused mail is a story of its own, with the reason."""
+    unrouted = told(RECEIVED, MailUnrouted(mail_id=MAIL, raw=RAW, reason="no list is meant"))
+    assert unrouted.timeline[-1].what == "unrouted (no list is meant)"
+    refused = MailRefused(mail_id=MAIL, origin=ORIGIN, size=30_000_000, reason="too_large")
+    assert told(refused).timeline[0].what == (
+        "left on imap (INBOX, UID 7), 30,000,000 octets: too large"
+    )

@@ -1,0 +1,85 @@
+"""A trace as a waterfall."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.cli.waterfall import ALIKE, Row, bar, duration, rows
+from schemas.spans import Span
+
+SECOND = 1_000_000_000
+
+
+def span(name: str, parent: str = "", *, start: float = 0, end: float = 1, id_: str = "") -> Span:
+    return Span(
+        trace="t",
+        span=id_ or name,
+        parent=parent,
+        name=name,
+        service="s",
+        start=int(start * SECOND),
+        end=int(end * SECOND),
+    )
+
+
+def test_children_stand_below_their_parent_in_order_of_time():
+    """Depth follows the parents, order the clock, whatever order the spans came in."""
+    found = list(
+        rows(
+            [
+                span("late", "root", start=2, end=3),
+                span("root", start=0, end=3),
+                span("early", "root", start=1, end=2),
+                span("leaf", "early", start=1, end=2),
+            ]
+        )
+    )
+    assert [(row.depth, row.name) for row in found] == [
+        (0, "root"),
+        (1, "early"),
+        (2, "leaf"),
+        (1, "late"),
+    ]
+    assert [(row.start, row.seconds) for row in found] == [(0, 3), (1, 1), (1, 1), (2, 1)]
+
+
+def test_a_span_whose_parent_is_missing_is_shown_at_the_top():
+    """Spans arrive in groups: what is there is shown, whatever is not."""
+    assert [(row.depth, row.name) for row in rows([span("lost", "unknown")])] == [(0, "lost")]
+
+
+def test_many_alike_are_summed_up():
+    """Beyond ten of one name under one parent, one line stands for the rest."""
+    windows = [span("window", "root", start=n, end=n + 1, id_=f"w{n}") for n in range(25)]
+    found = list(rows([span("root", end=25), *windows]))
+    assert len(found) == 1 + ALIKE + 1
+    assert (found[-1].count, found[-1].start, found[-1].seconds) == (15, 10, 15)
+
+
+def test_no_spans_no_lines():
+    """Nothing gives nothing."""
+    assert list(rows([])) == []
+
+
+@given(
+    start=st.floats(0, 10),
+    seconds=st.floats(0, 10),
+    width=st.integers(1, 60),
+)
+def test_a_bar_stays_within_its_width(start: float, seconds: float, width: int):
+    """Every bar shows at least one mark and never leaves its column."""
+    total = start + seconds
+    row = Row(depth=0, name="", service="", start=start, seconds=seconds)
+    drawn = bar(row, total, width)
+    assert 1 <= len(drawn) <= width
+    assert drawn.strip()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0000123, "12 µs"), (0.0321, "32.1 ms"), (1.754, "1.75 s")]
+)
+def test_durations_read_well(seconds: float, text: str):
+    """Three digits and a unit that fits."""
+    assert duration(seconds) == text

@@ -1,0 +1,134 @@
+"""What counts as healthy, degraded and down, and what a person is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from postroad.runtime.health import Fact, Report
+from postroad.runtime.verdict import STAGES, Lag, Seen, judge
+
+
+def report(service: str, *facts: Fact, ready: bool = True, **more: Any) -> Report:
+    return Report(service=service, pid=1, ready=ready, facts=list(facts), **more)
+
+
+def road(*without: str) -> tuple[Report, ...]:
+    return tuple(report(name) for name in STAGES if name not in without)
+
+
+def kept(name: str, *, kind: str = "service", detail: str = "", **facts: Any) -> Fact:
+    return Fact(kind=kind, name=name, detail=detail, facts=facts)
+
+
+def test_all_at_work_is_healthy():
+    """Every service ready, no complaint, nothing parked: healthy, and nothing to say."""
+    found = judge(Seen(reports=road()))
+    assert (found.state, found.exit_code, found.problems) == ("healthy", 0, ())
+    assert [stage.stage for stage in found.stages] == ["ingest", "router", "membership", "sender"]
+
+
+def test_no_broker_is_down():
+    """Without a broker everything is down, and the one problem is the broker's."""
+    found = judge(Seen(unreachable="no broker answers at nats.example.org:4222; start it"))
+    assert (found.state, found.exit_code) == ("down", 2)
+    assert found.problems == ("no broker answers at nats.example.org:4222; start it",)
+    assert {stage.state for stage in found.stages} == {"down"}
+
+
+def test_no_service_is_down():
+    """A broker on which nobody answers is down, and the remedy is named."""
+    found = judge(Seen())
+    assert (found.state, found.exit_code) == ("down", 2)
+    assert found.problems == (
+        "the broker answers, but no service runs; start them with `postroad up`",
+    )
+
+
+@pytest.mark.parametrize("missing", STAGES)
+def test_one_service_missing_is_down(missing: str):
+    """The road is as good as its weakest stage: one service away is down, and it is named."""
+    found = judge(Seen(reports=road(missing)))
+    assert (found.state, found.exit_code) == ("down", 2)
+    assert [stage.stage for stage in found.stages if stage.state == "down"] == [missing]
+    assert len(found.problems) == 1
+    assert missing in found.problems[0]
+    assert f"postroad run {missing}" in found.problems[0]
+
+
+def test_a_supervised_service_comes_back_by_itself():
+    """Where a supervisor keeps the missing service, its words say how it ended."""
+    keeper = report("supervisor", kept("router", detail="was ended by SIGKILL", restarts=1))
+    found = judge(Seen(reports=(*road("router"), keeper)))
+    assert found.state == "down"
+    assert "was ended by SIGKILL" in found.problems[0]
+    assert "the supervisor restarts it" in found.problems[0]
+    assert [s.restarts for s in found.stages if s.stage == "router"] == [1]
+
+
+def test_a_crash_loop_is_told_even_while_the_service_answers():
+    """A service that keeps dying is a problem in the moments it lives, too."""
+    keeper = report("supervisor", kept("sender", detail="ready", crash_looping=True, restarts=7))
+    found = judge(Seen(reports=(*road(), keeper)))
+    assert (found.state, found.exit_code) == ("degraded", 1)
+    assert "sender keeps dying" in found.problems[0]
+
+
+def test_a_starting_service_is_degraded():
+    """A service that answers and is not ready yet is degraded, not down."""
+    found = judge(Seen(reports=(*road("membership"), report("membership", ready=False))))
+    assert (found.state, found.exit_code) == ("degraded", 1)
+    assert "membership is not ready" in found.problems[0]
+
+
+@pytest.mark.parametrize(("kind", "service"), [("source", "ingest"), ("relay", "sender")])
+def test_a_failing_peer_is_degraded(kind: str, service: str):
+    """A source or relay that fails for one instance degrades the whole, with its own words."""
+    good = report(service, Fact(kind=kind, name="home"))
+    bad = report(service, Fact(kind=kind, name="home", ok=False, detail="wrong password"))
+    seen = Seen(reports=(*road(service), good, bad), sources=("home",), relays=("home",))
+    found = judge(seen)
+    assert (found.state, found.exit_code) == ("degraded", 1)
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(f"{kind} home does not work: wrong password")
+    peer = (found.sources if kind == "source" else found.relays)[0]
+    assert peer.ok is False
+
+
+def test_a_peer_nobody_has_tried_is_no_problem():
+    """A configured source that no service has spoken of yet is shown as unknown."""
+    found = judge(Seen(reports=road(), sources=("home",)))
+    assert found.state == "healthy"
+    assert found.sources[0].ok is None
+
+
+def test_parked_messages_degrade():
+    """Anything in DEADLETTER needs a person, so it is degraded until resolved."""
+    found = judge(Seen(reports=road(), parked=2, last_parked="by router: no header"))
+    assert (found.state, found.parked) == ("degraded", 2)
+    assert found.problems[0].startswith("2 messages are parked")
+    assert "by router: no header" in found.problems[0]
+
+
+def test_lag_is_summed_over_the_lanes_of_a_stage():
+    """The sender has two durables; its lag is what waits in both."""
+    lags = {"sender-now": Lag(waiting=3, pending=1), "sender-bulk": Lag(waiting=40, redelivered=2)}
+    sender = judge(Seen(reports=road(), lags=lags)).stages[-1]
+    assert (sender.lag, sender.pending, sender.redelivered) == (43, 1, 2)
+    assert sender.state == "healthy"
+
+
+def test_the_last_error_of_a_stage_is_its_newest():
+    """Of several instances, the error that happened last is shown."""
+    older = report("router", last_error="old", last_error_at="2026-01-01T00:00:00+00:00")
+    newer = report("router", last_error="new", last_error_at="2026-01-02T00:00:00+00:00")
+    stage = judge(Seen(reports=(*road("router"), newer, older))).stages[1]
+    assert stage.last_error == "new"
+    assert len(stage.instances) == 2
+
+
+def test_warnings_do_not_degrade():
+    """Settings that are merely unwise are shown and change no exit code."""
+    found = judge(Seen(reports=road(), warnings=("there is no [[relay]]",)))
+    assert (found.state, found.warnings) == ("healthy", ("there is no [[relay]]",))
