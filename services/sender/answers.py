@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from services.sender.redact import redact
 
@@ -19,7 +20,8 @@ MAX_TEXT = 500  # characters kept of a reply's text
 Answer = tuple[int, bytes]
 """A whole reply as read: its code, and its text with lines parted by LF."""
 
-_ENHANCED = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s|$)")
+# Servers repeat the enhanced code on each line (RFC 2034).
+_ENHANCED = re.compile(rb"^([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s|$)", re.MULTILINE)
 _LAST = {b"%d " % code: code for code in range(200, 600)}
 _BARE = {b"%d" % code: code for code in range(200, 600)}
 _MORE = {b"%d-" % code: code for code in range(200, 600)}
@@ -29,8 +31,7 @@ class OutOfStep(Exception):
     """What the server says cannot be an answer to what it was asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A reply worth keeping. `enhanced` is the RFC 3463 code or "", `text` is without codes
     and addresses and at most MAX_TEXT characters, `command` is MAIL, RCPT, DATA or "." (the
     message itself)."""
@@ -53,16 +54,10 @@ def reply(answer: Answer, command: str) -> Reply:
     """The reply to keep of an answer to this command."""
     code, text = answer
     enhanced = ""
-    lines = text.split(b"\n") if b"\n" in text else (text,)
-    words = []
-    for line in lines:  # servers repeat the enhanced code on each line (RFC 2034)
-        found = _ENHANCED.match(line)
-        if found and not enhanced:
-            enhanced = found[1].decode("ascii")
-        words.append(line[found.end() if found else 0 :].strip())
-    return Reply(
-        code, enhanced, redact(b" ".join(words).decode("utf-8", "replace"), MAX_TEXT), command
-    )
+    if found := _ENHANCED.search(text):
+        enhanced = found[1].decode("ascii")
+        text = _ENHANCED.sub(b" ", text)
+    return Reply(code, enhanced, redact(text.decode("utf-8", "replace"), MAX_TEXT), command)
 
 
 class AnswerReader:
