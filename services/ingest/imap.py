@@ -94,6 +94,8 @@ class Mailbox:
         self._hang_up()
 
     def _hang_up(self) -> None:
+        for task in self._imap.tasks:  # its greeting, which may wait for ever
+            task.cancel()
         if self._imap.transport is not None:
             self._imap.transport.abort()
 

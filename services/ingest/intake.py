@@ -108,7 +108,9 @@ class Intake:
                     return
                 await self._take(step)
             await self._pass(uids[min(start + LISTED, len(uids)) - 1])
-        while self._suspects:  # they may end the connection, so they come last
+        # they may end the connection, so they come last, and the worst of them at the end
+        self._suspects.sort(key=lambda verdict: self.failures[verdict.row.uid])
+        while self._suspects:
             await self._take(self._suspects[:1])
             del self._suspects[0]
         await self._pass(self.mailbox.selected.uidnext - 1)

@@ -66,10 +66,9 @@ class Feed:
                 self._report_failure(error)
                 lasting = isinstance(error, MailboxError) and error.lasting
                 delay = pause(attempt, random.random(), lasting=lasting)  # noqa: S311
+                self.tried.set()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), delay)
-            finally:
-                self.tried.set()
 
     async def drain_once(self) -> str:
         """Take what there is; an empty string, or the line that says why it was not possible."""

@@ -1,0 +1,172 @@
+"""Ingest between a real Dovecot and a real broker, in this process or as one that can be killed.
+
+async with ingesting(tmp_path, start="all") as ingest:
+    ingest.dovecot.deliver(USER, message)
+    await ingest.once()
+    assert await ingest.texts() == [message]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from postroad.runtime.blobs import get_raw
+from postroad.runtime.config import Config, Source
+from postroad.runtime.health import Fact
+from postroad.runtime.service import Context, running
+from schemas.road import MailReceived, MailRefused
+from services.ingest.imap import Mailbox
+from services.ingest.service import SERVICE
+from tests.e2e.system import System, until
+from tests.peers.dovecot import Dovecot, Mail
+
+USER = "lists@example.org"
+
+
+def mail(number: int | str, body: bytes = b"Hello.\r\n") -> bytes:
+    """A mail whose Message-ID is `<number@posts>`."""
+    head = f"From: anna@example.net\r\nTo: team@example.org\r\nMessage-ID: <{number}@posts>\r\n\r\n"
+    return head.encode() + body
+
+
+@dataclass
+class Ingest:
+    """A mailbox, a broker, and ingest between them."""
+
+    road: System
+    dovecot: Dovecot
+
+    def config(self, **changes: object) -> Config:
+        """The settings, with changes to the only source."""
+        config = Config.load(self.road.config, {})
+        source = msgspec.structs.replace(config.source[0], **changes)
+        return msgspec.structs.replace(config, source=(source,))
+
+    def mailbox(self, **changes: object) -> Mailbox:
+        """A connection of its own to the folder."""
+        return Mailbox(self.config(**changes).source[0])
+
+    async def once(self, *others: Source, **changes: object) -> Context:
+        """Drain the source (and others), as `run ingest --once` does."""
+        config = self.config(**changes)
+        config = msgspec.structs.replace(config, source=(*config.source, *others))
+        async with running("ingest", config, self.road.broker) as context:
+            context.once = True
+            await SERVICE.run(context)
+            return context
+
+    @contextlib.asynccontextmanager
+    async def running(self, **changes: object) -> AsyncIterator[Context]:
+        """Ingest at work in this process for the length of the block."""
+        async with running("ingest", self.config(**changes), self.road.broker) as context:
+            task = asyncio.ensure_future(SERVICE.run(context))
+            try:
+                await until(lambda: _true(context.health.ready), "ingest is ready")
+                yield context
+            finally:
+                context.stopping.set()
+                await asyncio.wait_for(task, 30)
+
+    async def killed_at(self, crashpoint: str) -> None:
+        """Run ingest as a process until it dies at this point (`name:n`)."""
+        await self.road.run("ingest", crashpoint=crashpoint)
+        await self.road.died("ingest")
+
+    async def events(self) -> list[MailReceived | MailRefused]:
+        """Everything in RECEIVED, by UID."""
+        found = [
+            event
+            async for stored in self.road.broker.scan("RECEIVED", "mail.received.>")
+            for event in stored.envelope().events
+            if isinstance(event, MailReceived | MailRefused)
+        ]
+        return sorted(found, key=lambda event: (event.origin.uidvalidity, event.origin.uid))
+
+    async def received(self) -> list[MailReceived]:
+        """The mails in RECEIVED."""
+        return [event for event in await self.events() if isinstance(event, MailReceived)]
+
+    async def refused(self) -> list[tuple[int, str]]:
+        """UID and reason of every refusal."""
+        events = await self.events()
+        return [(e.origin.uid, e.reason) for e in events if isinstance(e, MailRefused)]
+
+    async def texts(self) -> list[bytes]:
+        """The bytes of the mails in RECEIVED, from RAW."""
+        return [await get_raw(self.road.broker, event.raw) for event in await self.received()]
+
+    async def took(self, number: int) -> None:
+        """Wait until this many mails are in RECEIVED."""
+
+        async def there() -> bool:
+            return len(await self.received()) >= number
+
+        await until(there, f"{number} mails were received")
+
+    async def mails(self, folder: str = "INBOX") -> list[Mail]:
+        """What is in the folder now."""
+        return await asyncio.to_thread(self.dovecot.mails, USER, folder)
+
+    async def seen(self) -> list[bool]:
+        """Whether each mail of the folder is flagged as read."""
+        return ["\\Seen" in mail.flags for mail in await self.mails()]
+
+
+@contextlib.asynccontextmanager
+async def ingesting(home: Path, **settings: str) -> AsyncIterator[Ingest]:
+    """A fresh Dovecot and broker; `settings` are those of the source."""
+    async with Dovecot.start({USER: "secret"}) as dovecot:
+        password = home / "password"
+        password.write_text("secret\n")
+        password.chmod(0o600)
+        lines = {"name": "box", "host": "127.0.0.1", "tls": "none", "user": USER, **settings}
+        lines["password_file"] = str(password)
+        source = "".join(f'{key} = "{value}"\n' for key, value in lines.items())
+        source = f"[[source]]\nport = {dovecot.port}\n{source}"
+        (home / "site").mkdir()
+        async with System.start(home / "site", source, services=()) as road:
+            yield Ingest(road, dovecot)
+
+
+def fact(context: Context) -> Fact:
+    """What the service reports of its source."""
+    (found,) = context.health.answer().facts
+    return found
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+@contextlib.asynccontextmanager
+async def proxy(port: int, cut: Callable[[bytes], bool]) -> AsyncIterator[int]:
+    """A port in front of `port`. Once `cut` is true of what the server says, the client gets the
+    first half of that, and the connection is gone."""
+
+    async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            answers, requests = await asyncio.open_connection("127.0.0.1", port)
+            there = asyncio.create_task(upstream(reader, requests))
+            while data := await answers.read(65536):
+                if cut(data):
+                    writer.write(data[: len(data) // 2])
+                    await writer.drain()
+                    break
+                writer.write(data)
+            there.cancel()
+            requests.close()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
