@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -20,6 +21,7 @@ class List(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     settings: ListSettings = ListSettings()
     seq: int = 0
     closed: bool = False
+    created: datetime | None = None
 
     @property
     def domain(self) -> str:
@@ -38,12 +40,15 @@ class List(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return (self.address, *(alias for alias in aliases if not alias.startswith("^")))
 
 
-def evolve(known: List | None, slug: str, seq: int, events: Iterable[Event]) -> List | None:
-    """The list `slug` after one message of its subject; None while it does not exist."""
+def evolve(
+    known: List | None, slug: str, seq: int, events: Iterable[Event], at: datetime | None = None
+) -> List | None:
+    """The list `slug` after one message of its subject, of the time `at`; None while it does not
+    exist."""
     for event in events:
         match event:
             case ListCreated():
-                known = List(slug=slug, address=event.address, settings=event.settings)
+                known = List(slug=slug, address=event.address, settings=event.settings, created=at)
             case ListConfigured() if known is not None:
                 known = msgspec.structs.replace(
                     known, settings=_changed(known.settings, event.changes)
@@ -72,9 +77,11 @@ class Directory:
     def __getitem__(self, slug: str) -> List:
         return self._lists[slug]
 
-    def fold(self, slug: str, seq: int, events: Iterable[Event]) -> None:
+    def fold(
+        self, slug: str, seq: int, events: Iterable[Event], at: datetime | None = None
+    ) -> None:
         """Take in one message of the LISTS stream."""
-        known = evolve(self._lists.get(slug), slug, seq, events)
+        known = evolve(self._lists.get(slug), slug, seq, events, at)
         if known is not None:
             self._lists[slug] = known
         self.seq = seq

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -20,7 +21,7 @@ from postroad.runtime.stored import Stored
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
 from schemas.commands import Author, WhoIs
-from schemas.envelope import Event
+from schemas.envelope import Envelope, Event
 from schemas.road import MailReceived, MailRefused
 from services.router import decider
 from services.router.lists import Directory, List
@@ -53,12 +54,14 @@ class Router:
 
     async def _fold(self, batch: Iterable[Stored]) -> None:
         for stored in batch:
+            slug = stored.subject.removeprefix("lists.")
             try:
-                events = stored.envelope().events
+                message = stored.envelope()
             except UnknownEvent:  # of a newer release: it concerns settings we do not have
                 log.warning("list.event_unknown", seq=stored.seq)
-                events = ()
-            self.directory.fold(stored.subject.removeprefix("lists."), stored.seq, events)
+                self.directory.fold(slug, stored.seq, ())
+            else:
+                self.directory.fold(slug, stored.seq, message.events, message.ts)
         async with self._folded:
             self._folded.notify_all()
 
@@ -79,19 +82,21 @@ class Router:
         for event in received.events:
             match event:
                 case MailReceived():
-                    await self._route(event, received.id)
+                    await self._route(event, received)
                 case MailRefused():
                     pass
                 case _:
                     raise Reject(f"{type(event).__name__} is not for the router")
         crashpoint("router.before_ack")
 
-    async def _route(self, mail: MailReceived, cause: str) -> None:
+    async def _route(self, mail: MailReceived, received: Envelope) -> None:
+        cause = received.id
         source = self.sources.get(mail.origin.source)
         to = self._recipients(mail, source)
         if source and len(to) < len(sent_to(mail, source.user)):
             await self.catch_up()  # one of the others may be a list that was created a moment ago
             to = self._recipients(mail, source)
+        to = tuple(address for address in to if self._existed(address.slug, received.ts))
         if not to:
             reason = self._why_unrouted(mail, source)
             await self._store(*decider.decide_unrouted(mail, reason), mail, cause)
@@ -112,6 +117,11 @@ class Router:
         if source is None:
             return ()
         return recipients(mail, self.directory.reach(_domain(source)), mailbox=source.user)
+
+    def _existed(self, slug: str, when: datetime) -> bool:
+        """Mail older than a list is not for it: reading the stream again must not post it."""
+        created = self.directory[slug].created
+        return created is None or created <= when
 
     def _why_unrouted(self, mail: MailReceived, source: Source | None) -> str:
         """Why this mail is for none of our lists, with what to do about it. Names no address:

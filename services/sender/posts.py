@@ -26,7 +26,7 @@ class Posts:
     async def get(self, chunk: ChunkQueued) -> Prepared:
         """The post of a chunk. Raises Retry, Reject (see `get_raw`)."""
         ref = chunk.copy.raw
-        key = f"{chunk.list}.{ref.mail_id}.{ref.part}"
+        key = f"{chunk.list}.{chunk.mail_id}.{ref.part}"  # a mail may be a post and owner mail
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
@@ -42,4 +42,4 @@ class Posts:
 
     async def _make(self, chunk: ChunkQueued) -> Prepared:
         raw = await blobs.get_raw(self._broker, chunk.copy.raw)
-        return prepare(raw, chunk.copy, chunk.mail_id, self._tokens)
+        return prepare(raw, chunk.copy, chunk.copy.raw.mail_id, self._tokens)
