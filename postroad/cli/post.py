@@ -207,16 +207,21 @@ def _print(story: Story) -> None:
         ("message-id", story.message_id),
     )
     print_table(("", ""), facts, whole=1)
-    began = story.timeline[0].at
     print()
-    print_table(
-        ("after", "what"),
-        ((f"{(line.at - began).total_seconds():.3f} s", line.what) for line in story.timeline),
-    )
+    print_timeline(story)
     for fate in story.lists:
         if fate.recipients:
             print()
             _print_fate(fate)
+
+
+def print_timeline(story: Story) -> None:
+    """Print the steps of a mail, with the time since the first."""
+    began = story.timeline[0].at
+    print_table(
+        ("after", "what"),
+        ((f"{(line.at - began).total_seconds():.3f} s", line.what) for line in story.timeline),
+    )
 
 
 def _print_fate(fate: Fate) -> None:

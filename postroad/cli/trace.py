@@ -41,10 +41,8 @@ async def show(
 
     async with streams(call.config) as broker:
         found = await spans(broker, await mail_id(broker, mail))
-    origin = found[0].start
-    seconds = (max(span.end for span in found) - origin) / 1e9
-    answer = {"trace": found[0].trace, "seconds": seconds, "spans": found}
-    call.show(answer, lambda: _print(found, seconds))
+    answer = {"trace": found[0].trace, "seconds": _seconds(found), "spans": found}
+    call.show(answer, lambda: print_waterfall(found))
 
 
 async def spans(broker: Broker, trace_id: str) -> list[Span]:
@@ -72,9 +70,11 @@ async def spans(broker: Broker, trace_id: str) -> list[Span]:
     return sorted(found.values(), key=lambda span: (span.start, span.end))
 
 
-def _print(found: list[Span], seconds: float) -> None:
+def print_waterfall(found: list[Span]) -> None:
+    """Print the spans of one trace, each with its place in time."""
     from postroad.cli.waterfall import bar, duration, rows
 
+    seconds = _seconds(found)
     print(f"trace {found[0].trace}: {len(found)} spans in {duration(seconds)}")
     print()
     print_table(
@@ -85,6 +85,11 @@ def _print(found: list[Span], seconds: float) -> None:
         ),
         whole=4,
     )
+
+
+def _seconds(found: list[Span]) -> float:
+    """How long a trace took, from its first start to its last end."""
+    return (max(span.end for span in found) - found[0].start) / 1e9
 
 
 def _step(row: Row) -> str:
