@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import ssl
-from typing import Literal
+from typing import Literal, cast
 
 import aiosmtplib
 
@@ -70,7 +70,7 @@ async def reach(relay: Relay, timeout: float) -> tuple[asyncio.Transport, Offers
         if relay.user:
             await _log_in(client, relay, password)
         transport = client.transport
-        if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        if transport is None or transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("connection lost")
     except BaseException as error:
         client.close()
@@ -79,7 +79,7 @@ async def reach(relay: Relay, timeout: float) -> tuple[asyncio.Transport, Offers
         raise
     offers = Offers.of(client.esmtp_extensions)
     client.protocol = client.transport = None  # the transport is ours now
-    return transport, offers
+    return cast("asyncio.Transport", transport), offers  # uvloop's is one in all but name
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
