@@ -125,7 +125,7 @@ def after(standing: Standing, event: Event) -> Standing:
             change["roles"] = roles
             if event.role == "member":
                 change |= {"delivery_mode": "regular", "delivery_status": "enabled"}
-        case MemberChanged():
+        case MemberChanged() if standing.roles:
             wanted = {
                 "delivery_mode": event.delivery_mode,
                 "delivery_status": event.delivery_status,

@@ -1,0 +1,57 @@
+"""membership: who is on which list; routed mail → chunks to send.
+
+Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
+           list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
+           member_set, import, roster. Requests and answers are in schemas/commands.py.
+Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
+           them, `lists.>`, `people.>` and `membership.>`
+Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one message a decision
+           `mail.send.<now|bulk>.<list>.<mail_id>.<chunk>`: whom a copy goes to
+           `mail.fanout.<list>.<mail_id>`: how far a large fan-out has come
+           `mail.routed.done.<list>.<mail_id>`: every chunk is queued
+
+Settings   `[site]` state_dir, secret_file, base_url; `[web]` for https links to leave by;
+           `[[domain]]` owner: gets mail to the owners of a list that has none
+
+Promises
+    - The same command again changes nothing, and says so.
+    - An answer to a change comes when this instance's roster has folded it.
+    - Addresses are kept in PEOPLE and nowhere else for good. Erasing one overwrites its bytes.
+    - A slug is never used again, nor is the person id of somebody who was erased.
+    - A post goes to those who received posts at the moment the router fixed (`as_of`) and still
+      do: who left since gets nothing, who joined since gets the next. The author gets a copy.
+    - Every recipient stands in one chunk of a post, whatever is killed, however often the post
+      is delivered again, and if several instances work on it at once.
+    - A list in memory (up to 2,000 people) costs no query: 10 recipients in under 1 ms.
+
+Roster     DuckDB in `state_dir/roster.duckdb`, rows and stream positions in one transaction.
+           It can be deleted at any time: it is folded anew from the streams (as it is where its
+           schema is of another release, or the broker behind it was replaced). Each instance on
+           a host has its own (`roster-2.duckdb`, ...).
+
+Failure    The broker away: commands are refused ("try again"), mail waits in its stream.
+           A roster that is behind: fan-out waits for it, up to 10 s a try.
+           Killed between chunks: the next try goes on after the last person queued.
+           A list without owners and without a domain owner: mail to -owner is recorded as done
+           with nobody reached, and logged.
+
+Not yet    Asking for confirmation, leaving by mail, digests, disabling by bounce, `member erase`.
+
+RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded)
+
+Files      decider      one person on one list (pure)
+           lists        one list, and the slugs of all (pure)
+           settings     settings as typed (pure)
+           refused      how a command is turned down (pure)
+           directory    every list, in memory (pure)
+           mirror       small lists, in memory (pure)
+           fanout       an audience into chunks (pure)
+           people       whose address it is
+           feed         what keeps the roster true
+           roster       every question anybody asks of it
+           commands     one function a command
+           importing    a thousand members at once
+           endpoints    commands over NATS
+           distribute   routed mail into chunks
+           service      all of it together
+"""

@@ -60,7 +60,7 @@ def evolve(state: State, event: Event) -> State:
             return msgspec.structs.replace(state, roles=state.roles | {event.role})
         case MemberUnsubscribed():
             return _without(state, event.role)
-        case MemberChanged():
+        case MemberChanged() if state.roles:
             return msgspec.structs.replace(
                 state,
                 delivery_mode=_or(event.delivery_mode, state.delivery_mode),

@@ -39,6 +39,7 @@ from services.membership.people import People
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
+PATIENCE = 50  # tries, 0.2 s apart, to learn an address before its owner is left out
 
 log = structlog.get_logger()
 Routed = PostRouted | OwnerMailRouted
@@ -56,13 +57,12 @@ class Distributor:
 
     async def handle(self, delivery: Delivery) -> None:
         """Fan one mail out. Done before: nothing happens."""
-        routed = delivery.envelope()
-        for event in routed.events:
+        for event in delivery.envelope().events:
             if not isinstance(event, PostRouted | OwnerMailRouted):
                 raise Reject(f"a {type(event).__name__} has no audience")
             done = subjects.routed("done", event.list, event.mail_id)
             if await self.broker.last("ROUTED", done) is None:
-                await _Fanout(self, event, post=delivery.seq, cause=routed.id).run()
+                await _Fanout(self, event, delivery).run()
 
     def copy(self, routed: Routed, listed: Listed, post: int) -> Copy:
         """How each copy of this mail looks."""
@@ -97,14 +97,15 @@ class Distributor:
 
 
 class _Fanout:
-    """One mail on its way into chunks. `post` is its sequence in ROUTED."""
+    """One mail on its way into chunks."""
 
-    def __init__(self, distributor: Distributor, routed: Routed, *, post: int, cause: str) -> None:
+    def __init__(self, distributor: Distributor, routed: Routed, delivery: Delivery) -> None:
         self.distributor = distributor
         self.broker = distributor.broker
         self.routed = routed
-        self.post = post
-        self.cause = cause
+        self.delivery = delivery
+        self.mail_id = routed.mail_id
+        self.list = routed.list
         self.copy: Copy
         self.listed: Listed
 
@@ -112,39 +113,43 @@ class _Fanout:
         """Queue what is not queued yet, then say that it is done."""
         feed = self.distributor.roster.feed
         await feed.reached(self.routed.as_of, lists=self.routed.settings)
-        listed = feed.lists.get(self.routed.list)
+        listed = feed.lists.get(self.list)
         if listed is None:
-            raise Retry(f"the list {self.routed.list} is not known yet")
+            raise Retry(f"the list {self.list} is not known yet")
         self.listed = listed
-        self.copy = self.distributor.copy(self.routed, listed, self.post)
+        self.copy = self.distributor.copy(self.routed, listed, self.delivery.seq)
         try:
             end = await self._queue(Position())
+            if end.count == 0:  # nobody now; an earlier try may have found somebody
+                end = await self._resume() or end
         except Conflict:
             # an earlier try, or another instance: go on from what it stored
-            end = await self._resume()
+            resumed = await self._resume()
+            if resumed is None:
+                raise Retry("what is queued of this mail cannot be seen yet", 0.5) from None
+            end = resumed
         crashpoint("membership.before_done")
         await self._finish(end)
 
-    async def _resume(self) -> Position:
-        routed = self.routed
-        progress = subjects.fanout(routed.list, routed.mail_id)
-        last = await self.broker.last("SEND", progress)
-        try:
-            if last is not None:
-                event = last.envelope().events[0]
-                assert isinstance(event, FanoutProgressed)
-                return await self._queue(Position.of(event, last.seq))
+    async def _resume(self) -> Position | None:
+        """Go on from what is stored; None where nothing is."""
+        last = await self.broker.last("SEND", subjects.fanout(self.list, self.mail_id))
+        if last is None:
             return await self._queued_whole()
+        (event,) = last.envelope().events
+        assert isinstance(event, FanoutProgressed)
+        try:
+            return await self._queue(Position.of(event, last.seq))
         except Conflict:
             raise Retry("another instance is queueing this mail", 0.5) from None
 
-    async def _queued_whole(self) -> Position:
+    async def _queued_whole(self) -> Position | None:
         """Where a mail of a single chunk stands, read from that chunk."""
-        first = subjects.send_any_lane(self.routed.list, self.routed.mail_id, "0")
+        first = subjects.send_any_lane(self.list, self.mail_id, "0")
         stored = await self.broker.last("SEND", first)
         if stored is None:
-            raise Retry("what was queued of this mail cannot be seen yet", 0.5)
-        event = stored.envelope().events[0]
+            return None
+        (event,) = stored.envelope().events
         assert isinstance(event, ChunkQueued)
         return Position(chunk=1, count=len(event.people))
 
@@ -173,14 +178,16 @@ class _Fanout:
             yield [owner for owner in owners if owner.person > after]
         else:
             seq = self.routed.as_of.membership
-            audience = self.distributor.roster.audience(self.routed.list, seq, after=after)
+            audience = self.distributor.roster.audience(
+                self.list, seq, after=after, patient=self.delivery.attempt < PATIENCE
+            )
             async with aclosing(audience) as pages:
                 async for page in pages:
                     yield page
 
     async def _store_single(self, recipients: Sequence[Recipient]) -> Position:
         """One plain publish: half the time of a batch, and small posts are most posts."""
-        (chunk,) = fanout.chunks(recipients, Position(), self.copy, end=True)
+        (chunk,) = fanout.chunks(self.mail_id, recipients, Position(), self.copy, end=True)
         message = self._chunk_message(chunk, "now")
         await self.broker.publish(
             message.subject,
@@ -195,10 +202,10 @@ class _Fanout:
         """One atomic batch: chunks, and the progress event that takes it on from `at`."""
         lane: Lane = "now" if isinstance(self.routed, OwnerMailRouted) else "bulk"
         after = at.after(recipients, fanout.chunk_size(self.copy))
-        queued = fanout.chunks(recipients, at, self.copy, end=end)
+        queued = fanout.chunks(self.mail_id, recipients, at, self.copy, end=end)
         progress = Message(
-            subjects.fanout(self.routed.list, self.routed.mail_id),
-            self._encode(fanout.progressed(after, self.copy)),
+            subjects.fanout(self.list, self.mail_id),
+            self._encode(fanout.progressed(self.mail_id, self.list, after)),
             expect=at.seq,
         )
         messages = [*(self._chunk_message(chunk, lane) for chunk in queued), progress]
@@ -219,8 +226,8 @@ class _Fanout:
 
     async def _finish(self, end: Position) -> None:
         done = FanoutDone(
-            mail_id=self.routed.mail_id,
-            list=self.routed.list,
+            mail_id=self.mail_id,
+            list=self.list,
             audience=end.count,
             chunks=end.chunk,
             as_of=self.routed.as_of,
@@ -233,5 +240,10 @@ class _Fanout:
 
     def _encode(self, event: Event) -> bytes:
         return codec.encode(
-            envelope([event], correlation=self.routed.mail_id, causation=self.cause, actor=ACTOR)
+            envelope(
+                [event],
+                correlation=self.delivery.envelope().correlation,
+                causation=self.delivery.envelope().id,
+                actor=ACTOR,
+            )
         )

@@ -51,15 +51,15 @@ def chunk_size(copy: Copy) -> int:
 
 
 def chunks(
-    recipients: Sequence[Recipient], start: Position, copy: Copy, *, end: bool
+    mail_id: str, recipients: Sequence[Recipient], start: Position, copy: Copy, *, end: bool
 ) -> Iterator[ChunkQueued]:
     """The chunks these recipients (in order of person) make from `start` on. With `end` the last
-    of them is marked as the last of the post."""
+    of them is marked as the last of the post. `mail_id` is what the post was decided under."""
     size = chunk_size(copy)
     for index in range(0, len(recipients), size):
         part = sorted(recipients[index : index + size], key=lambda recipient: recipient.domain)
         yield ChunkQueued(
-            mail_id=copy.raw.mail_id,
+            mail_id=mail_id,
             list=copy.list,
             chunk=str(start.chunk + index // size),
             first=start.count + index,
@@ -70,11 +70,11 @@ def chunks(
         )
 
 
-def progressed(position: Position, copy: Copy) -> FanoutProgressed:
+def progressed(mail_id: str, list_: str, position: Position) -> FanoutProgressed:
     """The event that lets another process go on from here."""
     return FanoutProgressed(
-        mail_id=copy.raw.mail_id,
-        list=copy.list,
+        mail_id=mail_id,
+        list=list_,
         chunk=position.chunk,
         count=position.count,
         person=position.person,

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
+import structlog
+
 from postroad.runtime.errors import Retry
 from projections import roster as tables
 from projections.roster import NOBODY, Key, Standing
@@ -17,6 +19,8 @@ from services.membership.mirror import Recipient, SmallList
 
 SMALL = 2_000  # people on a list that is kept in memory
 PAGE = 5_000  # rows taken from DuckDB at once
+
+log = structlog.get_logger()
 
 
 class Roster:
@@ -55,12 +59,13 @@ class Roster:
         return await standings(self._store, keys)
 
     async def audience(
-        self, list_: str, as_of: int, *, after: str = ""
+        self, list_: str, as_of: int, *, after: str = "", patient: bool = True
     ) -> AsyncGenerator[list[Recipient]]:
         """Pages of those who receive posts now and did at `as_of` (a sequence of MEMBERSHIP), in
         order of person, from the one after `after`.
 
-        Raises Retry where the address of one of them is not folded yet.
+        Raises Retry where the address of one of them is not folded yet; when not `patient`, such
+        a one is left out.
         """
         small = await self._small(list_)
         if small is not None and small.newest <= as_of and small.complete:
@@ -72,9 +77,11 @@ class Roster:
             async for rows in pages:
                 page: list[Recipient] = []
                 for person, known, address, domain in rows:
+                    if not known and patient:
+                        raise Retry("the roster has not folded every address yet", 0.2)
                     if not known:
-                        raise Retry("the roster has not folded every address yet", 0.1)
-                    if person != last and address is not None:  # a second address, or erased
+                        log.error("fanout.no_address", list=list_, person=person)
+                    elif person != last and address is not None:  # a second address, or erased
                         page.append(Recipient(person, address, domain))
                     last = person
                 yield page

@@ -1,0 +1,129 @@
+"""One person on one list: what commands decide, given what happened before."""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.testing import Decider
+from schemas.envelope import Event
+from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscribed
+from services.membership.decider import (
+    State,
+    decide_change,
+    decide_subscribe,
+    decide_unsubscribe,
+    evolve,
+    initial,
+)
+from services.membership.refused import Refused
+
+person = Decider(initial=initial, evolve=evolve)
+
+roles = st.sampled_from(["member", "owner", "moderator"])
+modes = st.sampled_from(["regular", "none"])
+statuses = st.sampled_from(["enabled", "by_user", "by_bounces", "by_moderator"])
+moderations = st.sampled_from(["", "defer", "accept", "hold", "reject", "discard"])
+commands = st.one_of(
+    st.builds(partial, st.just(decide_subscribe), role=roles, delivery_mode=modes, how=st.just("")),
+    st.builds(partial, st.just(decide_unsubscribe), role=roles, how=st.just("")),
+    st.builds(
+        partial,
+        st.just(decide_change),
+        delivery_mode=st.none() | modes,
+        delivery_status=st.none() | statuses,
+        moderation_action=st.none() | moderations,
+        how=st.just(""),
+    ),
+)
+stored = st.lists(
+    st.one_of(
+        st.builds(MemberSubscribed, role=roles, delivery_mode=modes, delivery_status=statuses),
+        st.builds(MemberUnsubscribed, role=roles),
+        st.builds(MemberChanged, delivery_mode=st.none() | modes, moderation_action=moderations),
+    )
+)
+
+
+def test_a_stranger_joins() -> None:
+    """Subscribing a stranger gives them the role, in the mode asked for."""
+    person.given().when(decide_subscribe, delivery_mode="none", how="import").then(
+        MemberSubscribed(delivery_mode="none", how="import")
+    )
+
+
+def test_a_member_stays_as_they_are() -> None:
+    """Subscribing a member again changes nothing, not even the mode."""
+    person.given(MemberSubscribed()).when(
+        decide_subscribe, delivery_mode="none", how="import"
+    ).then_nothing()
+
+
+def test_roles_are_held_side_by_side() -> None:
+    """A member becomes an owner besides; leaving as a member leaves the owner an owner."""
+    both = person.given(MemberSubscribed(), MemberSubscribed(role="owner"))
+    assert both.state.roles == {"member", "owner"}
+    both.when(decide_unsubscribe, how="mail").then(MemberUnsubscribed(how="mail"))
+    left = person.given(MemberSubscribed(), MemberSubscribed(role="owner"), MemberUnsubscribed())
+    assert left.state.roles == {"owner"}
+
+
+def test_only_members_have_a_delivery_mode() -> None:
+    """The mode of an owner's subscription is not kept: mail to owners is always delivered."""
+    person.given().when(decide_subscribe, role="owner", delivery_mode="none", how="").then(
+        MemberSubscribed(role="owner")
+    )
+
+
+def test_who_has_left_cannot_leave() -> None:
+    """Unsubscribing somebody who does not have the role changes nothing."""
+    person.given().when(decide_unsubscribe, how="mail").then_nothing()
+
+
+def test_coming_back_starts_afresh() -> None:
+    """Whoever leaves the last role leaves every option behind."""
+    back = person.given(
+        MemberSubscribed(delivery_mode="none"),
+        MemberChanged(delivery_status="by_bounces", moderation_action="hold"),
+        MemberUnsubscribed(),
+        MemberSubscribed(),
+    )
+    assert back.state == State(roles=frozenset({"member"}))
+
+
+def test_only_what_changes_is_stored() -> None:
+    """A change names only options that are not so already."""
+    person.given(MemberSubscribed(), MemberChanged(moderation_action="hold")).when(
+        decide_change, delivery_mode="none", moderation_action="hold", how="web"
+    ).then(MemberChanged(delivery_mode="none", how="web"))
+
+
+def test_a_stranger_has_no_options() -> None:
+    """Changing somebody who is not on the list is refused, with what to do."""
+    person.given().when(decide_change, delivery_mode="none", how="").then_refused(
+        Refused, "add it first"
+    )
+
+
+@given(stored, commands)
+def test_repeating_a_command_decides_nothing(
+    history: list[Event], command: partial[tuple[Event, ...]]
+) -> None:
+    """Whatever happened before, the same command a second time yields no events."""
+    before = reduce(evolve, history, initial)
+    try:
+        after = reduce(evolve, command(before), before)
+    except Refused:
+        return
+    assert command(after) == ()
+
+
+@given(stored)
+def test_who_holds_no_role_is_forgotten(history: list[Event]) -> None:
+    """Without a role there are no options either, whatever happened before."""
+    state = initial
+    for event in history:
+        state = evolve(state, event)
+        assert state.roles or state == initial

@@ -1,0 +1,162 @@
+"""A list: its slug for ever, its settings as typed, and its end."""
+
+from __future__ import annotations
+
+from functools import reduce
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.testing import Decider
+from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
+from services.membership import lists
+from services.membership.lists import (
+    State,
+    decide_close,
+    decide_configure,
+    decide_create,
+    evolve,
+    initial,
+    slugs,
+)
+from services.membership.refused import Refused
+
+ADDRESS = "team@lists.example.org"
+CREATED = ListCreated(
+    slug="team-lists-example-org", address=ADDRESS, settings=ListSettings(display_name="Team")
+)
+a_list = Decider(initial=initial, evolve=evolve)
+texts = st.text(max_size=20)
+
+
+def known(*created: ListCreated, closed: bool = False) -> dict[str, State]:
+    """These lists, open or closed."""
+    end = [ListClosed()] if closed else []
+    return {one.slug: reduce(lists.evolve, [one, *end], initial) for one in created}
+
+
+def test_a_list_is_named_after_its_address() -> None:
+    """The slug is the address with everything but letters and digits as hyphens, and the
+    display name, where none is given, the local part."""
+    assert decide_create({}, address=ADDRESS, typed={}) == CREATED
+
+
+def test_a_list_is_created_once() -> None:
+    """Creating a list that exists is refused by name."""
+    with pytest.raises(Refused, match=r"team@lists\.example\.org exists already"):
+        decide_create(known(CREATED), address=ADDRESS, typed={})
+
+
+def test_a_slug_is_never_used_again() -> None:
+    """A list created again after it was closed gets another slug: its history is another's."""
+    again = decide_create(known(CREATED, closed=True), address=ADDRESS, typed={})
+    assert again.slug == "team-lists-example-org-2"
+
+
+def test_two_addresses_never_share_a_slug() -> None:
+    """An address that would have the slug of another one gets the next free number."""
+    other = decide_create(known(CREATED), address="team.lists@example.org", typed={})
+    assert other.slug == "team-lists-example-org-2"
+
+
+def test_none_is_no_slug() -> None:
+    """`none` stands for "no list" in subjects, so no list ever has it."""
+    assert list(islice(slugs("none@\u00fc"), 2)) == ["none-2", "none-3"]
+
+
+@given(st.emails())
+def test_every_address_has_a_slug_fit_for_subjects(address: str) -> None:
+    """A slug is lower-case letters, digits and single hyphens, whatever the address."""
+    for slug in islice(slugs(address), 3):
+        assert slug.isascii()
+        assert slug.replace("-", "a").isalnum()
+        assert slug == slug.lower().strip("-")
+
+
+def test_a_change_keeps_old_and_new() -> None:
+    """Configuring stores, for each setting that changes, what it was and what it is."""
+    typed = {"default_nonmember_action": "reject", "description": "", "mode": "shared"}
+    a_list.given(CREATED).when(decide_configure, typed=typed).then(
+        ListConfigured(
+            changes={
+                "default_nonmember_action": ("hold", "reject"),
+                "personalize": ("individual", "none"),
+            }
+        )
+    )
+
+
+def test_changes_are_settings_from_then_on() -> None:
+    """Settings are what the last change of each says, also after a trip over the wire, where
+    tuples are lists; a setting of a newer release is passed over."""
+    changed = a_list.given(
+        CREATED,
+        ListConfigured(changes={"acceptable_aliases": ([], ["crew@example.org"])}),
+        ListConfigured(changes={"colour": ("", "green")}),
+    )
+    assert changed.state.settings.acceptable_aliases == ("crew@example.org",)
+    assert changed.state.settings.display_name == "Team"
+
+
+def test_a_closed_list_is_left_alone() -> None:
+    """A closed list takes no settings, and closing it again changes nothing."""
+    closed = a_list.given(CREATED, ListClosed())
+    closed.when(decide_configure, typed={"description": "x"}).then_refused(Refused, "is closed")
+    closed.when(decide_close).then_nothing()
+    assert not closed.state.open
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("default_nonmember_acton", "hold", "did you mean 'default_nonmember_action'"),
+        ("qqqq", "x", "there are acceptable_aliases, "),
+        ("default_member_action", "maybe", "must be one of defer, accept, hold, reject, discard"),
+        ("mode", "both", "must be one of personal, shared"),
+        ("description", "two\nlines", "one line without control characters"),
+        ("subject_prefix", "x" * 251, "at most 250 characters"),
+        ("acceptable_aliases", "crew@example.org nobody", "'nobody' is no mail address"),
+    ],
+)
+def test_a_wrong_setting_says_how_to_mend_it(name: str, text: str, words: str) -> None:
+    """A wrong name is answered with the nearest right one, a wrong value with what is allowed;
+    then nothing is changed."""
+    a_list.given(CREATED).when(
+        decide_configure, typed={"description": "x", name: text}
+    ).then_refused(Refused, words)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("subject_prefix", "", ""),
+        ("subject_prefix", "[T] ", "[T] "),
+        ("display_name", "Das Team \u00fc", "Das Team \u00fc"),
+        ("personalize", "none", "none"),
+        ("sub_address", "plus", "plus"),
+        (
+            "acceptable_aliases",
+            "Crew@Example.org, all@example.org",
+            ("crew@example.org", "all@example.org"),
+        ),
+        ("acceptable_aliases", "", ()),
+    ],
+)
+def test_settings_are_typed(name: str, text: str, value: object) -> None:
+    """What is typed becomes what the setting holds; an empty prefix means none."""
+    state = a_list.given(CREATED).state
+    changed = reduce(evolve, decide_configure(state, typed={name: text}), state)
+    assert getattr(changed.settings, name) == value
+
+
+@given(st.dictionaries(st.sampled_from([*ListSettings.__struct_fields__, "mode"]), texts))
+def test_configuring_again_changes_nothing(typed: dict[str, str]) -> None:
+    """Any settings are refused, or the same settings a second time yield no events."""
+    state = a_list.given(CREATED).state
+    try:
+        after = reduce(evolve, decide_configure(state, typed=typed), state)
+    except Refused:
+        return
+    assert decide_configure(after, typed=typed) == ()

@@ -1,0 +1,221 @@
+"""The roster as tables: what was stored is what stands there, now and at every earlier moment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projections import roster
+from projections.roster import Message
+from projections.store import Schema, Store
+from schemas.envelope import Envelope, Event
+from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscribed
+from schemas.people import PersonErased, PersonKnown
+from services.membership import decider
+from services.membership.feed import standings
+
+SCHEMA = Schema(version=roster.VERSION, tables=roster.TABLES, streams=roster.STREAMS)
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+roles = st.sampled_from(["member", "owner"])
+stored = st.one_of(
+    st.builds(MemberSubscribed, role=roles, delivery_mode=st.sampled_from(["regular", "none"])),
+    st.builds(MemberUnsubscribed, role=roles),
+    st.builds(MemberChanged, delivery_status=st.sampled_from([None, "enabled", "by_user"])),
+)
+subjects = st.sampled_from(["membership.team.a", "membership.team.b", "membership.crew.a"])
+histories = st.lists(st.tuples(subjects, stored), max_size=30)
+
+
+def messages(*said: tuple[str, Event], first: int = 1) -> list[Message]:
+    """What was said of whom, one message an hour from sequence `first` on."""
+    return [
+        (
+            subject,
+            first + number,
+            Envelope(id="", ts=NOON + timedelta(hours=number), correlation="", events=(event,)),
+        )
+        for number, (subject, event) in enumerate(said)
+    ]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty roster."""
+    opened = await Store.open(tmp_path / "roster.duckdb", SCHEMA)
+    yield opened
+    await opened.close()
+
+
+async def fold(store: Store, said: Sequence[Message]) -> None:
+    """Take in messages of MEMBERSHIP as one batch."""
+    after = store.checkpoints["MEMBERSHIP"]
+    current = await standings(store, roster.keys_of(said))
+    changes = roster.fold_membership(current, said)
+    upto = max((seq for _, seq, _ in said), default=after)
+    await store.apply(changes, stream="MEMBERSHIP", after=after, upto=upto)
+
+
+async def know(store: Store, *said: tuple[str, Event]) -> None:
+    """Take in messages of PEOPLE as one batch."""
+    after = store.checkpoints["PEOPLE"]
+    changes = roster.fold_people(messages(*said, first=after + 1))
+    await store.apply(changes, stream="PEOPLE", after=after, upto=after + len(said))
+
+
+def known(person: str, address: str) -> PersonKnown:
+    """Somebody at this address."""
+    return PersonKnown(person=person, address=address, display_name=person.upper())
+
+
+async def audience(store: Store, as_of: int, after: str = "") -> list[Any]:
+    """Who receives posts to the team."""
+    return await store.read(roster.AUDIENCE, {"list": "team", "as_of": as_of, "after": after})
+
+
+def open_rows(
+    current: dict[roster.Key, roster.Standing], said: Sequence[Message]
+) -> dict[roster.Key, roster.Standing]:
+    """The rows that stand after a batch, worked out from its changes as the tables would."""
+    ended, begun = roster.fold_membership(current, said)
+    gone = {(row[0], row[1]) for row in ended.rows}
+    rows = {key: standing for key, standing in current.items() if key not in gone}
+    new = {(r[0], r[1]): roster.standing_of(r[2:-1]) for r in begun.rows if r[-1] is None}
+    assert not rows.keys() & new.keys()  # a person has one open row
+    return rows | new
+
+
+@given(said=histories, cut=st.integers(0, 30))
+def test_the_roster_says_what_the_decider_says(said: list[tuple[str, Event]], cut: int) -> None:
+    """Folded in one batch or in two, the rows that stand now are the states the decider has."""
+    everything = messages(*said)
+    found = open_rows(open_rows({}, everything[:cut]), everything[cut:])
+    assert found == open_rows({}, everything)
+    for subject in {subject for subject, _ in said}:
+        events = [event for whom, event in said if whom == subject]
+        state = reduce(decider.evolve, events, decider.initial)
+        _, list_, person = subject.split(".")
+        standing = found.get((list_, person), roster.NOBODY)
+        assert standing.roles == state.roles
+        assert (standing.delivery_mode, standing.delivery_status) == (
+            state.delivery_mode,
+            state.delivery_status,
+        )
+        assert standing.receives == state.receives
+
+
+@given(histories)
+def test_changes_of_one_batch_end_where_the_next_begin(said: list[tuple[str, Event]]) -> None:
+    """The rows of one person follow one another without gap or overlap, and only the last is
+    open."""
+    _, opened = roster.fold_membership({}, messages(*said))
+    spans: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
+    for row in opened.rows:
+        spans.setdefault((row[0], row[1]), []).append((row[-2], row[-1]))
+    for span in spans.values():
+        ordered = sorted(span, key=lambda one: one[0])
+        for (start, end), (begin, _) in pairwise(ordered):
+            assert end is not None
+            assert start < end <= begin
+
+
+async def test_an_earlier_moment_can_be_asked_for(store: Store) -> None:
+    """A post goes to whoever received posts when it was routed and still does; who left since,
+    or joined since, is not among them."""
+    await know(
+        store,
+        ("people.k1", known("a", "a@x.org")),
+        ("people.k2", known("b", "b@x.org")),
+        ("people.k3", known("c", "c@x.org")),
+    )
+    await fold(
+        store,
+        messages(
+            ("membership.team.a", MemberSubscribed()),
+            ("membership.team.b", MemberSubscribed()),
+            ("membership.team.b", MemberUnsubscribed()),
+            ("membership.team.c", MemberSubscribed()),
+            ("membership.team.a", MemberChanged(moderation_action="hold")),
+        ),
+    )
+    assert [row[0] for row in await audience(store, as_of=2)] == ["a"]
+    assert [row[0] for row in await audience(store, as_of=5)] == ["a", "c"]
+    assert [row[0] for row in await audience(store, as_of=5, after="a")] == ["c"]
+
+
+async def test_who_was_away_then_gets_nothing_now(store: Store) -> None:
+    """Somebody enabled again after a post was routed did not receive posts then."""
+    await know(store, ("people.k1", known("a", "a@x.org")))
+    await fold(
+        store,
+        messages(
+            ("membership.team.a", MemberSubscribed()),
+            ("membership.team.a", MemberChanged(delivery_status="by_user")),
+            ("membership.team.a", MemberChanged(delivery_status="enabled")),
+        ),
+    )
+    assert [len(await audience(store, as_of=seq)) for seq in (1, 2, 3)] == [1, 0, 1]
+
+
+async def test_options_survive_and_the_first_day_is_kept(store: Store) -> None:
+    """`since` is when somebody came onto the list, whatever changed later."""
+    await know(store, ("people.k1", known("a", "a@x.org")))
+    await fold(store, messages(("membership.team.a", MemberSubscribed())))
+    changed = MemberChanged(delivery_mode="none", moderation_action="accept")
+    await fold(store, messages(("membership.team.a", changed), first=2))
+    page = {"list": "team", "role": "member", "after": "", "limit": 10}
+    ((address, name, *row),) = await store.read(roster.PAGE, page)
+    found = roster.standing_of(row)
+    assert (address, name) == ("a@x.org", "A")
+    assert (found.delivery_mode, found.moderation) == ("none", "accept")
+    assert found.since == NOON.replace(tzinfo=None)
+
+
+async def test_a_page_holds_one_role_in_order_of_address(store: Store) -> None:
+    """`member ls` shows who has the role asked for, a page at a time."""
+    await know(store, *((f"people.{n}", known(n, f"{n}@x.org")) for n in ("c", "a", "b", "o")))
+    said = [(f"membership.team.{n}", MemberSubscribed()) for n in ("a", "b", "c")]
+    owner = ("membership.team.o", MemberSubscribed(role="owner"))
+    await fold(store, messages(*said, owner))
+    page = {"list": "team", "role": "member", "after": "a@x.org", "limit": 1}
+    assert [row[0] for row in await store.read(roster.PAGE, page)] == ["b@x.org"]
+    owners = {"list": "team", "role": "owner", "after": "", "limit": 9}
+    assert [row[0] for row in await store.read(roster.PAGE, owners)] == ["o@x.org"]
+    assert await store.read(roster.COUNTS, {"lists": ["team"]}) == [("team", 3, 1, 0)]
+
+
+async def test_an_erased_address_is_gone_from_the_tables(store: Store) -> None:
+    """Erasing leaves the row, so that readers know it was somebody, and nothing personal in it."""
+    await know(store, ("people.k1", known("a", "a@x.org")))
+    await know(store, ("people.k1", PersonErased(person="a")))
+    assert await store.read("select person, address, name, domain from people") == [
+        ("a", None, "", "")
+    ]
+    assert await store.read(roster.PERSON, {"key": "k1"}) == []
+
+
+async def test_the_newest_address_of_a_person_comes_first(store: Store) -> None:
+    """Of somebody's addresses the one recorded last is where mail goes; another name for the
+    same address replaces the old one."""
+    await know(
+        store, ("people.k1", known("a", "old@x.org")), ("people.k2", known("a", "new@y.org"))
+    )
+    await know(store, ("people.k2", known("a", "New@y.org")))
+    await fold(store, messages(("membership.team.a", MemberSubscribed())))
+    rows = await audience(store, as_of=1)
+    assert [(row[2], row[3]) for row in rows] == [("New@y.org", "y.org"), ("old@x.org", "x.org")]
+
+
+def test_unknown_events_change_nothing() -> None:
+    """An event that is not about membership leaves every row as it was."""
+    said = messages(("membership.team.a", known("a", "a@x.org")))
+    assert [change.rows for change in roster.fold_membership({}, said)] == [[], []]
+    assert reduce(roster.after, [known("a", "")], roster.NOBODY) == roster.NOBODY
