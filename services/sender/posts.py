@@ -21,6 +21,7 @@ class Posts:
         self._broker = broker
         self._tokens = tokens
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self._octets = 0  # of all that is kept
         self._making: dict[str, asyncio.Task[Prepared]] = {}
 
     async def get(self, chunk: ChunkQueued) -> Prepared:
@@ -35,9 +36,11 @@ class Posts:
             task = self._making[key] = asyncio.create_task(self._make(chunk))
             task.add_done_callback(lambda _: self._making.pop(key, None))
         post = await asyncio.shield(task)
-        self._kept[key] = post
-        while len(self._kept) > 1 and sum(kept.size for kept in self._kept.values()) > CACHE_BYTES:
-            self._kept.popitem(last=False)
+        if key not in self._kept:  # nor kept by another chunk that waited for the same task
+            self._kept[key] = post
+            self._octets += post.size
+        while len(self._kept) > 1 and self._octets > CACHE_BYTES:
+            self._octets -= self._kept.popitem(last=False)[1].size
         return post
 
     async def _make(self, chunk: ChunkQueued) -> Prepared:
