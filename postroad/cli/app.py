@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli import config, frame, lists, member, post, run, status, trace
+from postroad.cli import config, demo, frame, lists, member, post, run, status, trace
 
 app = typer.Typer(
     name="postroad",
@@ -45,6 +45,7 @@ def root(
 
 
 for noun in (
+    demo.demo,
     run.run,
     status.status,
     lists.lists,
