@@ -30,7 +30,12 @@ class Sandbox:
     """A running sandbox. `smtp_port` and `imap_port` are TCP ports on `host`."""
 
     def __init__(
-        self, accounts: Mapping[str, str], addresses: Mapping[str, str], host: str, trace: bool
+        self,
+        accounts: Mapping[str, str],
+        addresses: Mapping[str, str],
+        *,
+        host: str,
+        trace: bool,
     ) -> None:
         self._mailboxes = Mailboxes(accounts)
         self._accounts = {name.lower(): name for name in accounts}
@@ -63,7 +68,7 @@ class Sandbox:
         off, mail is stored as it came, as by a provider that hides the envelope.
         Raises ValueError when an address leads to no account, OSError when a port is taken.
         """
-        sandbox = cls(accounts, addresses or {}, host, trace)
+        sandbox = cls(accounts, addresses or {}, host=host, trace=trace)
         exchanger = smtp.Exchanger(
             lambda address: sandbox.account_of(address) is not None, sandbox._deliver
         )

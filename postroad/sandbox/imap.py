@@ -118,11 +118,11 @@ class _Folder(MailboxData):
     async def append(self, append_msg: AppendMessage, *, recent: bool = False) -> Message:
         try:
             message = await super().append(append_msg, recent=recent)
-        except Exception:  # the standard library's header parser raises on hostile mail
+        except Exception:  # noqa: BLE001  hostile mail breaks the MIME parser in many ways
             message = await super().append(replace(append_msg, literal=b""), recent=recent)
-        if message._content is not None:
-            # pymap 0.36 loses the last octet of mail that has no empty line.
-            message._content._raw = memoryview(append_msg.literal)
+        # pymap 0.36 loses the last octet of mail that has no empty line.
+        if (content := message._content) is not None:  # noqa: SLF001
+            content._raw = memoryview(append_msg.literal)  # noqa: SLF001
         return message
 
     async def update_selected(

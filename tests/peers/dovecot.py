@@ -202,7 +202,7 @@ class Dovecot:
         """Restart with the user's INBOX renumbered from 1 under a greater UIDVALIDITY, as after
         the loss of the server's index files."""
         before = await asyncio.to_thread(self.uidvalidity, user)
-        async with self.stopped():
+        async with self.stopped(at_once=True):
             maildir = self.maildir(user)
             for place in maildir.glob("dovecot*"):
                 place.unlink()
@@ -214,6 +214,8 @@ class Dovecot:
         """Down within the context, up again after it; `at_once` as by kill -9."""
         await (self.daemon.kill() if at_once else self.daemon.stop())
         yield
+        for lock in self.place.glob("state/*.lock"):
+            lock.unlink()  # left by a kill; Dovecot would wait ten seconds for each
         await self.daemon.start()
 
 

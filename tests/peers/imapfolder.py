@@ -12,7 +12,7 @@ ITEM = re.compile(r"(BODY(?:\.PEEK)?)\[([^\]]*)\](?:<(\d+)\.(\d+)>)?|[\w.]+", re
 
 @dataclass
 class Mail:
-    """One stored mail; `flags` such as r"\\Seen", `date` the INTERNALDATE."""
+    r"""One stored mail; `flags` such as r"\Seen", `date` the INTERNALDATE."""
 
     uid: int
     data: bytes
@@ -75,7 +75,7 @@ FLAG_KEYS = {
 
 
 def fetched(mail: Mail, items: str) -> bytes:
-    """The items of a FETCH answer; BODY[] without PEEK sets \\Seen. Raises KeyError for an
+    r"""The items of a FETCH answer; BODY[] without PEEK sets \Seen. Raises KeyError for an
     item or a section that is not known."""
     return b" ".join(_item(mail, item) for item in ITEM.finditer(items))
 

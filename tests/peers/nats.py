@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers.process import Daemon, directory, free_port
+from tests.peers.process import Daemon, directory, free_port, program
 
 CONFIGURATION = """
 host: 127.0.0.1
@@ -53,7 +53,11 @@ class NatsServer:
             config.write_text(
                 CONFIGURATION.format(port=port, monitor_port=monitor_port, store=place / "store")
             )
-            binary = Path(sys.executable).with_name("nats-server")
-            argv = (str(binary), "-c", str(config))
+            argv = (_binary(), "-c", str(config))
             async with Daemon(argv, [monitor_port, port], place / "log") as daemon:
                 yield cls(port, monitor_port, daemon)
+
+
+def _binary() -> str:
+    beside = Path(sys.executable).with_name("nats-server")
+    return str(beside) if beside.exists() else program("nats-server", "nats-server")

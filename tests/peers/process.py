@@ -11,9 +11,10 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -70,6 +71,25 @@ def _die_with_parent() -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+async def until(
+    holds: Callable[[], Awaitable[bool]], seconds: float = 30.0, every: float = 0.01
+) -> None:
+    """Wait for a state of another process that nothing announces, looking `every` so many
+    seconds. Raises TimeoutError after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110  there is no event to wait for
+            await asyncio.sleep(every)
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 @dataclass
 class Daemon:
     """A server in the foreground, in a session of its own; ready when it takes connections on
@@ -105,25 +125,19 @@ class Daemon:
                 extra_groups=[] if user else None,
             )
         try:
-            async with asyncio.timeout(READY_SECONDS):
-                for port in self.ports:
-                    await self._answers(port)
+            await until(self._ready, READY_SECONDS)
         except TimeoutError:
             await self.kill()
             raise RuntimeError(f"{self.argv[0]} is not ready: {self.words()}") from None
 
-    async def _answers(self, port: int) -> None:
+    async def _ready(self) -> bool:
         assert self.process is not None
-        while True:
-            if self.process.returncode is not None:
-                raise RuntimeError(f"{self.argv[0]} did not start: {self.words()}")
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.01)  # a listening socket cannot be awaited
-            else:
-                writer.close()
-                return
+        if self.process.returncode is not None:
+            raise RuntimeError(f"{self.argv[0]} did not start: {self.words()}")
+        return all([await _listens(port) for port in self.ports])
+
+    async def _gone(self) -> bool:
+        return not any([await _listens(port) for port in self.ports])
 
     async def stop(self) -> None:
         """SIGTERM and wait; SIGKILL for the whole session when that does not help."""
@@ -143,14 +157,15 @@ class Daemon:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         await self.process.wait()
+        await until(self._gone, STOP_SECONDS)  # a child may hold a socket a moment longer
 
     def words(self) -> str:
         """The end of the log."""
         return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else ""
 
-    async def __aenter__(self) -> Daemon:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.stop()
+        await self.kill()  # nothing of it is kept, and Dovecot takes a second to leave

@@ -55,6 +55,17 @@ def violations(*files: Path) -> list[Violation]:
     return [Violation(**told) for told in _lines(files) if "violation" in told]
 
 
+def copies(file: Path, start: int = 0) -> tuple[int, int]:
+    """How many copies (recipients of transactions) stand in a record file from the octet
+    `start` on, and the octet to look from next time: to follow a file that grows."""
+    with file.open("rb") as lines:
+        lines.seek(start)
+        whole = lines.read()
+    whole = whole[: whole.rfind(b"\n") + 1]
+    told = map(json.loads, whole.splitlines())
+    return sum(len(line.get("recipients", ())) for line in told), start + len(whole)
+
+
 def _lines(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
         with file.open("rb") as lines:

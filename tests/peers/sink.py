@@ -11,7 +11,6 @@ of tests.peers.records. TLS is "none", "starttls" (offered, not required) or "im
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from tests.peers import records
 from tests.peers.certificate import Certificate, self_signed
-from tests.peers.process import Daemon, directory, free_port
+from tests.peers.process import Daemon, directory, free_port, until
 from tests.peers.records import Record, Violation
 from tests.peers.sinkscript import Rule, Script
 
@@ -81,13 +80,17 @@ class Sink:
     async def wait_for(self, deliveries: int, seconds: float = 30.0) -> list[Record]:
         """Wait until `deliveries` copies (recipients of transactions) have been accepted and
         return all records. Raises TimeoutError saying how many there were."""
-        found: list[Record] = []
+        came = place = 0
+
+        async def enough() -> bool:
+            nonlocal came, place
+            more, place = records.copies(self.file, place)
+            came += more
+            return came >= deliveries
+
         try:
-            async with asyncio.timeout(seconds):
-                while sum(len(record.recipients) for record in found) < deliveries:
-                    await asyncio.sleep(0.02)  # another process writes the file
-                    found = self.records()
+            await until(enough, seconds, every=0.02)
         except TimeoutError:
-            got = sum(len(record.recipients) for record in found)
-            raise TimeoutError(f"{got} of {deliveries} copies in {seconds:.0f} s") from None
-        return found
+            told = f"{came} of {deliveries} copies in {seconds:.0f} s"
+            raise TimeoutError(told) from None
+        return self.records()

@@ -73,8 +73,9 @@ async def idle(sandbox: Sandbox, account: str) -> aioimaplib.IMAP4:
         b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n"
         + b"long" * 50_000
         + b"\r\n",
+        b"Content-Type: message/rfc822\r\n\r\n" * 1000 + b"deep\r\n",
     ],
-    ids=["plain", "no-body", "no-empty-line", "empty", "dots", "8bit", "long-line"],
+    ids=["plain", "no-body", "no-empty-line", "empty", "dots", "8bit", "long-line", "nested"],
 )
 async def test_stored_mail_is_the_sent_mail_below_the_trace_fields(
     sandbox: Sandbox, message: bytes
