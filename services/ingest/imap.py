@@ -115,7 +115,8 @@ class Mailbox:
         try:
             await self._run(self._imap.wait("AUTH|NONAUTH"), CONNECT_SECONDS)
         except MailboxError as error:
-            what = f"{self.source.host}:{self.source.port} does not greet as an IMAP server"
+            where = f"{self.source.host}:{self.source.port}"
+            what = f"{where} does not greet as an IMAP server ({error.what})"
             raise self._error(what, "check port and tls") from error
 
     async def _login(self) -> None:

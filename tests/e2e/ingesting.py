@@ -132,6 +132,7 @@ async def ingesting(home: Path, **settings: str) -> AsyncIterator[Ingest]:
         (home / "site").mkdir()
         async with System.start(home / "site", source, services=()) as road:
             yield Ingest(road, dovecot)
+        await dovecot.daemon.kill()  # it takes a second to end by itself
 
 
 def fact(context: Context) -> Fact:
