@@ -286,6 +286,7 @@ async def world(
     services: Sequence[str] = ROAD,
     source: Mapping[str, str] = {},
     relay: Mapping[str, str] = {},
+    telemetry: str = "",
 ) -> AsyncIterator[World]:
     """Dovecot in, the sink out, the road between them; `source` and `relay` are extra settings."""
     async with (
@@ -297,6 +298,8 @@ async def world(
         password.chmod(0o600)
         settings = imap_source(dovecot.port, MAILBOX, password, **source)
         settings += smtp_relay(sink.port, **relay)
+        if telemetry:
+            settings += f'[telemetry]\notlp_endpoint = "{telemetry}"\n'
         async with System.start(home, settings, services=services) as road:
             yield World(road, dovecot, sink)
 
