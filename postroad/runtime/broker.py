@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from postroad.runtime import pull, telemetry
+from postroad.runtime.apierror import CONFLICTS, PASSING, Ack, ApiError, Refusal, decode_ack
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import BrokerUnavailable, Conflict, PostroadError, Retry
 from postroad.runtime.stored import Stored
@@ -27,8 +28,6 @@ from schemas import subjects
 
 EXPECT = "Nats-Expected-Last-Subject-Sequence"
 EXPECT_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
-CONFLICTS = (10071, 10164)  # the second: another write to the subject is in flight (R3)
-PASSING = (10176,)  # an atomic batch that was abandoned, by us or a restarted server
 BATCH_LIMIT = 1000  # messages in one atomic batch; the server refuses more (10199)
 REPLY_SECONDS = 5.0  # for one answer; then ask again with the same id
 PATIENCE_SECONDS = 15.0  # for a publish to succeed across elections and restarts
@@ -48,28 +47,7 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class _ApiError(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Ack(msgspec.Struct):
-    seq: int = 0
-    error: _ApiError | None = None
-
-
-_ack = msgspec.json.Decoder(_Ack)
 _json = msgspec.json.Encoder().encode
-
-
-class ApiError(PostroadError):
-    """The broker refused a JetStream call."""
-
-    def __init__(self, subject: str, error: _ApiError) -> None:
-        super().__init__(f"the broker refused {subject}: {error.description} ({error.err_code})")
-        self.err_code = error.err_code
-        self.code = error.code
 
 
 class Broker:
@@ -121,7 +99,7 @@ class Broker:
                 )
                 # opens the reply subscription before two requests can race for it
                 await nc.request("$JS.API.INFO", timeout=REPLY_SECONDS)
-        except (NatsError, OSError, TimeoutError) as error:
+        except (NatsError, OSError) as error:
             broker.closing = True
             with contextlib.suppress(Exception):
                 await nc.close()
@@ -165,9 +143,9 @@ class Broker:
         if expect is None:
             head["Nats-Msg-Id"] = new_id()
 
-        async def store() -> _Ack:
+        async def store() -> Ack:
             reply = await self.nc.request(subject, data, timeout=REPLY_SECONDS, headers=head)
-            return _ack.decode(reply.data)
+            return decode_ack(reply.data)
 
         return await self._stored(store, subject, data, timeout)
 
@@ -193,7 +171,7 @@ class Broker:
         )
 
     async def _stored(
-        self, store: Callable[[], Awaitable[_Ack]], subject: str, data: bytes, patience: float
+        self, store: Callable[[], Awaitable[Ack]], subject: str, data: bytes, patience: float
     ) -> int:
         """Try to store until it is known to be so; `subject` and `data` are of the last message,
         by which an earlier try that was stored, but not answered, is recognised."""
@@ -204,7 +182,7 @@ class Broker:
             tries += 1
             try:
                 ack = await store()
-            except (NatsError, OSError, TimeoutError) as error:
+            except (NatsError, OSError) as error:
                 problem = type(error).__name__
             else:
                 if ack.error is None:
@@ -223,7 +201,7 @@ class Broker:
                 raise BrokerUnavailable(f"the broker did not store a message in time: {problem}")
             await asyncio.sleep(min(0.05 * 2**tries, 1.0))
 
-    async def _try_batch(self, messages: Sequence[Message], trace: Mapping[str, str]) -> _Ack:
+    async def _try_batch(self, messages: Sequence[Message], trace: Mapping[str, str]) -> Ack:
         batch = new_id()
         for number, message in enumerate(messages, 1):
             head = _headers(trace, message.headers, message.expect, message.expect_filter)
@@ -238,7 +216,7 @@ class Broker:
                 message.subject, message.data, timeout=REPLY_SECONDS, headers=head
             )
             if reply.data:
-                ack = _ack.decode(reply.data)
+                ack = decode_ack(reply.data)
                 if ack.error or number == len(messages):
                     return ack
         raise BrokerUnavailable("an atomic batch ended without an answer")
@@ -265,7 +243,7 @@ class Broker:
         while True:
             try:
                 return await self.nc.request(subject, data, timeout=REPLY_SECONDS)
-            except (NatsError, OSError, TimeoutError) as error:
+            except (NatsError, OSError) as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise BrokerUnavailable(f"no answer from {subject}") from error
                 await asyncio.sleep(0.1)
@@ -311,7 +289,7 @@ class Broker:
         while True:
             try:
                 return await self._try_page(stream, ask)
-            except (NatsError, OSError, TimeoutError) as error:
+            except (NatsError, OSError) as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise BrokerUnavailable(f"stream {stream} could not be read") from error
                 await asyncio.sleep(0.1)
@@ -351,7 +329,7 @@ class Broker:
             reply = await self.nc.request(
                 subject, data, timeout=timeout, headers=telemetry.inject()
             )
-        except (NatsError, OSError, TimeoutError) as error:
+        except (NatsError, OSError) as error:
             raise Retry(f"nobody answers {subject}: {type(error).__name__}", 1.0) from error
         return reply.data
 
@@ -361,7 +339,7 @@ class Broker:
         reply = await self._ask(f"$JS.API.{subject}", b"" if body is None else _json(body))
         answer = msgspec.json.decode(reply.data)
         if error := answer.get("error"):
-            raise ApiError(subject, msgspec.convert(error, _ApiError))
+            raise ApiError(subject, msgspec.convert(error, Refusal))
         return answer
 
     async def erase(self, stream: str, seq: int) -> None:

@@ -71,7 +71,7 @@ class EmbeddedBroker:
         log = (self.home / "nats.log").open("ab")
         with log:
             self.process = await asyncio.create_subprocess_exec(
-                _binary(),
+                nats_binary(),
                 "-c",
                 str(self.home / "nats.conf"),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -188,7 +188,8 @@ def _free(port: int) -> bool:
     return True
 
 
-def _binary() -> str:
+def nats_binary() -> str:
+    """The nats-server beside our Python, else on the PATH. Raises PostroadError."""
     beside = Path(sys.executable).with_name("nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:

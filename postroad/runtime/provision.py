@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from postroad.runtime.broker import ApiError, Broker
+from postroad.runtime.apierror import ApiError
+from postroad.runtime.broker import Broker
 from postroad.runtime.errors import SettingsError
 from schemas import subjects
 from schemas.subjects import Durable, Stream

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from postroad.runtime.broker import ApiError, Broker
+from postroad.runtime.apierror import ApiError
+from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import is_running
 from postroad.runtime.errors import PostroadError, Retry

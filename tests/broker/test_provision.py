@@ -10,12 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from postroad.runtime import embedded as module
 from postroad.runtime.broker import Broker
-from postroad.runtime.embedded import EmbeddedBroker, access, embedded, is_running
+from postroad.runtime.embedded import (
+    EmbeddedBroker,
+    access,
+    embedded,
+    is_running,
+    nats_binary,
+)
 from postroad.runtime.errors import PostroadError, SettingsError
 from postroad.runtime.provision import check_safety, check_version, provision
 from schemas import subjects
+from tests.peers.process import free_port
 
 
 async def test_provisioning_keeps_what_an_operator_changed(broker: Broker) -> None:
@@ -62,7 +68,7 @@ def test_safe_servers_are_accepted(version: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _external(home: Path, jetstream: str, *, monitor: bool) -> AsyncIterator[tuple[str, str]]:
-    port, http = module._any_port(), module._any_port()
+    port, http = free_port(), free_port()
     conf = home / "nats.conf"
     conf.write_text(
         f"host: 127.0.0.1\nport: {port}\n"
@@ -70,7 +76,7 @@ async def _external(home: Path, jetstream: str, *, monitor: bool) -> AsyncIterat
         + f'jetstream {{ store_dir: "{home}/js" {jetstream} }}\n'
     )
     process = await asyncio.create_subprocess_exec(
-        module._binary(), "-c", str(conf), "-l", str(home / "log")
+        nats_binary(), "-c", str(conf), "-l", str(home / "log")
     )
     try:
         yield f"nats://127.0.0.1:{port}", f"http://127.0.0.1:{http}"
@@ -132,7 +138,7 @@ async def test_one_broker_per_state_dir(server: EmbeddedBroker, tmp_path: Path) 
 
 async def test_nobody_there_is_told_without_the_password() -> None:
     """An unreachable broker is named by host and port only."""
-    url = f"nats://me:hush@127.0.0.1:{module._any_port()}"
+    url = f"nats://me:hush@127.0.0.1:{free_port()}"
     with pytest.raises(PostroadError) as error:
         await Broker.connect(url, name="x", wait=0.1)
     assert "hush" not in str(error.value)

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from postroad.runtime.broker import ApiError, Broker, Message
+from postroad.runtime.apierror import ApiError
+from postroad.runtime.broker import Broker, Message
 from postroad.runtime.embedded import EmbeddedBroker
 from postroad.runtime.errors import Conflict
 from schemas import subjects

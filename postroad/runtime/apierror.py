@@ -1,0 +1,37 @@
+"""What the broker answers to a publish or an API call, and how it says no."""
+
+from __future__ import annotations
+
+import msgspec
+
+from postroad.runtime.errors import PostroadError
+
+CONFLICTS = (10071, 10164)  # the second: another write to the subject is in flight (R3)
+PASSING = (10176,)  # an atomic batch that was abandoned, by us or a restarted server
+
+
+class Refusal(msgspec.Struct):
+    """`error` of an answer (server/errors.json): `err_code` is the precise one."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Ack(msgspec.Struct):
+    """The answer to a publish."""
+
+    seq: int = 0
+    error: Refusal | None = None
+
+
+decode_ack = msgspec.json.Decoder(Ack).decode
+
+
+class ApiError(PostroadError):
+    """The broker refused a JetStream call."""
+
+    def __init__(self, subject: str, error: Refusal) -> None:
+        super().__init__(f"the broker refused {subject}: {error.description} ({error.err_code})")
+        self.err_code = error.err_code
+        self.code = error.code
