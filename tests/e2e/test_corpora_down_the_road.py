@@ -64,7 +64,9 @@ async def test_every_mail_comes_to_an_end_with_a_reason(tmp_path: Path, corpora:
             if isinstance(e, MailReceived)
         ]
         assert len(received) == len(files)
-        posts, stopped, others = [], [], []
+        posts: list[PostRouted] = []
+        stopped: list[MailStopped] = []
+        others: list[MailUnrouted] = []
         for event in await _events(here, "ROUTED", "mail.routed.>"):
             match event:
                 case PostRouted():
@@ -79,7 +81,8 @@ async def test_every_mail_comes_to_an_end_with_a_reason(tmp_path: Path, corpora:
             e for e in await _events(here, "DEADLETTER", "deadletter.>") if isinstance(e, Parked)
         ]
         assert [letter for letter in letters if letter.family == "bug"] == []
-        decided = {e.mail_id for e in (*posts, *stopped, *others)}
+        decided = {e.mail_id for e in posts} | {e.mail_id for e in stopped}
+        decided |= {e.mail_id for e in others}
         assert decided | {e.mail_id for e in received if e.mail_id not in decided} == {
             e.mail_id for e in received
         }

@@ -106,7 +106,8 @@ def test_every_recipient_has_exactly_one_outcome_whatever_breaks(
     size: int, widths: list[int], data: st.DataObject
 ) -> None:
     """Windows of any width, cut at any place, cover the chunk once and without a gap."""
-    queued, covered, seq = chunk(size), [], 0
+    queued, seq = chunk(size), 0
+    covered: list[int] = []
     last: WindowRecorded | None = None
     for width in [*widths, *[size] * size]:
         at = ledger.position(last, seq)

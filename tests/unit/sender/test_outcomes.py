@@ -16,7 +16,7 @@ def judge(*replies: Reply | None, lost: int | None = None, **options: bool) -> o
     """Judge one-recipient transactions from index 10 on; `lost` is the one in doubt."""
     results = [Result([reply], lost=number == lost) for number, reply in enumerate(replies)]
     settings = {"doubtful": False, "giving_up": False, **options}
-    return outcomes.judge(results, 10, ms=1, **settings)  # type: ignore[arg-type]
+    return outcomes.judge(results, 10, ms=1, **settings)
 
 
 def test_all_accepted() -> None:
