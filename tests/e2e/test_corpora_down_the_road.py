@@ -83,9 +83,7 @@ async def test_every_mail_comes_to_an_end_with_a_reason(tmp_path: Path, corpora:
         assert [letter for letter in letters if letter.family == "bug"] == []
         decided = {e.mail_id for e in posts} | {e.mail_id for e in stopped}
         decided |= {e.mail_id for e in others}
-        assert decided | {e.mail_id for e in received if e.mail_id not in decided} == {
-            e.mail_id for e in received
-        }
+        assert decided <= {e.mail_id for e in received}
         assert len(decided) + len(letters) == len(files)
 
         records = here.sink.records()
