@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator
 
 from postroad.runtime import logs
@@ -94,5 +93,4 @@ async def _ready(context: Context, service: asyncio.Future[None]) -> None:
 
 def quiet() -> None:
     """A command speaks for itself: only what goes wrong is logged, unless asked for."""
-    os.environ.setdefault("POSTROAD_LOG", "error")
-    logs.configure(COMMAND)
+    logs.configure(COMMAND, "error")

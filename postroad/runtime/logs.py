@@ -12,9 +12,9 @@ import sys
 import structlog
 
 
-def configure(service: str) -> None:
-    """Set up logging for this process. POSTROAD_LOG is the least level: debug, info, warning."""
-    level = getattr(logging, os.environ.get("POSTROAD_LOG", "info").upper(), logging.INFO)
+def configure(service: str, least: str = "info") -> None:
+    """Set up logging for this process. POSTROAD_LOG overrides the least level: debug, info, ..."""
+    level = getattr(logging, os.environ.get("POSTROAD_LOG", least).upper(), logging.INFO)
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()

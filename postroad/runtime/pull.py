@@ -115,7 +115,9 @@ class Pull:
                 return batch
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), HEARTBEAT)
+                # not wait_for: Python 3.11's swallows a cancellation that meets the event
+                async with asyncio.timeout(HEARTBEAT):
+                    await self._wake.wait()
         return []
 
     async def _revive(self) -> None:

@@ -43,7 +43,8 @@ async def rollcall(
         await broker.nc.publish(STATUS_SUBJECT, b"", reply=inbox)
         if missing:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(complete.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await complete.wait()
         if not missing:
             await asyncio.sleep(min(MORE_SECONDS, seconds))
     finally:

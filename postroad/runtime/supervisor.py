@@ -106,7 +106,8 @@ class Child:
             delay = self.restarts.died()
             self._report(ok=False, detail=f"{ended}; starts again in {delay:g} s", last_exit=ended)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
 
     async def _run(self) -> str:
         """Run the process to its end; says how it ended."""
@@ -130,13 +131,13 @@ class Child:
         if self.restarts.count == 0:
             self._report(ok=True, detail="starting")
         try:
-            code = await asyncio.wait_for(self.process.wait(), SETTLED_SECONDS)
+            async with asyncio.timeout(SETTLED_SECONDS):
+                await self.process.wait()
         except TimeoutError:
             self.restarts.settled()
             if self.ready.is_set():
                 self._report(ok=True, detail="ready")
-            code = await self.process.wait()
-        return how_it_ended(code)
+        return how_it_ended(await self.process.wait())
 
     def _report(self, *, ok: bool, detail: str, **facts: str) -> None:
         self.health.report(
@@ -223,11 +224,11 @@ async def keep_broker(server: EmbeddedBroker, health: Health) -> None:
     while True:
         assert server.process is not None
         try:
-            code = await asyncio.wait_for(server.process.wait(), SETTLED_SECONDS)
+            async with asyncio.timeout(SETTLED_SECONDS):
+                await server.process.wait()
         except TimeoutError:
             restarts.settled()
-            code = await server.process.wait()
-        ended = how_it_ended(code)
+        ended = how_it_ended(await server.process.wait())
         while True:
             delay = restarts.died()
             report(ok=False, detail=f"{ended}; starts again in {delay:g} s")

@@ -1,0 +1,83 @@
+"""Commands where no Postroad runs: each brings what it needs, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.installation import Installation
+from tests.peers.nats import NatsServer
+
+pytestmark = pytest.mark.e2e
+TEAM = "team@lists.example.org"
+CSV = (
+    "Name;Email;Delivery_Mode\r\n"
+    '"Ann; of the house";ann@example.net;\r\n'
+    "Bob;bob@example.net;none\r\n"
+    "Cid;no address;\r\n"
+    "Dan;dan@example.net;weekly\r\n"
+)
+
+
+def test_a_list_is_made_and_filled_before_the_first_start(tmp_path: Path):
+    """With the embedded broker a list can be created, imported into and shown while nothing runs;
+    wrong lines are named and do not stop the others; no process stays."""
+    people = tmp_path / "people.csv"
+    people.write_text(CSV, "utf-8-sig")
+    with Installation.at(tmp_path, mail=False) as ours:
+        assert ours.json("list", "create", TEAM, "mode=shared")["settings"]["personalize"] == "none"
+        done = ours.run("member", "import", TEAM, str(people))
+        assert done.returncode == 1
+        assert done.stdout == "added 2, there already 0, bad 2\n"
+        wrong = done.stderr.splitlines()
+        assert [line.partition(":")[2].partition(":")[0] for line in wrong] == [
+            " line 4",
+            " line 5",
+        ]
+        rows = ours.json("member", "ls", TEAM)
+        assert [(row["address"], row["display_name"], row["delivery_mode"]) for row in rows] == [
+            ("ann@example.net", "Ann; of the house", "regular"),
+            ("bob@example.net", "Bob", "none"),
+        ]
+        assert ours.gone()
+        assert ours.status()["state"] == "down"
+
+
+def test_two_commands_at_once_take_turns(tmp_path: Path):
+    """A second command waits for the first to finish with the broker instead of failing."""
+    with Installation.at(tmp_path, mail=False) as ours:
+        names = [f"l{number}@lists.example.org" for number in range(3)]
+        running = [
+            subprocess.Popen(
+                ours.command("list", "create", name), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            for name in names
+        ]
+        outcomes = [process.communicate() for process in running]
+        assert [process.returncode for process in running] == [0, 0, 0], outcomes
+        assert [row["address"] for row in ours.json("list", "ls")] == names
+
+
+def test_mail_is_taken_once_for_cron(tmp_path: Path):
+    """`run ingest --once` works while nothing runs: it drains the mailbox, exits 0 and leaves no
+    process."""
+    with Installation.at(tmp_path) as ours:
+        done = ours.run("run", "ingest", "--once")
+        assert done.returncode == 0, done.stderr
+        assert ours.gone()
+
+
+async def test_without_membership_on_an_external_broker(tmp_path: Path, nats: NatsServer):
+    """Nothing is started on a broker that is not ours: the command says what is missing."""
+    settings = f'[broker]\nurl = "{nats.url}"\nmonitor_url = "{nats.monitor_url}"\n'
+    with Installation.at(tmp_path, mail=False, settings=settings) as ours:
+        done = await asyncio.to_thread(ours.run, "list", "ls")
+        assert done.returncode == 1
+        assert done.stderr == (
+            "postroad: membership does not answer; start Postroad with `postroad up`\n"
+        )
+        found = await asyncio.to_thread(ours.status)
+        assert (found["state"], found["broker"]["kind"]) == ("down", "external")
