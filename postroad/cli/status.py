@@ -40,8 +40,9 @@ def _print(found: Status) -> None:
         return
     print()
     print_table(
-        ("stage", "state", "waiting", "in hand", "processes", "last error"),
+        ("stage", "state", "waiting", "in hand", "processes", "restarts", "last error"),
         map(_stage, found.stages),
+        whole=6,
     )
     if found.sources or found.relays:
         print()
@@ -55,7 +56,8 @@ def _print(found: Status) -> None:
 
 def _stage(stage: Stage) -> tuple[object, ...]:
     pids = ", ".join(str(instance.pid) for instance in stage.instances)
-    return stage.stage, stage.state, stage.lag, stage.pending, pids, stage.last_error
+    counts = stage.lag, stage.pending, pids, stage.restarts
+    return stage.stage, stage.state, *counts, stage.last_error
 
 
 def _peer(kind: str, peer: Peer) -> tuple[object, ...]:

@@ -90,4 +90,5 @@ async def _ours(config: Config, stack: contextlib.AsyncExitStack) -> EmbeddedBro
     except PostroadError:
         if is_running(config.site.state_dir):
             return None
-        raise
+    # whoever merely looks whether it runs holds the lock for a moment: once more
+    return await stack.enter_async_context(embedded(config.site.state_dir))

@@ -235,7 +235,7 @@ async def keep_broker(server: EmbeddedBroker, health: Health) -> None:
             await asyncio.sleep(delay)
             try:
                 await server.start()
-            except PostroadError as error:
+            except (PostroadError, OSError) as error:
                 ended = str(error)
             else:
                 report(ok=True, detail="ready")
@@ -261,24 +261,24 @@ async def supervising(config: Config) -> AsyncIterator[Supervisor]:
         )
         context = await stack.enter_async_context(running(NAME, config, broker))
         supervisor = Supervisor(config, broker, context.health)
-        jobs = [asyncio.create_task(supervisor.watch())]
+        jobs = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks = [jobs.create_task(supervisor.start()), jobs.create_task(supervisor.watch())]
         if server is not None:
-            jobs.append(asyncio.create_task(keep_broker(server, context.health)))
-        jobs.append(asyncio.create_task(supervisor.start()))
+            tasks.append(jobs.create_task(keep_broker(server, context.health)))
         context.health.ready = True
         try:
             yield supervisor
         finally:
             await supervisor.stop()
-            for job in jobs:
-                job.cancel()
-            await asyncio.gather(*jobs, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
 
 
 async def supervise(config: Config) -> None:
-    """Run everything until SIGTERM or SIGINT, then drain. A second signal ends it at once.
+    """Run everything until told to stop (SIGTERM, Ctrl-C, the terminal's end), then drain.
 
-    Raises SettingsError before anything is started, PostroadError (see `supervising`).
+    A second signal ends it at once. Raises SettingsError before anything is started, and
+    PostroadError as `supervising` does.
     """
     config.check_secrets()
     config.site_key()  # made here, once, before four services want it
@@ -296,6 +296,8 @@ async def supervise(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+        loop.add_signal_handler(signal.SIGHUP, asked_to_stop)
     async with supervising(config) as started:
         supervisor = started
         welcome = asyncio.create_task(_welcome(supervisor))
