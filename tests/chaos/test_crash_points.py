@@ -9,6 +9,7 @@ import pytest
 
 from tests.chaos.rounds import chaos, kill_at
 
+pytestmark = pytest.mark.chaos
 FULL = os.environ.get("POSTROAD_CHAOS") == "all"
 
 # crash point, at which pass, whether a window is open there (its copies may go out twice)
