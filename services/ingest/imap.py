@@ -153,6 +153,9 @@ class Mailbox:
 
     async def _select(self) -> Selected:
         folder = self.source.folder
+        if self.source.after.casefold() == f"move:{folder}".casefold():
+            # each move would bring new mail
+            raise self._error("after moves mail to the folder it comes from", lasting=True)
         argument = self._argument("folder", folder, syntax.folder_argument)
         answer = await self._run(self._imap.select(argument), ANSWER_SECONDS)
         if answer.result != "OK":
@@ -261,8 +264,9 @@ class Mailbox:
             return
         stop: asyncio.Future[Any] = asyncio.ensure_future(stopping.wait())
         try:
+            seconds = min(seconds, IDLE_SECONDS)
             if self.source.idle and "IDLE" in self._imap.capabilities:
-                await self._idle(min(seconds, IDLE_SECONDS), stop)
+                await self._idle(seconds, stop)
             else:
                 await asyncio.wait(
                     [stop, self._lost], timeout=seconds, return_when=asyncio.FIRST_COMPLETED

@@ -13,6 +13,7 @@ from postroad.runtime.errors import PostroadError
 from services.ingest.imap import Mailbox
 from tests.e2e.ingesting import USER, Ingest, fact, ingesting, mail
 
+FOLDER = 'Erl\u00e4digt & "fertig"'
 IMPOSSIBLE = "move:not/a name"  # Maildir++ refuses the slash
 
 
@@ -52,7 +53,7 @@ async def test_folders_may_have_any_name(tmp_path: Path) -> None:
         ingest.dovecot.deliver(USER, mail(1))
         await ingest.once()
         assert await ingest.mails() == []
-        async with ingest.mailbox(folder='Erl\u00e4digt & "fertig"') as mailbox:
+        async with ingest.mailbox(after="seen", folder=FOLDER) as mailbox:
             assert await mailbox.search(1) == [1]
 
 

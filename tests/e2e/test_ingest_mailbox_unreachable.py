@@ -41,6 +41,7 @@ async def test_wrong_settings_are_named(tmp_path: Path) -> None:
         assert await _complaint(ingest, user="nobody@example.org") == refused
         missing = 'there is no folder "Lists"; check folder'
         assert await _complaint(ingest, folder="Lists") == missing
+        assert "comes from" in await _complaint(ingest, after="move:INBOX")
         assert "control character" in await _complaint(ingest, folder="IN\r\nBOX")
         assert "check host" in await _complaint(ingest, host="no-such-host.invalid")
         port = free_port()
