@@ -16,12 +16,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from postroad.cli.frame import Call, command
 from postroad.runtime.errors import PostroadError, Reject, Retry, UsageError
+
+if TYPE_CHECKING:
+    from postroad.cli.demo.installation import Installation
 
 INTERRUPTED = 130
 
@@ -79,8 +82,10 @@ async def _perform(call: Call, folder: _Folder, *, keep: bool) -> int:
     from postroad.cli.demo.page import show_ending, show_results
     from postroad.cli.demo.scene import DOMAIN, MAILBOX, MEMBERS
     from postroad.cli.demo.screen import Screen
+    from postroad.cli.road import quiet
     from postroad.sandbox import Sandbox
 
+    quiet()
     screen = Screen(shown=not call.json)
     passwords = {user: secrets.token_hex(4) for user in (*MEMBERS, MAILBOX)}
     async with contextlib.AsyncExitStack() as stack:
@@ -105,7 +110,6 @@ async def _perform(call: Call, folder: _Folder, *, keep: bool) -> int:
         if good and keep:
             report.contact = Contact.of(here.config.path, sandbox, passwords)
         call.show(report, lambda: show_results(screen, journey))
-        sys.stdout.flush()
         if not good:
             _complain("the demo failed", *report.problems, f"see {here.log}")
             return 1
@@ -113,14 +117,20 @@ async def _perform(call: Call, folder: _Folder, *, keep: bool) -> int:
             show_ending(screen, report.home)
             return 0
         show_contact(screen, report.contact, report.trace)
-        try:
-            await here.ended()
-        except PostroadError as error:
-            _complain(str(error), f"see {here.log}")
-            return 1
-        except asyncio.CancelledError:  # Ctrl-C or SIGTERM: that was the way to end it
-            screen.text(f"Settings, log and events stay in {report.home}")
-        return 0
+        sys.stdout.flush()
+        return await _kept(here)
+
+
+async def _kept(here: Installation) -> int:
+    """Let it run until Ctrl-C or SIGTERM. Returns the exit code: 1 where it ends by itself."""
+    try:
+        await here.ended()
+    except PostroadError as error:
+        _complain(str(error), f"see {here.log}")
+        return 1
+    except asyncio.CancelledError:
+        pass  # that was the way to end it
+    return 0
 
 
 def _complain(first: str, *more: str) -> None:
@@ -145,6 +155,9 @@ def _folder(named: Path | None) -> Iterator[_Folder]:
         raise PostroadError(f"{what}; name another folder with --state DIR") from None
     try:
         yield folder
+    except Exception:  # nobody foresaw it: keep what may explain it
+        _complain(f"the demo ended in an error; its log is in {folder.path}")
+        raise
     finally:
         if not folder.stays:
             shutil.rmtree(folder.path, ignore_errors=True)

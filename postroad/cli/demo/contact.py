@@ -60,7 +60,7 @@ def show_contact(screen: Screen, to: Contact, mail: str) -> None:
     screen.code("\n".join(f"{ourselves()} --config {to.config} {each}" for each in words))
     screen.heading(f"Its settings, {to.config}")
     screen.code(to.config.read_text().strip())
-    screen.heading("It keeps running until Ctrl-C")
+    screen.heading(f"It runs until Ctrl-C; {to.config.parent} stays, for you to remove")
 
 
 def ourselves() -> str:

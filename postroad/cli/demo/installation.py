@@ -74,9 +74,10 @@ class Installation:
         with log.open("ab") as output:
             up = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "postroad.cli", "up", "--config", str(file)),
-                env=own_settings(os.environ),
+                cwd=home,  # where nothing shadows our packages
+                env=without_settings(os.environ),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=output,
                 stderr=output,
                 preexec_fn=die_with_parent,
                 process_group=0,  # Ctrl-C reaches us alone, and we end it in order
@@ -88,22 +89,17 @@ class Installation:
 
     async def healthy(self) -> Status:
         """Wait until everything is at work. Raises PostroadError saying what is not, in time."""
-        assert self.up.stdout is not None
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + START_SECONDS
-        with contextlib.suppress(TimeoutError):  # its one line, when all services are ready
-            await asyncio.wait_for(self.up.stdout.readline(), START_SECONDS)
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
         while True:
             found = await status(self.config)
             if found.state == "healthy":
                 return found
-            if loop.time() > deadline:
-                break
+            if asyncio.get_running_loop().time() > deadline:
+                raise PostroadError(
+                    f"Postroad is {found.state} {START_SECONDS:g} s after its start: "
+                    + ("; ".join(found.problems) or "it does not say why")
+                )
             await asyncio.sleep(POLL_SECONDS)
-        raise PostroadError(
-            f"Postroad is {found.state} {START_SECONDS:g} s after its start: "
-            + ("; ".join(found.problems) or "it does not say why")
-        )
 
     async def while_it_runs(self, work: Coroutine[Any, Any, T]) -> T:
         """What comes of `work`. Raises PostroadError as soon as `postroad up` has ended."""
@@ -119,7 +115,7 @@ class Installation:
             await asyncio.gather(task, end, return_exceptions=True)
 
     async def ended(self) -> None:
-        """Run for ever. Raises PostroadError when `postroad up` has ended."""
+        """Wait for ever. Raises PostroadError when `postroad up` has ended."""
         await self.while_it_runs(asyncio.Event().wait())
 
     def _last_words(self) -> str:
@@ -131,13 +127,9 @@ class Installation:
         return ""
 
 
-def own_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would override settings (POSTROAD_SECTION__KEY)."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if not (name.startswith("POSTROAD_") and "__" in name)
-    }
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would change settings (POSTROAD_SECTION__KEY) or logs."""
+    return {name: value for name, value in environ.items() if not name.startswith("POSTROAD_")}
 
 
 async def _stop(up: asyncio.subprocess.Process) -> None:

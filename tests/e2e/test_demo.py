@@ -1,0 +1,192 @@
+"""`postroad demo` as a stranger meets it: it works, or it says why not, and it leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import smtplib
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postroad.cli.demo.inbox import mails
+from postroad.runtime.children import die_with_parent
+from postroad.runtime.config import Config
+from tests.e2e.system import Result, postroad, until
+
+pytestmark = pytest.mark.e2e
+
+MAIL = "From: bjorn@example.net\r\nTo: team@lists.example.org\r\nSubject: hello\r\n\r\nHello.\r\n"
+
+
+def commands(home: Path) -> dict[int, str]:
+    """The command lines, by process id, that name something below `home`."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if f"{home}/" in line:
+                found[int(entry.name)] = line
+    return found
+
+
+def entries(folder: Path) -> list[str]:
+    """The names of what lies in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@dataclass
+class Demo:
+    """A demo under way in its folder `home`."""
+
+    process: asyncio.subprocess.Process
+    home: Path
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(cls, tmp: Path, *words: str) -> AsyncIterator[Demo]:
+        """Run `postroad demo` in a temporary folder below `tmp`; killed where it does not end."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "postroad.cli", "demo", *words),
+            env={**os.environ, "TMPDIR": str(tmp)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=die_with_parent,
+        )
+
+        async def settings() -> bool:
+            assert process.returncode is None
+            return any("postroad.toml" in line for line in commands(tmp).values())
+
+        try:
+            await until(settings, "`postroad up` runs")
+            (name,) = entries(tmp)
+            yield cls(process, tmp / name)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()
+
+    async def answer(self) -> Any:
+        """The JSON it prints, while it may go on running."""
+        assert self.process.stdout is not None
+        lines = [await asyncio.wait_for(self.process.stdout.readline(), 60)]
+        while lines[-1] not in (b"}\n", b""):
+            lines.append(await self.process.stdout.readline())
+        return json.loads(b"".join(lines))
+
+    async def end(self) -> Result:
+        """Its end, and what it said since the last `answer`."""
+        out, err = await asyncio.wait_for(self.process.communicate(), 60)
+        assert self.process.returncode is not None
+        return Result(self.process.returncode, out.decode(), err.decode())
+
+    def up(self) -> int:
+        """The process id of its `postroad up`."""
+        (pid,) = (pid for pid, line in commands(self.home).items() if "postroad.cli up" in line)
+        return pid
+
+
+async def test_one_command_shows_three_copies(tmp_path: Path) -> None:
+    """It exits with 0 when three members have one unaltered copy each, prints nothing but JSON,
+    whatever settings the environment holds, and leaves no process and no file."""
+    environ = {"TMPDIR": str(tmp_path), "POSTROAD_RELAY__0__HOST": "smtp.example.org"}
+    done = await postroad("demo", "--json", env=environ)
+    assert done.code == 0, done.err
+    report = done.json
+    assert (report["expected"], report["delivered"], report["duplicates"]) == (3, 3, 0)
+    assert 0 < report["seconds"] < 30
+    assert len(report["trace"]) == 32
+    assert report["problems"] == []
+    assert len({copy["return_path"] for copy in report["copies"]}) == 3
+    assert all(copy["body_identical"] for copy in report["copies"])
+    assert done.err == ""
+    assert commands(tmp_path) == {}
+    assert entries(tmp_path) == []
+
+
+async def test_a_kept_demo_serves_clients_and_commands(tmp_path: Path) -> None:
+    """With --keep a mail client can post and read, commands work against its settings, and
+    Ctrl-C ends it in order."""
+    async with Demo.start(tmp_path, "--keep", "--json") as demo:
+        contact = (await demo.answer())["contact"]
+        host, imap, users = contact["host"], contact["imap_port"], contact["users"]
+        with smtplib.SMTP(host, contact["smtp_port"]) as smtp:
+            smtp.sendmail("bjorn@example.net", [contact["list"]], MAIL)
+
+        async def everybody_has_it() -> bool:
+            members = [user for user in users if user.endswith("@example.net")]
+            inboxes = [
+                await asyncio.to_thread(mails, host, imap, user, users[user]) for user in members
+            ]
+            return [len(inbox) for inbox in inboxes] == [2, 2, 2]
+
+        await until(everybody_has_it, "a second post reaches everybody")
+        shown = await postroad("status", "--config", contact["config"])
+        assert shown.code == 0, shown.out
+        demo.process.send_signal(signal.SIGINT)
+        assert (await demo.end()).code == 0
+        assert commands(tmp_path) == {}
+        assert "postroad.toml" in entries(demo.home)
+
+
+async def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C in the middle ends every process and removes the folder."""
+    async with Demo.start(tmp_path) as demo:
+        demo.process.send_signal(signal.SIGINT)
+        assert (await demo.end()).code == 130
+        assert commands(tmp_path) == {}
+        assert entries(tmp_path) == []
+
+
+async def test_a_postroad_that_dies_is_reported(tmp_path: Path) -> None:
+    """When `postroad up` is killed, the demo says so, names the log and fails."""
+    async with Demo.start(tmp_path, "--json") as demo:
+        os.kill(demo.up(), signal.SIGKILL)
+        done = await demo.end()
+        assert done.code == 1
+        assert done.json["problems"] == ["`postroad up` was ended by SIGKILL"]
+        assert "`postroad up` was ended by SIGKILL" in done.err
+        assert str(demo.home / "postroad.log") in done.err
+        assert "Traceback" not in done.err
+
+        async def gone() -> bool:
+            return not commands(tmp_path)
+
+        await until(gone, "its services have ended")
+
+
+async def test_mail_too_much_is_reported(tmp_path: Path) -> None:
+    """A member with two mails fails the demo: it names the member and counts a duplicate."""
+    async with Demo.start(tmp_path, "--json") as demo:
+        relay = Config.load(demo.home / "postroad.toml", {}).relay[0]
+        with smtplib.SMTP(relay.host, relay.port) as smtp:
+            smtp.sendmail("anna@example.net", ["bjorn@example.net"], MAIL)
+        report = await demo.answer()
+        done = await demo.end()
+        assert done.code == 1
+        assert (report["delivered"], report["duplicates"]) == (3, 1)
+        assert "bjorn@example.net has 2 copies instead of one" in report["problems"]
+        assert "bjorn@example.net has 2 copies instead of one" in done.err
+        assert report["home"] == str(demo.home)
+
+
+async def test_a_folder_that_will_not_do_is_refused(tmp_path: Path) -> None:
+    """A folder with something in it is left alone, and a place that is no folder is named."""
+    file = tmp_path / "file"
+    file.write_text("precious")
+    for folder, code in ((tmp_path, 2), (file / "below", 1)):
+        done = await postroad("demo", "--state", str(folder))
+        assert done.code == code
+        assert done.err.startswith(f"postroad: {folder}")
+        assert len(done.err.splitlines()) == 1
+    assert entries(tmp_path) == ["file"]
