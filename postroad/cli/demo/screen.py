@@ -36,7 +36,6 @@ class Screen:
         self._console = Console(highlight=False, quiet=not shown)
         if not sys.stdout.isatty() or self._console.width > WIDEST:
             self._console.width = WIDEST
-        self.shown = shown
 
     @contextlib.contextmanager
     def step(self, name: str, doing: str) -> Iterator[Step]:
@@ -57,14 +56,14 @@ class Screen:
         self._console.print()
         self._console.print(Text(text, style="bold"))
 
-    def text(self, text: str = "", style: str = "") -> None:
+    def text(self, text: str) -> None:
         """A line as it is, folded at the edge."""
-        self._console.print(Text(text, style=style), soft_wrap=False)
+        self._console.print(Text(text))
 
-    def pairs(self, pairs: Sequence[tuple[str, str]], style: str = "bold") -> None:
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Names and values, a line each."""
         table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, style=style)
+        table.add_column(no_wrap=True, style="bold")
         table.add_column(overflow="fold")
         for name, value in pairs:
             table.add_row(f"  {name}", Text(value))
