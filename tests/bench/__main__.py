@@ -1,0 +1,91 @@
+"""`make bench`: what Postroad does on this machine, beside what the machine can do.
+
+    python -m tests.bench [--only latency|posts|large|memory ...]
+
+Every scenario runs `postroad up` with default settings: four services, a supervisor and the
+embedded broker, which syncs each message to a real disk (state under build/). Mails have 4 KB.
+Mail comes from a real Dovecot, or is published as ingest publishes it, and goes to Postfix's
+smtp-sink, or, where times of arrival count, to our recording sink, over loopback without TLS.
+Figures are medians. `ratio` is against `smtp-source -d` over four connections, run between our
+rounds into the same sink; on a busy machine the ratios hold better than the figures, and seconds
+of CPU better still. Each scenario's module says where its clock starts and stops, and why.
+
+Writes build/bench.json: a list of {"scenario", "value", "unit", "ratio", ...}. Ends with 1 where
+a scenario broke, never because a figure is poor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+
+from postroad.runtime import logs
+from tests.bench import large, latency, memory, posts
+from tests.bench.figures import HEAD, Figure, below, line
+from tests.bench.road import BUILD
+from tests.bench.yardsticks import SESSIONS, fsync_ms, source_rate
+from tests.peers.smtpsink import SmtpSink
+
+
+async def machine() -> AsyncIterator[Figure]:
+    """What the machine itself does: all else is to be seen beside this."""
+    BUILD.mkdir(exist_ok=True)
+    yield Figure.median("this machine: 4 KB to disk (fsync)", [fsync_ms(BUILD)], "ms")
+    async with SmtpSink.start() as sink:
+        rates = [await source_rate(sink.port, 10_000) for _ in range(3)]
+    name = f"this machine: smtp-source -d, {SESSIONS} sessions"
+    yield Figure.median(name, rates, "msg/s")
+
+
+SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
+    "machine": machine,
+    "memory": memory.measure,
+    "latency": latency.measure,
+    "posts": posts.measure,
+    "large": large.measure,
+}
+
+
+async def bench(names: Sequence[str]) -> int:
+    """Measure, print and write; returns the exit code."""
+    os.environ.setdefault("POSTROAD_LOG", "error")  # the table is all that is to be read
+    logs.configure("bench")
+    began = time.monotonic()
+    figures: list[Figure] = []
+    broken = 0
+    print(f"{os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f}")
+    print(line(*HEAD), flush=True)
+    for name in names:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            async for figure in SCENARIOS[name]():
+                figures.append(figure)
+                print("\n".join(figure.lines()), flush=True)
+        except pytest.skip.Exception as skipped:
+            print("\n".join((f"{name}: skipped", *below(str(skipped)))), flush=True)
+        except Exception as error:  # noqa: BLE001  the other scenarios still tell something
+            broken += 1
+            print("\n".join((f"{name}: BROKEN", *below(repr(error)))), flush=True)
+    file = BUILD / "bench.json"
+    file.write_text(json.dumps([figure.to_json() for figure in figures], indent=1) + "\n")
+    took = time.monotonic() - began
+    print(f"{len(figures)} figures in {took:.0f} s: {file.relative_to(BUILD.parent)}")
+    return 1 if broken else 0
+
+
+def main() -> int:
+    """Entry of `python -m tests.bench`."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    return asyncio.run(bench(parser.parse_args().only))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

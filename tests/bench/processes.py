@@ -1,0 +1,50 @@
+"""What the processes of a running Postroad cost: memory and CPU time, from /proc (Linux).
+
+Elsewhere a scenario that asks for memory is skipped, and CPU time is not told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+PROC = Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")
+MB = 1024.0  # /proc tells kB
+
+
+def pss(pid: int) -> float:
+    """Proportional set size in MB: shared pages are divided among those who share them."""
+    return _value(PROC / str(pid) / "smaps_rollup", "Pss:")
+
+
+def peak_rss(pid: int) -> float:
+    """The most resident memory a process ever had, in MB."""
+    return _value(PROC / str(pid) / "status", "VmHWM:")
+
+
+def cpu(pids: Mapping[str, int]) -> dict[str, float]:
+    """Seconds of CPU each process has used."""
+    return {name: _cpu(pid) for name, pid in pids.items() if (PROC / str(pid)).exists()}
+
+
+def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of CPU each process used in between."""
+    return {name: after[name] - before[name] for name in before if name in after}
+
+
+def _cpu(pid: int) -> float:
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _value(file: Path, name: str) -> float:
+    if not PROC.exists():
+        pytest.skip("memory is read from /proc: Linux is needed")
+    for line in file.read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / MB
+    raise LookupError(f"{file} has no {name}")
