@@ -135,10 +135,12 @@ class ImportRow(Command, kw_only=True):
 
 
 class ImportMembers(Command, kw_only=True):
-    """Endpoint `import`: at most 1,000 rows at once; all valid rows are stored or none."""
+    """Endpoint `import`: at most 1,000 rows at once; all valid rows are stored or none. With
+    `more` to come the answer does not wait for the roster, which folds while the next come."""
 
     list: str
     rows: tuple[ImportRow, ...]
+    more: bool = False
     how: str = "import"
 
 

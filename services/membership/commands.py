@@ -173,7 +173,8 @@ class Commands:
         """Up to 1,000 members at once."""
         listed = self._list(ask.list)
         imported = await importing.store(self.broker, self.roster, self.people, listed, ask)
-        await self._folded(imported.as_of)
+        if not ask.more:
+            await self._folded(imported.as_of)
         return Answer(
             changed=imported.changed, bad_rows=imported.bad_rows, as_of=self.roster.feed.as_of
         )

@@ -24,14 +24,28 @@ async def run(context: Context) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(feed.run())
-            await feed.catch_up()
-            async with serving(context, Commands(broker, roster, people)):
-                context.ready()
-                distributor = Distributor(broker, config, roster, people)
-                await context.consume(subjects.FANOUT, distributor.handle, span="membership.fanout")
+            if await _caught_up(feed, context.stopping):
+                async with serving(context, Commands(broker, roster, people)):
+                    context.ready()
+                    distributor = Distributor(broker, config, roster, people)
+                    await context.consume(
+                        subjects.FANOUT, distributor.handle, span="membership.fanout"
+                    )
             feeding.cancel()
     finally:
         await store.close()
+
+
+async def _caught_up(feed: Feed, stopping: asyncio.Event) -> bool:
+    """Wait until the roster is up to date; False where told to stop before."""
+    catching_up = asyncio.create_task(feed.catch_up())
+    stop = asyncio.create_task(stopping.wait())
+    done, others = await asyncio.wait({catching_up, stop}, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    if catching_up in done:
+        catching_up.result()
+    return not stopping.is_set()
 
 
 SERVICE = Service(
