@@ -141,8 +141,8 @@ async def import_(
     bad: list[tuple[int, str]] = []
     async with road(call.config) as broker:
         with progress("importing", len(lines)) as reached:
-            for rows in portions(people(lines), bad, ROWS):
-                request = ImportMembers(list=list_, rows=rows)
+            for rows, more in portions(people(lines), bad, ROWS):
+                request = ImportMembers(list=list_, rows=rows, more=more)
                 answer = await ask(broker, "import", request)
                 added += answer.changed
                 present += len(rows) - len(answer.bad_rows) - answer.changed
@@ -178,19 +178,19 @@ def change_of(list_: str, address: str, options: Sequence[str]) -> ChangeMember:
 
 def portions(
     people: Iterable[ImportRow | BadLine], bad: list[tuple[int, str]], size: int
-) -> Iterator[tuple[ImportRow, ...]]:
-    """Rows in portions of `size`; bad lines go to `bad`."""
+) -> Iterator[tuple[tuple[ImportRow, ...], bool]]:
+    """Rows in portions of `size`, each with whether more follow; bad lines go to `bad`."""
     rows: list[ImportRow] = []
     for found in people:
         if isinstance(found, tuple):
             bad.append(found)
             continue
-        rows.append(found)
         if len(rows) == size:
-            yield tuple(rows)
+            yield tuple(rows), True
             rows.clear()
+        rows.append(found)
     if rows:
-        yield tuple(rows)
+        yield tuple(rows), False
 
 
 async def _each(call: Call, name: str, requests: Sequence[One], *, done: str, already: str) -> int:

@@ -133,8 +133,8 @@ def test_rows_go_in_portions_and_bad_lines_aside():
     rows = [ImportRow(line=line, address=f"a{line}@example.net") for line in range(2, 9)]
     bad: list[BadLine] = []
     found = list(portions([*rows[:4], (99, "bad"), *rows[4:]], bad, 3))
-    assert [len(portion) for portion in found] == [3, 3, 1]
-    assert [row for portion in found for row in portion] == rows
+    assert [(len(portion), more) for portion, more in found] == [(3, True), (3, True), (1, False)]
+    assert [row for portion, _ in found for row in portion] == rows
     assert bad == [(99, "bad")]
 
 
