@@ -14,6 +14,10 @@ INSTALL_US := $(PIP) install --no-index --no-deps --no-build-isolation --editabl
 RUN := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/run.stamp)
 DEV := $(VENV)/dev.stamp
 
+# Without byte code each of our processes compiles everything anew: a second of start-up.
+unexport PYTHONDONTWRITEBYTECODE
+COMPILE := $(BIN)/python -m compileall -q schemas postroad services projections
+
 .PHONY: help demo up test check chaos bench clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -70,10 +74,12 @@ $(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.txt pyproject.toml
 	@echo 'installing what Postroad needs into $(VENV) (once)'
 	@$(INSTALL) requirements/run.txt
 	@$(INSTALL_US)
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/made.stamp requirements/dev.txt pyproject.toml
 	@echo 'installing what development needs into $(VENV) (once)'
 	@$(INSTALL) requirements/dev.txt
 	@$(INSTALL_US)
+	@$(COMPILE)
 	@touch $@
