@@ -29,6 +29,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,6 +121,9 @@ def command(
 
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run the command line. Returns its exit code; says what failed in one line, never more."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not of UTF-8 shows a ?
     try:
         try:
             code = app(list(arguments), prog_name="postroad", standalone_mode=False)

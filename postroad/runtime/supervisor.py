@@ -115,6 +115,7 @@ class Child:
         try:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # a folder called `services` where we are started must not shadow ours
                 "-m",
                 ENTRY,
                 self.name,

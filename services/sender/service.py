@@ -12,7 +12,7 @@ from postroad.runtime.clock import envelope, now
 from postroad.runtime.config import Relay, duration
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Conflict, Reject, SettingsError
+from postroad.runtime.errors import Conflict, Reject
 from postroad.runtime.service import Context, Service
 from schemas import codec, subjects
 from schemas.road import ChunkQueued, WindowRecorded
@@ -112,7 +112,11 @@ class Sender:
 async def run(context: Context) -> None:
     """Send until told to stop."""
     if not context.config.relay:
-        raise SettingsError("there is no [[relay]], so nothing can be sent; add one")
+        told = "there is no [[relay]] in the settings, so every copy waits; add one and restart"
+        context.health.report("relay", "none", ok=False, detail=told)
+        context.ready()
+        await context.stopping.wait()
+        return
     sender = Sender(context)
     for relay in context.config.relay:
         context.health.report("relay", relay.name, ok=True, lanes=relay.connections)

@@ -7,7 +7,6 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from io import TextIOWrapper
 
 from rich.console import Console
 from rich.table import Table
@@ -31,8 +30,6 @@ class Screen:
     """Prints nothing at all unless `shown`."""
 
     def __init__(self, *, shown: bool) -> None:
-        if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # a terminal that is not of UTF-8 shows a ?
         self._console = Console(highlight=False, quiet=not shown)
         if not sys.stdout.isatty() or self._console.width > WIDEST:
             self._console.width = WIDEST
