@@ -39,6 +39,7 @@ RFCs       3501 (IMAP4rev1), 2177 (IDLE), 4315 (UIDPLUS), 6851 (MOVE), 4616 and 
 Files      decider    what to do with each mail (pure)
            syntax     IMAP's grammar (pure)
            imap       one connection to one folder
+           publisher  RAW and RECEIVED: mail ids, events, traces
            intake     one session: search, fetch, publish, flag, checkpoint
            trouble    what can be wrong with a mailbox, in words
            service    the loop around each source

@@ -12,6 +12,7 @@ The rules that matter:
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -194,6 +195,28 @@ def judge(
         return Verdict(row=row, action="compare", reason="stale" if stale else None)
     if stale:
         return Verdict(row=row, action="refuse", reason="stale")
+    return Verdict(row=row, action="take")
+
+
+def resolve(verdict: Verdict, data: bytes | None, known: Known, *, largest: int) -> Verdict:
+    """The verdict once the bytes are there (None: the mail is gone): take, finish, refuse or
+    skip. Claims are counted, so call it in order of UID."""
+    row = verdict.row
+    if not verdict.fetched:
+        return verdict
+    if data is None:
+        return Verdict(row=row, action="skip")
+    exactly = verdict.action == "spot"
+    if verdict.action != "take":
+        digest = hashlib.sha256(data).hexdigest()
+        if known.claim(digest, row.arrived, exactly=exactly):
+            return Verdict(row=row, action="finish")
+    if exactly:
+        return Verdict(row=row, action="skip")
+    if verdict.reason:
+        return Verdict(row=row, action="refuse", reason=verdict.reason)
+    if len(data) > largest:  # the size the server listed was wrong
+        return Verdict(row=row, action="refuse", reason="too_large")
     return Verdict(row=row, action="take")
 
 

@@ -8,47 +8,39 @@ flagged. Nothing needs to be mended on start-up.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import msgspec
-import structlog
 
-from postroad.mail.headers import scan
-from postroad.mail.identity import mail_id
-from postroad.runtime.blobs import put_raw
-from postroad.runtime.clock import envelope, now
+from postroad.runtime.clock import now
 from postroad.runtime.config import Source
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Conflict, Reject
+from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.service import Context
-from schemas import codec, subjects
-from schemas.road import MailReceived, MailRefused, Origin
+from schemas import subjects
 from services.ingest.decider import (
     LARGE,
     Checkpoint,
     Known,
-    Refusal,
     Verdict,
     advance,
     contact,
     judge,
+    resolve,
     steps,
 )
 from services.ingest.imap import Mailbox
+from services.ingest.publisher import STREAM, Publisher
 from services.ingest.syntax import Row
 from services.ingest.trouble import MailboxError, Refused
 
-LISTED = 200  # mails looked at in one listing; aioimaplib's time grows with the square of it
-IN_FLIGHT = 32  # mails being published; together 5,000 messages/s against 2,500/s one by one
-STREAM = "RECEIVED"
-
-log = structlog.get_logger()
+LISTED = 100  # mails looked at in one listing; aioimaplib's time grows with the square of it
 
 
 class Intake:
-    """One session with a folder. `failures` counts fetches that failed, by UID, and outlives it."""
+    """One session with a folder. `failures` counts by UID how often a mail failed, and outlives
+    the session."""
 
     checkpoint: Checkpoint
     known: Known
@@ -58,17 +50,15 @@ class Intake:
     ) -> None:
         self.source = source
         self.broker = context.broker
-        self.telemetry = context.telemetry
         self.stopping = context.stopping
         self.mailbox = mailbox
         self.failures = failures
-        self.received = 0
-        self.refused = 0
+        self.publisher = Publisher(context, source, mailbox.selected)
         self.refusal: Refused | None = None  # why `unfinished` are published but not flagged
         self._unfinished: list[Row] = []
-        self._suspects: list[Verdict] = []  # fetching them failed before
+        self._suspects: list[Verdict] = []  # they failed before
         self._cursor = 0  # every UID up to here was looked at in this session
-        self._room = asyncio.Semaphore(IN_FLIGHT)
+        self._largest = source.max_bytes
 
     async def begin(self) -> None:
         """Find out where to begin, and store it before anything else.
@@ -113,15 +103,15 @@ class Intake:
         while self._suspects:
             await self._take(self._suspects[:1])
             del self._suspects[0]
-        await self._pass(self.mailbox.selected.uidnext - 1)
         if self._unfinished:
             await self._finish([])
+        await self._pass(self.mailbox.selected.uidnext - 1)
 
     async def _recall(self, rows: Sequence[Row]) -> None:
         """Learn which mails an earlier session published; those that are newer than this one
         it cannot have."""
         before = [row for row in rows if row.uid < self.mailbox.selected.uidnext]
-        names = [subjects.received(self.source.name, self._mail_id(row)) for row in before]
+        names = [subjects.received(self.source.name, self.publisher.mail_id(row)) for row in before]
         for message in (await self.broker.last_many(STREAM, names) if names else {}).values():
             self.known.learn(message.envelope().events)
 
@@ -130,22 +120,47 @@ class Intake:
             self.checkpoint,
             row,
             self.known,
-            largest=self.source.max_bytes,
+            largest=self._largest,
             failures=self.failures[row.uid],
             now=now(),
         )
 
     async def _take(self, step: Sequence[Verdict]) -> None:
         data = await self._fetch([verdict.row for verdict in step if verdict.fetched])
-        tasks = [self._process(verdict, data.get(verdict.row.uid)) for verdict in step]
+        verdicts = [
+            resolve(verdict, data.get(verdict.row.uid), self.known, largest=self._largest)
+            for verdict in step
+        ]
+        taken = [verdict.row for verdict in verdicts if verdict.action == "take"]
+        stored = await self.publisher.store_together([(row, data[row.uid]) for row in taken])
+        tasks = [self._process(verdict, data, stored) for verdict in verdicts]
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        done = zip(step, outcomes, strict=True)
+        for verdict in step:
+            self.failures.pop(verdict.row.uid, None)
+        done = zip(verdicts, outcomes, strict=True)
         await self._finish([verdict.row for verdict, published in done if published])
         crashpoint("ingest.after_flag")
         await self._pass(step[-1].row.uid)
+
+    async def _process(
+        self, verdict: Verdict, data: Mapping[int, bytes], stored: Container[str]
+    ) -> bool:
+        """Do as the verdict says; whether the mail is on the road and to be flagged."""
+        row = verdict.row
+        if verdict.action == "refuse" and verdict.reason:
+            return await self.publisher.refuse(row, verdict.reason)
+        if verdict.action != "take":
+            return verdict.action == "finish"
+        try:
+            return await self.publisher.receive(row, data[row.uid], stored)
+        except (PostroadError, Retry):
+            raise
+        except Exception:
+            self.failures[row.uid] += 1  # a fault of ours must not keep back other mail
+            raise
 
     async def _fetch(self, rows: Sequence[Row]) -> dict[int, bytes]:
         """The bytes of mails by UID; of those that are gone there are none."""
@@ -154,7 +169,7 @@ class Intake:
         uids = [row.uid for row in rows]
         try:
             if rows[0].size > LARGE:
-                found = await self.mailbox.fetch_large(uids[0], self.source.max_bytes)
+                found = await self.mailbox.fetch_large(uids[0], self._largest)
             else:
                 found = await self.mailbox.fetch(uids)
             missing = [uid for uid in uids if uid not in found]
@@ -163,78 +178,7 @@ class Intake:
         except MailboxError:
             self.failures.update(uids)
             raise
-        for uid in uids:
-            self.failures.pop(uid, None)
         return found
-
-    # --- publishing ---------------------------------------------------------------------------
-
-    async def _process(self, verdict: Verdict, data: bytes | None) -> bool:
-        """Do as the verdict says; whether the mail is on the road and to be flagged."""
-        row = verdict.row
-        match verdict.action:
-            case "finish":
-                return True
-            case "refuse" if verdict.reason:
-                return await self._refuse(row, verdict.reason)
-            case "compare" | "spot" if data is not None:
-                # claims are made before anything is awaited, so in order of UID
-                exactly = verdict.action == "spot"
-                digest = hashlib.sha256(data).hexdigest()
-                if self.known.claim(digest, row.arrived, exactly=exactly):
-                    return True
-                if exactly:
-                    return False
-                if verdict.reason is None:
-                    return await self._publish(row, data)
-                return await self._refuse(row, verdict.reason)
-            case "take" if data is not None:
-                return await self._publish(row, data)
-        return False
-
-    async def _publish(self, row: Row, data: bytes) -> bool:
-        if len(data) > self.source.max_bytes:  # the server's size was wrong
-            return await self._refuse(row, "too_large")
-        id_ = self._mail_id(row)
-        source = self.source.name
-        async with self._room:
-            with self.telemetry.root(
-                id_, "ingest.receive", source=source, uid=row.uid, size=len(data)
-            ):
-                try:
-                    header, head = scan(data, self.source.recipient_headers)
-                    raw = await put_raw(self.broker, id_, 0, data, head)
-                except Reject as reject:
-                    return await self._refuse(row, "unreadable", reject.reason)
-                crashpoint("ingest.after_raw")
-                event = MailReceived(mail_id=id_, origin=self._origin(row), raw=raw, facts=header)
-                published = await self._append(id_, event)
-                crashpoint("ingest.after_received")
-                return published
-
-    async def _refuse(self, row: Row, reason: Refusal, detail: str = "") -> bool:
-        id_ = self._mail_id(row)
-        event = MailRefused(
-            mail_id=id_, origin=self._origin(row), size=row.size, reason=reason, detail=detail
-        )
-        log.warning("mail.refused", source=self.source.name, mail=id_, reason=reason)
-        return await self._append(id_, event)
-
-    async def _append(self, id_: str, event: MailReceived | MailRefused) -> bool:
-        """Store the one event there is of a mail; whether RECEIVED has the mail now."""
-        subject = subjects.received(self.source.name, id_)
-        message = envelope([event], correlation=id_, actor="service:ingest")
-        try:
-            await self.broker.publish(subject, codec.encode(message), expect=0)
-        except Conflict:
-            stored = await self.broker.last(STREAM, subject)
-            events = stored.envelope().events if stored else ()
-            return any(isinstance(found, MailReceived) for found in events)
-        if isinstance(event, MailReceived):
-            self.received += 1
-            return True
-        self.refused += 1
-        return False
 
     # --- afterwards ---------------------------------------------------------------------------
 
@@ -270,20 +214,3 @@ class Intake:
     async def _store(self) -> None:
         key = subjects.checkpoint(self.source.name)
         await self.broker.publish(key, msgspec.json.encode(self.checkpoint))
-
-    def _mail_id(self, row: Row) -> str:
-        arrived = int(row.arrived.timestamp() * 1000) if row.arrived else 0
-        selected = self.mailbox.selected
-        return mail_id(
-            self.source.name, selected.folder, selected.uidvalidity, row.uid, arrived, row.size
-        )
-
-    def _origin(self, row: Row) -> Origin:
-        selected = self.mailbox.selected
-        return Origin(
-            source=self.source.name,
-            folder=selected.folder,
-            uidvalidity=selected.uidvalidity,
-            uid=row.uid,
-            arrived=row.arrived,
-        )

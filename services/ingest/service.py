@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import traceback
 from collections import Counter
 
 import structlog
@@ -16,6 +17,7 @@ from postroad.runtime.service import Context, Service
 from services.ingest.decider import pause
 from services.ingest.imap import Mailbox
 from services.ingest.intake import Intake
+from services.ingest.publisher import Publisher
 from services.ingest.trouble import MailboxError
 
 ONCE_TRIES = 3  # connections, with --once
@@ -90,9 +92,13 @@ class Feed:
         async with Mailbox(self.source) as mailbox:
             intake = Intake(self.context, self.source, mailbox, self._failures)
             await intake.begin()
+            self._report(intake)
             self.tried.set()
             while not stopping.is_set():
-                await intake.drain()
+                try:
+                    await intake.drain()
+                finally:
+                    self._count(intake.publisher)
                 self._report(intake)
                 if self.context.once:
                     if intake.refusal is not None:
@@ -102,12 +108,13 @@ class Feed:
                 if not mailbox.news.is_set():
                     await mailbox.noop()  # some servers go deaf in IDLE: ask as well
 
+    def _count(self, publisher: Publisher) -> None:
+        self._took = self._took or publisher.received > 0
+        self.context.health.count("received", publisher.received)
+        self.context.health.count("refused", publisher.refused)
+        publisher.received = publisher.refused = 0
+
     def _report(self, intake: Intake) -> None:
-        self._took = self._took or intake.received > 0
-        for name, number in (("received", intake.received), ("refused", intake.refused)):
-            if number:
-                self.context.health.count(name, number)
-        intake.received = intake.refused = 0
         self.context.health.report(
             "source",
             self.source.name,
@@ -118,9 +125,10 @@ class Feed:
         )
 
     def _report_failure(self, error: Exception) -> None:
-        expected = isinstance(error, PostroadError | Retry)
-        if not expected:
-            log.error("source.bug", source=self.source.name, exc_info=error)
+        if not isinstance(error, PostroadError | Retry):
+            where = traceback.extract_tb(error.__traceback__)[-1]  # its text may hold an address
+            place = f"{where.filename}:{where.lineno}"
+            log.error("source.bug", name=self.source.name, error=type(error).__name__, where=place)
         self.context.health.report(
             "source", self.source.name, ok=False, detail=_what(error), connected=False
         )

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from postroad.runtime.errors import PostroadError
 from postroad.runtime.service import Context
 from services.ingest import service
-from services.ingest.decider import FETCH_TRIES
 from tests.e2e.ingesting import USER, fact, ingesting, mail, proxy
 from tests.e2e.system import until
 
 TEXTS = [mail(n, b"some text\r\n" * 40) for n in range(80)]
-POISON = mail("poison", b"this breaks the server\r\n")
 
 
 @pytest.fixture(autouse=True)
@@ -55,29 +52,6 @@ async def test_a_large_mail_cut_between_its_parts_is_whole(tmp_path: Path) -> No
         await ingest.once(port=port)
         assert next(cuts, None) is None, "the connection was never cut"
         assert await ingest.texts() == [text]
-
-
-async def test_a_mail_that_breaks_every_connection_keeps_back_none(tmp_path: Path) -> None:
-    """Mail behind it goes first; after its tries it is refused as unreadable and stays."""
-    async with (
-        ingesting(tmp_path, start="all") as ingest,
-        proxy(ingest.dovecot.port, lambda data: b"breaks the server" in data) as port,
-    ):
-        for text in (mail(1), POISON, mail(3)):
-            ingest.dovecot.deliver(USER, text)
-        with pytest.raises(PostroadError):
-            await ingest.once(port=port)
-        assert await ingest.texts() == [mail(1), mail(3)]
-        async with ingest.running(port=port) as context:
-
-            async def refused() -> bool:
-                return await ingest.refused() == [(2, "unreadable")]
-
-            await until(refused, f"refused after {FETCH_TRIES} tries")
-            ingest.dovecot.deliver(USER, mail(4))
-            await ingest.took(3)
-            await until(lambda: _ok(context), "the source is well again")
-        assert await ingest.seen() == [True, False, True, True]
 
 
 async def test_a_server_that_was_away_is_found_again(tmp_path: Path) -> None:

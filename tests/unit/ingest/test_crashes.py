@@ -26,6 +26,7 @@ from services.ingest.decider import (
     advance,
     contact,
     judge,
+    resolve,
     steps,
 )
 from services.ingest.syntax import Row
@@ -106,34 +107,28 @@ class World:
 
     def take(self, step: list[Verdict], known: Known) -> None:
         by_uid = {mail.uid: mail for mail in self.mails}
-        done = [
-            mail
-            for verdict in step
-            if self.process(verdict.action, mail := by_uid[verdict.row.uid], known)
-        ]
+        done = []
+        for verdict in step:
+            mail = by_uid[verdict.row.uid]
+            action = resolve(verdict, mail.text, known, largest=1000).action
+            if action == "take":
+                self.write()
+                self.receive(mail)
+            if action in ("take", "finish"):
+                done.append(mail)
         self.write()
         for mail in done:
             mail.seen = True
         if self.after == "delete":
             self.mails = [mail for mail in self.mails if mail not in done]
 
-    def process(self, action: str, mail: Mail, known: Known) -> bool:
-        digest = hashlib.sha256(mail.text).hexdigest()
-        if action in ("compare", "spot"):
-            if known.claim(digest, mail.arrived, exactly=action == "spot"):
-                return True
-            action = "take" if action == "compare" else "skip"
-        if action == "take":
-            self.write()
-            self.receive(mail, digest)
-        return action != "skip"
-
     def write(self) -> None:
         self.left -= 1
         if self.left < 0:
             raise Killed
 
-    def receive(self, mail: Mail, digest: str) -> None:
+    def receive(self, mail: Mail) -> None:
+        digest = hashlib.sha256(mail.text).hexdigest()
         key = (self.uidvalidity, mail.uid)
         assert key not in self.received, "published twice under one id"
         origin = Origin(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from services.ingest.decider import (
     contact,
     judge,
     pause,
+    resolve,
     steps,
 )
 from services.ingest.syntax import Row
@@ -238,6 +240,36 @@ def test_the_checkpoint_never_goes_back() -> None:
     """A UID that was passed is passed."""
     assert advance(place(uid=42), 41) == place(uid=42)
     assert advance(place(uid=42), 43) == place(uid=43)
+
+
+# --- once the bytes are there ---------------------------------------------------------------------
+
+
+def test_mail_that_is_gone_is_passed_over() -> None:
+    """A mail somebody expunged between listing and fetching leaves nothing to do."""
+    known = Known("INBOX", 7)
+    gone = resolve(Verdict(row=row(), action="take"), None, known, largest=10)
+    assert gone.action == "skip"
+
+
+def test_a_server_that_lists_wrong_sizes_is_not_believed() -> None:
+    """A mail that turns out larger than allowed is refused all the same."""
+    known = Known("INBOX", 7)
+    found = resolve(Verdict(row=row(size=5), action="take"), b"x" * 11, known, largest=10)
+    assert (found.action, found.reason) == ("refuse", "too_large")
+
+
+@pytest.mark.parametrize(
+    ("action", "reason", "unknown"),
+    [("compare", None, "take"), ("compare", "stale", "refuse"), ("spot", None, "skip")],
+)
+def test_bytes_tell_what_was_received(action: Any, reason: Any, unknown: str) -> None:
+    """A mail whose bytes RECEIVED knows is flagged; the next of the same bytes is not known."""
+    known = Known("INBOX", 7)
+    known.learn([received(3, 6, hashlib.sha256(b"text").hexdigest())])
+    met = Verdict(row=row(), action=action, reason=reason)
+    assert resolve(met, b"text", known, largest=10).action == "finish"
+    assert resolve(met, b"text", known, largest=10).action == unknown
 
 
 # --- how much at once -----------------------------------------------------------------------------
