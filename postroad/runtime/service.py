@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 import structlog
+import uvloop
 from nats.aio.msg import Msg
 
 from postroad.runtime import logs
@@ -155,7 +156,7 @@ def main(name: str, config_path: str | None = None, *, once: bool = False) -> in
     """Entry of a service process. Returns its exit code; one line to stderr on failure."""
     try:
         config = Config.load(Path(config_path) if config_path else None, os.environ)
-        asyncio.run(serve(name, config, once=once))
+        uvloop.run(serve(name, config, once=once))
     except PostroadError as error:
         sys.stderr.write(f"postroad {name}: {error}\n")
         return error.exit_code

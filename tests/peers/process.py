@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import pwd
 import shutil
@@ -67,7 +68,12 @@ def directory(name: str) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _die_with_parent() -> None:
+def _become(user: pwd.struct_passwd | None) -> None:
+    """In the child, before the program: that user, and gone when the test is."""
+    if user is not None:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -119,10 +125,7 @@ class Daemon:
                 stderr=log,
                 cwd=self.cwd,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
-                user=user and user.pw_uid,
-                group=user and user.pw_gid,
-                extra_groups=[] if user else None,
+                preexec_fn=functools.partial(_become, user),
             )
         try:
             await until(self._ready, READY_SECONDS)
