@@ -28,7 +28,12 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 STREAMS: tuple[Stream, ...] = (
     Stream(name="RAW", subjects=("raw.>",), atomic=True, about="message bytes in chunks"),
-    Stream(name="RECEIVED", subjects=("mail.received.>",), about="mail taken from a source"),
+    Stream(
+        name="RECEIVED",
+        subjects=("mail.received.>",),
+        atomic=True,
+        about="mail taken from a source",
+    ),
     Stream(name="ROUTED", subjects=("mail.routed.>",), max_age=400 * DAY, about="what was decided"),
     Stream(
         name="SEND",

@@ -7,9 +7,8 @@ flagged. Nothing needs to be mended on start-up.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -131,36 +130,31 @@ class Intake:
             resolve(verdict, data.get(verdict.row.uid), self.known, largest=self._largest)
             for verdict in step
         ]
+        done = [verdict.row for verdict in verdicts if verdict.action == "finish"]
+        for verdict in verdicts:
+            if verdict.action == "refuse" and verdict.reason:
+                await self.publisher.refuse(verdict.row, verdict.reason)
         taken = [verdict.row for verdict in verdicts if verdict.action == "take"]
-        stored = await self.publisher.store_together([(row, data[row.uid]) for row in taken])
-        tasks = [self._process(verdict, data, stored) for verdict in verdicts]
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        outcomes = await self.publisher.receive([(row, data[row.uid]) for row in taken])
+        done += self._published(taken, outcomes)
         for verdict in step:
             self.failures.pop(verdict.row.uid, None)
-        done = zip(verdicts, outcomes, strict=True)
-        await self._finish([verdict.row for verdict, published in done if published])
+        await self._finish(done)
         crashpoint("ingest.after_flag")
         await self._pass(step[-1].row.uid)
 
-    async def _process(
-        self, verdict: Verdict, data: Mapping[int, bytes], stored: Container[str]
-    ) -> bool:
-        """Do as the verdict says; whether the mail is on the road and to be flagged."""
-        row = verdict.row
-        if verdict.action == "refuse" and verdict.reason:
-            return await self.publisher.refuse(row, verdict.reason)
-        if verdict.action != "take":
-            return verdict.action == "finish"
-        try:
-            return await self.publisher.receive(row, data[row.uid], stored)
-        except (PostroadError, Retry):
-            raise
-        except Exception:
-            self.failures[row.uid] += 1  # a fault of ours must not keep back other mail
-            raise
+    def _published(
+        self, rows: Sequence[Row], outcomes: Sequence[bool | BaseException]
+    ) -> list[Row]:
+        """The mails that are on the road. Raises what kept one from it."""
+        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for row, outcome in zip(rows, outcomes, strict=True):
+            # a fault of ours must not keep back other mail: next time this one comes last
+            if isinstance(outcome, Exception) and not isinstance(outcome, PostroadError | Retry):
+                self.failures[row.uid] += 1
+        if errors:
+            raise errors[0]
+        return [row for row, published in zip(rows, outcomes, strict=True) if published]
 
     async def _fetch(self, rows: Sequence[Row]) -> dict[int, bytes]:
         """The bytes of mails by UID; of those that are gone there are none."""

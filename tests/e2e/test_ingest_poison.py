@@ -22,38 +22,42 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "pause", lambda *_, **__: 0.01)
 
 
-async def _goes_round(ingest: Ingest, port: int) -> None:
+async def _goes_round(ingest: Ingest, port: int, texts: list[bytes]) -> None:
     """Mail behind the poison is taken; the poison is refused in the end, and all is well."""
+    refused = [(uid, "unreadable") for uid, text in enumerate(texts, 1) if text == POISON]
     async with ingest.running(port=port) as context:
 
         async def well() -> bool:
-            return fact(context).ok and await ingest.refused() == [(2, "unreadable")]
+            return fact(context).ok and await ingest.refused() == refused
 
         await until(well, "refused after its tries")
-        ingest.dovecot.deliver(USER, mail(4))
-        await ingest.took(3)
-    assert await ingest.texts() == [mail(1), mail(3), mail(4)]
-    assert await ingest.seen() == [True, False, True, True]
+        ingest.dovecot.deliver(USER, mail("last"))
+        await ingest.took(len(texts))
+    assert await ingest.texts() == [*(text for text in texts if text != POISON), mail("last")]
+    assert await ingest.seen() == [*(text != POISON for text in texts), True]
 
 
 async def test_a_mail_that_breaks_every_connection_keeps_back_none(tmp_path: Path) -> None:
     """Mail behind it goes first; after its tries it is refused as unreadable and stays."""
+    texts = [mail(1), POISON, mail(3)]
     async with (
         ingesting(tmp_path, start="all") as ingest,
         proxy(ingest.dovecot.port, lambda data: b"breaks the server" in data) as port,
     ):
-        for text in (mail(1), POISON, mail(3)):
+        for text in texts:
             ingest.dovecot.deliver(USER, text)
         with pytest.raises(PostroadError):
             await ingest.once(port=port)
         assert await ingest.texts() == [mail(1), mail(3)]
-        await _goes_round(ingest, port)
+        await _goes_round(ingest, port, texts)
 
 
+@pytest.mark.parametrize("others", [2, 30])
 async def test_a_mail_we_fail_on_keeps_back_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
-    """The same where the fault is ours: an unforeseen exception over one mail."""
+    """The same where the fault is ours, an unforeseen exception over one mail, among few mails
+    or among so many that they are published together."""
 
     def faulty(data: bytes, trusted: Sequence[str] = ()) -> tuple[HeaderFacts, int]:
         if data == POISON:
@@ -61,7 +65,8 @@ async def test_a_mail_we_fail_on_keeps_back_none(
         return scan(data, trusted)
 
     monkeypatch.setattr(publisher, "scan", faulty)
+    texts = [mail(1), POISON, *(mail(n) for n in range(others))]
     async with ingesting(tmp_path, start="all") as ingest:
-        for text in (mail(1), POISON, mail(3)):
+        for text in texts:
             ingest.dovecot.deliver(USER, text)
-        await _goes_round(ingest, ingest.dovecot.port)
+        await _goes_round(ingest, ingest.dovecot.port, texts)
