@@ -23,6 +23,7 @@ from postroad.runtime import pull, telemetry
 from postroad.runtime.apierror import CONFLICTS, PASSING, Ack, ApiError, Refusal, decode_ack
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import BrokerUnavailable, Conflict, PostroadError, Retry
+from postroad.runtime.inbox import Inbox
 from postroad.runtime.stored import Stored
 from schemas import subjects
 
@@ -55,6 +56,7 @@ class Broker:
 
     def __init__(self, nc: Client) -> None:
         self.nc = nc
+        self.inbox = Inbox(nc)
         self.closing = False
         self.reconnected: list[Callable[[], None]] = []  # called after each reconnect
 
@@ -97,8 +99,8 @@ class Broker:
                     reconnected_cb=on_reconnect,
                     **options,
                 )
-                # opens the reply subscription before two requests can race for it
-                await nc.request("$JS.API.INFO", timeout=REPLY_SECONDS)
+                await broker.inbox.open()
+                await broker.inbox.ask("$JS.API.INFO", b"", None, REPLY_SECONDS)
         except (NatsError, OSError) as error:
             broker.closing = True
             with contextlib.suppress(Exception):
@@ -144,7 +146,7 @@ class Broker:
             head["Nats-Msg-Id"] = new_id()
 
         async def store() -> Ack:
-            reply = await self.nc.request(subject, data, timeout=REPLY_SECONDS, headers=head)
+            reply = await self.inbox.ask(subject, data, head, REPLY_SECONDS)
             return decode_ack(reply.data)
 
         return await self._stored(store, subject, data, timeout)
@@ -212,9 +214,7 @@ class Broker:
             elif number > 1:
                 await self.nc.publish(message.subject, message.data, headers=head)
                 continue
-            reply = await self.nc.request(
-                message.subject, message.data, timeout=REPLY_SECONDS, headers=head
-            )
+            reply = await self.inbox.ask(message.subject, message.data, head, REPLY_SECONDS)
             if reply.data:
                 ack = decode_ack(reply.data)
                 if ack.error or number == len(messages):
@@ -242,7 +242,7 @@ class Broker:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             try:
-                return await self.nc.request(subject, data, timeout=REPLY_SECONDS)
+                return await self.inbox.ask(subject, data, None, REPLY_SECONDS)
             except (NatsError, OSError) as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise BrokerUnavailable(f"no answer from {subject}") from error
@@ -326,9 +326,7 @@ class Broker:
     async def request(self, subject: str, data: bytes, timeout: float = 5.0) -> bytes:
         """Ask a service (NATS micro). Raises Retry where nobody answers in time."""
         try:
-            reply = await self.nc.request(
-                subject, data, timeout=timeout, headers=telemetry.inject()
-            )
+            reply = await self.inbox.ask(subject, data, telemetry.inject(), timeout)
         except (NatsError, OSError) as error:
             raise Retry(f"nobody answers {subject}: {type(error).__name__}", 1.0) from error
         return reply.data
