@@ -70,6 +70,7 @@ async def serving(context: Context, commands: Commands) -> AsyncIterator[None]:
             await service.add_endpoint(
                 name=name, subject=subjects.command(name), handler=partial(begin, name)
             )
+        await context.broker.nc.flush()  # whoever asks from now on is heard
         yield
     finally:
         with contextlib.suppress(Exception):

@@ -6,7 +6,7 @@ one counts. A person is 96 random bits, and one who was erased and comes back is
 
 from __future__ import annotations
 
-import secrets
+import os
 
 import msgspec
 
@@ -105,7 +105,7 @@ def valid(address: str) -> str:
 def new_person(address: str, name: str, evidence: str) -> PersonKnown:
     """Somebody we did not know."""
     return PersonKnown(
-        person=secrets.token_hex(12),
+        person=os.urandom(12).hex(),
         address=address,
         display_name=" ".join(name.split())[:LONGEST_NAME],
         evidence=evidence,

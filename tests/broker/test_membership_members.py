@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
+from postroad.runtime.embedded import EmbeddedBroker
+from postroad.runtime.errors import Retry
 from schemas.commands import ChangeMember, ImportRow, RosterPage, Subscribe, Unsubscribe
 from services.membership import roster
 from services.membership.people import People
@@ -176,3 +179,23 @@ async def test_a_restart_knows_what_was_known(
             assert lists[0].facts["position"]["MEMBERSHIP"] == 30
         await service.import_(many(0, 30))
     assert (await service.whois("member29@d1.example", SLUG)).roles == ("member",)
+
+
+async def test_the_broker_may_die(
+    service: Membership, broker: Broker, server: EmbeddedBroker
+) -> None:
+    """After the broker was killed and is back, commands are answered and what they change is
+    folded, by the same instance."""
+    await service.add("ann@example.org")
+    assert server.process is not None
+    server.process.kill()
+    await server.process.wait()
+    await server.start()
+    asked = Subscribe(list=LIST, address="bob@example.org")
+    async with asyncio.timeout(20):
+        while True:  # until both connections are back
+            with contextlib.suppress(Retry):
+                answer = await service.ask(asked)
+                if not answer.refused:
+                    break
+    assert await addresses(service) == ["ann@example.org", "bob@example.org"]
