@@ -1,0 +1,283 @@
+"""The documents are true of the code: what they name exists, and what exists is named."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typer import Exit
+from typer.main import get_command
+
+from postroad.cli.app import app
+from postroad.cli.member import OPTIONS
+from postroad.runtime import settings, verdict
+from postroad.runtime.config import Config
+from schemas import codec, subjects
+from schemas.lists import ListSettings
+from tests.architecture.documents import (
+    ANALYSTS,
+    ARCHITECTURE,
+    DOCS,
+    OPERATORS,
+    README,
+    ROOT,
+    SRES,
+    Document,
+    code,
+    documents,
+)
+
+ALL = documents()
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "[site]": settings.Site,
+    "[broker]": settings.BrokerSettings,
+    "[[domain]]": settings.Domain,
+    "[[source]]": settings.Source,
+    "[[relay]]": settings.Relay,
+    "[telemetry]": settings.Telemetry,
+    "[web]": settings.Web,
+}
+LOGGED = {("log", level) for level in ("debug", "info", "warning", "error")}
+ADRS = sorted((DOCS / "adr").glob("*.md"))
+each_document = pytest.mark.parametrize("document", ALL, ids=lambda document: document.name)
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+def shell_lines(document: Document) -> Iterator[list[str]]:
+    """Every command line in a document's blocks, as words."""
+    for block in document.fences("sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            while words and (words[0] == "sudo" or "=" in words[0]):  # as whom, with what set
+                words = words[3:] if words[0] == "sudo" else words[1:]
+            if words:
+                yield words
+
+
+def mentions(document: Document) -> Iterator[list[str]]:
+    """Every command that a document names in its sentences, as words; arguments may be missing."""
+    for span in document.spans():
+        if re.match(r"(?:\S*/)?(?:postroad|make) \S", span):
+            yield shlex.split(span)
+
+
+def accept(words: list[str], *, whole: bool) -> None:
+    """Have the command line read these words, down to the last option, and run nothing. Unless
+    it is a `whole` line, the name of a command is enough."""
+    command: Any = get_command(app)
+    context = None
+    name = "postroad"
+    try:
+        while words or whole:
+            context = command.make_context(name, list(words), parent=context)
+            if not hasattr(command, "commands"):
+                return
+            name, command, words = command.resolve_command(context, words)
+    except Exit:
+        return  # --help and the like
+
+
+@each_document
+def test_every_command_shown_can_be_given(document: Document) -> None:
+    """Whoever copies a command from a document finds it, with these arguments and options."""
+    lines = [(words, True) for words in shell_lines(document)]
+    lines += [(words, False) for words in mentions(document)]
+    for words, whole in lines:
+        if words[0].rpartition("/")[2] == "postroad":
+            try:
+                accept(words[1:], whole=whole)
+            except Exception as error:  # noqa: BLE001  whatever the command line objects to
+                pytest.fail(f"{document.name}: {shlex.join(words)}: {error}")
+
+
+@each_document
+def test_every_make_target_shown_exists(document: Document) -> None:
+    """`make` knows every target that a document tells people to make."""
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    lines = chain(shell_lines(document), mentions(document))
+    wanted = {words[1] for words in lines if words[0] == "make"}
+    assert wanted <= targets
+
+
+# --- links --------------------------------------------------------------------------------------
+
+
+@each_document
+def test_every_link_leads_somewhere(document: Document) -> None:
+    """A relative link names a file that is there, and a heading that is in it."""
+    for link in document.links():
+        if "://" in link:
+            continue
+        file, _, anchor = link.partition("#")
+        target = (document.path.parent / file).resolve() if file else document.path
+        assert target.exists(), f"{document.name}: {link}"
+        if anchor:
+            assert anchor in Document(target).anchors(), f"{document.name}: {link}"
+
+
+def test_every_decision_is_on_the_map() -> None:
+    """ARCHITECTURE.md links every ADR, which says its context, what was decided, what follows."""
+    linked = {link.partition("#")[0] for link in ARCHITECTURE.links()}
+    for path in ADRS:
+        text = path.read_text()
+        assert str(path.relative_to(ROOT)) in linked
+        assert text.startswith(f"# {int(path.name[:4])}. ")
+        headings = ["## Context", "## Decision", "## Consequences"]
+        assert re.findall(r"^##.*", text, re.MULTILINE) == headings, path.name
+        assert len(text.splitlines()) <= 40, f"{path.name} is no short page any more"
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_is_in_the_reference(section: str) -> None:
+    """The reference names each key of a section, with its default, and no other."""
+    told = {code(row[0])[0]: row[1] for row in OPERATORS.table(section)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(SECTIONS[section])}
+    assert told.keys() == fields.keys()
+    for key, default in told.items():
+        assert (default == "required") is fields[key].required, key
+        if default == "none":
+            assert fields[key].default in ("", None), key
+        elif re.fullmatch(r"`[^`]*`", default):
+            value = fields[key].default
+            plain = str(value) if isinstance(value, Path) else value
+            assert tomllib.loads(f"key = {default.strip('`')}")["key"] == (
+                list(plain) if isinstance(plain, tuple) else plain
+            ), key
+
+
+def test_settings_of_later_releases_are_named() -> None:
+    """What is refused as not yet available can be looked up as such."""
+    told = set(re.findall(r"`(\w+)`", OPERATORS.section("Settings of later releases")))
+    keys = {key for section in settings.LATER.values() for key in section}
+    values = {value for values in settings.LATER_VALUES.values() for value in values}
+    assert told == keys | values
+
+
+def test_every_setting_of_a_list_and_option_of_a_member_is_in_the_reference() -> None:
+    """The reference names them all, with the default of each setting and the values of options."""
+    told = {code(row[0])[0]: row[1:] for row in OPERATORS.table("Lists and members")}
+    fields = {field.name: field for field in msgspec.structs.fields(ListSettings)}
+    assert told.keys() == fields.keys() | OPTIONS.keys()
+    for name, field in fields.items():
+        if re.fullmatch(r"`\w+`", told[name][0]):
+            assert told[name][0].strip("`") == field.default
+        else:
+            assert not field.default, name
+    for name, values in OPTIONS.items():
+        assert set(code(told[name][0])) == {value for value in values if value}
+
+
+@each_document
+def test_settings_shown_are_accepted(document: Document, tmp_path: Path) -> None:
+    """Every settings file in a document is one."""
+    for number, block in enumerate(document.fences("toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(block)
+        Config.load(file, {})
+
+
+# --- what the program says ----------------------------------------------------------------------
+
+
+def product() -> list[ast.Module]:
+    """The product's modules."""
+    folders = ("postroad", "services", "projections")
+    files = chain(*((ROOT / folder).rglob("*.py") for folder in folders))
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+
+
+def texts(module: ast.Module) -> Iterator[str]:
+    """Every text of a module, with … for what is put into it."""
+    for node in ast.walk(module):
+        match node:
+            case ast.Constant(value=str(text)):
+                yield text
+            case ast.JoinedStr(values=parts):
+                yield "".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in parts)
+
+
+def test_every_line_in_the_troubleshooting_is_said_by_the_program() -> None:
+    """Who looks up a line finds it as the program says it; a line it no longer says is gone."""
+    said = "\n".join(text for module in product() for text in texts(module))
+    for row in OPERATORS.table("Troubleshooting"):
+        for line in code(row[0]) if row[0].startswith("`") else ():
+            pattern = ".*".join(re.escape(part) for part in line.split("…"))
+            assert re.search(pattern, said), line
+
+
+def test_every_log_line_is_in_the_reference() -> None:
+    """SREs can look up every event that is logged, and nothing else."""
+    logged = {
+        (node.args[0].value, node.func.attr)
+        for module in product()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and (node.func.value.id, node.func.attr) in LOGGED
+        and isinstance(node.args[0], ast.Constant)
+        and re.fullmatch(r"[a-z_]+\.[a-z_]+", str(node.args[0].value))
+    }
+    told = {(name, row[1]) for row in SRES.table("Logs") for name in code(row[0])}
+    assert {name for name, _ in told} == {name for name, level in logged if level != "debug"}
+    for name, levels in told:
+        assert {level for event, level in logged if event == name} <= {*levels.split(", ")}
+
+
+def test_every_field_of_status_is_in_the_reference() -> None:
+    """Who scripts against `status --json` finds each field explained."""
+    shapes = (verdict.Status, verdict.Stage, verdict.Instance, verdict.Peer, verdict.BrokerState)
+    told = set(chain(*(code(cell) for row in SRES.table("Status") for cell in row)))
+    assert {name for shape in shapes for name in shape.__struct_fields__} <= told
+
+
+# --- the map ------------------------------------------------------------------------------------
+
+
+def test_every_stream_is_on_the_map_with_its_writers() -> None:
+    """Who writes a stream is what the rights to publish say."""
+    told = {
+        row[0]: {name for name in subjects.PRODUCERS if re.search(rf"\b{name}\b", row[2])}
+        for row in ARCHITECTURE.table("Streams")
+    }
+    assert told == {
+        stream.name: {
+            service
+            for service, rights in subjects.PRODUCERS.items()
+            if any(subjects.stream_of(right) == stream.name for right in rights)
+        }
+        for stream in subjects.STREAMS
+    }
+
+
+def test_every_event_can_be_looked_up() -> None:
+    """Analysts find every type of event beside the stream it lies in."""
+    told = set(chain(*(code(row[2]) for row in ANALYSTS.table("The streams"))))
+    assert told == {str(event.__struct_config__.tag) for event in codec.EVENTS}
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """Nothing is depended on without a word why."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[<>=~! ]", line)[0] for line in project["dependencies"]}
+    assert {row[0] for row in ARCHITECTURE.table("Dependencies")} == needed
+
+
+def test_the_readme_leads_everywhere() -> None:
+    """From README.md every guide and every page at the root can be reached."""
+    linked = {link.partition("#")[0] for link in README.links()}
+    guides = {str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *DOCS.glob("*.md"))}
+    assert guides - {"README.md"} <= linked
