@@ -121,7 +121,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     def _open(self, origin: str, ends: Mapping[str, int]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
