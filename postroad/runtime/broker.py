@@ -375,5 +375,5 @@ def _stored(message: Msg) -> Stored:
 def _unreachable(url: str, error: Exception) -> str:
     where = url.rpartition("@")[2].removeprefix("nats://")
     if "authorization" in str(error).lower() or "auth" in type(error).__name__.lower():
-        return f"the broker at {where} refused the login; check broker.creds_file"
+        return f"the broker at {where} refused the login; check broker.creds_file or broker.url"
     return f"no broker answers at {where}; start it, or correct broker.url"

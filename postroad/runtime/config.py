@@ -103,7 +103,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         problems = [*reader.problems, *_checked(config)]
         if problems:
             raise SettingsError(_report(file, problems))
-        warnings = settings_checks.warn(sources, relays, config._secret_files())
+        warnings = settings_checks.warn(
+            sources, relays, config._secret_files(), web=config.web is not None
+        )
         return msgspec.structs.replace(config, warnings=tuple(warnings))
 
     def site_key(self) -> bytes:

@@ -22,6 +22,7 @@ import msgspec
 
 from postroad.runtime.children import die_with_parent
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.secretfile import private_directory
 
 READY_SECONDS = 30.0  # a million subjects take 4.3 s to recover
 
@@ -122,7 +123,8 @@ async def embedded(state_dir: Path) -> AsyncIterator[EmbeddedBroker]:
     Raises PostroadError where another process runs it already, or it will not start.
     """
     home = state_dir / "broker"
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_directory(state_dir)
+    private_directory(home)
     with (home / "lock").open("wb") as lock:
         if not await _locked(lock.fileno()):
             raise PostroadError(

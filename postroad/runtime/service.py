@@ -154,6 +154,7 @@ async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Co
 
 def main(name: str, config_path: str | None = None, *, once: bool = False) -> int:
     """Entry of a service process. Returns its exit code; one line to stderr on failure."""
+    os.umask(0o077)  # what we write may hold addresses
     try:
         config = Config.load(Path(config_path) if config_path else None, os.environ)
         uvloop.run(serve(name, config, once=once))

@@ -99,11 +99,17 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
         if bool(relay.user) != (relay.password_file is not None):
             missing = "password_file" if relay.user else "user"
             yield f"{where}: {missing} is missing; a login needs user and password_file"
-        yield from _quantity(f"{where} retry_after", relay.retry_after, duration)
 
 
-def warn(sources: Sequence[Source], relays: Sequence[Relay], keys: Sequence[Path]) -> Iterator[str]:
+def warn(
+    sources: Sequence[Source], relays: Sequence[Relay], keys: Sequence[Path], *, web: bool
+) -> Iterator[str]:
     """What works and is still unwise."""
+    if web:
+        yield (
+            "[web] puts https links into list headers, and this release has no web service: "
+            "leave the section out unless something else answers at base_url"
+        )
     if not sources:
         yield "there is no [[source]]: no mail will be read"
     if not relays:

@@ -7,6 +7,7 @@ its name (UUIDv7). Context travels in NATS headers as W3C `traceparent`.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401  its fork hook must come before OpenTelemetry's
 import contextlib
 import contextvars
 import os

@@ -27,8 +27,8 @@ Promises
     - A mail without exactly one readable author is held; no rule ever drops it for that.
     - Mail to -owner is never moderated. Only what comes round again and what answers by itself
       is stopped there, and recorded as discarded.
-    - A mail is called unrouted only after every list stored so far has been looked at. It is
-      looked at anew when it is delivered again: a list created since then gets it.
+    - A mail is called unrouted only after every list stored so far has been looked at, and for
+      good: mail that is older than a list is not for it (ADR-7), so have it sent again.
     - Any header facts get a verdict; no input makes the rules raise.
 
 Failure    Membership away: the mail waits in the stream and is tried again every second.

@@ -134,7 +134,10 @@ class Router:
         if recipients(mail, closed, mailbox=source.user):
             return "it is for a list that is closed"
         where = f" of {source.domain}" if source.domain else ""
-        return f"none of its recipients is a list{where}; create it with `postroad list create`"
+        return (
+            f"none of its recipients is a list{where}; create it with `postroad list create`, "
+            "then have the mail sent again"
+        )
 
     async def _ask(self, known: List, mail: MailReceived) -> Author:
         """What membership says of the author. Raises Retry where it does not say."""

@@ -83,7 +83,10 @@ async def test_mail_for_no_list_is_recorded_once(broker: Broker) -> None:
         assert "@" not in event.reason
         reasons.append(event.reason)
     assert reasons == [
-        "none of its recipients is a list; create it with `postroad list create`",
+        (
+            "none of its recipients is a list; create it with `postroad list create`, "
+            "then have the mail sent again"
+        ),
         "it names no recipient in To or Cc",
         "it is for a list that is closed",
         "its source 'attic' is no longer in the settings",

@@ -9,7 +9,6 @@ async with ingesting(tmp_path, start="all") as ingest:
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.thread  # noqa: F401  before OpenTelemetry, whose fork hook needs its own
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
