@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -14,4 +15,5 @@ def main() -> None:
     from postroad.cli.app import app
     from postroad.cli.frame import run
 
+    os.umask(0o077)  # what a command leaves under state_dir may hold addresses
     sys.exit(run(app, sys.argv[1:]))

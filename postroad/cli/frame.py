@@ -121,7 +121,6 @@ def command(
 
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run the command line. Returns its exit code; says what failed in one line, never more."""
-    os.umask(0o077)  # what a command leaves under state_dir may hold addresses
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not of UTF-8 shows a ?
