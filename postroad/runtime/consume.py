@@ -108,45 +108,60 @@ class Consumer:
         self.concurrency = concurrency
         self.ack_wait = ack_wait
         self.span = span or f"{durable.name}.handle"
-        self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._held: dict[int, Delivery] = {}  # by sequence: handed over and not yet answered
+        self._tasks: set[asyncio.Task[None]] = set()
         self._bugs: dict[int, int] = {}
 
     async def run(self, stopping: asyncio.Event, drain: float = 20.0) -> None:
         """Consume until `stopping`, then let what runs finish for up to `drain` seconds."""
-        loop = asyncio.get_running_loop()
+        room = asyncio.Semaphore(self.concurrency)
         async with Pull(
             self.broker, self.durable.stream, self.durable.name, limit=2 * self.concurrency
         ) as pull:
             keeper = asyncio.create_task(self._keep())
             stopper = asyncio.create_task(_stop(pull, stopping))
-            room = asyncio.Semaphore(self.concurrency)
-            waiting: list[Delivery] = []
             try:
                 while messages := await pull.next():
-                    now = loop.time()
-                    waiting = [Delivery(message, now) for message in messages]
-                    while waiting and not stopping.is_set():
-                        await room.acquire()
-                        delivery = waiting.pop(0)
-                        task = asyncio.create_task(self._one(delivery))
-                        self._running[task] = delivery
-                        task.add_done_callback(partial(self._over, room, pull))
-                for delivery in waiting:
-                    await self._say(delivery.message, b"-NAK")
+                    for message in messages:
+                        self._take(message, pull, room, stopping)
                 for message in pull.queued():
                     await self._say(message, b"-NAK")
-                if self._running:
-                    await asyncio.wait(tuple(self._running), timeout=drain)
+                if self._tasks:
+                    await asyncio.wait(self._tasks, timeout=drain)
             finally:
                 stopper.cancel()
                 keeper.cancel()
-                for task in tuple(self._running):
+                for task in tuple(self._tasks):
                     task.cancel()
 
-    def _over(self, room: asyncio.Semaphore, pull: Pull, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        room.release()
+    def _take(
+        self, message: Msg, pull: Pull, room: asyncio.Semaphore, stopping: asyncio.Event
+    ) -> None:
+        delivery = Delivery(message, asyncio.get_running_loop().time())
+        held = self._held.get(delivery.seq)
+        if held is not None:  # given to us again while we are at it: answer the later one
+            held.message, held.seen = message, delivery.seen
+            pull.done()
+            return
+        self._held[delivery.seq] = delivery
+        task = asyncio.create_task(self._turn(delivery, room, stopping))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._over, delivery.seq, pull))
+
+    def _over(self, seq: int, pull: Pull, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        del self._held[seq]
         pull.done()
+
+    async def _turn(
+        self, delivery: Delivery, room: asyncio.Semaphore, stopping: asyncio.Event
+    ) -> None:
+        """Handle a message when there is room; give it back where we are stopping before."""
+        async with room:
+            if not stopping.is_set():
+                await self._one(delivery)
+                return
+        await self._say(delivery.message, b"-NAK")
 
     async def _one(self, delivery: Delivery) -> None:
         answer = b"+ACK"
@@ -231,7 +246,7 @@ class Consumer:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.ack_wait / 4)
-            for delivery in tuple(self._running.values()):
+            for delivery in tuple(self._held.values()):
                 age = loop.time() - delivery.seen
                 # what we held too long, because we were frozen, may be somebody else's by now
                 if self.ack_wait / 5 < age < self.ack_wait / 2:

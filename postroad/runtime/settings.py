@@ -46,7 +46,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = "embedded"
     creds_file: Path | None = None
     replicas: Literal[1, 3, 5] = 1
-    ack_wait: str = "30s"
+    ack_wait: str = "10s"
     monitor_url: str = ""
 
     @property

@@ -194,3 +194,21 @@ async def test_follow_gives_each_message_once_across_a_restart(
     await asyncio.wait_for(full.wait(), 20)
     task.cancel()
     assert seen == list(range(1, 101))
+
+
+async def test_what_waits_for_its_turn_is_not_delivered_twice(broker: Broker) -> None:
+    """A message that waits longer than ack_wait behind a slow one is handled once."""
+    attempts: list[tuple[int, int]] = []
+    done = asyncio.Event()
+
+    async def handle(delivery: Delivery) -> None:
+        attempts.append((delivery.seq, delivery.attempt))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), 3.0)
+        if len(attempts) == 2:
+            done.set()
+
+    await _fill(broker, 2)
+    async with consuming(broker, handle, concurrency=1):
+        await asyncio.wait_for(done.wait(), 20)
+    assert attempts == [(1, 1), (2, 1)]

@@ -71,7 +71,7 @@ class TestDefaults:
         assert config.relay[0].port == 587
         assert config.relay[0].window == 16
         assert config.broker.embedded
-        assert config.broker.ack_wait_seconds == 30
+        assert config.broker.ack_wait_seconds == 10
         assert config.site.base_url == "https://lists.example.org"
         assert config.web is None
         assert config.warnings == ()
