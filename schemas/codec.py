@@ -69,7 +69,7 @@ def decode(data: bytes) -> Envelope:
     """
     try:
         envelope = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return _decode_older(data, error)
     if any(event.v != _CURRENT.get(type(event), 1) for event in envelope.events):
         return _decode_older(data, None)
@@ -86,7 +86,7 @@ def _decode_older(data: bytes, error: Exception | None) -> Envelope:
         return msgspec.convert(plain, _Wire)
     except UnknownEvent:
         raise
-    except (msgspec.MsgspecError, AttributeError, TypeError, KeyError) as bad:
+    except (msgspec.MsgspecError, AttributeError, TypeError, KeyError, RecursionError) as bad:
         raise UnknownEvent(f"not an event of this release: {error or bad}") from bad
 
 

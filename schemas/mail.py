@@ -71,7 +71,7 @@ class HeaderEdit(Data, kw_only=True):
     """One change to a header block, applied in order by `postroad.mail.edits`.
 
     `remove` deletes every field of that name; `set` replaces the first (keeping its place) and
-    deletes the others, adding at the end where there is none; `add` appends a field; `prefix`
+    deletes the others, adding it on top where there is none; `add` puts a field on top; `prefix`
     puts the value before the text of the first, once (`[Team] `), without touching the text.
     """
 

@@ -88,39 +88,47 @@ class _Block:
     """A header block under edit: its fields in order, and where each name stands."""
 
     def __init__(self, block: bytes) -> None:
-        self._fields: list[bytes] = []
-        self._places: dict[str, list[int]] = {}
+        self._new: list[list[bytes]] = []  # fields put in; each in a cell, to be changed there
+        self._old: list[list[bytes]] = []
+        self._places: dict[str, list[list[bytes]]] = {}
         end = first_field(block)
         for field in fields(block):
-            self.add(field.name.decode("ascii"), block[field.start : field.end])
+            name = field.name.decode("ascii")
+            self._put(self._old, name, block[field.start : field.end])
             end = field.end
         # Where there is no header at all, what follows is body and must stay body.
-        self._rest = block[end:] if self._fields or end < len(block) else b"\r\n"
+        self._rest = block[end:] if self._old or end < len(block) else b"\r\n"
 
     def first(self, name: str) -> bytes | None:
         """The value of the first field of this name."""
         places = self._places.get(name.lower())
-        return self._fields[places[0]].partition(b":")[2] if places else None
+        return places[0][0].partition(b":")[2] if places else None
 
     def add(self, name: str, octets: bytes) -> None:
-        self._places.setdefault(name.lower(), []).append(len(self._fields))
-        self._fields.append(octets)
+        """Put a field on top, below those put in before it: what stands there is read by
+        everybody, however long the author's header is, our own scanner included."""
+        self._put(self._new, name, octets)
+
+    def _put(self, where: list[list[bytes]], name: str, octets: bytes) -> None:
+        cell = [octets]
+        self._places.setdefault(name.lower(), []).append(cell)
+        where.append(cell)
 
     def remove(self, name: str) -> None:
-        for place in self._places.pop(name.lower(), ()):
-            self._fields[place] = b""
+        for cell in self._places.pop(name.lower(), ()):
+            cell[0] = b""
 
     def set(self, name: str, octets: bytes) -> None:
         places = self._places.get(name.lower())
         self.remove(name)
         if places:
-            self._fields[places[0]] = octets
+            places[0][0] = octets
             self._places[name.lower()] = places[:1]
         else:
             self.add(name, octets)
 
     def octets(self) -> bytes:
-        return b"".join(self._fields) + self._rest
+        return b"".join(cell[0] for cell in (*self._new, *self._old)) + self._rest
 
 
 def _check(name: str, value: str) -> None:

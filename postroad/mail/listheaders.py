@@ -38,6 +38,8 @@ PRIVILEGED_HEADERS = (
     "Urgent",
     "Errors-To",
     "Return-Path",
+    "Bcc",
+    "Resent-Bcc",
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NoReturn
 
+from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import BATCH_LIMIT, Broker, Message
 from postroad.runtime.errors import Conflict, Reject, Retry
 from schemas import subjects
@@ -58,7 +60,19 @@ async def get_raw(broker: Broker, ref: RawRef) -> bytes:
         names = [subjects.raw(ref.mail_id, ref.part, index) for index in range(ref.chunks)]
         data = b"".join(found[name] for name in names) if len(found) >= ref.chunks else None
     if data is None:
-        raise Retry(f"the bytes of mail {ref.mail_id} are not in RAW", 5.0)
+        await _insist(broker, ref)
     if len(data) != ref.size or hashlib.sha256(data).hexdigest() != ref.sha256:
         raise Reject(f"the bytes of mail {ref.mail_id} are damaged in RAW")
     return data
+
+
+async def _insist(broker: Broker, ref: RawRef) -> NoReturn:
+    """Bytes are stored before anybody is told of them, so that they are not there is final,
+    unless a replica that lags behind said so: ask the leader."""
+    for index in range(ref.chunks):
+        try:
+            name = subjects.raw(ref.mail_id, ref.part, index)
+            await broker.api("STREAM.MSG.GET.RAW", {"last_by_subj": name})
+        except ApiError:
+            raise Reject(f"the bytes of mail {ref.mail_id} are gone from RAW") from None
+    raise Retry(f"the bytes of mail {ref.mail_id} are not everywhere in RAW yet", 1.0)

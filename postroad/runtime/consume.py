@@ -55,6 +55,7 @@ class Delivery:
         "data",
         "headers",
         "message",
+        "ns",
         "seen",
         "seq",
         "stream",
@@ -71,6 +72,7 @@ class Delivery:
         self.stream = parts[2]
         self.attempt = int(parts[4])
         self.seq = int(parts[5])
+        self.ns = int(parts[7])  # when the broker stored it, nanoseconds since the epoch
         self.seen = at  # loop time at which the broker last learned that we work on it
         self._envelope: Envelope | None = None
 
@@ -237,7 +239,7 @@ class Consumer:
             return _nak(5.0)
         self._bugs.pop(delivery.seq, None)
         self.health.count("parked")
-        self.health.error(f"message {delivery.seq} of {delivery.stream} was parked: {reason[:200]}")
+        self.health.error(f"message {delivery.seq} of {delivery.stream} was parked ({family})")
         log.error("message.parked", stream=delivery.stream, seq=delivery.seq, family=family)
         return b"+TERM " + family.encode()
 

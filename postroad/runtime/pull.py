@@ -222,6 +222,14 @@ async def follow(
                 seq = int(parts[5])
                 if seq > position and parts[3] == pull.consumer:
                     position = seq
-                    batch.append(Stored(message.subject, seq, message.data, message.headers or {}))
+                    batch.append(
+                        Stored(
+                            message.subject,
+                            seq,
+                            message.data,
+                            message.headers or {},
+                            ns=int(parts[7]),
+                        )
+                    )
             if batch:
                 yield batch

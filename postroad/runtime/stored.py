@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from schemas import codec
 from schemas.envelope import Envelope
@@ -19,6 +19,7 @@ class Stored:
     data: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     ts: str = ""
+    ns: int = 0  # the same, in nanoseconds since the epoch, where a consumer told it
 
     def envelope(self) -> Envelope:
         """Its envelope. Raises UnknownEvent."""
@@ -27,6 +28,8 @@ class Stored:
     @property
     def time(self) -> datetime:
         """When the broker stored it."""
+        if self.ns:
+            return datetime.fromtimestamp(self.ns / 1e9, UTC)
         return datetime.fromisoformat(_microseconds(self.ts))
 
 

@@ -308,6 +308,8 @@ class Mailbox:
             return task.result()
         except aioimaplib.CommandTimeout:
             raise self._error("the server does not answer") from None
+        except RuntimeError as error:  # uvloop: the transport was closed meanwhile
+            raise self._error("the server closed the connection") from error
         except aioimaplib.AioImapException as error:
             raise self._error(f"the server broke the protocol ({type(error).__name__})") from error
         finally:

@@ -11,13 +11,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 
 from postroad.runtime.clock import now
 from postroad.runtime.config import Source
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.service import Context
+from postroad.runtime.stored import Stored
 from schemas import subjects
+from schemas.codec import UnknownEvent
+from schemas.envelope import Event
 from services.ingest.decider import (
     LARGE,
     Checkpoint,
@@ -34,6 +38,7 @@ from services.ingest.publisher import STREAM, Publisher
 from services.ingest.syntax import Row
 from services.ingest.trouble import MailboxError, Refused
 
+log = structlog.get_logger()
 LISTED = 100  # mails looked at in one listing; aioimaplib's time grows with the square of it
 
 
@@ -76,7 +81,7 @@ class Intake:
         if self.checkpoint.rescan_below:
             everything = subjects.received(self.source.name, ">")
             async for message in self.broker.scan(STREAM, everything):
-                self.known.learn(message.envelope().events)
+                self.known.learn(_events(message))
 
     async def drain(self) -> None:
         """Take everything there is above the checkpoint, or as much until stopping.
@@ -112,7 +117,7 @@ class Intake:
         before = [row for row in rows if row.uid < self.mailbox.selected.uidnext]
         names = [subjects.received(self.source.name, self.publisher.mail_id(row)) for row in before]
         for message in (await self.broker.last_many(STREAM, names) if names else {}).values():
-            self.known.learn(message.envelope().events)
+            self.known.learn(_events(message))
 
     def _judge(self, row: Row) -> Verdict:
         return judge(
@@ -208,3 +213,12 @@ class Intake:
     async def _store(self) -> None:
         key = subjects.checkpoint(self.source.name)
         await self.broker.publish(key, msgspec.json.encode(self.checkpoint))
+
+
+def _events(message: Stored) -> tuple[Event, ...]:
+    """Its events; none where it is of a newer release, or nobody's."""
+    try:
+        return message.envelope().events
+    except UnknownEvent:
+        log.warning("received.event_unknown", seq=message.seq)
+        return ()

@@ -60,6 +60,8 @@ class Distributor:
         for event in delivery.envelope().events:
             if not isinstance(event, PostRouted | OwnerMailRouted):
                 raise Reject(f"a {type(event).__name__} has no audience")
+            if not delivery.subject.endswith(f".{event.list}.{event.mail_id}"):
+                raise Reject("the mail is of another subject")
             done = subjects.routed("done", event.list, event.mail_id)
             if await self.broker.last("ROUTED", done) is None:
                 await _Fanout(self, event, delivery).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -21,7 +21,7 @@ from postroad.runtime.stored import Stored
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
 from schemas.commands import Author, WhoIs
-from schemas.envelope import Envelope, Event
+from schemas.envelope import Event
 from schemas.road import MailReceived, MailRefused
 from services.router import decider
 from services.router.lists import Directory, List
@@ -61,7 +61,7 @@ class Router:
                 log.warning("list.event_unknown", seq=stored.seq)
                 self.directory.fold(slug, stored.seq, ())
             else:
-                self.directory.fold(slug, stored.seq, message.events, message.ts)
+                self.directory.fold(slug, stored.seq, message.events, stored.time)
         async with self._folded:
             self._folded.notify_all()
 
@@ -82,21 +82,24 @@ class Router:
         for event in received.events:
             match event:
                 case MailReceived():
-                    await self._route(event, received)
+                    if delivery.subject != subjects.received(event.origin.source, event.mail_id):
+                        raise Reject("the mail is of another subject")
+                    stored = datetime.fromtimestamp(delivery.ns / 1e9, UTC)
+                    await self._route(event, received.id, stored)
                 case MailRefused():
                     pass
                 case _:
                     raise Reject(f"{type(event).__name__} is not for the router")
         crashpoint("router.before_ack")
 
-    async def _route(self, mail: MailReceived, received: Envelope) -> None:
-        cause = received.id
+    async def _route(self, mail: MailReceived, cause: str, stored: datetime) -> None:
+        """Decide on one mail; `stored` is the broker's time, as is that of a list's creation."""
         source = self.sources.get(mail.origin.source)
         to = self._recipients(mail, source)
         if source and len(to) < len(sent_to(mail, source.user)):
             await self.catch_up()  # one of the others may be a list that was created a moment ago
             to = self._recipients(mail, source)
-        to = tuple(address for address in to if self._existed(address.slug, received.ts))
+        to = tuple(address for address in to if self._existed(address.slug, stored))
         if not to:
             reason = self._why_unrouted(mail, source)
             await self._store(*decider.decide_unrouted(mail, reason), mail, cause)
@@ -133,6 +136,8 @@ class Router:
         closed = self.directory.reach(_domain(source), closed=True)
         if recipients(mail, closed, mailbox=source.user):
             return "it is for a list that is closed"
+        if self._recipients(mail, source):
+            return "it is older than the list it is for; have it sent again"
         where = f" of {source.domain}" if source.domain else ""
         return (
             f"none of its recipients is a list{where}; create it with `postroad list create`, "

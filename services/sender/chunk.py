@@ -69,7 +69,9 @@ class Run:
         event = self.chunk.event
         size = len(event.people)
         width = self.relay.window if event.copy.personal else self.relay.recipients_per_transaction
-        single = self.done == 0 and self.seq == 0 and size <= width  # needs no intent
+        # a chunk of one window needs no intent; tried before, it does: should the ledger be out
+        # of reach, that is then known before anything is sent again
+        single = self.seq == 0 and size <= width and self.delivery.attempt == 1
         outcome: Outcome | None = None
         while self.done < size:
             connection, reused = await self._open()
@@ -94,7 +96,7 @@ class Run:
                 if moved:  # it ends every connection after some mail, as many do
                     self.lanes.succeeded()
                 elif not reused:
-                    raise self._trouble(connection.fault or window.trouble)
+                    raise self._trouble(connection.fault or window.trouble, lasting=window.lasting)
         if outcome is not None:
             await self._record(outcome, named=not single, next_end=None)
         self.lanes.succeeded()
@@ -106,7 +108,7 @@ class Run:
         try:
             connection, fresh = await self.lanes.open(self.lane)
         except smtp.RelayError as error:
-            raise self._trouble(str(error)) from None
+            raise self._trouble(str(error), lasting=error.kind == "failed") from None
         if fresh:
             self.context.health.report("relay", self.relay.name, ok=True)
         return connection, not fresh
@@ -181,8 +183,8 @@ class Run:
             raise Superseded(self.chunk.ledger) from None
         crashpoint("sender.after_record")
 
-    def _trouble(self, reason: str) -> Retry:
+    def _trouble(self, reason: str, *, lasting: bool) -> Retry:
         """The relay failed: pause it, tell it, and give the chunk back."""
-        seconds = self.lanes.pause()
+        seconds = self.lanes.pause(lasting=lasting)
         self.context.health.report("relay", self.relay.name, ok=False, detail=reason)
         return Retry(f"relay {self.relay.name}: {reason}", seconds)

@@ -16,7 +16,8 @@ from postroad.runtime.errors import Retry
 from services.sender.smtp import Connection, connect
 
 FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
-LONGEST_PAUSE = 300.0
+LONGEST = 30.0  # a relay that is away is tried again this often
+LONGEST_LASTING = 300.0  # one that wants no more today, or refuses our login
 IDLE = 60.0  # seconds after which an unused connection is closed
 
 
@@ -74,12 +75,16 @@ class Lanes:
         if left > 0:
             raise Retry("the relay is paused", left)
 
-    def pause(self) -> float:
-        """The relay failed: pause it, longer each time. Returns seconds."""
-        seconds = min(FIRST_PAUSE * 2.0**self._failures, LONGEST_PAUSE)
-        self._failures += 1
-        self._paused_until = asyncio.get_running_loop().time() + seconds
-        return seconds
+    def pause(self, *, lasting: bool = False) -> float:
+        """The relay failed: pause it, longer each time, and longest where somebody must act
+        first. Lanes that fail together are one failure. Returns seconds."""
+        now = asyncio.get_running_loop().time()
+        if self._paused_until <= now:
+            longest = LONGEST_LASTING if lasting else LONGEST
+            seconds = min(FIRST_PAUSE * 2.0 ** min(self._failures, 20), longest)
+            self._failures += 1
+            self._paused_until = now + seconds
+        return self._paused_until - now
 
     def succeeded(self) -> None:
         """The relay works."""

@@ -21,6 +21,7 @@ class Window:
     accepted: int
     doubt: int
     trouble: str
+    lasting: bool  # of the trouble: somebody must act before another try can work
 
 
 def judge(
@@ -80,8 +81,18 @@ def judge(
         possible_duplicate=doubtful,
         ms=ms,
     )
-    trouble = _trouble(replies, pending)
-    return Window(outcome, sum(accepted), max(start + doubt, start + reach), trouble)
+    lasting = any(
+        verdict is not None and verdict.kind == "failed"
+        for verdict, waits in zip(verdicts, pending, strict=True)
+        if waits
+    )
+    return Window(
+        outcome,
+        sum(accepted),
+        max(start + doubt, start + reach),
+        _trouble(replies, pending),
+        lasting,
+    )
 
 
 def _trouble(replies: Sequence[Reply | None], pending: Sequence[bool]) -> str:

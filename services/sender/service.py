@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from datetime import timedelta
+from typing import Literal
 
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.clock import envelope, now
@@ -55,6 +56,9 @@ class Sender:
         event = message.events[0] if message.events else None
         if not isinstance(event, ChunkQueued):
             raise Reject("not a chunk")
+        queue: Literal["now", "bulk"] = "now" if urgent else "bulk"
+        if delivery.subject != subjects.send(queue, event.list, event.mail_id, event.chunk):
+            raise Reject("the chunk is of another subject")
         subject = subjects.delivery(event.list, event.mail_id, event.chunk)
         chunk = Chunk(event, message.id, message.ts, subject)
         at = await self._position(subject)

@@ -27,13 +27,13 @@ def test_no_edit_changes_no_octet() -> None:
         (edit("remove", "Absent"), BLOCK),
         (edit("set", "subject", "y"), BLOCK.replace(b"Subject :  x", b"subject: y")),
         (edit("set", "Received", "z"), b"Received: z\r\n" + WITHOUT),
-        (edit("set", "New", "n"), BLOCK[:-2] + b"New: n\r\n\r\n"),
-        (edit("add", "To", "c@d"), BLOCK[:-2] + b"To: c@d\r\n\r\n"),
+        (edit("set", "New", "n"), b"New: n\r\n" + BLOCK),
+        (edit("add", "To", "c@d"), b"To: c@d\r\n" + BLOCK),
         (edit("prefix", "Subject", "[T] "), BLOCK.replace(b"Subject :  x", b"Subject: [T] x")),
     ],
 )  # fmt: skip
 def test_one_edit_changes_what_it_names(change: HeaderEdit, after: bytes) -> None:
-    """`remove` takes all, `set` keeps the place of the first, `add` goes to the end."""
+    """`remove` takes all, `set` keeps the place of the first, `add` goes on top."""
     assert apply(BLOCK, [change]) == after
 
 
@@ -45,7 +45,7 @@ def test_edits_are_made_in_order() -> None:
         edit("add", "a", "2"),
         edit("set", "A", "3"),
     ]
-    assert apply(b"A: 0\r\nB: 0\r\n\r\n", edits) == b"B: 0\r\nA: 3\r\n\r\n"
+    assert apply(b"A: 0\r\nB: 0\r\n\r\n", edits) == b"A: 3\r\nB: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_edits_are_made_in_order() -> None:
     [
         (b"", b"A: 1\r\n\r\n"),  # no header: what follows must stay body
         (b"\r\n", b"A: 1\r\n\r\n"),
-        (b"B: 0\r\n", b"B: 0\r\nA: 1\r\n"),  # no empty line in the mail: none is made
-        (b"From ada Mon Jan 1\r\nB: 0\r\n\r\n", b"B: 0\r\nA: 1\r\n\r\n"),
+        (b"B: 0\r\n", b"A: 1\r\nB: 0\r\n"),  # no empty line in the mail: none is made
+        (b"From ada Mon Jan 1\r\nB: 0\r\n\r\n", b"A: 1\r\nB: 0\r\n\r\n"),
     ],
 )
 def test_block_keeps_its_end(block: bytes, after: bytes) -> None:
@@ -155,4 +155,4 @@ def test_foreign_prefix_reads_well_beside_encoded_words() -> None:
 def test_many_fields_and_edits_take_no_time() -> None:
     """A hostile header block of 200,000 fields is edited in linear time."""
     edits = [edit("set", f"X-{n}", "x") for n in range(50)]
-    assert apply(b"A: b\r\n" * 200_000 + b"\r\n", edits).endswith(b"X-49: x\r\n\r\n")
+    assert apply(b"A: b\r\n" * 200_000 + b"\r\n", edits).startswith(b"X-0: x\r\n")

@@ -98,7 +98,8 @@ def test_only_our_list_headers_remain() -> None:
     block = b"DKIM-Signature: v=1\r\n" + block + b"Subject: x\r\n\r\n"
     after = apply(block, (*cleansed(), *list_headers("list@example.org", "The List", "dash")))
     assert b"evil" not in after
-    assert after.startswith(b"DKIM-Signature: v=1\r\nSubject: x\r\nList-Id: The List <list.")
+    assert after.startswith(b"List-Id: The List <list.")
+    assert after.endswith(b"DKIM-Signature: v=1\r\nSubject: x\r\n\r\n")
     assert scan(after)[0].list_ids == ("list.example.org",)
 
 
@@ -121,3 +122,15 @@ def test_links_are_encoded(address: str) -> None:
     """RFC 6068: what means something in a link is written as %XX, and comes back."""
     after = apply(b"\r\n", list_headers(address, "", "dash"))
     assert scan(after)[0].list_posts == (address,)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [b"X: y\r\n" * 1_100 + b"\r\n", b"X: " + b"y" * 110_000 + b"\r\n\r\n"],
+    ids=["many fields", "a long field"],
+)
+def test_our_marks_are_seen_in_any_header(block: bytes) -> None:
+    """However long the author's header is, what comes back to us is known as ours: no loop."""
+    after = apply(block, list_headers("list@example.org", "The List", "dash"))
+    assert scan(after)[0].list_ids == ("list.example.org",)
+    assert scan(after)[0].been_there == ("list@example.org",)

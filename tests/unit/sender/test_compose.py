@@ -73,8 +73,9 @@ def test_a_personal_copy() -> None:
     assert sender == f"team-bounces+{verp}@lists.example"
     assert b"".join(pieces) == (
         b"List-Unsubscribe: <mailto:team-leave+%b@lists.example>\r\n"
+        b"X-Postroad-Trace: %b\r\n"
         b"From: ann@example.org\r\nMessage-ID: <1@x>\r\nSubject: [Team] hi\r\n"
-        b"X-Postroad-Trace: %b\r\n\r\n..first\r\nlast\r\n"
+        b"\r\n..first\r\nlast\r\n"
     ) % (leave.encode(), TRACE.encode())
 
 
@@ -166,11 +167,11 @@ def test_the_body_is_one_object_in_all_copies() -> None:
         (b"\r\nbody", b"T\r\nM\r\n\r\nbody\r\n"),
         (b"no header at all\n", b"T\r\nM\r\n\r\nno header at all\r\n"),
         (b" folded: nothing\n\nb\n", b"T\r\nM\r\n\r\n folded: nothing\r\n\r\nb\r\n"),
-        (b"A: 1\nbroken off\n\nb\n", b"A: 1\r\nT\r\nM\r\nbroken off\r\n\r\nb\r\n"),
-        (b"A: 1", b"A: 1\r\nT\r\nM\r\n"),
-        (b"From a@b Mon\nA: 1\n\nb", b"A: 1\r\nT\r\nM\r\n\r\nb\r\n"),
-        (b"A: 1\r\rb\rc", b"A: 1\r\nT\r\nM\r\n\r\nb\r\nc\r\n"),
-        (b"A: 1\n\n.\n..\n", b"A: 1\r\nT\r\nM\r\n\r\n.\r\n..\r\n"),
+        (b"A: 1\nbroken off\n\nb\n", b"T\r\nM\r\nA: 1\r\nbroken off\r\n\r\nb\r\n"),
+        (b"A: 1", b"T\r\nM\r\nA: 1\r\n"),
+        (b"From a@b Mon\nA: 1\n\nb", b"T\r\nM\r\nA: 1\r\n\r\nb\r\n"),
+        (b"A: 1\r\rb\rc", b"T\r\nM\r\nA: 1\r\n\r\nb\r\nc\r\n"),
+        (b"A: 1\n\n.\n..\n", b"T\r\nM\r\nA: 1\r\n\r\n.\r\n..\r\n"),
     ],
 )
 def test_odd_mail_stays_in_order(raw: bytes, arrives: bytes) -> None:

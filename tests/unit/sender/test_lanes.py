@@ -1,0 +1,56 @@
+"""The lanes of a relay: how long trouble pauses it, and who goes first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from postroad.runtime.config import Relay
+from postroad.runtime.errors import Retry
+from services.sender.lanes import LONGEST, LONGEST_LASTING, Lanes
+
+
+def lanes(connections: int = 1) -> Lanes:
+    """Lanes of a relay that nobody connects to here."""
+    return Lanes(Relay(host="relay.example.org", connections=connections))
+
+
+async def test_lanes_that_fail_together_are_one_failure() -> None:
+    """Four connections cut in the same moment pause the relay no longer than one."""
+    relay = lanes(4)
+    first = relay.pause()
+    assert [round(relay.pause()) for _ in range(3)] == [round(first)] * 3
+    with pytest.raises(Retry, match="paused"):
+        relay.check()
+
+
+async def test_a_pause_has_an_end_after_any_number_of_failures() -> None:
+    """Days of failures neither overflow nor make the relay be forgotten."""
+    relay = lanes()
+    for _ in range(5000):
+        relay._paused_until = 0.0
+        seconds = relay.pause()
+    assert round(seconds) == LONGEST
+    relay._paused_until = 0.0
+    assert round(relay.pause(lasting=True)) == LONGEST_LASTING
+    relay.succeeded()
+    relay.check()
+
+
+async def test_small_posts_go_before_large_ones() -> None:
+    """Who waits for a lane with a small post gets it first, whoever came first."""
+    relay = lanes()
+    served: list[str] = []
+
+    async def use(name: str, *, urgent: bool) -> None:
+        async with relay.lend(urgent=urgent):
+            served.append(name)
+
+    async with relay.lend(urgent=False):
+        bulk = asyncio.create_task(use("bulk", urgent=False))
+        await asyncio.sleep(0)
+        now = asyncio.create_task(use("now", urgent=True))
+        await asyncio.sleep(0)
+    await asyncio.gather(bulk, now)
+    assert served == ["now", "bulk"]
