@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from postroad.cli.frame import Call, command
+from postroad.runtime.errors import UsageError
 
 run = typer.Typer()
 Name = Annotated[str, typer.Argument(metavar="SERVICE", help="ingest, router, membership, sender.")]
 Once = Annotated[
-    bool, typer.Option("--once", metavar="", help="Do what there is to do, then end (for cron).")
+    bool, typer.Option("--once", metavar="", help="Drain every mailbox, then end (for cron).")
 ]
 
 
@@ -32,13 +33,15 @@ async def up(call: Call) -> None:
 async def one(call: Call, service: Name, once: Once = False) -> None:
     """Run one service, beside `postroad up` or on a broker of your own.
 
-    With --once it does what there is to do and ends; where nothing runs, the embedded broker is
+    With --once ingest drains every mailbox and ends; where nothing runs, the embedded broker is
     started for that time.
     """
     from postroad.runtime.attach import attach
     from postroad.runtime.service import find, serve
 
     find(service)
+    if once and service != "ingest":
+        raise UsageError("--once is for ingest; the others work as long as the road is open")
     call.config.check_secrets()
     async with contextlib.AsyncExitStack() as stack:
         if once:

@@ -26,8 +26,8 @@ from postroad.mail.domains import normalise_domain, refuse_look_alikes
 from postroad.mail.words import ENCODED_WORD, printable
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\U0010ffff"
-_DOT_ATOM = re.compile(rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+")
-_QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[ -~])*+)"')
+_DOT_ATOM = re.compile(rf"[{_ATEXT}]++(?>(?:\.[{_ATEXT}]++)*)")
+_QUOTED = re.compile(r'"((?>(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*))"')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
 _OCTETS = 254  # a path of 256 less its brackets

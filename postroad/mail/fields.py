@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# RFC 5322 3.6.8 names, obsolete white space before the colon (4.5), folded lines. Possessive
-# throughout: each octet is looked at once.
+# RFC 5322 3.6.8 names, obsolete white space before the colon (4.5), folded lines. Each octet is
+# looked at once: possessive characters, and atomic groups where a group repeats, because Python
+# 3.11 before .5 does not go back when a possessive group fails half-way (python/cpython#106052).
 _NAME, _GAP = rb"[!-9;-~]++", rb"[ \t]*+"
-_VALUE = rb"[^\r\n]*+(?:(?:\r\n|[\r\n])[ \t][^\r\n]*+)*+"
+_VALUE = rb"[^\r\n]*+(?>(?:(?:\r\n|[\r\n])[ \t][^\r\n]*+)*)"
 _END = rb"(?:\r\n|[\r\n]|\Z)"
 _FIELD = re.compile(rb"(%b)(%b):(%b)%b" % (_NAME, _GAP, _VALUE, _END))
-_FIELDS = re.compile(rb"(?:%b%b:%b%b)*+" % (_NAME, _GAP, _VALUE, _END))
+_FIELDS = re.compile(rb"(?>(?:%b%b:%b%b)*)" % (_NAME, _GAP, _VALUE, _END))
 _MBOX_LINE = re.compile(rb">?From [^\r\n]*+(?:\r\n|[\r\n])")
 _LINE_END = re.compile(rb"\r\n|[\r\n]")
 

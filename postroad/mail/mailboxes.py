@@ -20,7 +20,7 @@ _NAME = 200  # characters of a display name that are kept
 
 _TOKEN = re.compile(
     r"""(?P<gap>[ \t\r\n]++)
-    | (?P<quoted>"[^"\\]*+(?:\\.[^"\\]*+)*+")
+    | (?P<quoted>"[^"\\]*+(?>(?:\\.[^"\\]*+)*)")
     | (?P<literal>\[[^\[\]\\]*+\])
     | (?P<special>[()<>\[\]:;@\\,."])
     | (?P<atom>[^ \t\r\n()<>\[\]:;@\\,."]++)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -22,7 +23,13 @@ from nats.errors import NoRespondersError
 from postroad.runtime import pull, telemetry
 from postroad.runtime.apierror import CONFLICTS, PASSING, Ack, ApiError, Refusal, decode_ack
 from postroad.runtime.clock import new_id
-from postroad.runtime.errors import BrokerUnavailable, Conflict, PostroadError, Retry
+from postroad.runtime.errors import (
+    BrokerUnavailable,
+    Conflict,
+    PostroadError,
+    Retry,
+    SettingsError,
+)
 from postroad.runtime.inbox import Inbox
 from postroad.runtime.stored import Stored
 from schemas import subjects
@@ -83,6 +90,11 @@ class Broker:
             problems[:] = [error]
             log.debug("broker.error", error=type(error).__name__)
 
+        if creds_file and importlib.util.find_spec("nkeys") is None:
+            raise SettingsError(
+                "broker.creds_file needs the Python package nkeys, which is not installed with us; "
+                "install it beside Postroad, or put user and password into broker.url"
+            )
         options: dict[str, Any] = {"user_credentials": creds_file} if creds_file else {}
         try:
             async with asyncio.timeout(wait):

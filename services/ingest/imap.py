@@ -285,7 +285,7 @@ class Mailbox:
                 timeout=seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if not idle.done():
+            if not idle.done() and not self._lost.done():
                 self._imap.idle_done()
             self._check(await self._run(idle, ANSWER_SECONDS), "IDLE")
         finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from functools import reduce
 
 import msgspec
 
+from postroad.mail.addresses import normalise
 from schemas.envelope import Envelope
 from services.membership import lists
 from services.membership.refused import Refused
@@ -50,7 +52,7 @@ class Directory:
 
         Raises Refused ("unknown_list").
         """
-        address = name.strip().lower()
+        address = _normal(name.strip())
         found = self._listed.get(self._open.get(address, address))
         if found is None:
             closed = [one for one in self._listed.values() if one.state.address == address]
@@ -70,3 +72,10 @@ class Directory:
         """Open lists in order of address."""
         addresses = sorted(address for address in self._open if address > after)[:limit]
         return (self._listed[self._open[address]] for address in addresses)
+
+
+def _normal(name: str) -> str:
+    """A slug or an address as the directory knows it; anything else only in lower case."""
+    with contextlib.suppress(ValueError):
+        return normalise(name)
+    return name.lower()
