@@ -51,3 +51,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid} skipped, and POSTROAD_NO_SKIP=1: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what each round of faults came to, passed or failed."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    rounds = [
+        line
+        for report in reports
+        for line in report.capstdout.splitlines()
+        if " kills, " in line and " bound " in line
+    ]
+    if rounds:
+        terminalreporter.section("rounds of faults")
+        terminalreporter.write_line("\n".join(rounds))
