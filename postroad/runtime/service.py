@@ -24,7 +24,7 @@ from nats.aio.msg import Msg
 
 from postroad.runtime import logs
 from postroad.runtime.broker import Broker
-from postroad.runtime.config import Config, duration
+from postroad.runtime.config import Config
 from postroad.runtime.consume import Consumer, Handler
 from postroad.runtime.embedded import access, is_running
 from postroad.runtime.errors import PostroadError, UsageError
@@ -60,7 +60,7 @@ class Context:
     @property
     def ack_wait(self) -> float:
         """Seconds after which the broker gives an unanswered message to somebody else."""
-        return duration(self.config.broker.ack_wait)
+        return self.config.broker.ack_wait_seconds
 
     async def consume(
         self, durable: Durable, handler: Handler, *, concurrency: int = 32, span: str = ""
@@ -85,7 +85,7 @@ class Context:
 
 async def connect(config: Config, name: str, *, wait: float = 10.0) -> Broker:
     """Connect to the configured broker. An external one is checked: see `check_safety`."""
-    if config.broker.url != "embedded":
+    if not config.broker.embedded:
         creds = str(config.broker.creds_file or "")
         broker = await Broker.connect(config.broker.url, name=name, creds_file=creds, wait=wait)
         try:
@@ -118,7 +118,7 @@ async def serve(name: str, config: Config, *, once: bool = False) -> None:
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(await connect(config, name))
         await provision(
-            broker, replicas=config.broker.replicas, ack_wait=duration(config.broker.ack_wait)
+            broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
         )
         context = await stack.enter_async_context(running(name, config, broker))
         context.once = once
