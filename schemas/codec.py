@@ -23,6 +23,7 @@ EVENTS: tuple[type[Event], ...] = (
     road.BounceRouted,
     road.MailStopped,
     road.MailUnrouted,
+    road.CommandDone,
     road.FanoutDone,
     road.ChunkQueued,
     road.FanoutProgressed,

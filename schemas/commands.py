@@ -22,6 +22,7 @@ Code = Literal[
     "unknown_member",
     "closed",
     "bad_request",
+    "limited",
     "unavailable",
     "bug",
 ]
@@ -95,7 +96,8 @@ class ListRow(Command, kw_only=True):
 
 
 class Subscribe(Command, kw_only=True):
-    """Endpoint `subscribe`: add a role (and with it the person) to a list."""
+    """Endpoint `subscribe`: add a role (and with it the person) to a list. Not `confirmed`, they
+    are asked by mail first; with `welcome` they are told."""
 
     list: str
     address: str
@@ -103,6 +105,8 @@ class Subscribe(Command, kw_only=True):
     role: Role = "member"
     delivery_mode: DeliveryMode = "regular"
     how: str = "command line"
+    confirmed: bool = True
+    welcome: bool = False
 
 
 class Unsubscribe(Command, kw_only=True):

@@ -15,7 +15,8 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     """Settings of one list. `personalize`: `individual` sends each member an own copy (VERP),
     `none` shares one copy among many recipients. `sub_address` is the form of the addresses we
     generate: `team-owner@`, `team+owner@`, or none at all. A `subject_prefix` of None means
-    `[Name] ` from the display name; an empty one means no prefix.
+    `[Name] ` from the display name; an empty one means no prefix. `subscription_policy` says
+    what a mail to `-join` does: subscribe at once, or ask for a confirmation first.
     """
 
     display_name: str = ""
@@ -26,6 +27,9 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     personalize: Literal["individual", "none"] = "individual"
     sub_address: Literal["dash", "plus", "none"] = "dash"
     acceptable_aliases: tuple[str, ...] = ()
+    subscription_policy: Literal["open", "confirm"] = "confirm"
+    send_welcome_message: bool = True
+    send_goodbye_message: bool = True
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

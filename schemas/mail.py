@@ -67,6 +67,18 @@ class HeaderFacts(Data, kw_only=True):
     oddities: tuple[str, ...] = ()
 
 
+class Returned(Data, kw_only=True):
+    """What a delivery report brings back of a mail of ours: marks from the headers it quotes.
+
+    Nothing here is proof by itself, but for `copy`, which carries a MAC.
+    """
+
+    trace: str = ""  # X-Postroad-Trace: the mail id of the post
+    copy: str = ""  # X-Postroad-Copy: the VERP token of one recipient's copy
+    list_id: str = ""  # List-Id, lower case, without brackets and description
+    message_id: str = ""
+
+
 class HeaderEdit(Data, kw_only=True):
     """One change to a header block, applied in order by `postroad.mail.edits`.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.envelope import Event
-from schemas.mail import Data, HeaderEdit, HeaderFacts, RawRef
+from schemas.mail import Data, HeaderEdit, HeaderFacts, RawRef, Returned
 
 # --- mail.received.<source>.<mail_id> ------------------------------------------------------
 
@@ -25,7 +25,11 @@ class Origin(Data, kw_only=True):
 
 
 class MailReceived(Event, tag="mail_received", kw_only=True):
-    """A mail is safe in RAW. `envelope_to` is empty where the source knows no envelope."""
+    """A mail is safe in RAW. `envelope_to` is empty where the source knows no envelope.
+
+    `body_sha256` is taken over the body with CRLF line ends, so that it is the same in every
+    copy of a mail; `returned` is what a delivery report says of a mail of ours.
+    """
 
     mail_id: str
     origin: Origin
@@ -33,6 +37,8 @@ class MailReceived(Event, tag="mail_received", kw_only=True):
     facts: HeaderFacts
     envelope_from: str | None = None
     envelope_to: tuple[str, ...] = ()
+    body_sha256: str = ""
+    returned: Returned | None = None
 
 
 class MailRefused(Event, tag="mail_refused", kw_only=True):
@@ -92,23 +98,30 @@ class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):
 
 
 class CommandRouted(Event, tag="command_routed", kw_only=True):
-    """A mail to a command address (`-join`, `-leave`, `-confirm`, `-request`)."""
+    """A mail to a command address (`-join`, `-leave`, `-confirm`, `-request`), or, at a list
+    without sub-addresses, one whose Subject is a command. `received` is the subject of its
+    mail.received, where its headers are."""
 
     mail_id: str
     list: str
     command: str
     token: str = ""
     raw: RawRef
+    received: str = ""
     settings: int = 0
 
 
 class BounceRouted(Event, tag="bounce_routed", kw_only=True):
-    """A mail to the bounce address of a list."""
+    """A mail to the bounce address of a list, or a delivery report on a mail of ours wherever
+    it came in. `about` is the mail id of the post it answers, empty where it does not tell;
+    `number` the recipient's number within that post, from a token that proves it (else -1)."""
 
     mail_id: str
     list: str
     token: str = ""
     raw: RawRef
+    about: str = ""
+    number: int = -1
     settings: int = 0
 
 
@@ -136,6 +149,23 @@ class MailUnrouted(Event, tag="mail_unrouted", kw_only=True):
     message_id: str = ""
 
 
+class CommandDone(Event, tag="command_done", kw_only=True):
+    """A command by mail is dealt with: the lasting key of it, in the place of a fan-out's.
+
+    `outcome` is one word (joined, left, confirmation_sent, answered, refused, ignored, limited);
+    `reason` says why, in plain words without an address. `notice` is the id of the mail that
+    went out in answer, empty where none did.
+    """
+
+    mail_id: str
+    list: str
+    command: str
+    outcome: str
+    reason: str = ""
+    person: str = ""
+    notice: str = ""
+
+
 class FanoutDone(Event, tag="fanout_done", kw_only=True):
     """Every chunk of a post is queued. The lasting key of a fan-out: outlives the chunks."""
 
@@ -154,7 +184,9 @@ class Copy(Data, kw_only=True):
 
     `bounces` and `leave` are local part and domain around a token: `bounces = ("team-bounces+",
     "@example.org")` gives `team-bounces+TOKEN@example.org`. `post` is the number in VERP
-    tokens: the ROUTED sequence (48 bits).
+    tokens: the ROUTED sequence (48 bits). Where `bounces` is `("", "")` the sender is null
+    (`MAIL FROM:<>`), as notices have it. `list_name` is the list's display name, for a From that
+    a relay makes us write anew; `notice` marks a mail that Postroad wrote itself.
     """
 
     raw: RawRef
@@ -162,6 +194,8 @@ class Copy(Data, kw_only=True):
     personal: bool = True
     list: str
     list_address: str
+    list_name: str = ""
+    notice: bool = False
     bounces: tuple[str, str]
     leave: tuple[str, str] = ("", "")
     unsubscribe_url: str = ""  # prefix of the https link, empty where [web] is off

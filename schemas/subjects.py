@@ -47,6 +47,20 @@ STREAMS: tuple[Stream, ...] = (
     Stream(name="LISTS", subjects=("lists.>",), about="lists and their settings"),
     Stream(name="PEOPLE", subjects=("people.>",), atomic=True, about="addresses, until erased"),
     Stream(
+        name="PENDING",
+        subjects=("pending.>",),
+        max_age=14 * DAY,
+        per_subject=1,
+        about="confirmations waited for, and how often whom was written to",
+    ),
+    Stream(
+        name="SEEN",
+        subjects=("seen.>",),
+        max_age=30 * DAY,
+        per_subject=1,
+        about="what each list has posted, so that a second copy is told as one",
+    ),
+    Stream(
         name="DEADLETTER",
         subjects=(
             "deadletter.>",
@@ -78,6 +92,8 @@ _FIRST_TOKENS = {
     "membership": "MEMBERSHIP",
     "lists": "LISTS",
     "people": "PEOPLE",
+    "pending": "PENDING",
+    "seen": "SEEN",
     "deadletter": "DEADLETTER",
     "spans": "SPANS",
     "$KV.CHECKPOINTS": "KV_CHECKPOINTS",
@@ -108,25 +124,33 @@ FANOUT = Durable(
     filters=("mail.routed.post.>", "mail.routed.owner.>"),
     about="turns posts into chunks",
 )
+ANSWERS = Durable(
+    name="answers",
+    stream="ROUTED",
+    filters=("mail.routed.command.>", "mail.routed.held.>", "mail.routed.rejected.>"),
+    about="obeys commands by mail, tells authors what became of their post",
+)
 SENDER_NOW = Durable(
     name="sender-now", stream="SEND", filters=("mail.send.now.>",), about="small posts, notices"
 )
 SENDER_BULK = Durable(
     name="sender-bulk", stream="SEND", filters=("mail.send.bulk.>",), about="large fan-outs"
 )
-DURABLES: tuple[Durable, ...] = (ROUTER, FANOUT, SENDER_NOW, SENDER_BULK)
+DURABLES: tuple[Durable, ...] = (ROUTER, FANOUT, ANSWERS, SENDER_NOW, SENDER_BULK)
 
 # Who may publish what; deploy/nats mirrors this as permissions.
 PRODUCERS: dict[str, tuple[str, ...]] = {
     "ingest": ("raw.>", "mail.received.>", "$KV.CHECKPOINTS.>", "spans.>", "deadletter.>"),
-    "router": ("raw.>", "mail.routed.>", "spans.>", "deadletter.>"),
+    "router": ("raw.>", "mail.routed.>", "seen.>", "spans.>", "deadletter.>"),
     "membership": (
+        "raw.>",
         "mail.send.>",
         "mail.fanout.>",
         "mail.routed.done.>",
         "membership.>",
         "lists.>",
         "people.>",
+        "pending.>",
         "spans.>",
         "deadletter.>",
     ),
@@ -197,6 +221,21 @@ def lists(list_: str) -> str:
 def people(key: str) -> str:
     """Subject of one address; `key` is its HMAC in hex."""
     return f"people.{key}"
+
+
+def confirmation(key: str) -> str:
+    """Subject of a confirmation waited for; `key` is the MAC of its token in hex."""
+    return f"pending.confirmation.{key}"
+
+
+def contact(key: str) -> str:
+    """Subject of how often an address was written to; `key` is its HMAC in hex."""
+    return f"pending.contact.{key}"
+
+
+def seen(list_: str, digest: str) -> str:
+    """Subject of a post that a list has had; `digest` is in hex."""
+    return f"seen.{list_}.{digest}"
 
 
 def deadletter(durable: str, stream: str, seq: int) -> str:

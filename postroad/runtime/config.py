@@ -19,6 +19,7 @@ from postroad.runtime.settings import (
     Alarm,
     BrokerSettings,
     Domain,
+    OAuth2,
     Relay,
     Site,
     Source,
@@ -32,6 +33,7 @@ __all__ = [
     "BrokerSettings",
     "Config",
     "Domain",
+    "OAuth2",
     "Relay",
     "Site",
     "Source",
@@ -126,11 +128,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """
         problems = []
         for account in self._accounts():
-            if account.password_file is not None:
-                try:
+            try:
+                if account.password_file is not None:
                     account.password()
-                except SettingsError as error:
-                    problems.append(str(error))
+                if account.oauth2 is not None and account.oauth2.client_secret_file is not None:
+                    what = f'"{account.name}" oauth2 client_secret_file'
+                    secretfile.read_secret(account.oauth2.client_secret_file, what)
+            except SettingsError as error:
+                problems.append(str(error))
         if self.site.secret_file is not None:
             try:
                 self.site_key()
@@ -145,6 +150,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def _secret_files(self) -> list[Path]:
         paths = [self.site.secret_file, self.broker.creds_file]
         paths += [account.password_file for account in self._accounts()]
+        paths += [a.oauth2.client_secret_file for a in self._accounts() if a.oauth2]
         return [path for path in paths if path is not None]
 
 
@@ -187,6 +193,7 @@ def _checked(config: Config) -> list[str]:
         *settings_checks.check_site(config.site),
         *settings_checks.check_broker(config.broker),
         *settings_checks.check_telemetry(config.telemetry),
+        *settings_checks.check_alarm(config.alarm),
         *settings_checks.check_domains(config.domain, config.relay),
         *settings_checks.check_sources(config.source, config.domain),
         *settings_checks.check_relays(config.relay),

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from postroad.runtime.alarm import Alarms
 from postroad.runtime.clock import now
 
 STATUS_SUBJECT = "postroad.status"
@@ -54,9 +55,22 @@ class Health:
         self._facts: dict[tuple[str, str], Fact] = {}
         self._counts: dict[str, int] = {}
         self._last_error = ("", "")
+        self.alarms: Alarms | None = None  # who tells people; none in a plain command
 
-    def report(self, kind: str, name: str, *, ok: bool, detail: str = "", **facts: Any) -> None:
-        """How one thing is now; a change from good to bad or back is logged once."""
+    def report(
+        self,
+        kind: str,
+        name: str,
+        *,
+        ok: bool,
+        detail: str = "",
+        alarm: bool = False,
+        **facts: Any,
+    ) -> None:
+        """How one thing is now; a change from good to bad or back is logged once. With `alarm`
+        only a person can mend it, and is told; when it works again they are told that too."""
+        if self.alarms is not None and (alarm or ok):
+            self.alarms.tell(kind, name, detail, ok=ok)
         before = self._facts.get((kind, name))
         if before is None or before.ok != ok or (not ok and before.detail != detail):
             since = now().isoformat(timespec="seconds")

@@ -23,6 +23,7 @@ import uvloop
 from nats.aio.msg import Msg
 
 from postroad.runtime import logs
+from postroad.runtime.alarm import Alarms
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.consume import Consumer, Handler
@@ -134,6 +135,7 @@ async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Co
     """A context for a service in this process: its telemetry, its health, its answers."""
     telemetry = Telemetry(name, config.telemetry)
     health = Health(name)
+    alarms = health.alarms = Alarms(config.alarm, name)
     context = Context(config=config, broker=broker, telemetry=telemetry, health=health)
 
     async def answer(message: Msg) -> None:
@@ -145,6 +147,7 @@ async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Co
         yield context
     finally:
         context.stopping.set()
+        await alarms.close()
         flusher.cancel()
         with contextlib.suppress(Exception):
             await telemetry.flush(broker.tell)

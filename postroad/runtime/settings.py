@@ -68,16 +68,38 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""  # gets mail to the owners of a list that has none
 
 
+class OAuth2(msgspec.Struct, frozen=True, kw_only=True):
+    """oauth2 of a source or relay: a login by token (XOAUTH2) instead of a password.
+
+    The preset `provider` knows its URLs and scopes; `custom` wants token_url, scope and, for
+    `postroad oauth login`, authorize_url or device_url. `flow` says how a token comes about:
+    `login` once by a person, `client_credentials` by the program alone.
+    """
+
+    provider: Literal["google", "microsoft", "custom"]
+    client_id: str
+    client_secret_file: Path | None = None
+    flow: Literal["login", "client_credentials"] = "login"
+    tenant: str = "organizations"  # of Microsoft: a directory's id or domain
+    scope: str = ""
+    token_url: str = ""
+    authorize_url: str = ""
+    device_url: str = ""
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """[[source]]: a mailbox that list mail is read from."""
+    """[[source]]: a mailbox that list mail is read from. `profile` names a provider whose host,
+    port and habits are known (`profiles.py`); whatever is set here wins over it."""
 
     name: str = "imap"
     kind: Literal["imap"] = "imap"
+    profile: Literal["", "gmail", "microsoft365"] = ""
     host: str
     port: Port = 0
     tls: Tls = "implicit"
     user: str
-    password_file: Path
+    password_file: Path | None = None
+    oauth2: OAuth2 | None = None
     folder: str = "INBOX"
     start: Literal["now", "unseen", "all"] = "now"
     after: str = "seen"  # or "delete", or "move:FOLDER"
@@ -85,6 +107,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     idle: bool = True
     domain: str = ""  # only lists of this domain; default: of every [[domain]]
     recipient_headers: tuple[str, ...] = ()
+    one_copy: bool = False  # the provider keeps one copy of a mail sent to several aliases
+    authserv_id: str = ""  # whose Authentication-Results to believe (RFC 8601)
     max_size: str = "25MB"  # larger mail is refused, as an event, before it is downloaded
 
     def __post_init__(self) -> None:
@@ -92,8 +116,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "port", _SOURCE_PORTS[self.tls])
 
     def password(self) -> str:
-        """The password, read now. SettingsError when its file is missing, unreadable or empty."""
-        return secretfile.read_secret(self.password_file, f'[[source]] "{self.name}" password_file')
+        """The password, read now. SettingsError when its file is unset, missing or empty."""
+        return _password(self.password_file, f'[[source]] "{self.name}" password_file')
 
     @property
     def poll_seconds(self) -> float:
@@ -106,16 +130,28 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return size(self.max_size)
 
 
-class Relay(msgspec.Struct, frozen=True, kw_only=True):
-    """[[relay]]: the SMTP server that takes our copies."""
+class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """[[relay]]: the SMTP server that takes our copies. `profile` as for a source.
+
+    What it accepts: `from` and `envelope` may name the one address it takes (`user`: the
+    address it is logged in with), `null_sender` says whether it takes `MAIL FROM:<>`, and
+    `keeps_message_id` whether copies keep their Message-ID and Date on the way.
+    """
 
     name: str = "smtp"
     kind: Literal["smtp"] = "smtp"
+    profile: Literal["", "gmail", "microsoft365", "ses", "postfix"] = ""
     host: str
     port: Port = 0
     tls: Tls = "starttls"
     user: str = ""
     password_file: Path | None = None
+    oauth2: OAuth2 | None = None
+    from_: str = "any"  # or "own_domain", "user", ADDRESS
+    envelope: str = "verp"  # or "user", ADDRESS
+    null_sender: bool = True
+    keeps_message_id: bool = True
+    daily: Annotated[int, msgspec.Meta(ge=0)] = 0  # recipients in any 24 hours; 0: no limit
     connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     recipients_per_transaction: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
@@ -127,14 +163,34 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
 
     def password(self) -> str:
         """The password, read now. SettingsError when its file is unset, missing or empty."""
-        what = f'[[relay]] "{self.name}" password_file'
-        if self.password_file is None:
-            raise SettingsError(f"{what} is not set")
-        return secretfile.read_secret(self.password_file, what)
+        return _password(self.password_file, f'[[relay]] "{self.name}" password_file')
+
+    @property
+    def from_address(self) -> str:
+        """The only address that may stand in From, or ""."""
+        return self._fixed(self.from_, ("any", "own_domain"))
+
+    @property
+    def envelope_address(self) -> str:
+        """The only envelope sender there may be, or "" where each copy may have its own."""
+        return self._fixed(self.envelope, ("verp",))
+
+    def _fixed(self, value: str, others: tuple[str, ...]) -> str:
+        return self.user if value == "user" else "" if value in others else value
+
+
+def _password(path: Path | None, what: str) -> str:
+    if path is None:
+        raise SettingsError(f"{what} is not set")
+    return secretfile.read_secret(path, what)
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """[alarm]: nothing in this release (see LATER)."""
+    """[alarm]: whom to tell what only a person can mend. `command` is split as a shell would,
+    run without one, and given the text on standard input; `webhook` gets it as JSON by POST."""
+
+    command: str = ""
+    webhook: str = ""
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,24 +211,12 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 # given because it says what happens anyway (None: no value may).
 LATER: dict[str, dict[str, object]] = {
     "domain": {"dkim_key_file": None, "dkim_selector": None},
-    "source": {"oauth2": None, "list": None, "authserv_id": None},
-    "relay": {
-        "oauth2": None,
-        "weight": 1,
-        "domains": None,
-        "rate": None,
-        "daily": None,
-        "from": "any",
-        "envelope": "verp",
-        "null_sender": True,
-        "keeps_message_id": True,
-    },
-    "alarm": {"command": None, "webhook": None},
+    "source": {"list": None},
+    "relay": {"weight": 1, "domains": None, "rate": None},
 }
 
 # Values of the contract that this release does not implement: (section, key) -> values.
 LATER_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
     ("source", "kind"): ("pop3", "lmtp", "smtp", "maildir", "pipe"),
-    ("source", "tls"): ("starttls",),
     ("relay", "kind"): ("lmtp", "http", "file"),
 }

@@ -6,6 +6,7 @@ Every check yields one line naming the section, the key and what would be right.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from postroad.runtime.errors import SettingsError
 from postroad.runtime.quantities import duration, size
 from postroad.runtime.secretfile import exposed
 from postroad.runtime.settings import (
+    Alarm,
     BrokerSettings,
     Domain,
     Relay,
@@ -77,6 +79,9 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
         yield from _host(where, source.host)
         if not source.user:
             yield f"{where} user is empty"
+        if source.password_file is None and source.oauth2 is None:
+            yield f"{where}: password_file is missing (or oauth2)"
+        yield from _one_login(where, source)
         if source.after not in ("seen", "delete") and not re.fullmatch("move:.+", source.after):
             yield (f'{where} after: "{source.after}" is not one of "seen", "delete", "move:FOLDER"')
         yield from _quantity(f"{where} poll", source.poll, duration, least=1)
@@ -96,9 +101,45 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
         yield from _entry_name(where, relay.name)
         yield from _host(where, relay.host)
         yield from _quantity(f"{where} retry_after", relay.retry_after, duration, least=1)
-        if bool(relay.user) != (relay.password_file is not None):
+        if bool(relay.user) != (relay.password_file is not None or relay.oauth2 is not None):
             missing = "password_file" if relay.user else "user"
-            yield f"{where}: {missing} is missing; a login needs user and password_file"
+            yield f"{where}: {missing} is missing; a login needs user and password_file or oauth2"
+        yield from _one_login(where, relay)
+        for key, value, address in (
+            ("from", relay.from_, relay.from_address),
+            ("envelope", relay.envelope, relay.envelope_address),
+        ):
+            words = '"any", "own_domain", "user"' if key == "from" else '"verp", "user"'
+            if value == "user" and address.count("@") != 1:
+                yield f'{where} {key} = "user": user is not an address; write the address here'
+            elif address and address.count("@") != 1:
+                yield f'{where} {key}: "{value}" is not one of {words} and not an address'
+
+
+def check_alarm(alarm: Alarm) -> Iterator[str]:
+    """A command that can be split, and a URL that can be posted to."""
+    try:
+        shlex.split(alarm.command)
+    except ValueError as error:
+        yield f"[alarm] command: {str(error).lower()}"
+    if alarm.webhook:
+        yield from _url("[alarm] webhook", alarm.webhook, ("https", "http"))
+
+
+def _one_login(where: str, account: Source | Relay) -> Iterator[str]:
+    """Either a password or a token, and of a custom provider all that nobody can guess."""
+    oauth2 = account.oauth2
+    if oauth2 is None:
+        return
+    if account.password_file is not None:
+        yield f"{where}: password_file and oauth2 exclude each other; remove one"
+    if oauth2.flow == "client_credentials" and oauth2.client_secret_file is None:
+        yield f"{where} oauth2: client_secret_file is missing; client_credentials needs one"
+    if oauth2.provider == "custom" and not oauth2.token_url:
+        yield f"{where} oauth2: token_url is missing; a custom provider needs it"
+    for key in ("token_url", "authorize_url", "device_url"):
+        if url := getattr(oauth2, key):
+            yield from _url(f"{where} oauth2 {key}", url, ("https", "http"))
 
 
 def warn(

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.profiles import completed
 from postroad.runtime.settings import LATER, LATER_VALUES
 
 Table = dict[str, Any]
@@ -102,7 +103,8 @@ class Reader:
     def entries(self, name: str, kind: type[S]) -> tuple[S, ...]:
         """The structs of every `[[name]]` that has what it needs, in the order of the file."""
         built: list[S] = []
-        for index, table in enumerate(self._arrays[name]):
+        for index, given in enumerate(self._arrays[name]):
+            table = completed(name, given)
             where = f'[[{name}]] "{table["name"]}"' if "name" in table else f"[[{name}]] {index}"
             entry = self._build(kind, name, table, where)
             if entry is not None:

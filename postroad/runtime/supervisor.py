@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -140,7 +141,7 @@ class Child:
                 self._report(ok=True, detail="ready")
         return how_it_ended(await self.process.wait())
 
-    def _report(self, *, ok: bool, detail: str, **facts: str) -> None:
+    def _report(self, *, ok: bool, detail: str, **facts: Any) -> None:
         self.health.report(
             "service",
             self.name,
