@@ -20,6 +20,7 @@ from postroad.runtime.settings import Alarm
 
 SECONDS = 10.0  # for a command to end, and for a webhook to answer
 TRIES = 3
+PAUSE = 2.0  # seconds before the second try; the third waits twice as long
 
 log = structlog.get_logger()
 
@@ -91,7 +92,7 @@ class Alarms:
         why = ""
         for attempt in range(TRIES):
             if attempt:
-                await asyncio.sleep(2.0**attempt)
+                await asyncio.sleep(PAUSE * attempt)
             try:
                 async with asyncio.timeout(SECONDS):
                     why = await tell(notice)

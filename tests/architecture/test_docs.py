@@ -42,7 +42,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[domain]]": settings.Domain,
     "[[source]]": settings.Source,
     "[[relay]]": settings.Relay,
+    "oauth2": settings.OAuth2,
     "[telemetry]": settings.Telemetry,
+    "[alarm]": settings.Alarm,
     "[web]": settings.Web,
 }
 LOGGED = {("log", level) for level in ("debug", "info", "warning", "error")}
@@ -173,7 +175,7 @@ def test_every_setting_of_a_list_and_option_of_a_member_is_in_the_reference() ->
     assert told.keys() == fields.keys() | OPTIONS.keys()
     for name, field in fields.items():
         if re.fullmatch(r"`\w+`", told[name][0]):
-            assert told[name][0].strip("`") == field.default
+            assert told[name][0].strip("`") == str(field.default).replace("True", "true")
         else:
             assert not field.default, name
     for name, values in OPTIONS.items():

@@ -18,6 +18,7 @@ EVENTS = Path(__file__).parent / "events"
 RELEASED = [
     "bounce_routed.1",
     "chunk_queued.1",
+    "command_done.1",
     "command_routed.1",
     "fanout_done.1",
     "fanout_progressed.1",
@@ -53,10 +54,28 @@ def test_what_was_ever_stored_still_decodes(name: str) -> None:
 
 @pytest.mark.parametrize("name", CURRENT)
 def test_no_field_is_renamed_dropped_or_retyped(name: str) -> None:
-    """An event of the current version is written back exactly as it was read."""
+    """An event of the current version is written back as it was read; what later releases added
+    to it may stand beside."""
     golden = (EVENTS / f"{name}.json").read_bytes()
     again = codec.encode(codec.decode(golden))
-    assert msgspec.json.decode(again) == msgspec.json.decode(golden)
+    assert holds(msgspec.json.decode(again), msgspec.json.decode(golden))
+
+
+def holds(found: object, golden: object) -> bool:
+    """Whether everything in `golden` is in `found`, in the same place."""
+    match golden:
+        case dict():
+            return isinstance(found, dict) and all(
+                key in found and holds(found[key], value) for key, value in golden.items()
+            )
+        case list():
+            return (
+                isinstance(found, list)
+                and len(found) == len(golden)
+                and all(map(holds, found, golden))
+            )
+        case _:
+            return found == golden
 
 
 def test_no_released_event_disappears() -> None:
