@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
-from schemas import lists, membership, people, road
+from schemas import lists, membership, pending, people, road
 from schemas.envelope import Envelope, Event
 
 EVENTS: tuple[type[Event], ...] = (
@@ -37,6 +37,9 @@ EVENTS: tuple[type[Event], ...] = (
     membership.MemberChanged,
     people.PersonKnown,
     people.PersonErased,
+    pending.ConfirmationAsked,
+    pending.ConfirmationUsed,
+    pending.Contacted,
 )
 
 # (type tag, version) -> the same event one version up, as plain data.

@@ -1,0 +1,54 @@
+"""Events of PENDING: confirmations waited for, and how often whom was written to.
+
+Each message says all there is to say of its subject, which keeps only the last. Addresses stand
+here for 14 days at most; nobody is in PEOPLE before they agreed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from schemas.envelope import Event
+from schemas.mail import Data
+from schemas.membership import DeliveryMode, Role
+
+Action = Literal["join", "leave", "mail_on", "mail_off"]
+
+
+class ConfirmationAsked(Event, tag="confirmation_asked", kw_only=True):
+    """Somebody is to confirm `action`, by the token whose MAC names the subject. `cause` is the
+    mail id or command id that asked; `role` and `delivery_mode` are what a join is for."""
+
+    list: str
+    action: Action
+    address: str
+    display_name: str = ""
+    role: Role = "member"
+    delivery_mode: DeliveryMode = "regular"
+    cause: str
+    expires: datetime
+
+
+class ConfirmationUsed(Event, tag="confirmation_used", kw_only=True):
+    """The token has done its work. `by` is the mail id of the answer; stands after the
+    confirmation it ends, in one message with it."""
+
+    by: str
+
+
+class Contact(Data, kw_only=True):
+    """One mail that an address was sent because of `cause` (a mail id or command id). `open`
+    is a confirmation nobody has answered."""
+
+    kind: Literal["confirmation", "answer"]
+    list: str = ""
+    cause: str
+    at: datetime
+    open: bool = False
+
+
+class Contacted(Event, tag="contacted", kw_only=True):
+    """Every mail that still counts against the limits of one address, oldest first."""
+
+    contacts: tuple[Contact, ...]
