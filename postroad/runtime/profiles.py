@@ -18,6 +18,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             "name": "microsoft365",
             "host": "outlook.office365.com",
             "one_copy": True,
+            "authserv_id": "microsoft365",  # it writes none; see postroad.mail.authentication
         },
     },
     "relay": {
