@@ -125,7 +125,13 @@ def _octets(encoding: str, text: str) -> bytes:
 
 
 def _octets_as_text(held: list[bytes], charset: str) -> str:
-    return b"".join(held).decode(_CODECS.get(charset, "cp1252"), "replace")
+    return in_charset(b"".join(held), charset)
+
+
+def in_charset(octets: bytes, charset: str) -> str:
+    """`octets` read in this charset (lower case), by the closed table; an unknown one is read as
+    the western code page. Never raises."""
+    return octets.decode(_CODECS.get(charset, "cp1252"), "replace")
 
 
 def encode(text: str) -> str:

@@ -1,0 +1,22 @@
+"""What a subject says, less what replies, forwards and lists put before it."""
+
+from __future__ import annotations
+
+import re
+
+# `Re: `, `AW[2]: `, `Fwd: ` in the languages of common mail programs, and `[tags]` of lists.
+_BEFORE = re.compile(
+    r"\s*+(?:(?:re|aw|antw|antwort|sv|vs|vl|ynt|odp|res|resp|ref|rif|ri|r|fw|fwd|wg|tr|rv|enc"
+    r"|doorst|vb|vá|ha|ang|na|bls|ats|atb|atg|ynb|ilt|i|pd|fs|továbbítás"
+    r"|回复|答复|回覆|转发|轉寄|返信|転送|הועבר|השב|رد|σχετ|απ)"
+    r"(?:\[\d{1,3}\]|\(\d{1,3}\)|\^?\d{1,3})?\s?[:\uff1a]|\[[^\[\]]{0,100}\])\s*+",
+    re.IGNORECASE,
+)
+
+
+def bare(subject: str) -> str:
+    """A decoded subject without reply and forward prefixes and `[tags]` before it."""
+    at = 0
+    while found := _BEFORE.match(subject, at):
+        at = found.end()
+    return subject[at:].strip()
