@@ -1,0 +1,130 @@
+"""One question to a token or device endpoint, and what its answer means. For a thread: blocks."""
+
+from __future__ import annotations
+
+import math
+import re
+import ssl
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import msgspec
+from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+from postroad.runtime import secretfile
+from postroad.runtime.oauth.provider import provider, settings
+from postroad.runtime.oauth.refusals import Refusal
+from postroad.runtime.settings import Relay, Source
+
+SECONDS = 15.0  # for the whole of an answer
+LARGEST = 256 * 1024
+UNSAID = 3_600.0  # lifetime of a token that says none: RFC 6749 section 5.1 leaves it to us
+LONGEST = 30 * 86_400.0
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 appendix A.12; must not break a SASL answer
+_ERROR = re.compile(r"[a-z_]{1,60}")
+_FORM = {
+    "Accept": "application/json",
+    "Content-Type": "application/x-www-form-urlencoded",
+}
+
+
+class Refused(Exception):
+    """No token. `retry_after` in seconds, where the server said so."""
+
+    def __init__(self, refusal: Refusal, retry_after: float = 0.0) -> None:
+        super().__init__(refusal.error)
+        self.refusal = refusal
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What an endpoint gave: tokens ("": none), lifetime (s), the scope if it told another."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    lifetime: float
+    scope: str
+
+
+def form(account: Source | Relay, grant_type: str, **fields: str) -> str:
+    """The body of a request to the token endpoint, with client and secret. SettingsError when the
+    secret cannot be read."""
+    oauth2 = settings(account)
+    fields["client_id"] = oauth2.client_id
+    if oauth2.client_secret_file is not None:
+        what = f'"{account.name}" oauth2 client_secret_file'
+        fields["client_secret"] = secretfile.read_secret(oauth2.client_secret_file, what)
+    return str(prepare_token_request(grant_type, **fields))
+
+
+def token(account: Source | Relay, body: str) -> Grant:
+    """Ask the token endpoint. Raises Refused."""
+    answer = post(provider(settings(account)).token_url, body)
+    access, refresh = answer.get("access_token"), answer.get("refresh_token") or ""
+    if not isinstance(access, str) or not _TOKEN.fullmatch(access) or not isinstance(refresh, str):
+        raise Refused(Refusal("no_token"))
+    scope = answer.get("scope")
+    lifetime = _lifetime(answer.get("expires_in"))
+    return Grant(access, refresh, lifetime, scope if isinstance(scope, str) else "")
+
+
+def post(url: str, body: str) -> dict[str, Any]:
+    """Ask an endpoint; its answer as a JSON object. Raises Refused for anything else."""
+    deadline = time.monotonic() + SECONDS
+    data = bytearray()
+    try:
+        with (
+            httpx.Client(timeout=SECONDS) as client,
+            client.stream("POST", url, content=body, headers=_FORM) as response,
+        ):
+            for piece in response.iter_bytes():
+                data += piece
+                if len(data) > LARGEST:
+                    raise Refused(Refusal("no_token"))
+                if time.monotonic() > deadline:
+                    raise Refused(Refusal("timeout"))
+    except httpx.TimeoutException:
+        raise Refused(Refusal("timeout")) from None
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise Refused(Refusal("untrusted" if _by_certificate(error) else "unreachable")) from None
+    try:
+        answer = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        answer = None
+    status = response.status_code
+    if status == 200 and isinstance(answer, dict) and "error" not in answer:
+        return answer
+    raise Refused(_refusal(answer, status), _seconds(response.headers.get("Retry-After")))
+
+
+def _refusal(answer: object, status: int) -> Refusal:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if status >= 500 or status == 429 or not isinstance(error, str) or not _ERROR.fullmatch(error):
+        return Refusal("no_token" if status == 200 else "http", status=status)
+    assert isinstance(answer, dict)
+    number = re.match(r"AADSTS(\d{4,8})\b", str(answer.get("error_description", "")))
+    return Refusal(error, number[1] if number else "", status)
+
+
+def _lifetime(told: object) -> float:
+    """Seconds from `expires_in`, which some send as text."""
+    try:
+        seconds = float(told) if isinstance(told, int | float | str) else UNSAID
+    except ValueError:
+        return UNSAID
+    return min(seconds, LONGEST) if math.isfinite(seconds) and seconds > 0 else UNSAID
+
+
+def _seconds(told: str | None) -> float:
+    return min(float(told), LONGEST) if told and re.fullmatch(r"\d{1,6}", told) else 0.0
+
+
+def _by_certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
