@@ -1,0 +1,29 @@
+"""Letters: every mail that Postroad itself writes to people.
+
+Texts      en.toml, the language file: one table a text, and what a text is made of
+Each mail  plain text and an HTML twin that says the same: no remote content, no tracking
+           From and Reply-To    the address with the token for what is to be confirmed, else the
+                                owners; at a list without sub-addresses the list itself, where a
+                                token stands in the Subject
+           Auto-Submitted (auto-replied to a mail, else auto-generated), Precedence: bulk and
+           X-Auto-Response-Suppress: All, so that no robot answers
+           List-Id, List-Help, and for members List-Unsubscribe
+           the null sender, so that nothing bounces
+
+Promises
+    - What others wrote is never markup, never a header, and never in a confirmation.
+    - The same letter is the same bytes. It is stored and queued once, however often it is sent.
+    - An author is told what became of a post only where From is proved (the source's
+      `authserv_id`), never where a program wrote it, three times a day at most, once a mail.
+
+Files      letter       what a letter is (pure)
+           texts        en.toml, filled in (pure)
+           composing    a letter as bytes (pure)
+           posting      stored, and queued to be sent
+           held         authors whose post was held or rejected
+"""
+
+from services.membership.letters.composing import compose
+from services.membership.letters.letter import Letter, notice_id
+
+__all__ = ["Letter", "compose", "notice_id"]

@@ -1,0 +1,67 @@
+"""Letters on their way: stored in RAW, queued in SEND, each once."""
+
+from __future__ import annotations
+
+import contextlib
+
+from postroad.mail.fields import body_offset, fields_end
+from postroad.runtime.blobs import put_raw
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope
+from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.errors import Conflict
+from schemas import codec, subjects
+from schemas.road import ChunkQueued, Copy
+from services.membership.letters.composing import compose
+from services.membership.letters.letter import Letter
+
+ACTOR = "service:membership"
+NO_TOKEN = ("", "")
+
+
+class Letterbox:
+    """Sends letters."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+
+    async def send(
+        self, letter: Letter, *, notice: str, list_slug: str, cause: str, post: int
+    ) -> None:
+        """Queue a letter; sent before, nothing happens, whatever it says now.
+
+        `notice` is its mail id (see `notice_id`), `cause` the id of the mail or command that led
+        to it, `post` the sequence of the event that did. Raises ValueError for a letter that
+        cannot be (see `compose`), BrokerUnavailable.
+        """
+        subject = subjects.send("now", list_slug, notice, "0")
+        if await self.broker.last("SEND", subject) is not None:
+            return
+        # Stored, but not queued: a crash came between. What it said then stands, so that a new
+        # release with better words does not contradict it.
+        stored = await self.broker.last("RAW", subjects.raw(notice, 0, 0))
+        data = stored.data if stored else compose(letter)
+        head = body_offset(data, fields_end(data, 0))
+        ref = await put_raw(self.broker, notice, 0, data, head)
+        crashpoint("membership.after_letter")
+        chunk = ChunkQueued(
+            mail_id=notice,
+            list=list_slug,
+            chunk="0",
+            people=("",),
+            addresses=(letter.to,),
+            last=True,
+            copy=Copy(
+                raw=ref,
+                list=list_slug,
+                list_address=letter.list_address,
+                list_name=letter.list_name,
+                notice=True,
+                bounces=NO_TOKEN,
+                leave=NO_TOKEN,
+                post=post,
+            ),
+        )
+        message = envelope([chunk], correlation=cause, causation=cause, actor=ACTOR)
+        with contextlib.suppress(Conflict):  # another instance was faster
+            await self.broker.publish(subject, codec.encode(message), expect=0)

@@ -1,0 +1,219 @@
+"""The texts of en.toml, filled in: a subject, and the same words as plain text and as HTML. Pure.
+
+There is no template language: a field is replaced by its value once, and a value is never looked
+into again. In HTML all of it is escaped; only addresses that we made ourselves become links.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from html import escape
+from importlib import resources
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from postroad.mail.addresses import SubAddress, sub_address
+from postroad.mail.words import printable
+from services.membership.letters.letter import Letter
+
+WIDTH = 72  # columns of plain text
+VALUE = 200  # characters of a value
+LINES = 200  # of a value that may have several
+GIVEN = ("token", "days", "mail", "subject", "lists")
+_FIELD = re.compile(r"\{([a-z]+)\}")
+_VERBATIM = "    "
+_ITEM = re.compile(r"^- ", re.MULTILINE)
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of en.toml, which says what its keys mean."""
+
+    subject: str = ""
+    text: str
+    none: str = ""
+    member: bool = False
+
+
+class Value(NamedTuple):
+    """What stands for a field, in both kinds of text."""
+
+    plain: str
+    html: str
+
+
+class Page(NamedTuple):
+    """A letter's words: `subject` on one line, `plain` with bare LF, `html` a whole document.
+    `member` says that the reader is on the list."""
+
+    subject: str
+    plain: str
+    html: str
+    member: bool
+
+
+@cache
+def texts() -> Mapping[str, Text]:
+    """Every text by name."""
+    tables = dict(_language())
+    del tables["phrases"]
+    return msgspec.convert(tables, dict[str, Text])
+
+
+def page(letter: Letter) -> Page:
+    """The words of a letter. Raises ValueError for a text or field that there is not."""
+    names = letter.text.split()
+    if not names or any(name not in texts() or name == "sign_off" for name in names):
+        raise ValueError(f"there is no text {letter.text!r}")
+    found = [texts()[name] for name in names]
+    values = _values(letter)
+    bodies = [each.none if letter.form == "none" and each.none else each.text for each in found]
+    sign_off = texts()["sign_off"].none if letter.form == "none" else texts()["sign_off"].text
+    blocks = [block for body in bodies for block in re.split(r"\n\s*\n", body.strip("\n"))]
+    plain = [_plain(block, values) for block in blocks]
+    html = [_html(block, values) for block in blocks]
+    subject = letter.subject or _filled(found[0].subject, lambda name: _value(values, name).plain)
+    return Page(
+        subject=printable(" ".join(subject.split()), 2 * VALUE),
+        plain="\n\n".join((*plain, f"-- \n{_plain(sign_off.strip(), values)}")) + "\n",
+        html=_document((*html, f"<p>--<br>\n{_run(sign_off.strip(), values)}</p>")),
+        member=any(each.member for each in found),
+    )
+
+
+@cache
+def _language() -> Mapping[str, Mapping[str, object]]:
+    file = resources.files("services.membership.letters") / "en.toml"
+    return tomllib.loads(file.read_text("utf-8"))
+
+
+def _values(letter: Letter) -> Mapping[str, Value]:
+    """Every field that this letter may use."""
+    if strange := set(letter.fields) - set(GIVEN):
+        raise ValueError(f"a letter has no field {min(strange)!r}")
+    values = {field: _said(value) for field, value in letter.fields.items() if field != "lists"}
+    if "lists" in letter.fields:
+        lines = [printable(line, 2 * VALUE) for line in letter.fields["lists"].splitlines()]
+        shown = "\n".join(filter(None, lines[:LINES])) or _phrase("no_lists")
+        values["lists"] = Value(shown, escape(shown))
+    if not values.get("subject", Value("-", "")).plain:
+        values["subject"] = _said(_phrase("no_subject"))
+    values["name"] = _said(letter.list_name.strip() or letter.list_address)
+    values["list"] = _link(letter.list_address)
+    for sub, words in _COMMANDS.items():
+        values[sub] = _way(letter, sub, words)
+    if token := letter.fields.get("token", ""):
+        if not (token.isascii() and token.isalnum()):
+            raise ValueError("a token is letters and digits")
+        values["confirm"] = _way(letter, "confirm", f"confirm {token}", token)
+    return values
+
+
+_COMMANDS: dict[SubAddress, str] = {
+    "join": "join",
+    "leave": "leave",
+    "request": "help",
+    "owner": "",
+}
+
+
+def _way(letter: Letter, sub: SubAddress, words: str, token: str = "") -> Value:
+    """Where to write for something: its own address, or the list's with a Subject."""
+    address = sub_address(letter.list_address, sub, letter.form, token)
+    if letter.form != "none" or not words:
+        return _link(address, words if token else "")
+    said = _phrase("with_subject").format(address="\0", words=words)
+    before, after = (escape(part) for part in said.split("\0"))
+    link = _link(address, words)
+    return Value(said.replace("\0", link.plain), f"{before}{link.html}{after}")
+
+
+def _phrase(name: str) -> str:
+    return str(_language()["phrases"][name])
+
+
+def _said(value: str) -> Value:
+    """What others may have written, on one line; it turns the direction of no other text."""
+    shown = printable(" ".join(value.split()), VALUE)
+    return Value(shown, escape(shown) if shown.isascii() else f"<bdi>{escape(shown)}</bdi>")
+
+
+def _link(address: str, subject: str = "") -> Value:
+    """An address of ours, as a link (RFC 6068)."""
+    target = f"mailto:{quote(address, safe='@+')}" + (
+        f"?subject={quote(subject)}" if subject else ""
+    )
+    return Value(address, f'<a href="{escape(target)}">{escape(address)}</a>')
+
+
+def _filled(text: str, fill: Callable[[str], str], literal: Callable[[str], str] = str) -> str:
+    """`text` with its fields filled in, once, and what stands between them made `literal`."""
+    parts = _FIELD.split(text)
+    return "".join(fill(part) if at % 2 else literal(part) for at, part in enumerate(parts))
+
+
+def _value(values: Mapping[str, Value], field: str) -> Value:
+    if field not in values:
+        raise ValueError(f"the letter lacks the field {field!r}")
+    return values[field]
+
+
+def _plain(block: str, values: Mapping[str, Value]) -> str:
+    """One block as plain text, wrapped; no word is ever broken."""
+
+    def run(text: str) -> str:
+        return _filled(text, lambda name: _value(values, name).plain)
+
+    if block.startswith(_VERBATIM):
+        return "\n".join(_VERBATIM + line for line in run(textwrap.dedent(block)).split("\n"))
+    if block.startswith("- "):
+        return "\n".join(_wrapped(run(item), "- ", "  ") for item in _items(block))
+    return _wrapped(run(block), "", "")
+
+
+def _wrapped(text: str, first: str, others: str) -> str:
+    return textwrap.fill(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _items(block: str) -> list[str]:
+    return [item.strip() for item in _ITEM.split(block)[1:]]
+
+
+def _html(block: str, values: Mapping[str, Value]) -> str:
+    if block.startswith(_VERBATIM):
+        return f"<pre>{_run(textwrap.dedent(block), values)}</pre>"
+    if block.startswith("- "):
+        items = "\n".join(f"<li>{_run(item, values)}</li>" for item in _items(block))
+        return f"<ul>\n{items}\n</ul>"
+    return f"<p>{_run(block, values)}</p>"
+
+
+def _run(text: str, values: Mapping[str, Value]) -> str:
+    return _filled(text, lambda name: _value(values, name).html, escape)
+
+
+def _document(blocks: Iterable[str]) -> str:
+    return "\n".join(
+        (
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            '<head><meta charset="utf-8"></head>',
+            '<body style="font-family: sans-serif; max-width: 40em">',
+            *blocks,
+            "</body>",
+            "</html>",
+            "",
+        )
+    )
