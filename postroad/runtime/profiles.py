@@ -37,6 +37,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             "from": "user",
             "envelope": "user",
             "null_sender": False,
+            "keeps_message_id": False,  # seen replaced at submission; keeping ours costs a header
             "daily": 10_000,
             "connections": 3,
         },
