@@ -67,7 +67,14 @@ postlog    unix-dgram n - n - 1 postlogd
 class Postfix:
     """A running relay on 127.0.0.1:`port`; its log is `place / "log"`."""
 
-    def __init__(self, place: Path, next_hop: str, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        place: Path,
+        next_hop: str,
+        settings: Mapping[str, str],
+        services: str = "",
+        tables: Mapping[str, str] = {},
+    ) -> None:
         self.place = place
         self.port = free_port()
         config, queue, data = (place / name for name in ("config", "queue", "data"))
@@ -84,8 +91,11 @@ class Postfix:
             "default_transport": next_hop,
             **settings,
         }
-        (config / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in main.items()))
-        (config / "master.cf").write_text(MASTER.format(port=self.port))
+        lines = (f"{key} = {value}\n" for key, value in main.items())
+        (config / "main.cf").write_text("".join(lines).replace("/etc/postfix", str(config)))
+        (config / "master.cf").write_text(MASTER.format(port=self.port) + services)
+        for name, table in tables.items():
+            (config / name).write_text(table)
         self._config = str(config)
         postfix = program("postfix", "postfix")
         subprocess.run([postfix, "-c", self._config, "check"], check=True)  # makes the queue
@@ -99,13 +109,19 @@ class Postfix:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, next_hop: str, settings: Mapping[str, str] | None = None
+        cls,
+        next_hop: str,
+        settings: Mapping[str, str] | None = None,
+        *,
+        services: str = "",
+        tables: Mapping[str, str] = {},
     ) -> AsyncIterator[Postfix]:
         """Relay to `next_hop` (a transport, such as "smtp:[127.0.0.1]:2525" or
-        "lmtp:inet:127.0.0.1:2424") until the context ends. `settings` override main.cf."""
+        "lmtp:inet:127.0.0.1:2424") until the context ends. `settings` override main.cf,
+        `services` are more lines of master.cf, `tables` more files of /etc/postfix by name."""
         require()
         with directory("postfix") as place:
-            postfix = cls(place, next_hop, settings or {})
+            postfix = cls(place, next_hop, settings or {}, services, tables)
             async with postfix.daemon:
                 yield postfix
 
