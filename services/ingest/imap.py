@@ -1,155 +1,61 @@
-"""One connection to one IMAP folder (RFC 3501), over aioimaplib.
-
-aioimaplib never fails a command whose connection is gone, sets few of them a deadline and drops
-what a server announces between commands. `Mailbox` adds that: every call here ends, in an answer
-or in a MailboxError.
-"""
+"""One IMAP folder (RFC 3501): search, fetch, flag, move, wait for news."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
-import logging
-import re
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Self, TypeVar
 
-import aioimaplib
-
 from postroad.runtime.config import Source
+from postroad.runtime.oauth import Tokens
 from services.ingest import syntax
 from services.ingest.decider import Selected
+from services.ingest.login import Account
 from services.ingest.syntax import Row
-from services.ingest.trouble import MailboxError, Refused, unreachable
+from services.ingest.trouble import no_folder
 
 T = TypeVar("T")
 
-CONNECT_SECONDS = 15.0
-ANSWER_SECONDS = 30.0  # for an answer; of a FETCH, for its next piece
 IDLE_SECONDS = 540.0  # RFC 2177 asks for less than 29 minutes; middleboxes forget after 10
+ENOUGH_SECONDS = 1.0  # between two IDLEs where the server ends them by itself
 PART = 1 << 20  # octets of a large mail fetched at once (20 MB in 56 ms)
-PIECE = 4096  # octets handed to aioimaplib at once where they hold many lines
 UIDS = 100  # in one STORE, MOVE or EXPUNGE, whose answer is a line each
 
-# its debug lines hold passwords and mail, its warnings whole protocol lines
-logging.getLogger("aioimaplib").setLevel(logging.CRITICAL)
 
-
-class _Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
-    """aioimaplib's protocol, which also tells that new mail was announced."""
-
-    def __init__(self, lost: asyncio.Future[None], news: asyncio.Event) -> None:
-        super().__init__(asyncio.get_running_loop())
-        self.lost = lost
-        self.news = news
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if not self.lost.done():
-            self.lost.set_result(None)
-
-    def data_received(self, data: bytes) -> None:
-        # aioimaplib recurses once a line: a thousand EXPUNGE lines at once would be its end
-        step = PIECE if data.count(b"\n") > 200 else len(data)
-        for start in range(0, len(data), step):
-            super().data_received(data[start : start + step])
-
-    def _untagged_response(self, line: bytes) -> Any:
-        if line.upper().endswith(b" EXISTS"):
-            self.news.set()
-        return super()._untagged_response(line)
-
-
-class Mailbox:
+class Mailbox(Account):
     """A selected folder, as an async context manager. One command at a time.
 
-    Every method raises MailboxError where the server refuses, is silent for ANSWER_SECONDS or
-    hangs up; the connection is of no use afterwards.
+    Every method raises MailboxError where the server refuses, is silent for too long or hangs
+    up, or renumbers the folder; the connection is of no use afterwards, but for a Refused.
+    `news` is set when new mail was announced since the last search; `read_only` when nothing
+    can be flagged.
     """
 
     selected: Selected
+    read_only = False
+    _uidvalidity = 0
+    _deaf = False  # the server refuses IDLE
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.news = asyncio.Event()  # new mail was announced since the last search
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._imap = _Protocol(self._lost, self.news)
+    @property
+    def news(self) -> asyncio.Event:
+        """Whether new mail was announced since the last search."""
+        return self._imap.news
+
+    def __init__(self, source: Source, tokens: Tokens | None = None) -> None:
+        super().__init__(source, tokens)
+        self._copied: set[int] = set()  # by COPY, whether or not they could be deleted after it
 
     async def __aenter__(self) -> Self:
         try:
-            await self._connect()
-            await self._login()
+            await self.open()
             self.selected = await self._select()
         except BaseException:
-            self._hang_up()
+            await self.close(politely=False)
             raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with contextlib.suppress(MailboxError):
-            if kind is None and not self._lost.done():
-                await self._run(self._imap.logout(), 2.0)
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        for task in self._imap.tasks:  # its greeting, which may wait for ever
-            task.cancel()
-        if self._imap.transport is not None:
-            self._imap.transport.abort()
-
-    # --- opening ------------------------------------------------------------------------------
-
-    async def _connect(self) -> None:
-        if self.source.tls == "starttls":
-            raise self._error('tls = "starttls" is not possible yet', 'use tls = "implicit"')
-        context = ssl.create_default_context() if self.source.tls == "implicit" else None
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: self._imap, self.source.host, self.source.port, ssl=context
-                )
-        except (OSError, TimeoutError) as error:
-            raise unreachable(self.source, error) from error
-        try:
-            await self._run(self._imap.wait("AUTH|NONAUTH"), CONNECT_SECONDS)
-        except MailboxError as error:
-            where = f"{self.source.host}:{self.source.port}"
-            what = f"{where} does not greet as an IMAP server ({error.what})"
-            raise self._error(what, "check port and tls") from error
-
-    async def _login(self) -> None:
-        if self._imap.state == aioimaplib.aioimaplib.AUTH:
-            return  # PREAUTH
-        if "LOGINDISABLED" in self._imap.capabilities:
-            raise self._error("the server takes no password without TLS", 'set tls = "implicit"')
-        user, password = self.source.user, self.source.password()
-        if user.isascii() and password.isascii():
-            self._argument("password_file", password, syntax.quote)  # aioimaplib quotes it itself
-            login = self._imap.login(self._argument("user", user, syntax.quote), password)
-        elif {"AUTH=PLAIN", "SASL-IR"} <= self._imap.capabilities:
-            login = self._plain(user, password)  # a quoted string is ASCII (RFC 3501 section 9)
-        else:
-            raise self._error("the server takes only ASCII in user and password")
-        answer = await self._run(login, ANSWER_SECONDS)
-        if answer.result != "OK":
-            # the server's text may repeat the user; its response code is enough
-            if b"[UNAVAILABLE]" in answer.lines[-1].upper():
-                raise self._error("the server cannot check passwords at present")
-            raise self._error(
-                "the server refused the login", "check user and password_file", lasting=True
-            )
-        await self._run(self._imap.capability(), ANSWER_SECONDS)
-
-    async def _plain(self, user: str, password: str) -> Any:
-        # SASL PLAIN (RFC 4616) with an initial response (RFC 4959)
-        token = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
-        command = aioimaplib.Command("AUTHENTICATE", self._imap.new_tag(), "PLAIN", token)
-        answer = await self._imap.execute(command, scrub=token)
-        if answer.result == "OK":
-            self._imap.state = aioimaplib.aioimaplib.AUTH
-        return answer
+        await self.close(politely=kind is None)
 
     async def _select(self) -> Selected:
         folder = self.source.folder
@@ -157,18 +63,29 @@ class Mailbox:
             # each move would bring new mail
             raise self._error("after moves mail to the folder it comes from", lasting=True)
         argument = self._argument("folder", folder, syntax.folder_argument)
-        answer = await self._run(self._imap.select(argument), ANSWER_SECONDS)
+        answer = await self._run(self._imap.select(argument))
         if answer.result != "OK":
-            raise self._error(f'there is no folder "{folder}"', "check folder", lasting=True)
-        if b"[READ-ONLY]" in answer.lines[-1].upper():
-            raise self._error(f'folder "{folder}" is read-only for this user', lasting=True)
+            raise no_folder(self.source, answer.lines[-1], bad=answer.result == "BAD")
+        self.read_only = b"[READ-ONLY]" in answer.lines[-1].upper()
+        if self.read_only and self.source.after != "seen":
+            what = f'folder "{folder}" is read-only for this user, so mail cannot leave it'
+            raise self._error(
+                what, 'give the right to change it, or set after = "seen"', lasting=True
+            )
         uidvalidity = syntax.response_code(answer.lines, "UIDVALIDITY")
         uidnext = syntax.response_code(answer.lines, "UIDNEXT")
         if not uidvalidity:
             raise self._error(f'the server tells no UIDVALIDITY of folder "{folder}"', lasting=True)
         if uidnext is None:
             uidnext = max(await self.search(1), default=0) + 1
+        self._uidvalidity = self._imap.uidvalidity = uidvalidity
         return Selected(folder=folder, uidvalidity=uidvalidity, uidnext=uidnext)
+
+    async def _within(self, seconds: float | None, command: Awaitable[T]) -> T:
+        answer = await super()._within(seconds, command)
+        if self._uidvalidity != self._imap.uidvalidity and self._uidvalidity:
+            raise self._error("the server renumbered the folder")  # our UIDs are other mails now
+        return answer
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -208,8 +125,9 @@ class Mailbox:
 
     async def _fetch(self, uids: Sequence[int], items: str) -> Any:
         # aioimaplib's own deadline, which starts anew with every piece that comes in
-        answer = await self._run(
-            self._imap.fetch(syntax.uid_set(uids), items, by_uid=True, timeout=ANSWER_SECONDS), None
+        answer = await self._within(
+            None,
+            self._imap.fetch(syntax.uid_set(uids), items, by_uid=True, timeout=self.ANSWER_SECONDS),
         )
         if answer.result == "BAD":
             self._check(answer, "FETCH")
@@ -239,16 +157,17 @@ class Mailbox:
             await self._uid("MOVE", uids, target)
         else:
             # a crash in between leaves a second copy in `folder`, nothing worse
-            await self._uid("COPY", uids, target)
+            await self._uid("COPY", [uid for uid in uids if uid not in self._copied], target)
+            self._copied.update(uids)
             await self.delete(uids)
 
     async def _uid(self, name: str, uids: Sequence[int], *rest: str) -> None:
         for start in range(0, len(uids), UIDS):
             some = syntax.uid_set(uids[start : start + UIDS])
-            answer = await self._run(self._imap.uid(name, some, *rest), ANSWER_SECONDS)
+            answer = await self._run(self._imap.uid(name, some, *rest))
             if b"[TRYCREATE]" in answer.lines[-1].upper():
                 await self._do("CREATE", self._imap.simple_command("CREATE", *rest))
-                answer = await self._run(self._imap.uid(name, some, *rest), ANSWER_SECONDS)
+                answer = await self._run(self._imap.uid(name, some, *rest))
             self._check(answer, name)
 
     # --- waiting ------------------------------------------------------------------------------
@@ -265,78 +184,33 @@ class Mailbox:
         stop: asyncio.Future[Any] = asyncio.ensure_future(stopping.wait())
         try:
             seconds = min(seconds, IDLE_SECONDS)
-            if self.source.idle and "IDLE" in self._imap.capabilities:
+            if self.source.idle and "IDLE" in self._imap.capabilities and not self._deaf:
                 await self._idle(seconds, stop)
             else:
-                await asyncio.wait(
-                    [stop, self._lost], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-                )
+                await self._any(seconds, stop)
         finally:
             stop.cancel()
+
+    async def _any(self, seconds: float, *futures: asyncio.Future[Any]) -> None:
+        """Until one of them is done, the connection is lost, or time is up."""
+        await asyncio.wait(
+            [*futures, self._lost], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
 
     async def _idle(self, seconds: float, stop: asyncio.Future[Any]) -> None:
         news: asyncio.Future[Any] = asyncio.ensure_future(self.news.wait())
         idle: asyncio.Future[Any] = asyncio.ensure_future(self._imap.idle())
         begun: asyncio.Future[Any] = asyncio.ensure_future(self._imap.wait_for_idle_response())
         try:
-            await self._first(ANSWER_SECONDS, begun, idle)
-            await asyncio.wait(
-                [news, idle, stop, self._lost],
-                timeout=seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not idle.done() and not self._lost.done():
+            await self._first(self.ANSWER_SECONDS, begun, idle)
+            await self._any(seconds, news, idle, stop)
+            ended = idle.done()  # by the server
+            if not ended and not self._lost.done():
                 self._imap.idle_done()
-            self._check(await self._run(idle, ANSWER_SECONDS), "IDLE")
+            answer = await self._run(idle)
         finally:
             for task in (news, idle, begun):
                 task.cancel()
-        while not self._imap.idle_queue.empty():  # `news` has told what it says
-            self._imap.idle_queue.get_nowait()
-
-    # --- every command ------------------------------------------------------------------------
-
-    async def _do(self, name: str, command: Awaitable[Any]) -> Any:
-        answer = await self._run(command, ANSWER_SECONDS)
-        self._check(answer, name)
-        return answer
-
-    async def _run(self, command: Awaitable[T], seconds: float | None) -> T:
-        task = asyncio.ensure_future(command)
-        try:
-            await self._first(seconds, task)
-            return task.result()
-        except aioimaplib.CommandTimeout:
-            raise self._error("the server does not answer") from None
-        except RuntimeError as error:  # uvloop: the transport was closed meanwhile
-            raise self._error("the server closed the connection") from error
-        except aioimaplib.AioImapException as error:
-            raise self._error(f"the server broke the protocol ({type(error).__name__})") from error
-        finally:
-            task.cancel()
-
-    async def _first(self, seconds: float | None, *tasks: asyncio.Future[Any]) -> None:
-        """Until one of `tasks` is done."""
-        await asyncio.wait(
-            [*tasks, self._lost], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not any(task.done() for task in tasks):
-            lost = self._lost.done()
-            raise self._error(
-                "the server closed the connection" if lost else "the server does not answer"
-            )
-
-    def _check(self, answer: Any, name: str) -> None:
-        if answer.result != "OK":
-            code = re.search(rb"\[[A-Z-]+\]", answer.lines[-1])
-            why = f" {code[0].decode()}" if code else ""
-            raise Refused(self.source, f"the server refused {name}{why}")
-
-    def _argument(self, setting: str, text: str, encode: Callable[[str], str]) -> str:
-        try:
-            return encode(text)
-        except ValueError as error:
-            raise self._error(f"{setting} {error}", f"check {setting}", lasting=True) from None
-
-    def _error(self, what: str, remedy: str = "", *, lasting: bool = False) -> MailboxError:
-        return MailboxError(self.source, what, remedy, lasting=lasting)
+        self._deaf = answer.result != "OK"  # it has no IDLE after all: ask every now and then
+        if ended:
+            await self._any(seconds if self._deaf else ENOUGH_SECONDS, stop)

@@ -64,6 +64,14 @@ class Intake:
         self._cursor = 0  # every UID up to here was looked at in this session
         self._largest = source.max_bytes
 
+    @property
+    def trouble(self) -> MailboxError | None:
+        """What is wrong although mail goes on."""
+        if self.mailbox.read_only and self.refusal is None:
+            what = f'folder "{self.source.folder}" is read-only, so mail is taken and stays unread'
+            return MailboxError(self.source, what, "give the user the right to change the folder")
+        return self.refusal
+
     async def begin(self) -> None:
         """Find out where to begin, and store it before anything else.
 
@@ -191,7 +199,7 @@ class Intake:
                     await self.mailbox.delete(uids)
                 case ("move", _, folder):
                     await self.mailbox.move(uids, folder)
-                case _:
+                case _ if not self.mailbox.read_only:
                     await self.mailbox.set_seen([r.uid for r in self._unfinished if not r.seen])
         except Refused as refusal:
             self.refusal = refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 
@@ -26,6 +27,57 @@ class MailboxError(PostroadError):
 
 class Refused(MailboxError):
     """The server said no to one command; the connection is as good as before."""
+
+
+def closed(source: Source, farewell: bytes) -> MailboxError:
+    """The connection is gone; `farewell` is the server's BYE, if it sent one."""
+    what = "the server closed the connection"
+    for pattern, why, remedy in _FAREWELLS:
+        if pattern.search(farewell):
+            return MailboxError(source, f"{what}: {why}", remedy)
+    return MailboxError(source, what)
+
+
+def refused(source: Source, command: str, line: bytes) -> Refused:
+    """Why the server did not do a command, by the response code (RFC 5530) of its answer."""
+    code = _code(line)
+    what = f"the server refused {command}" + (f" [{code}]" if code else "")
+    return Refused(source, what, _REMEDIES.get(code, ""), lasting=code in _REMEDIES)
+
+
+def no_folder(source: Source, line: bytes, *, bad: bool) -> MailboxError:
+    """Why the folder was not selected."""
+    code = _code(line)
+    if bad or code in _PASSING:
+        return refused(source, "SELECT", line)
+    if code == "NOPERM":
+        what = f'folder "{source.folder}" may not be read by this user'
+        return MailboxError(source, what, "give the user the right to read it", lasting=True)
+    what = f'there is no folder "{source.folder}"'
+    return MailboxError(source, what, "check folder", lasting=True)
+
+
+def login_refused(source: Source, line: bytes, *, token: bool = False) -> MailboxError:
+    """Why a login failed. The server's text may repeat the user, so none of it is told."""
+    code = _code(line)
+    if code == "UNAVAILABLE":
+        return MailboxError(source, "the server cannot check passwords at present")
+    passing = code in _PASSING or (code != "AUTHENTICATIONFAILED" and _LATER.search(line))
+    if passing:
+        return MailboxError(source, "the server takes no login at present")
+    remedy = "check user and password_file"
+    if token:
+        remedy = "check user, and that the account may use IMAP"
+    for pattern, better in _LOGIN_REMEDIES:
+        if pattern.search(line):
+            remedy = better
+    what = f"the server refused the {'token' if token else 'login'}"
+    return MailboxError(source, what, remedy, lasting=True)
+
+
+def _code(line: bytes) -> str:
+    found = re.search(rb"\[([A-Z-]+)[\] ]", line)
+    return found[1].decode() if found else ""
 
 
 def unreachable(source: Source, error: Exception) -> MailboxError:
@@ -57,3 +109,26 @@ def unreachable(source: Source, error: Exception) -> MailboxError:
 
 
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+_PASSING = ("UNAVAILABLE", "THROTTLED", "INUSE", "LIMIT", "SERVERBUG")  # RFC 5530, and Gmail's
+_LATER = re.compile(rb"too many|try again|temporar|exceeded", re.IGNORECASE)
+_REMEDIES = {
+    "OVERQUOTA": "make room in the mailbox",
+    "NOPERM": "give the user the right to change the folder",
+}
+_FAREWELLS = (
+    (
+        re.compile(rb"too many|connection limit", re.IGNORECASE),
+        "too many of this account are open",
+        "close other mail programs",
+    ),
+    (re.compile(rb"AccessTokenExpired|token.{0,20}expired", re.IGNORECASE), "its token ended", ""),
+)
+_LOGIN_REMEDIES = (  # what Gmail says
+    (
+        re.compile(rb"application-specific password", re.IGNORECASE),
+        "put an app password into password_file, or use oauth2",
+    ),
+    (re.compile(rb"web ?login|WEBALERT", re.IGNORECASE), "log in to the account by browser once"),
+    (re.compile(rb"not enabled for IMAP", re.IGNORECASE), "switch IMAP on in the account"),
+)

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from postroad.runtime.errors import PostroadError
-from services.ingest.imap import Mailbox
 from tests.e2e.ingesting import USER, Ingest, fact, ingesting, mail
 from tests.e2e.system import until
 from tests.peers.process import free_port
@@ -72,7 +71,7 @@ async def test_a_server_that_never_greets_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A port that takes connections and says nothing is told from a mailbox."""
-    monkeypatch.setattr("services.ingest.imap.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("services.ingest.connection.Connection.CONNECT_SECONDS", 0.2)
     monkeypatch.setattr("services.ingest.service.ONCE_TRIES", 1)
     mute = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
     async with ingesting(tmp_path) as ingest, mute:
@@ -120,18 +119,12 @@ async def test_the_state_of_a_source_is_reported(tmp_path: Path) -> None:
             assert fact(context).facts["connected"] is True
 
 
-async def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
-    """A folder in which nothing can be flagged would be taken again and again: say so."""
+async def test_mail_that_cannot_leave_a_read_only_folder_is_not_taken(tmp_path: Path) -> None:
+    """Where mail is to be moved or deleted and cannot be, the source says which right it lacks."""
     async with ingesting(tmp_path) as ingest:
-        (ingest.dovecot.maildir(USER) / "dovecot-acl").write_text("owner lr\n")
-        config = ingest.dovecot.place / "dovecot.conf"
-        config.write_text(
-            config.read_text()
-            + "mail_plugins = acl\nprotocol imap {\n mail_plugins = acl imap_acl\n}\n"
-            + "plugin {\n acl = vfile\n}\n"
-        )
-        async with ingest.dovecot.stopped():
-            pass
-        with pytest.raises(PostroadError, match="read-only"):
-            async with Mailbox(ingest.config().source[0]):
-                pass
+        await ingest.dovecot.make_read_only(USER)
+        for after in ("delete", "move:Done"):
+            assert await _complaint(ingest, after=after) == (
+                'folder "INBOX" is read-only for this user, so mail cannot leave it; give it the '
+                'right to change the folder, or set after = "seen"'
+            )

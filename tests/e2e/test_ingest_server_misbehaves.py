@@ -25,8 +25,8 @@ async def imap() -> AsyncIterator[ScriptedImap]:
 
 @pytest.fixture
 async def mailbox(imap: ScriptedImap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
-    monkeypatch.setattr("services.ingest.imap.ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("services.ingest.imap.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("services.ingest.connection.Connection.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("services.ingest.connection.Connection.CONNECT_SECONDS", 0.5)
     password = tmp_path / "password"
     password.write_text("secret\n")
     return Mailbox(
@@ -81,7 +81,7 @@ async def test_a_connection_may_end_at_any_command(
         await _everything(mailbox)
 
 
-@pytest.mark.parametrize("at", ["SEARCH", "FETCH", "STORE", "IDLE"])
+@pytest.mark.parametrize("at", ["SEARCH", "FETCH", "STORE"])
 async def test_commands_may_be_refused(imap: ScriptedImap, mailbox: Mailbox, at: str) -> None:
     """A refusal names the command and the server's code, not its text."""
     imap.faults.append(Fault(at=at, reply="BAD [CLIENTBUG] dear lists@example.org, no"))

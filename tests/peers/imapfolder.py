@@ -20,6 +20,15 @@ class Mail:
     date: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+@dataclass(frozen=True)
+class Form:
+    """How bodies are sent: what stands after the size in `{n}`, and whether one without line ends
+    is sent as a quoted string."""
+
+    mark: str = ""
+    quoted: bool = False
+
+
 @dataclass
 class Folder:
     """One folder; `mails` in the order of their UIDs."""
@@ -27,12 +36,17 @@ class Folder:
     uidvalidity: int = 1
     uidnext: int = 1
     mails: list[Mail] = field(default_factory=list)
+    read_only: bool = False
 
     def add(self, data: bytes, flags: Iterable[str] = (), date: datetime | None = None) -> int:
         """Store a mail; its UID."""
         uid, self.uidnext = self.uidnext, self.uidnext + 1
         self.mails.append(Mail(uid, data, set(flags), date or datetime.now(UTC)))
         return uid
+
+    def expunge(self, uid: int) -> None:
+        """Take a mail away, as somebody else may."""
+        self.mails = [mail for mail in self.mails if mail.uid != uid]
 
     def chosen(self, numbers: str, uid: bool) -> list[tuple[int, Mail]]:
         """The mails of a set such as "3,5:*" (RFC 3501 section 9, sequence-set), each with its
@@ -66,6 +80,7 @@ class Folder:
         return found
 
 
+PLAIN = Form()
 FLAG_KEYS = {
     "SEEN": (r"\Seen", True),
     "UNSEEN": (r"\Seen", False),
@@ -74,25 +89,28 @@ FLAG_KEYS = {
 }
 
 
-def fetched(mail: Mail, items: str) -> bytes:
+def fetched(mail: Mail, items: str, form: Form = PLAIN) -> bytes:
     r"""The items of a FETCH answer; BODY[] without PEEK sets \Seen. Raises KeyError for an
     item or a section that is not known."""
-    return b" ".join(_item(mail, item) for item in ITEM.finditer(items))
+    return b" ".join(_item(mail, item, form) for item in ITEM.finditer(items))
 
 
-def _item(mail: Mail, item: re.Match[str]) -> bytes:
+def _item(mail: Mail, item: re.Match[str], form: Form) -> bytes:
     name = item[0].upper()
     if item[1]:
         if "PEEK" not in name:
             mail.flags.add(r"\Seen")
-        head, empty, body = mail.data.partition(b"\r\n\r\n")
+        head, empty, text = mail.data.partition(b"\r\n\r\n")
         section = item[2].upper()
-        data = {"": mail.data, "HEADER": head + empty, "TEXT": body}[section]
+        data = {"": mail.data, "HEADER": head + empty, "TEXT": text}[section]
         origin = ""
         if item[3]:
             data = data[int(item[3]) : int(item[3]) + int(item[4])]
             origin = f"<{item[3]}>"
-        return f"BODY[{section}]{origin} {{{len(data)}}}\r\n".encode() + data
+        body = f"BODY[{section}]{origin} ".encode()
+        if form.quoted and not re.search(rb"[\r\n\0]", data):
+            return body + b'"' + re.sub(rb'(["\\])', rb"\\\1", data) + b'"'
+        return body + f"{{{len(data)}{form.mark}}}\r\n".encode() + data
     return {
         "UID": b"UID %d" % mail.uid,
         "FLAGS": f"FLAGS ({' '.join(sorted(mail.flags))})".encode(),
