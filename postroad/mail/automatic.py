@@ -49,8 +49,11 @@ _REPORTS = ("delivery-status", "disposition-notification")  # RFC 3464, RFC 8098
 _REPORT_TYPES = ("message/delivery-status", "message/disposition-notification")
 _DAEMON = "mailer-daemon"
 _UNDELIVERED = re.compile(
-    r"undeliver|(?:mail |message )?delivery (?:status|fail|delay|warning)|(?:mail )?fail(?:ure|ed)"
-    r"|returned mail|mail (?:system error|returned|delivery)|warning: (?:could not|message)"
+    r"undeliver|non[- ]?(?:deliver|remis)|(?:mail |message )?delivery (?:status|fail|delay|warning)"
+    r"|(?:mail )?fail(?:ure|ed)|returned mail|mail (?:system error|returned|delivery)"
+    r"|warning: (?:could not|message)|.{0,60}\b(?:could not be|was not) delivered\b"
+    r"|.{0,60}\buser unknown\b|unzustellbar|zustellung (?:fehlgeschlagen|gescheitert)"
+    r"|[ée]chec (?:de )?(?:la )?(?:remise|distribution)|no se pudo entregar|impossibile recapitare"
 )
 _NOBODY = re.compile(
     r"no[-_.]?reply.*|.*[-_.+]no[-_.]?reply|do[-_.]?not[-_.]?reply.*|postmaster|nobody|daemon"
@@ -75,7 +78,7 @@ def answers_by_itself(facts: HeaderFacts, envelope_from: str | None = None) -> s
     senders = {_local(address) for address in (*_authors(facts), facts.return_path or "")}
     if _DAEMON in senders:
         return "it is from a mail system"
-    if "postmaster" in senders and _UNDELIVERED.match(bare(facts.subject).casefold()):
+    if "postmaster" in senders and undelivered(facts.subject):
         return "a postmaster says that mail was not delivered"
     return ""
 
@@ -107,6 +110,11 @@ def unanswerable(facts: HeaderFacts, envelope_from: str | None = None) -> str:
     if any(_NOBODY.fullmatch(_local(address)) for address in senders):
         return "its author is an address that nobody reads"
     return ""
+
+
+def undelivered(subject: str) -> bool:
+    """Whether this subject (decoded) is one of a bounce. People may write such subjects too."""
+    return bool(_UNDELIVERED.match(bare(subject).casefold()))
 
 
 def _authors(facts: HeaderFacts) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, ExitStack
 import structlog
 
 from postroad.mail.headers import scan
-from postroad.mail.identity import mail_id
+from postroad.mail.identity import body_digest, mail_id
+from postroad.mail.reports import returned
 from postroad.runtime.blobs import CHUNK, put_raw
 from postroad.runtime.broker import Message
 from postroad.runtime.clock import envelope
@@ -20,7 +21,7 @@ from postroad.runtime.errors import BrokerUnavailable, Conflict, Reject
 from postroad.runtime.service import Context
 from postroad.runtime.telemetry import inject
 from schemas import codec, subjects
-from schemas.mail import RawRef
+from schemas.mail import HeaderFacts, RawRef
 from schemas.road import MailReceived, MailRefused, Origin
 from services.ingest.decider import Refusal, Selected
 from services.ingest.syntax import Row
@@ -70,10 +71,7 @@ class Publisher:
                 facts, head = scan(data, self.source.recipient_headers)
                 crashpoint("ingest.after_raw")
                 raw = _only_chunk(self.mail_id(row), data, head)
-                event = MailReceived(
-                    mail_id=raw.mail_id, origin=self._origin(row), raw=raw, facts=facts
-                )
-                events.append(self._message(event))
+                events.append(self._message(self._received(row, raw, facts, data)))
             await self.broker.publish_batch(events)
             crashpoint("ingest.after_received")
         self.received += len(mails)
@@ -88,8 +86,7 @@ class Publisher:
                 except Reject as reject:
                     return await self.refuse(row, "unreadable", reject.reason)
                 crashpoint("ingest.after_raw")
-                event = MailReceived(mail_id=id_, origin=self._origin(row), raw=raw, facts=facts)
-                published = await self._append(event)
+                published = await self._append(self._received(row, raw, facts, data))
                 crashpoint("ingest.after_received")
                 return published
 
@@ -101,6 +98,17 @@ class Publisher:
         )
         log.warning("mail.refused", source=self.source.name, mail=id_, reason=reason)
         return await self._append(event)
+
+    def _received(self, row: Row, raw: RawRef, facts: HeaderFacts, data: bytes) -> MailReceived:
+        """What the road is told of a mail."""
+        return MailReceived(
+            mail_id=raw.mail_id,
+            origin=self._origin(row),
+            raw=raw,
+            facts=facts,
+            body_sha256=body_digest(data, raw.head),
+            returned=returned(data, facts),
+        )
 
     async def _append(self, event: MailReceived | MailRefused) -> bool:
         """Store the one event there is of a mail; whether RECEIVED has the mail now."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import uuid
 
-from postroad.mail.identity import mail_id
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroad.mail.identity import body_digest, mail_id
 
 ARRIVED = 1_704_067_200_000
 
@@ -43,3 +46,19 @@ def test_id_is_a_trace_id_whatever_the_clock_said() -> None:
         made = mail_id("a", "", 0, 0, arrived, 0)
         assert len(made) == 32
         assert int(made, 16)
+
+
+@given(st.binary(max_size=50), st.sampled_from([b"\r\n", b"\n", b"\r"]))
+def test_copies_of_a_mail_have_one_digest(noise: bytes, end: bytes) -> None:
+    """However their lines end and whatever header they got on their way, copies are the same;
+    another word makes another mail."""
+    body = noise.replace(b"\r", b"").replace(b"\n", b"")
+    lines = [b"Anyone?", body, b"Ann"]
+    here = body_digest(b"A: b\r\n\r\n" + b"\r\n".join(lines) + b"\r\n", 8)
+    assert body_digest(b"C: other\n\n" + end.join(lines), 10) == here
+    assert body_digest(b"\r\n" + b"\r\n".join([*lines, b"!"]), 2) != here
+
+
+def test_a_mail_without_body_has_a_digest() -> None:
+    """Nothing is the same as nothing."""
+    assert body_digest(b"A: b\r\n", 6) == body_digest(b"", 0)
