@@ -1,0 +1,118 @@
+"""Authors are told what became of a post that did not go out: held, or rejected.
+
+Only who certainly wrote it is told: otherwise a forger could have us write to strangers, and
+robots would write to robots.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from postroad.mail.authentication import authenticated
+from postroad.mail.automatic import unanswerable
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import now
+from postroad.runtime.config import Config
+from postroad.runtime.consume import Delivery
+from postroad.runtime.errors import Reject
+from schemas import subjects
+from schemas.mail import HeaderFacts
+from schemas.road import AsOf, MailReceived, MailStopped
+from services.membership.directory import Listed
+from services.membership.feed import Feed
+from services.membership.letters.letter import Letter, notice_id
+from services.membership.letters.posting import Letterbox
+from services.membership.requests.contacts import Contacts
+
+# Rules whose hit means that no person waits for an answer, or that one would go in circles.
+SILENT = ("loop", "automatic", "no-senders", "max-hops", "duplicate")
+NEWS = timedelta(days=3)  # later it is none; and SEND, which knows who was told, is kept longer
+
+log = structlog.get_logger()
+
+
+class PostNotices:
+    """Handles `mail.routed.held.>` and `mail.routed.rejected.>`."""
+
+    def __init__(
+        self, broker: Broker, config: Config, feed: Feed, letterbox: Letterbox, contacts: Contacts
+    ) -> None:
+        self.broker = broker
+        self.servers = {source.name: source.authserv_id for source in config.source}
+        self.feed = feed
+        self.letterbox = letterbox
+        self.contacts = contacts
+
+    async def handle(self, event: MailStopped, delivery: Delivery) -> None:
+        """Tell the author of one post, once. Raises Retry while the list is not known yet."""
+        if not delivery.subject.endswith(f".{event.list}.{event.mail_id}"):
+            raise Reject("the mail is of another subject")
+        silence = await self._tell(event, delivery)
+        log.debug("notice.decided", mail_id=event.mail_id, list=event.list, silence=silence)
+
+    async def _tell(self, event: MailStopped, delivery: Delivery) -> str:
+        """Why the author is not told, or an empty string."""
+        if any(hit.rule in SILENT for hit in event.hits):
+            return "a rule found that no person waits for an answer"
+        if now() - delivery.envelope().ts > NEWS:
+            return "it is too long ago"
+        mail = await self._received(event)
+        if mail is None:
+            return "the mail is not on record"
+        if reason := unanswerable(mail.facts, mail.envelope_from):
+            return reason
+        if not authenticated(mail.facts, self.servers.get(mail.origin.source, "")):
+            return "From is not proved"
+        await self.feed.reached(AsOf(), lists=event.settings)
+        listed = self.feed.lists.get(event.list)
+        if listed is None or not listed.state.open:
+            return "the list is closed"
+        # one mail and list have one, however many addresses of the list the mail named
+        notice = notice_id(event.raw.mail_id, event.list, "post")
+        letter = _letter(event, mail.facts, listed, notice, delivery.envelope().ts)
+        if not await self.contacts.may_answer(letter.to, event.raw.mail_id):
+            return "the author was written to often enough today"
+        await self.letterbox.send(
+            letter,
+            notice=notice,
+            list_slug=event.list,
+            cause=event.mail_id,
+            post=delivery.seq,
+        )
+        return ""
+
+    async def _received(self, event: MailStopped) -> MailReceived | None:
+        """The mail as it came in. The event has its id, but not its source."""
+        # mail_id may be numbered (`<mail_id>-2`); the bytes have the mail's own
+        anywhere = subjects.received("*", event.raw.mail_id)
+        stored = await self.broker.last("RECEIVED", anywhere)
+        if stored is None:
+            return None
+        return next((e for e in stored.envelope().events if isinstance(e, MailReceived)), None)
+
+
+def _letter(
+    event: MailStopped, facts: HeaderFacts, listed: Listed, notice: str, at: datetime
+) -> Letter:
+    state = listed.state
+    local, _, domain = state.address.rpartition("@")
+    return Letter(
+        text=_text(event),
+        to=facts.from_[0].address,
+        list_address=state.address,
+        list_name=state.settings.display_name or local,
+        form=state.settings.sub_address,
+        date=at,
+        message_id=f"{notice}@{domain}",
+        answering=facts.message_id,
+        fields={"subject": facts.subject},
+    )
+
+
+def _text(event: MailStopped) -> str:
+    stranger = bool(event.hits) and event.hits[0].rule == "nonmember-moderation"
+    if event.verdict == "held":
+        return "not_a_member" if stranger else "post_waiting"
+    return "members_only" if stranger else "post_rejected"
