@@ -10,6 +10,7 @@ from postroad.mail.words import encode_phrase
 from schemas.mail import HeaderEdit
 
 TRACE = "X-Postroad-Trace"
+COPY = "X-Postroad-Copy"  # the VERP token, where the envelope has no room for it
 
 # Another list's, or a forger's; only ours may stand on our copy. Signatures stay.
 LIST_HEADERS = (

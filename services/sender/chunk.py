@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -19,11 +20,12 @@ from schemas import codec
 from schemas.road import ChunkQueued, Outcome
 from services.sender import ledger, outcomes, smtp
 from services.sender.compose import Prepared
-from services.sender.lanes import Lane, Lanes
+from services.sender.lanes import LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
 from services.sender.ledger import Position
 from services.sender.transaction import Transaction
 
 WORKER = f"service:sender/{os.getpid()}"
+SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,14 @@ class Run:
         size = len(event.people)
         width = self.relay.window if event.copy.personal else self.relay.recipients_per_transaction
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
-        # of reach, that is then known before anything is sent again
-        single = self.seq == 0 and size <= width and self.delivery.attempt == 1
+        # of reach, that is then known before anything is sent again. And a daily limit must
+        # hold across a crash: then there is always an intent to count
+        first = self.seq == 0 and self.delivery.attempt == 1
+        single = first and size <= width and not self.relay.daily
         outcome: Outcome | None = None
         while self.done < size:
-            connection, reused = await self._open()
-            if not self.delivery.fresh(self.context.ack_wait):
-                raise Superseded(self.chunk.ledger)
-            end = min(self.done + width, size)
-            if not single:
-                await self._record(outcome, named=True, next_end=end)
-            window = await self._window(connection, end)
+            wanted = min(width, size - self.done)
+            window, connection, reused = await self._advance(wanted, outcome, single=single)
             outcome = window.outcome
             self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
             self.done = outcome.end
@@ -96,20 +95,58 @@ class Run:
                 if moved:  # it ends every connection after some mail, as many do
                     self.lanes.succeeded()
                 elif not reused:
-                    raise self._trouble(connection.fault or window.trouble, lasting=window.lasting)
+                    longest = LONGEST_LASTING if window.lasting else LONGEST
+                    reason = connection.fault or window.trouble
+                    raise self._trouble(reason, longest, alarm=window.lasting)
+            else:
+                self._works()
         if outcome is not None:
             await self._record(outcome, named=not single, next_end=None)
         self.lanes.succeeded()
         self.context.health.count("chunks")
         return tuple(self.deferred)
 
+    async def _advance(
+        self, wanted: int, outcome: Outcome | None, *, single: bool
+    ) -> tuple[outcomes.Window, smtp.Connection, bool]:
+        """Record the window before (not where the chunk is a `single` one) and send the next, of
+        `wanted` recipients or as many as the day has room for."""
+        quota = self.lanes.quota
+        room = quota.take(wanted, now())
+        if not room:
+            if outcome is not None:
+                await self._record(outcome, named=True, next_end=None)
+            raise self._full()
+        sent = 0
+        try:
+            connection, reused = await self._open()
+            if not self.delivery.fresh(self.context.ack_wait):
+                raise Superseded(self.chunk.ledger)
+            if not single:
+                await self._record(outcome, named=True, next_end=self.done + room)
+            sent = room
+            window = await self._window(connection, self.done + room)
+            sent = window.accepted + window.doubt - window.outcome.end
+        finally:
+            quota.settle(room, sent, now())
+        return window, connection, reused
+
     async def _open(self) -> tuple[smtp.Connection, bool]:
         """The lane's connection, and whether it was used before (it may have gone stale)."""
+        slow = asyncio.get_running_loop().call_later(
+            SLOW, self._tell, f"has not answered for {SLOW:g} s"
+        )
         try:
             connection, fresh = await self.lanes.open(self.lane)
         except smtp.RelayError as error:
-            raise self._trouble(str(error), lasting=error.kind == "failed") from None
-        if fresh:
+            lasting = error.kind == "failed"
+            longest = LONGEST_LASTING if lasting else LONGEST
+            if error.name == "token":
+                longest = LONGEST_TOKEN
+            raise self._trouble(str(error), longest, alarm=lasting) from None
+        finally:
+            slow.cancel()
+        if fresh and not self.lanes.trouble:  # else it may greet us and refuse our mail again
             self.context.health.report("relay", self.relay.name, ok=True)
         return connection, not fresh
 
@@ -183,8 +220,36 @@ class Run:
             raise Superseded(self.chunk.ledger) from None
         crashpoint("sender.after_record")
 
-    def _trouble(self, reason: str, *, lasting: bool) -> Retry:
+    def _trouble(self, reason: str, longest: float, *, alarm: bool) -> Retry:
         """The relay failed: pause it, tell it, and give the chunk back."""
-        seconds = self.lanes.pause(lasting=lasting)
-        self.context.health.report("relay", self.relay.name, ok=False, detail=reason)
+        seconds = self.lanes.pause(longest=longest)
+        if _gist(reason) == _gist(self.lanes.trouble):
+            reason = self.lanes.trouble  # told once, though its replies have new ids each time
+        self._tell(reason, alarm=alarm)
         return Retry(f"relay {self.relay.name}: {reason}", seconds)
+
+    def _full(self) -> Retry:
+        """The day's limit is reached: give the chunk back until there is room again."""
+        on = self.lanes.quota.goes_on()
+        if on is None:
+            return Retry("what is under way may reach the daily limit", 1.0)
+        at = on.astimezone(UTC).strftime("%H:%M UTC")
+        reason = f"daily limit of {self.relay.daily} reached; goes on at {at}"
+        self._tell(reason, alarm=True)
+        left = (on - now()).total_seconds()
+        return Retry(reason, min(max(left, 1.0), LONGEST_LASTING))
+
+    def _tell(self, reason: str, *, alarm: bool = False) -> None:
+        self.lanes.trouble = reason
+        self.context.health.report("relay", self.relay.name, ok=False, detail=reason, alarm=alarm)
+
+    def _works(self) -> None:
+        """A window came to its end and the relay had nothing against us."""
+        if self.lanes.trouble:
+            self.lanes.trouble = ""
+            self.context.health.report("relay", self.relay.name, ok=True)
+
+
+def _gist(reason: str) -> str:
+    """A reason without the words that have digits: ids of sessions, addresses, times."""
+    return " ".join(word for word in reason.split() if not any(map(str.isdigit, word)))

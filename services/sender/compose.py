@@ -4,22 +4,46 @@ The edits are made to the header block once; the body is never looked into and n
 leaves as it came but for CRLF line ends, and so does every header field no edit names. A mail
 whose header breaks off, or that has none, keeps its bytes in their order: the fields put in
 come before the break, and before the body there is an empty line where it had no header.
+
+What the relay will not take is changed here as well, once for each post and relay: see `Terms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from postroad.mail import wire
+from postroad.mail.addresses import Form, sub_address
 from postroad.mail.edits import apply, edit, field_bytes
 from postroad.mail.fields import fields
-from postroad.mail.listheaders import TRACE, unsubscribe_headers
-from postroad.mail.tokens import LEAVE_CHARS, TokenMaker, bounce_sender
+from postroad.mail.headers import scan
+from postroad.mail.listheaders import COPY, TRACE, unsubscribe_headers
+from postroad.mail.munge import munge
+from postroad.mail.tokens import LEAVE_CHARS, VERP_CHARS, TokenMaker, bounce_sender
 from schemas.mail import HeaderEdit
 from schemas.road import Copy
 
-_TOKEN = "0" * LEAVE_CHARS  # stands for a leave token, whose base32 has no 0
+# These stand for a leave and a VERP token, whose base32 has neither 0 nor 1.
+_LEAVE = b"0" * LEAVE_CHARS
+_VERP = b"1" * VERP_CHARS
 _OUR_OWN = ("List-Unsubscribe", "List-Unsubscribe-Post")
+ORIGINAL_ID = "X-Original-Message-ID"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a relay takes; by default, everything. `takes` as `munge` has it, `domains` are ours.
+    `envelope` is the only envelope sender it takes, "" where each copy may have its own."""
+
+    takes: str = "any"
+    domains: frozenset[str] = frozenset()
+    envelope: str = ""
+    null_sender: bool = True
+    keeps_message_id: bool = True
+
+
+ANY = Terms()
 
 
 class Prepared:
@@ -30,10 +54,18 @@ class Prepared:
     """
 
     def __init__(
-        self, head: bytes, body: bytes, own: bytes, copy: Copy, tokens: TokenMaker
+        self,
+        head: bytes,
+        body: bytes,
+        own: bytes,
+        sender: str | None,
+        copy: Copy,
+        tokens: TokenMaker,
     ) -> None:
         self._pieces = (head, body)
-        self._own = own  # the fields of one recipient, around _TOKEN
+        self._own = own  # the fields of one recipient, around the places of tokens
+        self._named = _VERP in own
+        self._sender = sender  # of every copy; None: each has its own
         self._copy = copy
         self._tokens = tokens
 
@@ -44,20 +76,29 @@ class Prepared:
 
     def shared(self) -> tuple[str, Sequence[bytes]]:
         """Envelope sender and pieces of the copy that is the same for everybody."""
-        return _without_token(self._copy.bounces), self._pieces
+        if self._sender is None:
+            return _without_token(self._copy.bounces), self._pieces
+        return self._sender, self._pieces
 
     def personal(self, number: int, person: str) -> tuple[str, Sequence[bytes]]:
         """Envelope sender and pieces of one recipient's copy; `number` is the recipient's
         within the post. Raises ValueError where `person` is no person id."""
-        copy = self._copy
-        sender = bounce_sender(copy.bounces, self._tokens.verp_token(copy.list, copy.post, number))
-        if not self._own:
+        copy, own, sender = self._copy, self._own, self._sender
+        if sender is None or self._named:
+            verp = self._tokens.verp_token(copy.list, copy.post, number)
+            if sender is None:
+                sender = bounce_sender(copy.bounces, verp)
+            if self._named:
+                own = own.replace(_VERP, verp.encode())
+        if not own:
             return sender, self._pieces
-        token = self._tokens.leave_token(copy.list, person)
-        return sender, (self._own.replace(_TOKEN.encode(), token.encode()), *self._pieces)
+        if copy.leave[0]:
+            token = self._tokens.leave_token(copy.list, person)
+            own = own.replace(_LEAVE, token.encode())
+        return sender, (own, *self._pieces)
 
 
-def prepare(raw: bytes, copy: Copy, trace: str, tokens: TokenMaker) -> Prepared:
+def prepare(raw: bytes, copy: Copy, trace: str, tokens: TokenMaker, terms: Terms = ANY) -> Prepared:
     """Compose a post from its bytes as stored, `copy.raw.head` octets of which are header.
 
     Adds X-Postroad-Trace, and a Message-ID made of the mail id where there is none. Raises
@@ -65,19 +106,56 @@ def prepare(raw: bytes, copy: Copy, trace: str, tokens: TokenMaker) -> Prepared:
     """
     block = wire.canonical(raw[: copy.raw.head])
     body = wire.canonical(raw[copy.raw.head :])
-    edits = [*copy.edits, edit("set", TRACE, trace)]
+    edits = [*copy.edits, edit("remove", COPY), edit("set", TRACE, trace)]
     if not _has_message_id(block):
         domain = copy.list_address.rpartition("@")[2]
         edits.append(edit("set", "Message-ID", f"<{copy.raw.mail_id}@{domain}>"))
-    way_out = _way_out(copy)
-    own = b""
-    if way_out:
+    sender = _sender(copy, terms)
+    own: list[HeaderEdit] = []
+    if way_out := _way_out(copy):
         edits += [edit("remove", name) for name in _OUR_OWN]
         if copy.personal:
-            own = b"".join(field_bytes(each.name, each.value) for each in way_out)
+            own += way_out
         else:
             edits += way_out
-    return Prepared(wire.dot_stuff(apply(block, edits)), wire.dot_stuff(body), own, copy, tokens)
+    if copy.personal and copy.bounces[0] and not (sender is None and copy.bounces[1]):
+        # a bounce that quotes this field tells whose copy it was
+        own.append(edit("set", COPY, _VERP.decode()))
+    block = apply(block, edits)
+    block = apply(block, munge(block, copy, terms.takes, terms.domains))
+    if not terms.keeps_message_id:
+        block = apply(block, _kept_ids(block))
+    fields_of_one = b"".join(field_bytes(each.name, each.value) for each in own)
+    head = wire.dot_stuff(block)
+    return Prepared(head, wire.dot_stuff(body), fields_of_one, sender, copy, tokens)
+
+
+def _sender(copy: Copy, terms: Terms) -> str | None:
+    """The envelope sender of every copy, None where each has its own."""
+    if copy.bounces != ("", ""):
+        return terms.envelope or None
+    if terms.null_sender:
+        return ""
+    # A copy does not tell its list's form; of two lists in one mailbox, each is a sub-address.
+    form: Form = "plus" if "+" in copy.list_address else "dash"
+    return terms.envelope or sub_address(copy.list_address, "bounces", form)
+
+
+def _kept_ids(block: bytes) -> Iterator[HeaderEdit]:
+    """What keeps threads together where the relay writes each copy a Message-ID of its own.
+
+    An answer names the id of the one copy its author got, which nobody else has seen. But it
+    takes over References too, and every copy has the original id there: so each reader's
+    program finds an id that is common to the post and to all answers.
+    """
+    facts, _ = scan(block)
+    original = facts.message_id
+    if not original.isascii() or " " in original:
+        return
+    yield edit("set", ORIGINAL_ID, f"<{original}>")
+    before = facts.references or ((facts.in_reply_to,) if facts.in_reply_to else ())
+    ids = [each for each in before if each.isascii() and each != original]
+    yield edit("set", "References", " ".join(f"<{each}>" for each in (*ids, original)))
 
 
 def _way_out(copy: Copy) -> Sequence[HeaderEdit]:
@@ -87,10 +165,11 @@ def _way_out(copy: Copy) -> Sequence[HeaderEdit]:
         return ()
     if not copy.personal:
         return unsubscribe_headers(_without_token(copy.leave), subject="" if after else "leave")
-    url = f"{copy.unsubscribe_url}{_TOKEN}" if copy.unsubscribe_url else ""
+    token = _LEAVE.decode()
+    url = f"{copy.unsubscribe_url}{token}" if copy.unsubscribe_url else ""
     if not after:  # no sub-addresses: the token stands in the Subject
-        return unsubscribe_headers(before, url, subject=f"leave {_TOKEN}")
-    return unsubscribe_headers(f"{before}{_TOKEN}{after}", url)
+        return unsubscribe_headers(before, url, subject=f"leave {token}")
+    return unsubscribe_headers(f"{before}{token}{after}", url)
 
 
 def _without_token(around: tuple[str, str]) -> str:

@@ -13,11 +13,14 @@ from collections.abc import AsyncIterator
 
 from postroad.runtime.config import Relay
 from postroad.runtime.errors import Retry
+from postroad.runtime.oauth import Tokens
+from services.sender.quota import Quota
 from services.sender.smtp import Connection, connect
 
 FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
 LONGEST = 30.0  # a relay that is away is tried again this often
 LONGEST_LASTING = 300.0  # one that wants no more today, or refuses our login
+LONGEST_TOKEN = 5.0  # without a token nothing is asked of the relay: see soon whether there is one
 IDLE = 60.0  # seconds after which an unused connection is closed
 
 
@@ -39,8 +42,11 @@ class Lane:
 class Lanes:
     """As many lanes as the relay may have connections, opened as needed."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, tokens: Tokens | None = None) -> None:
         self._relay = relay
+        self._tokens = tokens
+        self.quota = Quota(relay.daily)
+        self.trouble = ""  # what was last told of it; empty when it was seen to work since
         self.pipelining = True  # until the relay is found out to lie about it
         self._free = [Lane() for _ in range(relay.connections)]
         self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
@@ -66,7 +72,9 @@ class Lanes:
             if asyncio.get_running_loop().time() - lane.used < IDLE:
                 return lane.connection, False
             await lane.drop()
-        lane.connection = await connect(self._relay, pipelining=self.pipelining)
+        lane.connection = await connect(
+            self._relay, pipelining=self.pipelining, tokens=self._tokens
+        )
         return lane.connection, True
 
     def check(self) -> None:
@@ -75,12 +83,11 @@ class Lanes:
         if left > 0:
             raise Retry("the relay is paused", left)
 
-    def pause(self, *, lasting: bool = False) -> float:
-        """The relay failed: pause it, longer each time, and longest where somebody must act
-        first. Lanes that fail together are one failure. Returns seconds."""
+    def pause(self, *, longest: float = LONGEST) -> float:
+        """The relay failed: pause it, longer each time, at most `longest` seconds. Lanes that
+        fail together are one failure. Returns seconds."""
         now = asyncio.get_running_loop().time()
         if self._paused_until <= now:
-            longest = LONGEST_LASTING if lasting else LONGEST
             seconds = min(FIRST_PAUSE * 2.0 ** min(self._failures, 20), longest)
             self._failures += 1
             self._paused_until = now + seconds

@@ -21,7 +21,7 @@ class Window:
     accepted: int
     doubt: int
     trouble: str
-    lasting: bool  # of the trouble: somebody must act before another try can work
+    lasting: bool  # of the trouble: somebody must act, or a day pass, before a try can work
 
 
 def judge(
@@ -82,7 +82,7 @@ def judge(
         ms=ms,
     )
     lasting = any(
-        verdict is not None and verdict.kind == "failed"
+        verdict is not None and verdict.lasting
         for verdict, waits in zip(verdicts, pending, strict=True)
         if waits
     )

@@ -8,8 +8,9 @@ from collections import OrderedDict
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime import blobs
 from postroad.runtime.broker import Broker
+from postroad.runtime.config import Relay
 from schemas.road import ChunkQueued
-from services.sender.compose import Prepared, prepare
+from services.sender.compose import Prepared, Terms, prepare
 
 CACHE_BYTES = 64 << 20
 
@@ -17,23 +18,24 @@ CACHE_BYTES = 64 << 20
 class Posts:
     """The posts of the chunks in hand, the least recently used let go first."""
 
-    def __init__(self, broker: Broker, tokens: TokenMaker) -> None:
+    def __init__(self, broker: Broker, tokens: TokenMaker, domains: frozenset[str]) -> None:
         self._broker = broker
         self._tokens = tokens
+        self._domains = domains  # ours
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._octets = 0  # of all that is kept
         self._making: dict[str, asyncio.Task[Prepared]] = {}
 
-    async def get(self, chunk: ChunkQueued) -> Prepared:
-        """The post of a chunk. Raises Retry, Reject (see `get_raw`)."""
-        ref = chunk.copy.raw
-        key = f"{chunk.list}.{chunk.mail_id}.{ref.part}"  # a mail may be a post and owner mail
+    async def get(self, chunk: ChunkQueued, relay: Relay) -> Prepared:
+        """The post of a chunk as this relay takes it. Raises Retry, Reject (see `get_raw`)."""
+        copy = chunk.copy  # a mail may be a post and owner mail: each has its number
+        key = f"{copy.list}.{chunk.mail_id}.{copy.raw.part}.{copy.post}.{relay.name}"
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         task = self._making.get(key)
         if task is None:
-            task = self._making[key] = asyncio.create_task(self._make(chunk))
+            task = self._making[key] = asyncio.create_task(self._make(chunk, relay))
             task.add_done_callback(lambda _: self._making.pop(key, None))
         post = await asyncio.shield(task)
         if key not in self._kept:  # nor kept by another chunk that waited for the same task
@@ -43,6 +45,14 @@ class Posts:
             self._octets -= self._kept.popitem(last=False)[1].size
         return post
 
-    async def _make(self, chunk: ChunkQueued) -> Prepared:
-        raw = await blobs.get_raw(self._broker, chunk.copy.raw)
-        return prepare(raw, chunk.copy, chunk.copy.raw.mail_id, self._tokens)
+    async def _make(self, chunk: ChunkQueued, relay: Relay) -> Prepared:
+        copy = chunk.copy
+        raw = await blobs.get_raw(self._broker, copy.raw)
+        terms = Terms(
+            takes=relay.from_address or relay.from_,
+            domains=self._domains,
+            envelope=relay.envelope_address,
+            null_sender=relay.null_sender,
+            keeps_message_id=relay.keeps_message_id,
+        )
+        return prepare(raw, copy, copy.raw.mail_id, self._tokens, terms)

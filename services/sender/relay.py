@@ -16,17 +16,28 @@ import aiosmtplib
 
 from postroad.runtime.config import Relay
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.oauth import TokenError, Tokens
 from services.sender.redact import redact
 from services.sender.transaction import Offers
 
 # With TLS the password is safe as it is; CRAM-MD5 fails where servers keep only hashes.
 _METHODS = {True: ("plain", "login", "cram-md5"), False: ("cram-md5", "plain", "login")}
 
+# What helps against a refused login, by words of the refusal in lower case; the first that fits.
+_REMEDIES = (
+    ("smtpclientauthentication is disabled", "allow SMTP AUTH for this mailbox at Microsoft"),
+    ("application-specific password", "make an app password at Google and put it there"),
+    ("basic authentication is disabled", "set oauth2 instead of password_file"),
+    ("web browser", "sign in to the account with a browser once, then try again"),
+)
+
+Problem = Literal["unreachable", "tls", "greeting", "login", "token"]
+
 
 class RelayError(PostroadError):
     """A relay cannot be used: says which (host:port), why, and how to mend it.
 
-    `name` is unreachable, tls, greeting or login. The scope is always the relay: everything
+    `name` is unreachable, tls, greeting, login or token. The scope is always the relay: everything
     stays pending and nobody is to blame. `kind` is deferred where waiting may help and failed
     where somebody must act first.
     """
@@ -36,7 +47,7 @@ class RelayError(PostroadError):
     def __init__(
         self,
         relay: Relay,
-        name: Literal["unreachable", "tls", "greeting", "login"],
+        name: Problem,
         problem: str,
         kind: Literal["deferred", "failed"] = "failed",
     ) -> None:
@@ -45,13 +56,18 @@ class RelayError(PostroadError):
         self.kind = kind
 
 
-async def reach(relay: Relay, timeout: float) -> tuple[asyncio.Transport, Offers]:
+async def reach(
+    relay: Relay, timeout: float, tokens: Tokens | None = None
+) -> tuple[asyncio.Transport, Offers]:
     """A transport to the relay, ready for MAIL, and what the relay offers.
 
     `timeout` in seconds for each step. Raises RelayError, and SettingsError where the
     password file is missing.
     """
-    password = relay.password() if relay.user else ""
+    if relay.oauth2 is not None and tokens is not None:
+        secret = await _token(relay, tokens)  # without one there is no use in connecting
+    else:
+        secret, tokens = relay.password() if relay.user else "", None
     client = aiosmtplib.SMTP(
         hostname=relay.host,
         port=relay.port,
@@ -67,8 +83,10 @@ async def reach(relay: Relay, timeout: float) -> tuple[asyncio.Transport, Offers
         if relay.tls == "starttls":
             await client.starttls()
             await _greet(client)
-        if relay.user:
-            await _log_in(client, relay, password)
+        if tokens is not None:
+            await _log_in_by_token(client, relay, tokens, secret)
+        elif relay.user:
+            await _log_in(client, relay, secret)
         transport = client.transport
         if transport is None or transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("connection lost")
@@ -111,6 +129,29 @@ async def _log_in(client: aiosmtplib.SMTP, relay: Relay, password: str) -> None:
                 raise
 
 
+async def _log_in_by_token(
+    client: aiosmtplib.SMTP, relay: Relay, tokens: Tokens, token: str
+) -> None:
+    """XOAUTH2. A token may be turned down before its time: then another one is tried, once."""
+    if "xoauth2" not in client.server_auth_methods:
+        told = 'tls = "starttls" or "implicit"' if relay.tls == "none" else "password_file"
+        raise RelayError(relay, "login", f"offers no login by token (XOAUTH2): set {told}")
+    try:
+        await client.auth_xoauth2(relay.user, token)
+    except aiosmtplib.SMTPAuthenticationError as error:
+        if error.code != 535:
+            raise
+        await client.auth_xoauth2(relay.user, await _token(relay, tokens, refused=token))
+
+
+async def _token(relay: Relay, tokens: Tokens, refused: str = "") -> str:
+    try:
+        return await tokens.access(relay, refused=refused)
+    except TokenError as error:
+        kind: Literal["deferred", "failed"] = "failed" if error.lasting else "deferred"
+        raise RelayError(relay, "token", f"cannot be logged in to: {error.reason}", kind) from None
+
+
 def _own_name(sockname: tuple[object, ...]) -> str:
     """This host's name if it is a full one, else its address literal (RFC 5321 4.1.4)."""
     name = socket.gethostname()
@@ -139,7 +180,7 @@ def _explained(relay: Relay, error: Exception, timeout: float) -> RelayError:
             return RelayError(relay, "login", f"cannot log us in now: {_said(cause)}", "deferred")
         case aiosmtplib.SMTPAuthenticationError():
             return RelayError(
-                relay, "login", f"refused the login: {_said(cause)}; check user and password_file"
+                relay, "login", f"refused the login: {_said(cause)}; {_remedy(relay, cause)}"
             )
         case aiosmtplib.SMTPResponseException(code=code):
             kind: Literal["deferred", "failed"] = "deferred" if code < 500 else "failed"
@@ -168,6 +209,16 @@ def _reason(error: OSError) -> str:
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)  # asyncio's own text names addresses instead
     return error.strerror or str(error)
+
+
+def _remedy(relay: Relay, error: aiosmtplib.SMTPResponseException) -> str:
+    said = error.message.lower()
+    for words, remedy in _REMEDIES:
+        if words in said:
+            return remedy
+    if relay.oauth2 is not None:
+        return f"check user, or run: postroad oauth login {relay.name}"
+    return "check user and password_file"
 
 
 def _said(error: aiosmtplib.SMTPResponseException) -> str:

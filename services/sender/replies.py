@@ -20,11 +20,14 @@ FIRST_RETRY = 300.0  # seconds; the longest is 48 times as much: 4 h
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a refusal is about, whether another try may help, and the row that says so."""
+    """What a refusal is about, whether another try may help, and the row that says so.
+
+    `lasting` of a relay: not before somebody has acted, or a day has passed."""
 
     scope: Scope
     kind: Kind
     name: str
+    lasting: bool = False
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +40,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     command: tuple[Command, ...] = ()
     scope: Scope
     kind: Kind
+    lasting: bool = False
     example: tuple[Command, str]
 
     def fits(self, reply: Reply) -> bool:
@@ -54,7 +58,8 @@ def classify(reply: Reply) -> Verdict:
     if reply.accepted:
         raise ValueError(f"a {reply.code} is no refusal")
     row = next(row for row in ROWS if row.fits(reply))
-    return Verdict(row.scope, row.kind, row.name)
+    lasting = row.scope == "relay" and (row.lasting or row.kind == "failed")
+    return Verdict(row.scope, row.kind, row.name, lasting)
 
 
 def retry_after(attempt: int, jitter: float, first: float = FIRST_RETRY) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from datetime import timedelta
+from operator import itemgetter
 from typing import Literal
 
 from postroad.mail.tokens import TokenMaker
@@ -14,10 +15,11 @@ from postroad.runtime.config import Relay, duration
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Reject
+from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context, Service
 from schemas import codec, subjects
 from schemas.road import ChunkQueued, WindowRecorded
-from services.sender import ledger
+from services.sender import ledger, quota
 from services.sender.chunk import WORKER, Chunk, Run
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
@@ -34,9 +36,11 @@ class Sender:
         self.context = context
         self.broker = context.broker
         self.relays = {relay.name: relay for relay in context.config.relay}
-        self.lanes = {relay.name: Lanes(relay) for relay in context.config.relay}
+        tokens = Tokens(context.config)
+        self.lanes = {relay.name: Lanes(relay, tokens) for relay in context.config.relay}
         self.relay_of = {d.name: d.relay for d in context.config.domain if d.relay}
-        self.posts = Posts(context.broker, TokenMaker(context.config.site_key()))
+        domains = frozenset(domain.name for domain in context.config.domain)
+        self.posts = Posts(context.broker, TokenMaker(context.config.site_key()), domains)
 
     async def now(self, delivery: Delivery) -> None:
         """Handle a small chunk."""
@@ -45,6 +49,21 @@ class Sender:
     async def bulk(self, delivery: Delivery) -> None:
         """Handle a chunk of a large fan-out, or a retry."""
         await self._handle(delivery, urgent=False)
+
+    async def count_sent(self) -> None:
+        """Learn from the ledger what relays with a daily limit were given within a day."""
+        limited = {name for name, relay in self.relays.items() if relay.daily}
+        if not limited:
+            return
+        since = (now() - quota.DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ledgers = [
+            (stored.time, event)
+            async for stored in self.broker.scan("DELIVERY", "delivery.>", start_time=since)
+            for event in stored.envelope().events
+            if isinstance(event, WindowRecorded) and event.relay in limited
+        ]
+        for name, at, count in sorted(quota.counted(ledgers), key=itemgetter(1)):
+            self.lanes[name].quota.add(count, at)
 
     async def close(self) -> None:
         """Take leave of every relay."""
@@ -67,7 +86,7 @@ class Sender:
             relay = self._relay(event)
             lanes = self.lanes[relay.name]
             lanes.check()
-            post = await self.posts.get(event)
+            post = await self.posts.get(event, relay)
             async with lanes.lend(urgent=urgent) as lane:
                 lanes.check()
                 run = Run(self.context, delivery, chunk, relay, lanes, lane, post, at)
@@ -124,6 +143,7 @@ async def run(context: Context) -> None:
     sender = Sender(context)
     for relay in context.config.relay:
         context.health.report("relay", relay.name, ok=True, detail="not used yet")
+    await sender.count_sent()
     lanes = sum(relay.connections for relay in context.config.relay)
     context.ready()
     try:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from postroad.runtime.config import Relay
 from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.oauth import Tokens
 from services.sender.protocol import Conversation
 from services.sender.relay import RelayError, reach
 from services.sender.transaction import Offers, Result, Transaction
@@ -41,14 +42,19 @@ DEFAULT = Timeouts()
 
 
 async def connect(
-    relay: Relay, timeouts: Timeouts = DEFAULT, *, pipelining: bool = True
+    relay: Relay,
+    timeouts: Timeouts = DEFAULT,
+    *,
+    pipelining: bool = True,
+    tokens: Tokens | None = None,
 ) -> Connection:
     """A connection to the relay, logged in and ready to send.
 
     `pipelining` False sends one command at a time whatever the server offers: for one that
-    was found `out_of_step`. Raises RelayError, and SettingsError where the password is missing.
+    was found `out_of_step`. `tokens` are for a relay with oauth2. Raises RelayError, and
+    SettingsError where the password is missing.
     """
-    transport, offers = await reach(relay, timeouts.connect)
+    transport, offers = await reach(relay, timeouts.connect, tokens)
     if not pipelining:
         offers = replace(offers, pipelining=False)
     return Connection(transport, offers, timeouts)

@@ -33,7 +33,7 @@ async def test_a_pause_has_an_end_after_any_number_of_failures() -> None:
         seconds = relay.pause()
     assert round(seconds) == LONGEST
     relay._paused_until = 0.0
-    assert round(relay.pause(lasting=True)) == LONGEST_LASTING
+    assert round(relay.pause(longest=LONGEST_LASTING)) == LONGEST_LASTING
     relay.succeeded()
     relay.check()
 

@@ -45,12 +45,79 @@ def test_names_are_unique_and_words_lower_case() -> None:
         ("MAIL", "530 5.7.0 Must issue a STARTTLS command first", "relay", "failed"),
         ("MAIL", "553 5.7.1 Sender address rejected: not owned by user ann", "relay", "failed"),
         ("RCPT", "550 5.7.1 Client host blocked using zen.example", "relay", "failed"),
+        # Gmail
+        (".", "550 5.4.5 Daily user sending limit exceeded - gsmtp", "relay", "deferred"),
+        (
+            "MAIL",
+            "421 4.7.0 Temporary System Problem.  Try again later - gsmtp",
+            "relay",
+            "deferred",
+        ),
+        ("RCPT", "550 5.7.0 Mail relay denied - gsmtp", "relay", "failed"),
+        ("RCPT", "450 4.2.1 The user is receiving mail too quickly", "recipient", "deferred"),
+        (".", "550 5.7.28 There is an unusual rate of unsolicited mail", "relay", "deferred"),
+        ("RCPT", "452 4.5.3 Your message has too many recipients", "recipient", "deferred"),
+        # Exchange Online
+        (".", "554 5.2.252 SendAsDenied; a@x not allowed to send as b@y", "relay", "failed"),
+        (".", "550 5.2.252 Sender throttled due to continuous send as denied", "relay", "deferred"),
+        (".", "432 4.3.2 Concurrent connections limit exceeded.", "relay", "deferred"),
+        (
+            ".",
+            "554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException",
+            "relay",
+            "failed",
+        ),
+        ("MAIL", "550 5.7.60 SMTP; Client does not have permissions", "relay", "failed"),
+        (".", "550 5.1.90 You have reached your daily limit", "relay", "deferred"),
+        ("RCPT", "550 5.4.1 Recipient address rejected: Access denied", "recipient", "failed"),
+        ("MAIL", "451 4.7.500 Server busy. Please try again later", "relay", "deferred"),
+        # SES
+        (".", "454 Throttling failure: Maximum sending rate exceeded.", "relay", "deferred"),
+        (".", "554 Message rejected: Email address is not verified.", "relay", "failed"),
+        (".", "554 Access denied: User is not authorized to perform it", "relay", "failed"),
+        ("MAIL", "501 Invalid MAIL FROM address provided", "relay", "failed"),
+        ("RCPT", "501 Invalid RCPT TO address provided", "recipient", "failed"),
+        # Postfix, Yahoo, Outlook.com
+        ("RCPT", "450 4.7.1 Error: too many recipients from 192.0.2.1", "relay", "deferred"),
+        ("RCPT", "450 4.7.1 Recipient address rejected: Greylisted", "recipient", "deferred"),
+        ("MAIL", "450 4.7.1 Error: too much mail from 192.0.2.1", "relay", "deferred"),
+        ("RCPT", "553 5.7.1 Sender address rejected: not logged in", "relay", "failed"),
+        ("RCPT", "554 5.7.1 Helo command rejected: Host not found", "relay", "failed"),
+        ("RCPT", "550 5.7.1 Service currently unavailable", "relay", "failed"),
+        ("MAIL", "553 5.7.2 [TSS09] All messages will be permanently deferred", "relay", "failed"),
+        (
+            "RCPT",
+            "550 5.5.0 Requested action not taken: mailbox unavailable",
+            "recipient",
+            "failed",
+        ),
+        (
+            "MAIL",
+            "550 SC-001 Unfortunately, messages weren't sent: our block list",
+            "relay",
+            "failed",
+        ),
     ],
 )
 def test_what_relays_say(command: str, line: str, scope: str, kind: str) -> None:
     """Replies seen in the field mean what an operator would say they mean."""
     verdict = classify(said(command, line))
     assert (verdict.scope, verdict.kind) == (scope, kind)
+
+
+@pytest.mark.parametrize(
+    ("line", "lasting"),
+    [
+        ("550 5.4.5 Daily user sending limit exceeded", True),
+        ("454 Throttling failure: Daily message quota exceeded", True),
+        ("454 Throttling failure: Maximum sending rate exceeded", False),
+        ("535 5.7.8 Username and Password not accepted", True),
+        ("421 4.3.2 Service shutting down", False),
+    ],
+)
+def test_what_somebody_is_told_of(line: str, lasting: bool) -> None:
+    """A day's quota, and what only a person can mend, raise the alarm; a busy moment does not."""
+    assert classify(said("MAIL", line)).lasting is lasting
 
 
 def test_every_refusal_means_something() -> None:
