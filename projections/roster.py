@@ -238,6 +238,15 @@ OPEN_ROWS = """
 # $key -> person
 PERSON = "select person from people where key = $key and address is not null"
 
+# $person -> address: where somebody is reached
+ADDRESS = """
+    select address from people where person = $person and address is not null
+    order by seq desc limit 1
+"""
+
+# $person -> list: where somebody is a member, in order
+LISTS = "select list from member where person = $person and to_seq is null and member order by list"
+
 # $list, $limit -> person, standing, known, address, domain: everybody who has a role
 EVERYBODY = """
     select m.* exclude (list, to_seq), p.key is not null, p.address, p.domain

@@ -32,14 +32,19 @@ async def transact(
 ) -> tuple[Sequence[Event], int]:
     """Decide on the current state of `subject` and append the outcome.
 
-    Returns the events and the subject's last sequence; no events where nothing was to be done.
-    Whatever `decide` raises goes to the caller. Raises Retry after 20 conflicts in a row.
+    Returns the events and their sequence; no events, and the subject's last, where nothing was
+    to be done. What was appended before for the same `correlation` and `causation` is returned
+    as it was: whoever died after it and tries again learns what came of it. Whatever `decide`
+    raises goes to the caller. Raises Retry after 20 conflicts in a row.
     """
     for _ in range(TRIES):
         events: list[Event] = []
         last = 0
         async for stored in broker.scan(stream, subject):
-            events.extend(stored.envelope().events)
+            message = stored.envelope()
+            if (message.correlation, message.causation) == (correlation, causation):
+                return message.events, stored.seq
+            events.extend(message.events)
             last = stored.seq
         decision = decide(fold(events))
         if not decision:

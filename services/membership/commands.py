@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from postroad.mail import addresses
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import envelope, new_id
+from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.transact import transact
 from schemas import codec, subjects
@@ -37,6 +37,10 @@ from schemas.road import AsOf
 from services.membership import decider, importing, lists
 from services.membership.directory import Listed
 from services.membership.people import People, valid
+from services.membership.refused import Refused
+from services.membership.requests.outbox import Outbox
+from services.membership.requests.questions import Questions
+from services.membership.requests.reply import Reply, bundles
 from services.membership.roster import Roster
 
 ACTOR = "operator"
@@ -50,10 +54,19 @@ S = TypeVar("S")
 class Commands:
     """Everything membership can be asked."""
 
-    def __init__(self, broker: Broker, roster: Roster, people: People) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        roster: Roster,
+        people: People,
+        questions: Questions,
+        outbox: Outbox,
+    ) -> None:
         self.broker = broker
         self.roster = roster
         self.people = people
+        self.questions = questions
+        self.outbox = outbox
 
     async def whois(self, ask: WhoIs) -> Author:
         """Who an author is on a list, as far as is folded."""
@@ -132,8 +145,10 @@ class Commands:
     # --- members ------------------------------------------------------------------------------
 
     async def subscribe(self, ask: Subscribe) -> Answer:
-        """Give somebody a role on a list."""
+        """Give somebody a role on a list, or ask them first whether they want it."""
         listed = self._list(ask.list)
+        if not ask.confirmed:
+            return await self._ask_first(listed, ask)
         person = await self.people.obtain(
             ask.address, ask.display_name, evidence=ask.how, correlation=new_id()
         )
@@ -143,7 +158,43 @@ class Commands:
             delivery_mode=ask.delivery_mode,
             how=ask.how,
         )
-        return await self._on_member(listed, person.id, decide, people=person.seq)
+        answer = await self._on_member(listed, person.id, decide, people=person.seq)
+        if ask.welcome and answer.changed and ask.role == "member":
+            to = valid(ask.address)
+            welcome = Reply("joined", text="welcome", to=to, person=person.id)
+            await self._write(listed, welcome, new_id())
+        return answer
+
+    async def _ask_first(self, listed: Listed, ask: Subscribe) -> Answer:
+        """Send a confirmation, unless they have the role; nobody is kept before they agree."""
+        address = valid(ask.address)
+        person = await self.people.find(address)
+        slug = listed.state.slug
+        if person and ask.role in (await self.roster.standing(slug, person.id)).roles:
+            return Answer(as_of=self.roster.feed.as_of)
+        cause = new_id()
+        question = await self.questions.ask(
+            listed,
+            "join",
+            address,
+            name=ask.display_name,
+            role=ask.role,
+            delivery_mode=ask.delivery_mode,
+            cause=cause,
+            at=now(),
+        )
+        if question.outcome == "limited":
+            raise Refused(
+                "limited",
+                "this address was asked in the last 24 hours; wait for the answer, or add them "
+                "with --confirmed if they have agreed",
+            )
+        await self._write(listed, question, cause)
+        return Answer(changed=1, as_of=self.roster.feed.as_of)
+
+    async def _write(self, listed: Listed, reply: Reply, cause: str) -> None:
+        (bundle,) = bundles([reply])
+        await self.outbox.write(listed, bundle, cause=cause, at=now())
 
     async def unsubscribe(self, ask: Unsubscribe) -> Answer:
         """Take a role away. Who never had it, or is nobody we know, simply has it not."""

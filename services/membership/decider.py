@@ -108,6 +108,18 @@ def decide_change(
     return () if changed == MemberChanged(how=how) else (changed,)
 
 
+def decide_mail(state: State, *, on: bool, how: str) -> tuple[Event, ...]:
+    """A member wants posts, or wants none for now. What a moderator has stopped stays stopped.
+    Raises Refused for somebody who is no member."""
+    if "member" not in state.roles:
+        raise not_on_list()
+    if on and state.delivery_status != "by_moderator":
+        return decide_change(state, delivery_mode="regular", delivery_status="enabled", how=how)
+    if not on and state.receives:
+        return decide_change(state, delivery_status="by_user", how=how)
+    return ()
+
+
 def not_on_list() -> Refused:
     """The refusal for somebody who holds no role."""
     return Refused("unknown_member", "this address is not on the list; add it first")

@@ -9,7 +9,7 @@ from functools import reduce
 
 import msgspec
 
-from postroad.mail.addresses import normalise
+from postroad.mail.addresses import match, normalise
 from schemas.envelope import Envelope
 from services.membership import lists
 from services.membership.refused import Refused
@@ -67,6 +67,10 @@ class Directory:
         if not found.state.open:
             raise Refused("closed", f"the list {found.state.address} is closed")
         return found
+
+    def means_list(self, address: str) -> bool:
+        """Whether mail to this address comes back to one of our open lists."""
+        return match(address, self._open) is not None
 
     def page(self, after: str, limit: int) -> Iterator[Listed]:
         """Open lists in order of address."""

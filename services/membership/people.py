@@ -52,7 +52,15 @@ class People:
         last = await self.broker.last(STREAM, subjects.people(self.key(address)))
         return known(last)
 
-    async def obtain(self, address: str, name: str, *, evidence: str, correlation: str) -> Person:
+    async def obtain(
+        self,
+        address: str,
+        name: str,
+        *,
+        evidence: str,
+        correlation: str,
+        actor: str = "operator",
+    ) -> Person:
         """Whose address it is; a new person where nobody's. Raises Refused where it is none."""
         address = valid(address)
         subject = subjects.people(self.key(address))
@@ -61,7 +69,7 @@ class People:
             if (person := known(last)) is not None:
                 return person
             event = new_person(address, name, evidence)
-            data = codec.encode(envelope([event], correlation=correlation, actor="operator"))
+            data = codec.encode(envelope([event], correlation=correlation, actor=actor))
             try:
                 seq = await self.broker.publish(subject, data, expect=last.seq if last else 0)
             except Conflict:

@@ -86,6 +86,15 @@ class Roster:
                     last = person
                 yield page
 
+    async def address(self, person: str) -> str:
+        """Where a person is reached; empty for one we do not know."""
+        rows = await self._store.read(tables.ADDRESS, {"person": person})
+        return str(rows[0][0]) if rows else ""
+
+    async def lists_of(self, person: str) -> list[str]:
+        """The slugs of the lists that a person is a member of."""
+        return [str(row[0]) for row in await self._store.read(tables.LISTS, {"person": person})]
+
     async def staff(self, list_: str) -> list[Recipient]:
         """Owners and moderators, in order of person, whatever their delivery options say."""
         rows = await self._store.read(tables.STAFF, {"list": list_})

@@ -1,16 +1,22 @@
-"""Membership's I/O: the roster is fed, commands are answered, routed posts are fanned out."""
+"""Membership's I/O: the roster is fed, commands and mail are answered, posts are fanned out."""
 
 from __future__ import annotations
 
 import asyncio
 
+from postroad.mail.tokens import TokenMaker
 from postroad.runtime.service import Context, Service
 from schemas import subjects
+from services.membership.answers import Answers
 from services.membership.commands import Commands
 from services.membership.distribute import Distributor
 from services.membership.endpoints import serving
 from services.membership.feed import Feed, open_store
+from services.membership.letters.posting import Letterbox
 from services.membership.people import People
+from services.membership.requests.desk import Desk
+from services.membership.requests.outbox import Outbox
+from services.membership.requests.questions import Questions
 from services.membership.roster import Roster
 
 
@@ -25,11 +31,20 @@ async def run(context: Context) -> None:
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(feed.run())
             if await _caught_up(feed, context.stopping):
-                async with serving(context, Commands(broker, roster, people)):
+                questions = Questions(broker, people, config.site_key())
+                outbox = Outbox(Letterbox(broker), TokenMaker(config.site_key()))
+                commands = Commands(broker, roster, people, questions, outbox)
+                async with serving(context, commands), asyncio.TaskGroup() as handlers:
                     context.ready()
-                    distributor = Distributor(broker, config, roster, people)
-                    await context.consume(
-                        subjects.FANOUT, distributor.handle, span="membership.fanout"
+                    fanout = Distributor(broker, config, roster, people).handle
+                    handlers.create_task(
+                        context.consume(subjects.FANOUT, fanout, span="membership.fanout")
+                    )
+                    desk = Desk(broker, config, roster, people, questions, outbox)
+                    handlers.create_task(
+                        context.consume(
+                            subjects.ANSWERS, Answers(desk).handle, span="membership.answer"
+                        )
                     )
             feeding.cancel()
     finally:

@@ -1,0 +1,25 @@
+"""Mail that somebody waits for an answer to: commands, and posts that were held or rejected."""
+
+from __future__ import annotations
+
+from postroad.runtime.consume import Delivery
+from postroad.runtime.errors import Reject
+from schemas.road import CommandRouted, MailStopped
+from services.membership.requests.desk import Desk
+
+
+class Answers:
+    """Handles what the durable `answers` brings."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Deal with one mail. Done before: nothing happens."""
+        for event in delivery.envelope().events:
+            if not isinstance(event, CommandRouted | MailStopped):
+                raise Reject(f"a {type(event).__name__} is answered by nobody")
+            if not delivery.subject.endswith(f".{event.list}.{event.mail_id}"):
+                raise Reject("the mail is of another subject")
+            if isinstance(event, CommandRouted):
+                await self.desk.handle(event, delivery)

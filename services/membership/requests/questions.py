@@ -1,0 +1,67 @@
+"""Asking somebody to confirm: within the limits, and always in the same words, whether we know
+the address or not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.crashpoint import crashpoint
+from schemas.membership import DeliveryMode, Role
+from schemas.pending import Action, ConfirmationAsked
+from services.membership.directory import Listed
+from services.membership.people import People
+from services.membership.requests import confirmation
+from services.membership.requests.confirmations import Confirmations
+from services.membership.requests.contacts import Contacts
+from services.membership.requests.reply import Reply
+
+
+class Questions:
+    """Asks by mail; `cause` is the mail id or command id that wants to know."""
+
+    def __init__(self, broker: Broker, people: People, site_key: bytes) -> None:
+        self.contacts = Contacts(broker, people)
+        self.confirmations = Confirmations(broker, site_key)
+
+    async def ask(
+        self,
+        listed: Listed,
+        action: Action,
+        address: str,
+        *,
+        name: str = "",
+        role: Role = "member",
+        delivery_mode: DeliveryMode = "regular",
+        cause: str,
+        at: datetime,
+    ) -> Reply:
+        """The reply that asks `address`; "limited", and silent, where it was asked enough."""
+        slug = listed.state.slug
+        if not await self.contacts.may_ask(address, slug, cause, at=at):
+            return Reply("limited", reason="one confirmation waits, or three went out in a day")
+        crashpoint("membership.question_counted")
+        token = await self.confirmations.ask(
+            ConfirmationAsked(
+                list=slug,
+                action=action,
+                address=address,
+                display_name=name,
+                role=role,
+                delivery_mode=delivery_mode,
+                cause=cause,
+                expires=at + confirmation.LIFE,
+            )
+        )
+        return Reply(
+            "confirmation_sent",
+            text=f"confirm_{action}",
+            to=address,
+            fields=fields_of(token),
+            owed=True,
+        )
+
+
+def fields_of(token: str) -> dict[str, str]:
+    """What a letter about a confirmation is told."""
+    return {"token": token, "days": str(confirmation.LIFE.days)}

@@ -1,0 +1,277 @@
+"""The commands of one mail, carried out: each once, however often the mail is looked at again.
+
+What changes a membership is stored under the mail's id and the command's place in it, so that
+whoever tries again finds what came of it (`postroad.runtime.transact`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial, reduce
+
+from postroad.mail import automatic
+from postroad.mail.tokens import TokenMaker
+from postroad.runtime.broker import Broker
+from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.transact import transact
+from schemas import subjects
+from schemas.envelope import Event
+from schemas.membership import DeliveryMode, Role
+from schemas.pending import Action, ConfirmationAsked
+from schemas.road import MailReceived
+from services.membership import decider
+from services.membership.directory import Listed
+from services.membership.people import People
+from services.membership.refused import Refused
+from services.membership.requests import intent
+from services.membership.requests.confirmation import NotConfirmedError
+from services.membership.requests.questions import Questions, fields_of
+from services.membership.requests.reply import Reply
+from services.membership.requests.words import Request, Word
+from services.membership.roster import Roster
+
+ACTOR = "service:membership"
+Decide = Callable[[decider.State], Sequence[Event]]
+
+
+@dataclass(frozen=True)
+class Office:
+    """What every turn works with."""
+
+    broker: Broker
+    roster: Roster
+    people: People
+    questions: Questions
+    tokens: TokenMaker
+
+
+@dataclass
+class Turn:
+    """One mail to a command address of `listed`. `mail_id` is what it was decided under, `cause`
+    the id of that decision, `author` the one address in From (else empty), `proved` whether it
+    is proved to be theirs; `foreign` where the address named no list, so that any token fits."""
+
+    office: Office
+    listed: Listed
+    mail: MailReceived
+    mail_id: str
+    cause: str
+    at: datetime
+    author: str
+    proved: bool
+    foreign: bool = False
+    changes: int = 0
+    asked: list[Reply] = field(default_factory=list)
+
+    @property
+    def slug(self) -> str:
+        """The list."""
+        return self.listed.state.slug
+
+    async def run(self, wanted: Request) -> list[Reply]:
+        """Carry out every command."""
+        if not wanted.words:
+            return [self._say("not_understood" if wanted.strange else "help")]
+        return [await self._obey(word) for word in wanted.words]
+
+    async def _obey(self, word: Word) -> Reply:
+        match word.name:
+            case "join":
+                return await self._join(word)
+            case "leave":
+                return await self._leave(word)
+            case "confirm":
+                return await self._confirm(word.token)
+            case "mail_on" | "mail_off":
+                return await self._set(word.name)
+            case "which":
+                return await self._which()
+            case _:
+                return self._say(word.name)
+
+    # --- commands -----------------------------------------------------------------------------
+
+    async def _join(self, word: Word) -> Reply:
+        if not self.author:
+            return _NOBODY
+        if intent.for_another(word, self.author, self.listed.state.address):
+            return self._refuse("third_party", "it names another address")
+        if not self.listed.state.open:
+            return self._refuse("list_closed", "the list is closed")
+        if self.listed.state.settings.subscription_policy == "confirm":
+            return await self._ask("join")
+        evidence = f"mail {self.mail_id}, to a list open to all"
+        reply = await self._subscribe(self.author, self._name, evidence=evidence, how="mail")
+        return _counted(reply)
+
+    async def _leave(self, word: Word) -> Reply:
+        person = self.office.tokens.read_leave(self.slug, word.token) if word.token else None
+        if person is not None:
+            return await self._leave_by_link(person)
+        if not self.author:
+            return _NOBODY
+        if intent.for_another(word, self.author, self.listed.state.address):
+            return self._refuse("third_party", "it names another address")
+        if self.proved:
+            return _counted(await self._unsubscribe(self.author, how="mail"))
+        return await self._ask("leave")
+
+    async def _leave_by_link(self, person: str) -> Reply:
+        decide = partial(decider.decide_unsubscribe, how="leave link by mail")
+        if not await self._change(person, decide):
+            return self._say("not_member")
+        return self._goodbye(await self.office.roster.address(person), person)
+
+    async def _set(self, action: Action) -> Reply:
+        if not self.author:
+            return _NOBODY
+        if not self.proved:
+            return await self._ask(action)
+        return _counted(await self._set_mail(self.author, action, how="mail"))
+
+    async def _which(self) -> Reply:
+        person = await self.office.people.find(self.author) if self.author else None
+        roster = self.office.roster
+        slugs = await roster.lists_of(person.id) if person else []
+        found = [listed.state for slug in slugs if (listed := roster.feed.lists.get(slug))]
+        lists = "\n".join(sorted(state.address for state in found if state.open))
+        return self._say("which", lists=lists)
+
+    async def _ask(self, action: Action) -> Reply:
+        """Ask the author. A mail asks one question: its other commands can be given again."""
+        if self.asked:
+            return Reply("limited", reason="one mail asks one question")
+        if reason := automatic.unanswerable(self.mail.facts, self.mail.envelope_from):
+            return Reply("ignored", reason=reason)
+        reply = await self.office.questions.ask(
+            self.listed, action, self.author, name=self._name, cause=self.mail_id, at=self.at
+        )
+        self.asked.append(reply)
+        return reply
+
+    async def _confirm(self, token: str) -> Reply:
+        token = token.lower()
+        confirmations = self.office.questions.confirmations
+        if automatic.out_of_office(self.mail.facts.subject) and await confirmations.peek(token):
+            # a person may write such a subject too: nothing is done, and they are told how
+            reason = "it may be a vacation notice, which confirms nothing"
+            fields = fields_of(token)
+            return Reply("ignored", reason, text="not_confirmed", to=self.author, fields=fields)
+        list_ = "" if self.foreign else self.slug
+        try:
+            asked = await confirmations.use(token, list_=list_, by=self.mail_id, now=self.at)
+        except NotConfirmedError as error:
+            return self._refuse(error.why, error.why.replace("token_", "the token is "))
+        crashpoint("membership.confirmation_used")
+        await self.office.questions.contacts.confirmed(asked.address, asked.cause)
+        return await self._do_confirmed(asked)
+
+    async def _do_confirmed(self, asked: ConfirmationAsked) -> Reply:
+        how = "mail, confirmed"
+        match asked.action:
+            case "join" if not self.listed.state.open:
+                return self._refuse("list_closed", "the list is closed")
+            case "join":
+                return await self._subscribe(
+                    asked.address,
+                    asked.display_name,
+                    role=asked.role,
+                    delivery_mode=asked.delivery_mode,
+                    evidence=f"asked in {asked.cause}, confirmed by mail {self.mail_id}",
+                    how=how,
+                )
+            case "leave":
+                return await self._unsubscribe(asked.address, how=how)
+            case _:
+                return await self._set_mail(asked.address, asked.action, how=how)
+
+    # --- what they do -------------------------------------------------------------------------
+
+    async def _subscribe(
+        self,
+        address: str,
+        name: str,
+        *,
+        role: Role = "member",
+        delivery_mode: DeliveryMode = "regular",
+        evidence: str,
+        how: str,
+    ) -> Reply:
+        person = await self.office.people.obtain(
+            address, name, evidence=evidence, correlation=self.mail_id, actor=ACTOR
+        )
+        crashpoint("membership.person_obtained")
+        decide = partial(decider.decide_subscribe, role=role, delivery_mode=delivery_mode, how=how)
+        if not await self._change(person.id, decide):
+            return Reply("answered", text="already_member", to=address, owed=True, person=person.id)
+        welcome = self.listed.state.settings.send_welcome_message
+        text = "welcome" if welcome else ""
+        return Reply("joined", text=text, to=address, owed=True, person=person.id)
+
+    async def _unsubscribe(self, address: str, *, how: str) -> Reply:
+        person = await self.office.people.find(address)
+        decide = partial(decider.decide_unsubscribe, how=how)
+        if person is None or not await self._change(person.id, decide):
+            return Reply("answered", text="not_member", to=address, owed=True)
+        return self._goodbye(address, person.id)
+
+    def _goodbye(self, address: str, person: str) -> Reply:
+        text = "goodbye" if self.listed.state.settings.send_goodbye_message else ""
+        return Reply("left", text=text, to=address, owed=True, person=person)
+
+    async def _set_mail(self, address: str, action: Action, *, how: str) -> Reply:
+        person = await self.office.people.find(address)
+        on = action == "mail_on"
+        try:
+            if person is None:
+                raise decider.not_on_list()
+            await self._change(person.id, partial(decider.decide_mail, on=on, how=how))
+        except Refused:
+            return Reply("refused", "not a member", text="not_member", to=address, owed=True)
+        return Reply(
+            "answered",
+            text="settings_changed",
+            to=address,
+            fields={"mail": "on" if on else "off"},
+            owed=True,
+            person=person.id,
+        )
+
+    async def _change(self, person: str, decide: Decide) -> Sequence[Event]:
+        """Decide on this person's membership, as a command of this mail."""
+        self.changes += 1
+        events, _ = await transact(
+            self.office.broker,
+            "MEMBERSHIP",
+            subjects.membership(self.slug, person),
+            lambda events: reduce(decider.evolve, events, decider.initial),
+            decide,
+            correlation=self.mail_id,
+            causation=self.cause if self.changes == 1 else f"{self.cause}.{self.changes}",
+            actor=f"person:{person}",
+        )
+        crashpoint("membership.request_done")
+        return events
+
+    # --- what is said -------------------------------------------------------------------------
+
+    @property
+    def _name(self) -> str:
+        return self.mail.facts.from_[0].name if self.author else ""
+
+    def _say(self, text: str, **fields: str) -> Reply:
+        return Reply("answered", text=text, to=self.author, fields=fields)
+
+    def _refuse(self, text: str, reason: str) -> Reply:
+        return Reply("refused", reason=reason, text=text, to=self.author)
+
+
+_NOBODY = Reply("ignored", reason="its From is not one readable address")
+
+
+def _counted(reply: Reply) -> Reply:
+    """The same without a claim to be written: a From is easily forged, and a goodbye that was
+    asked for by a proved one is the only one that is its due."""
+    return reply if reply.outcome == "left" else replace(reply, owed=False)
