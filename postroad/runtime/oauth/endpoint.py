@@ -14,6 +14,7 @@ import msgspec
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from postroad.runtime import secretfile
+from postroad.runtime.oauth.lifetime import Stamp, now
 from postroad.runtime.oauth.provider import provider, settings
 from postroad.runtime.oauth.refusals import Refusal
 from postroad.runtime.settings import Relay, Source
@@ -41,11 +42,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Grant:
-    """What an endpoint gave: tokens ("": none), lifetime (s), the scope if it told another."""
+    """What an endpoint gave: tokens ("": none), lifetime in seconds from the moment `asked`, the
+    scope where it says one."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     lifetime: float
+    asked: Stamp
     scope: str
 
 
@@ -62,13 +65,14 @@ def form(account: Source | Relay, grant_type: str, **fields: str) -> str:
 
 def token(account: Source | Relay, body: str) -> Grant:
     """Ask the token endpoint. Raises Refused."""
+    asked = now()  # before, not after: so much of its life has passed at most
     answer = post(provider(settings(account)).token_url, body)
     access, refresh = answer.get("access_token"), answer.get("refresh_token") or ""
     if not isinstance(access, str) or not _TOKEN.fullmatch(access) or not isinstance(refresh, str):
         raise Refused(Refusal("no_token"))
     scope = answer.get("scope")
     lifetime = _lifetime(answer.get("expires_in"))
-    return Grant(access, refresh, lifetime, scope if isinstance(scope, str) else "")
+    return Grant(access, refresh, lifetime, asked, scope if isinstance(scope, str) else "")
 
 
 def post(url: str, body: str) -> dict[str, Any]:

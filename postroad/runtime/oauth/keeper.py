@@ -9,7 +9,8 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import SettingsError
 from postroad.runtime.oauth import endpoint, lifetime, renewal
 from postroad.runtime.oauth.provider import provider, settings
-from postroad.runtime.oauth.refusals import Refusal, TokenError, explained, turned_down
+from postroad.runtime.oauth.refusals import Refusal, TokenError, turned_down
+from postroad.runtime.oauth.refusals import refused as refused_by
 from postroad.runtime.oauth.store import Login, Store, Version
 from postroad.runtime.settings import Relay, Source
 
@@ -55,7 +56,7 @@ class Keeper:
     def _usable(self, login: Login | None, account: Source | Relay, refused: str) -> str:
         """The token, or "" to ask for one."""
         if settings(account).flow == "login" and (login is None or not login.refresh_token):
-            raise TokenError(explained(Refusal("no_login"), account))
+            raise refused_by(Refusal("no_login"), account)
         if login is None:
             return ""
         step = renewal.judge(
@@ -72,13 +73,12 @@ class Keeper:
                 return ""
             case "failed":
                 assert login.failure is not None
-                raise _error(login.failure.refusal, account)
+                raise refused_by(login.failure.refusal, account)
             case "turned down":
-                raise TokenError(turned_down(account), lasting=login.turned_down >= SUSPECT)
+                raise turned_down(account, lasting=login.turned_down >= SUSPECT)
 
     def _renewed(self, login: Login, account: Source | Relay, refused: str) -> str:
         asked = question(login, account)
-        before = lifetime.now()
         try:
             grant = endpoint.token(account, asked)
         except endpoint.Refused as error:
@@ -86,9 +86,9 @@ class Keeper:
             failed = renewal.failed(login, error.refusal, digest, lifetime.now(), after)
             with contextlib.suppress(OSError, SettingsError):  # then it is only not remembered
                 self._store.write(self._identity, failed)
-            raise _error(error.refusal, account) from None
+            raise refused_by(error.refusal, account) from None
         crashpoint("oauth.granted")
-        self._save(login, renewal.granted(login, grant, before, refused=refused))
+        self._save(login, renewal.granted(login, grant, refused=refused))
         crashpoint("oauth.saved")
         return grant.access_token
 
@@ -120,7 +120,3 @@ def question(login: Login, account: Source | Relay) -> str:
     if settings(account).flow == "client_credentials":
         return endpoint.form(account, "client_credentials", scope=scope)
     return endpoint.form(account, "refresh_token", refresh_token=login.refresh_token, scope=scope)
-
-
-def _error(refusal: Refusal, account: Source | Relay) -> TokenError:
-    return TokenError(explained(refusal, account), lasting=refusal.lasting)

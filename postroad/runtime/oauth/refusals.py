@@ -67,6 +67,9 @@ _PASSING = {
 }
 
 
+_OURS = ("no_login", "no_refresh_token", "no_mail_scope")  # not what a provider said
+
+
 class TokenError(PostroadError):
     """There is no valid access token. `reason` is for a person; `lasting`: only a person can mend
     it, otherwise it is tried again by itself."""
@@ -91,27 +94,32 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.error not in _PASSING and self.error != "http" and self.status != 429
 
 
-def explained(refusal: Refusal, account: Source | Relay) -> str:
-    """One line for a person; see the module."""
+def refused(refusal: Refusal, account: Source | Relay) -> TokenError:
+    """What to raise for a refusal."""
+    return TokenError(_explained(refusal, account), lasting=refusal.lasting)
+
+
+def turned_down(account: Source | Relay, *, lasting: bool) -> TokenError:
+    """What to raise when the server turns down one new token after the other."""
+    return TokenError(
+        f"{account.host} turns down new tokens: check that user is who logged in, that IMAP and "
+        f"SMTP are enabled for this account, and scope; then log in again with: "
+        f"postroad oauth login {account.name}",
+        lasting=lasting,
+    )
+
+
+def _explained(refusal: Refusal, account: Source | Relay) -> str:
     oauth2 = account.oauth2
     assert oauth2 is not None
-    where = "source" if isinstance(account, Source) else "relay"
-    waits = "its mail waits on the server" if where == "source" else "its mail waits here"
+    waits = "on its server" if isinstance(account, Source) else "here"
     if not refusal.lasting:
         what = _PASSING.get(refusal.error, f"answers HTTP {refusal.status}; check token_url")
         return f"the token endpoint of {oauth2.provider} {what}; tried again by itself"
-    code = f"{refusal.error} AADSTS{refusal.number}" if refusal.number else refusal.error
     words = _MICROSOFT.get(refusal.number) or _ERRORS.get(
-        refusal.error, "the provider refuses; check the settings of oauth2, then " + _LOGIN
+        refusal.error, "check the settings of oauth2, then " + _LOGIN
     )
-    told = words.format(name=f"{account.name}", flow=oauth2.flow, causes=_CAUSES[oauth2.provider])
-    return f"{oauth2.provider} gives no token ({code}), {waits}: {told}"
-
-
-def turned_down(account: Source | Relay) -> str:
-    """The line for a server that refuses every new token."""
-    return (
-        f"{account.host} turns down new tokens: check that user is who logged in, that IMAP and "
-        f"SMTP are enabled for this account, and scope; then log in again with: "
-        f"postroad oauth login {account.name}"
-    )
+    told = words.format(name=account.name, flow=oauth2.flow, causes=_CAUSES[oauth2.provider])
+    code = f"{refusal.error} AADSTS{refusal.number}" if refusal.number else refusal.error
+    code = "" if refusal.error in _OURS else f" ({code})"
+    return f"{oauth2.provider} gives no token{code} and mail waits {waits}: {told}"

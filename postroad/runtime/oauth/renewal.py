@@ -42,17 +42,17 @@ def lives(login: Login, now: Stamp, refused: str = "") -> bool:
     return usable and login.access_token not in ("", refused)
 
 
-def granted(login: Login, grant: Grant, before: Stamp, *, refused: str) -> Login:
-    """The login with new tokens, asked for at `before`; a refresh token that was not rotated
-    stays. `refused` is the token that was turned down, if that is why."""
+def granted(login: Login, grant: Grant, *, refused: str) -> Login:
+    """The login with new tokens; a refresh token that was not rotated stays. `refused` is the
+    token that was turned down, if that is why."""
     forced = bool(refused) and refused == login.access_token
-    old = _age(login, before)
+    old = _age(login, grant.asked)
     again = old is not None and old < lifetime.TURNED_DOWN[1]  # not merely revoked in mid-life
     return Login(
         refresh_token=grant.refresh_token or login.refresh_token,
         access_token=grant.access_token,
         lifetime=grant.lifetime,
-        issued=before,
+        issued=grant.asked,
         since=login.since,
         turned_down=(login.turned_down if again else 0) + 1 if forced else 0,
     )

@@ -39,7 +39,7 @@ class Tokens:
                     token = await asyncio.wait_for(asyncio.shield(renewal), PATIENCE)
                 if token != refused:
                     return token
-            raise TokenError(turned_down(account))
+            raise turned_down(account, lasting=False)
         except TimeoutError:
             raise TokenError("the token is still being renewed", lasting=False) from None
         except SettingsError as error:  # the client secret cannot be read
