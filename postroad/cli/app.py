@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli import config, demo, frame, lists, member, post, run, status, trace
+from postroad.cli import config, demo, doctor, frame, lists, member, oauth, post, run, status, trace
 
 app = typer.Typer(
     name="postroad",
@@ -48,10 +48,12 @@ for noun in (
     demo.demo,
     run.run,
     status.status,
+    doctor.doctor,
     lists.lists,
     member.member,
     post.post,
     trace.trace,
+    oauth.oauth,
     config.config,
 ):
     app.add_typer(noun)

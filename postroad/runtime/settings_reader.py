@@ -2,10 +2,12 @@
 
 Environment names are `POSTROAD_SECTION__KEY`; entries of arrays are numbered
 (`POSTROAD_SOURCE__0__HOST`; the next free number adds one) or named
-(`POSTROAD_SOURCE__INBOX__HOST`, with `_` for `-` and `.`). They win over the file. A name that
-sets nothing is refused, except single-underscore names without a section, which are not settings
-(POSTROAD_CONFIG, POSTROAD_DEBUG, POSTROAD_CORPORA, POSTROAD_CRASHPOINT, POSTROAD_NO_SKIP), and
-the POSTROAD_*_SERVICE_HOST / _PORT family that Kubernetes adds on its own.
+(`POSTROAD_SOURCE__INBOX__HOST`, with `_` for `-` and `.`); a table within an entry adds its own
+name (`POSTROAD_SOURCE__0__OAUTH2__CLIENT_ID`). They win over the file. A name that sets nothing is
+refused, except single-underscore names without a section, which are not settings (POSTROAD_CONFIG,
+POSTROAD_DEBUG, POSTROAD_CORPORA, POSTROAD_CRASHPOINT, POSTROAD_NO_SKIP, and POSTROAD_RESOLVER, the
+name server that `postroad doctor` asks), and the POSTROAD_*_SERVICE_HOST and _PORT family that
+Kubernetes adds on its own.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ Table = dict[str, Any]
 S = TypeVar("S", bound=msgspec.Struct)
 
 _PREFIX = "POSTROAD_"
+_BROKEN = object()  # what stands for a table that cannot be built
 _KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_\w+)?")
 
 
@@ -130,6 +133,13 @@ class Reader:
         fields = _fields(self._types[section])
         if key in LATER.get(section, {}):
             return _later(section, key, text)
+        inner = _inner(fields[key].type) if key in fields else None
+        if inner is not None:
+            if len(rest) == 1:
+                return f"{key} is a table: set {name}__{next(iter(_fields(inner))).upper()}"
+            table = table[key] = dict(held) if isinstance(held := table.get(key), dict) else {}
+            rest, fields = rest[1:], _fields(inner)
+            key = rest[0].lower()
         if key not in fields or len(rest) > 1:
             return f'there is no setting "{"__".join(rest).lower()}"{nearest(key, fields)}'
         try:
@@ -162,6 +172,8 @@ class Reader:
             problem = _later(section, key, value)
             if problem:
                 self.problems.append(f"{where}: {problem}")
+            elif key in fields and (inner := _inner(fields[key].type)) is not None:
+                values[fields[key].name] = self._nested(inner, f"{section}.{key}", value, where)
             elif key in fields:
                 try:
                     values[fields[key].name] = msgspec.convert(
@@ -175,7 +187,17 @@ class Reader:
                 self.problems.append(f'{where}: unknown key "{key}"{hint}')
         required = [key for key, field in fields.items() if field.required]
         self.problems.extend(f"{where}: {key} is missing" for key in required if key not in table)
-        return kind(**values) if all(key in values for key in required) else None
+        whole = all(key in values for key in required) and _BROKEN not in values.values()
+        return kind(**values) if whole else None
+
+    def _nested(self, kind: type[S], section: str, value: object, where: str) -> S | object:
+        """A table within an entry; an entry is broken when one of its tables is."""
+        key = section.rpartition(".")[2]
+        if not isinstance(value, dict):
+            self.problems.append(f"{where} {key}: must be a table: {key} = {{ KEY = VALUE, ... }}")
+            return _BROKEN
+        built = self._build(kind, section, value, f"{where} {key}")
+        return _BROKEN if built is None else built
 
     def _decode(self, kind: type, value: object) -> object:
         if kind is Path and isinstance(value, str) and value:
@@ -185,6 +207,14 @@ class Reader:
 
 def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+def _inner(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that a field of an entry holds, where it is a table."""
+    for choice in (kind, *get_args(kind)):
+        if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
+            return choice
+    return None
 
 
 def _later(section: str, key: str, value: object) -> str | None:

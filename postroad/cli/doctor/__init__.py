@@ -1,0 +1,75 @@
+"""`postroad doctor`: whether everything that Postroad needs is as it should be, and what helps.
+
+Looks at the settings, the files, the broker, every mailbox and relay, and the DNS of every
+domain, at once and within 20 seconds; with and without a running Postroad. Nothing is changed
+anywhere: no mail is sent (MAIL FROM and RSET, never RCPT), folders are opened by EXAMINE, and
+nothing is started. One exception, that a service would make as well: an OAuth2 token that is due
+is renewed, and the new one stored.
+
+Files    checks        the table of checks: names, what each looks at, what helps
+         finding       what a check found
+         examination   all of them at once, and their time-outs
+         judge/        facts to findings (pure), a file for each kind of subject
+         probe/        asking for the facts
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from postroad.cli.frame import Call, command
+from postroad.cli.output import print_table
+from postroad.runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from postroad.cli.doctor.finding import Finding
+
+doctor = typer.Typer()
+
+
+@command(doctor, "doctor", example="postroad doctor --only spf --only dmarc")
+async def run(
+    call: Call,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="CHECK", help="Make only this check; may be repeated."),
+    ] = None,
+) -> int:
+    """Check settings, files, broker, mailboxes, relays and DNS; say what helps.
+
+    Nothing is sent or changed, and Postroad need not run. The exit code is 0 when nothing
+    failed (there may be warnings), 1 when something did, 2 when the settings cannot be read.
+    """
+    from postroad.cli.doctor.checks import CHECKS
+    from postroad.cli.doctor.examination import examine, total
+    from postroad.cli.doctor.finding import overall
+    from postroad.cli.progress import progress
+    from postroad.cli.road import quiet
+    from postroad.runtime.settings_reader import nearest
+
+    known = [check.name for check in CHECKS]
+    for name in only or ():
+        if name not in known:
+            raise UsageError(f'there is no check "{name}"{nearest(name, known)}')
+    quiet()
+    config = call.config
+    with progress("examining", total(config)) as told:
+        found = await examine(config, only or (), told)
+    worst = overall(found)
+    call.show({"overall": worst, "checks": found}, lambda: _print(found))
+    return 1 if worst == "failed" else 0
+
+
+def _print(found: Sequence[Finding]) -> None:
+    def line(finding: Finding) -> str:
+        return f"{finding.finding}\n→ {finding.remedy}" if finding.remedy else finding.finding
+
+    rows = ((f.state, f.check, f.subject, line(f)) for f in found)
+    print_table(("", "check", "of", "finding"), rows, whole=2)
+    states = [finding.state for finding in found]
+    counts = [(states.count(state), state) for state in ("failed", "warning", "ok", "skipped")]
+    print("\n" + ", ".join(f"{count} {state}" for count, state in counts if count))

@@ -1,0 +1,158 @@
+"""The table of checks, in the order in which they are made and shown."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Of = Literal["installation", "source", "relay", "domain"]
+
+
+class Check(NamedTuple):
+    """A check: whom it is made of, what it looks at, and what helps where nothing more precise
+    can be said. A check that fails ends those after it of the same subject that need it."""
+
+    name: str
+    of: tuple[Of, ...]
+    about: str
+    remedy: str
+
+
+CHECKS = (
+    Check(
+        "settings",
+        ("installation",),
+        "what in the settings works and is unwise",
+        "change the settings as the line says",
+    ),
+    Check(
+        "secrets",
+        ("installation",),
+        "every secret and token file is there, and no other user may read it",
+        "give the file to the user that runs Postroad: chmod 600 FILE",
+    ),
+    Check(
+        "state",
+        ("installation",),
+        "state_dir is private and writable, and its disk has room",
+        "chmod 700 the state_dir; make room on its disk",
+    ),
+    Check(
+        "python",
+        ("installation",),
+        "this Python has the fixes that a mail program needs",
+        "install the newest patch release of your Python",
+    ),
+    Check(
+        "broker",
+        ("installation",),
+        "the broker answers, is new enough, and has mail on disk before it says so",
+        "see the broker's log; start Postroad with: postroad up",
+    ),
+    Check(
+        "lists",
+        ("installation",),
+        "some mailbox gets the mail of every list",
+        "add a [[domain]] and a [[source]] for the domain of the list",
+    ),
+    Check("host", ("source", "relay"), "its name has an address", "check host and your resolver"),
+    Check(
+        "connection",
+        ("source", "relay"),
+        "its port takes connections",
+        "check host, port and firewall",
+    ),
+    Check(
+        "tls",
+        ("source", "relay"),
+        "its certificate is trusted, for this name, and good for 21 days more",
+        "renew the certificate, or name its authority in SSL_CERT_FILE",
+    ),
+    Check(
+        "token",
+        ("source", "relay"),
+        "with oauth2: there is a token, and it can be renewed",
+        "log in again: postroad oauth login NAME",
+    ),
+    Check("greeting", ("source", "relay"), "it speaks IMAP, or SMTP", "check port and tls"),
+    Check(
+        "login",
+        ("source", "relay"),
+        "it takes user and password, or the token",
+        "check user and password_file",
+    ),
+    Check(
+        "capabilities",
+        ("source",),
+        "the IMAP server can do what `idle` and `after` ask for",
+        "choose `after` and `poll` for what the server can do",
+    ),
+    Check(
+        "folder",
+        ("source",),
+        "the folder is there, and mail in it may be flagged",
+        "check folder, and the rights of user",
+    ),
+    Check(
+        "start",
+        ("source",),
+        "what the first contact will take",
+        'set start before the first contact: "now", "unseen" or "all"',
+    ),
+    Check(
+        "authserv_id",
+        ("source",),
+        "it is what the newest mails have in Authentication-Results",
+        "set authserv_id to what the server writes",
+    ),
+    Check(
+        "recipient_headers",
+        ("source",),
+        "they stand in the newest mails, above the first Received",
+        "name the header in which the server writes the true recipient",
+    ),
+    Check(
+        "extensions",
+        ("relay",),
+        "the relay offers PIPELINING, 8BITMIME, SMTPUTF8 and room for posts",
+        "ask the relay's operator, or use another relay",
+    ),
+    Check(
+        "senders",
+        ("relay",),
+        "it takes our envelope senders at MAIL FROM; nothing is sent",
+        "set envelope and null_sender to what the relay takes",
+    ),
+    Check(
+        "daily",
+        ("relay",),
+        "the limit is set where the provider has one, and one post fits into it",
+        "set daily to the provider's limit",
+    ),
+    Check("mx", ("domain",), "mail for the domain has somewhere to go", "publish an MX record"),
+    Check(
+        "spf",
+        ("domain",),
+        "the SPF record is one, valid, strict, and names the provider",
+        "publish one SPF record that includes the relay's",
+    ),
+    Check(
+        "dkim",
+        ("domain",),
+        "who signs copies, and whether the provider's key is published",
+        "turn on DKIM at the relay; Postroad itself does not sign in this release",
+    ),
+    Check(
+        "dmarc",
+        ("domain",),
+        "there is one valid DMARC record, here or above",
+        "publish a DMARC record, p=none to begin with",
+    ),
+)
+
+REMEDIES = {check.name: check.remedy for check in CHECKS}
+ORDER = {check.name: place for place, check in enumerate(CHECKS)}
+
+
+def names(of: Of) -> tuple[str, ...]:
+    """The checks made of each of these, in order."""
+    return tuple(check.name for check in CHECKS if of in check.of)

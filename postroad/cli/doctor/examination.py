@@ -1,0 +1,143 @@
+"""All checks at once, each subject in its own time, and never longer than the whole may take."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from typing import NamedTuple, cast
+
+from postroad.cli.doctor.checks import ORDER, REMEDIES, names
+from postroad.cli.doctor.finding import Finding, failed, skipped
+from postroad.cli.doctor.judge import broker as judge_broker
+from postroad.cli.doctor.judge import machine as judge_machine
+from postroad.cli.doctor.probe import broker, machine
+from postroad.cli.doctor.probe.account import examine_relay, examine_source
+from postroad.cli.doctor.probe.broker import Running
+from postroad.cli.doctor.probe.dns import Resolver
+from postroad.cli.doctor.probe.domain import examine_domain
+from postroad.runtime.config import Config, Relay, Source
+from postroad.runtime.oauth import Tokens
+from postroad.runtime.settings_checks import warn
+
+PATIENCE = 14.0  # seconds for everything about one subject; all are looked at together
+
+
+class Subject(NamedTuple):
+    """What is looked at, the checks made of it, and the findings as they come."""
+
+    name: str
+    checks: tuple[str, ...]
+    findings: AsyncIterator[Finding]
+
+
+async def examine(
+    config: Config,
+    only: Collection[str] = (),
+    told: Callable[[int], None] = lambda _: None,
+    *,
+    patience: float = PATIENCE,
+) -> list[Finding]:
+    """Every finding, subject by subject in the order of the table. `only` names the checks that
+    are wanted (empty: all); `told` hears how many checks are done."""
+    running = asyncio.ensure_future(broker.look(config))
+    subjects = [s for s in _subjects(config, running) if not only or set(only) & {*s.checks}]
+    done = 0
+
+    async def one(subject: Subject) -> list[Finding]:
+        nonlocal done
+        found = await _examined(subject, patience)
+        done += len(subject.checks)
+        told(done)
+        return found
+
+    try:
+        found = await asyncio.gather(*map(one, subjects))
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    return [
+        finding
+        for findings in found
+        for finding in sorted(findings, key=lambda finding: ORDER[finding.check])
+        if not only or finding.check in only
+    ]
+
+
+def total(config: Config) -> int:
+    """How many checks there are for these settings, about."""
+    accounts = len(config.source) * len(names("source")) + len(config.relay) * len(names("relay"))
+    return len(names("installation")) + accounts + len(config.domain) * len(names("domain"))
+
+
+def _subjects(config: Config, running: asyncio.Future[Running]) -> list[Subject]:
+    tokens, resolver = Tokens(config), Resolver()
+    found = [Subject(judge_machine.HERE, names("installation"), _installation(config, running))]
+    for source in config.source:
+        findings = examine_source(config, source, tokens, running)
+        found.append(Subject(f"source {source.name}", _of(source), findings))
+    for relay in config.relay:
+        findings = examine_relay(config, relay, tokens, running)
+        found.append(Subject(f"relay {relay.name}", _of(relay), findings))
+    for domain in config.domain:
+        findings = examine_domain(config, domain, resolver)
+        found.append(Subject(domain.name, names("domain"), findings))
+    return found
+
+
+def _of(account: Source | Relay) -> tuple[str, ...]:
+    checks = names("source" if isinstance(account, Source) else "relay")
+    return checks if account.oauth2 else tuple(check for check in checks if check != "token")
+
+
+async def _installation(config: Config, running: asyncio.Future[Running]) -> AsyncIterator[Finding]:
+    # the files are a check of their own, which says more of them
+    warnings = list(warn(config.source, config.relay, (), web=config.web is not None))
+    for finding in judge_machine.settings(str(config.path), warnings):
+        yield finding
+    for finding in judge_machine.secrets(machine.secrets(config), getpass.getuser()):
+        yield finding
+    for finding in judge_machine.state(machine.state(config)):
+        yield finding
+    yield judge_machine.python(sys.version_info[:3])
+    seen = await asyncio.shield(running)
+    yield judge_broker.broker(seen.broker)
+    domains = [domain.name for domain in config.domain]
+    read = domains if any(not source.domain for source in config.source) else []
+    read = read or [source.domain for source in config.source]
+    for finding in judge_broker.lists(seen.lists, domains, read):
+        yield finding
+
+
+async def _examined(subject: Subject, patience: float) -> list[Finding]:
+    """The findings of one subject; what was not reached is said to be so."""
+    found: list[Finding] = []
+    late = False
+    findings = cast("AsyncGenerator[Finding]", subject.findings)
+    async with contextlib.aclosing(findings):
+        try:
+            async with asyncio.timeout(patience):
+                async for finding in findings:
+                    found.append(finding)
+                    if finding.state == "failed" and finding.check in _NEEDED:
+                        break
+        except TimeoutError:
+            late = True
+    seen = {finding.check for finding in found}
+    missing = [check for check in subject.checks if check not in seen]
+    if late and missing:
+        check = missing.pop(0)
+        what = f"no answer within {patience:g} s"
+        found.append(failed(check, subject.name, what, REMEDIES[check]))
+    first = next((f.check for f in found if f.state == "failed"), "")
+    for check in missing:
+        what = f"not looked at, since {first} failed"
+        found.append(skipped(check, subject.name, what, f"mend {first} first"))
+    return found
+
+
+# without these nothing after them can be looked at
+_NEEDED = ("host", "connection", "tls", "token", "greeting", "login", "folder")

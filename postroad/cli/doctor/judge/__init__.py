@@ -1,0 +1,1 @@
+"""Facts in, findings out: what each fact means, and what helps. Pure."""

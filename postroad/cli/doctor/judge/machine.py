@@ -1,0 +1,93 @@
+"""The machine: settings, secret files, state_dir, Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postroad.cli.doctor.finding import Finding, failed, ok, warning
+
+HERE = "postroad"
+FULL = 200_000_000  # bytes free below which the next large post may not fit
+SCARCE = 2_000_000_000
+# the first releases without the header injection of CVE-2026-1299
+PYTHONS = {11: 15, 12: 13, 13: 12}
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A file with a secret. `what` names the setting, `problem` says why it cannot be used,
+    `mode` are its permission bits."""
+
+    what: str
+    path: str
+    mode: int = 0o600
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """state_dir; `free` in bytes, of the nearest folder that exists."""
+
+    path: str
+    there: bool
+    mode: int
+    writable: bool
+    free: int
+
+
+def settings(path: str, warnings: Sequence[str]) -> list[Finding]:
+    """What in the settings is unwise, a row each."""
+    if not warnings:
+        return [ok("settings", HERE, f"{path} is well")]
+    found = []
+    for line in warnings:
+        what, _, remedy = line.partition("; ")
+        found.append(warning("settings", HERE, what, remedy or f"change it in {path}"))
+    return found
+
+
+def secrets(files: Sequence[Secret], user: str) -> list[Finding]:
+    """Files that are missing or that others may read, a row each. `user` is who asks."""
+    if not files:
+        return [ok("secrets", HERE, "no secret files yet")]
+    found = []
+    for file in files:
+        if file.problem:
+            what, _, remedy = file.problem.partition("; ")
+            found.append(failed("secrets", HERE, what, remedy or f"write it again, as {user}"))
+        elif file.mode & 0o007:
+            what = f"{file.what}: {file.path} may be used by every user of this machine"
+            found.append(failed("secrets", HERE, what, f"chmod o-rwx {file.path}"))
+    return found or [ok("secrets", HERE, f"{len(files)} secret files, private")]
+
+
+def state(facts: State) -> list[Finding]:
+    """Private, writable, with room."""
+    found = []
+    if facts.there and facts.mode & 0o007:
+        what = f"{facts.path} may be read by every user of this machine; it holds mail"
+        found.append(failed("state", HERE, what, f"chmod 700 {facts.path}"))
+    if not facts.writable:
+        what = f"{facts.path} cannot be {'written' if facts.there else 'made'} by this user"
+        remedy = "run as the user that runs Postroad, or give it the folder: chown USER FOLDER"
+        found.append(failed("state", HERE, what, remedy))
+    room = f"{facts.free / 1e9:.1f} GB free"
+    if facts.free < FULL:
+        what = f"the disk of {facts.path} is full: {room}"
+        found.append(failed("state", HERE, what, "make room, then restart Postroad"))
+    elif facts.free < SCARCE:
+        what = f"the disk of {facts.path} fills up: {room}"
+        found.append(warning("state", HERE, what, "make room; postroad status shows what it holds"))
+    there = "private" if facts.there else "made at the first start"
+    return found or [ok("state", HERE, f"{facts.path}: {there}, {room}")]
+
+
+def python(version: tuple[int, int, int]) -> Finding:
+    """New enough for hostile mail. Other lines than 3.11 to 3.13 are not judged."""
+    text = ".".join(map(str, version))
+    least = PYTHONS.get(version[1])
+    if version[0] == 3 and least is not None and version[2] < least:
+        what = f"Python {text} is older than 3.{version[1]}.{least}, which mends CVE-2026-1299"
+        return warning("python", HERE, what, "install the newest patch release of your Python")
+    return ok("python", HERE, f"Python {text}")

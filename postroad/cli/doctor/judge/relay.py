@@ -1,0 +1,99 @@
+"""A relay: what it offers, whom it lets send, how much a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from postroad.cli.doctor.finding import Finding, failed, ok, skipped, warning
+from postroad.cli.doctor.judge.broker import List
+from postroad.runtime.profiles import PROFILES
+from postroad.runtime.settings import Relay
+from services.sender.transaction import Offers
+
+SMALL = 10_000_000  # octets: a relay that takes less refuses posts that a mailbox took
+NULL = ""
+_HOSTS = {
+    "gmail": ("gmail.com", "googlemail.com"),
+    "microsoft365": ("office365.com", "outlook.com"),
+    "ses": ("amazonaws.com",),
+}
+
+
+def provider(relay: Relay) -> str:
+    """The profile of the relay, told by its host where the settings name none; or ""."""
+    if relay.profile:
+        return relay.profile
+    host = relay.host.lower()
+    for name, ends in _HOSTS.items():
+        if any(host == end or host.endswith(f".{end}") for end in ends):
+            return name
+    return ""
+
+
+def extensions(relay: Relay, offers: Offers, largest: int) -> Finding:
+    """What is lost without each. `largest` is the largest mail that a source takes, in octets."""
+    subject = f"relay {relay.name}"
+    lost = []
+    if not offers.pipelining:
+        lost.append("no PIPELINING: each copy waits for several round trips")
+    if not offers.eight_bit:
+        lost.append("no 8BITMIME: mail in 8 bits may be refused or altered")
+    if offers.size and offers.size < min(largest, SMALL):
+        lost.append(f"takes only {offers.size / 1e6:.1f} MB: larger posts are refused")
+    if lost:
+        remedy = "turn it on at the relay, or use another; lower max_size to what it takes"
+        return warning("extensions", subject, "; ".join(lost), remedy)
+    utf8 = "" if offers.utf8 else "; no SMTPUTF8: no mail to addresses outside ASCII"
+    return ok("extensions", subject, f"PIPELINING, 8BITMIME, room for posts{utf8}")
+
+
+def senders(relay: Relay, answers: Mapping[str, tuple[int, str]]) -> list[Finding]:
+    """What the relay said to MAIL FROM: code and text by sender, the null sender as ""."""
+    subject = f"relay {relay.name}"
+    found = []
+    taken = []
+    for sender, (code, text) in answers.items():
+        name = "the null sender" if sender == NULL else sender
+        if 200 <= code < 300:
+            taken.append(name)
+        elif sender == NULL:
+            what = f"refuses the null sender: {code} {text}"
+            remedy = "set null_sender = false"
+            found.append(failed("senders", subject, what, remedy))
+        else:
+            what = f"refuses {name} as envelope sender: {code} {text}"
+            remedy = (
+                'set envelope = "user", or let the relay send for the domain'
+                if not relay.envelope_address
+                else "set envelope to an address that this login may send as"
+            )
+            found.append(failed("senders", subject, what, remedy))
+    return found or [ok("senders", subject, f"takes {', '.join(taken)} at MAIL; nothing was sent")]
+
+
+def daily(relay: Relay, lists: Sequence[List] | None) -> Finding:
+    """The provider's limit against the settings and the largest list."""
+    check, subject = "daily", f"relay {relay.name}"
+    known = PROFILES["relay"].get(provider(relay), {}).get("daily", 0)
+    assert isinstance(known, int)
+    if not relay.daily and known:
+        what = f"no limit is set; the provider stops after about {known:,} recipients a day"
+        return warning(check, subject, what, f"set daily = {known}, or what your contract says")
+    if not relay.daily:
+        return ok(check, subject, "no limit set, and none is known of this relay")
+    largest = max(lists or (), key=lambda one: one.members, default=None)
+    if largest is not None and largest.members > relay.daily:
+        what = (
+            f"{largest.address} has {largest.members:,} members: one post takes more than a day's "
+            f"{relay.daily:,}"
+        )
+        return failed(check, subject, what, "use a relay with a higher limit for this domain")
+    if known and relay.daily > known:
+        what = f"daily = {relay.daily:,}; the provider is known to stop after {known:,}"
+        return warning(check, subject, what, f"set daily = {known}, unless your contract has more")
+    return ok(check, subject, f"{relay.daily:,} recipients in 24 hours, then copies wait")
+
+
+def untried(relay: Relay, why: str) -> Finding:
+    """The relay was not asked about senders."""
+    return skipped("senders", f"relay {relay.name}", why, "send a post to a small list")

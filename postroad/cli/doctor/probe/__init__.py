@@ -1,0 +1,1 @@
+"""Asking machines and servers for facts; nothing anywhere is changed by it."""

@@ -1,0 +1,124 @@
+"""A mailbox or a relay from its name to its last check, and what each step comes to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from postroad.cli.doctor.checks import REMEDIES
+from postroad.cli.doctor.finding import Finding, ok
+from postroad.cli.doctor.judge import peer
+from postroad.cli.doctor.judge import relay as judge_relay
+from postroad.cli.doctor.judge import source as judge_source
+from postroad.cli.doctor.judge.token import token as judge_token
+from postroad.cli.doctor.probe import network
+from postroad.cli.doctor.probe import token as probe_token
+from postroad.cli.doctor.probe.broker import Running
+from postroad.cli.doctor.probe.network import Kind
+from postroad.runtime.config import Config, Relay, Source
+from postroad.runtime.errors import PostroadError
+from postroad.runtime.oauth import Tokens
+from services.ingest.probe import Examiner
+from services.ingest.trouble import MailboxError
+from services.sender import probe as sender_probe
+from services.sender.relay import RelayError
+
+STEP_SECONDS = 6.0  # for one step of talking to a relay
+DOMAINS = 3  # of which an envelope sender is tried at one relay
+
+
+async def examine_source(
+    config: Config, source: Source, tokens: Tokens, running: asyncio.Future[Running]
+) -> AsyncIterator[Finding]:
+    """Every check of a mailbox, until one fails that the rest needs."""
+    subject = f"source {source.name}"
+    async for finding in _reached(config, source, subject, "imap", tokens):
+        yield finding
+    examiner = Examiner(source, tokens)
+    healthy = False
+    check = "greeting"
+    try:
+        await examiner.connect()
+        yield ok("greeting", subject, "speaks IMAP")
+        check = "login"
+        await examiner.log_in()
+        yield ok("login", subject, "by token" if source.oauth2 else "by password")
+        yield judge_source.capabilities(source, examiner.capabilities)
+        check = "folder"
+        seen = await examiner.glance()
+        healthy = True
+    except PostroadError as error:
+        line = error.what if isinstance(error, MailboxError) else str(error)
+        yield peer.complaint(check, subject, line, REMEDIES[check])
+        return
+    finally:
+        await examiner.close(politely=healthy)
+    yield judge_source.folder(source, seen)
+    known = await asyncio.shield(running)
+    contacted = source.name in known.contacted if known.broker.running else None
+    yield judge_source.start(source, seen, contacted=contacted)
+    yield judge_source.authserv_id(source, seen.newest)
+    domains = {domain.name for domain in config.domain}
+    yield judge_source.recipient_headers(source, seen.newest, domains)
+
+
+async def examine_relay(
+    config: Config, relay: Relay, tokens: Tokens, running: asyncio.Future[Running]
+) -> AsyncIterator[Finding]:
+    """Every check of a relay, until one fails that the rest needs."""
+    subject = f"relay {relay.name}"
+    async for finding in _reached(config, relay, subject, "smtp", tokens):
+        yield finding
+    try:
+        tried = await sender_probe.ask(relay, _senders(config, relay), STEP_SECONDS, tokens)
+    except PostroadError as error:
+        line = str(error).removeprefix(f"relay {relay.host}:{relay.port} ")
+        at_login = not isinstance(error, RelayError) or error.name in ("login", "token")
+        if at_login:
+            yield ok("greeting", subject, "speaks SMTP")
+        check = "login" if at_login else "greeting"
+        yield peer.complaint(check, subject, line, REMEDIES[check])
+        return
+    yield ok("greeting", subject, "speaks SMTP")
+    how = "by token" if relay.oauth2 else "by password" if relay.user else "none set, none asked"
+    yield ok("login", subject, how)
+    largest = max((source.max_bytes for source in config.source), default=judge_relay.SMALL)
+    yield judge_relay.extensions(relay, tried.offers, largest)
+    for finding in judge_relay.senders(relay, tried.answers):
+        yield finding
+    yield judge_relay.daily(relay, (await asyncio.shield(running)).lists)
+
+
+async def _reached(
+    config: Config, account: Source | Relay, subject: str, kind: Kind, tokens: Tokens
+) -> AsyncIterator[Finding]:
+    """Name, port, certificate, and the token, which is fetched meanwhile."""
+    fetching = None
+    if account.oauth2 is not None:
+        fetching = asyncio.ensure_future(probe_token.look(config, tokens, account))
+    hosts, problem = await network.addresses(account.host)
+    yield peer.host(subject, account.host, hosts, problem)
+    streams = await network.connect(hosts, account.port)
+    if not isinstance(streams, str):
+        streams[1].transport.abort()
+    where = f"{account.host}:{account.port}"
+    yield peer.connection(subject, where, streams if isinstance(streams, str) else "")
+    if account.tls == "none":
+        yield peer.unencrypted(subject, account.host)
+    else:
+        starttls = account.tls == "starttls"
+        seen = await network.handshake(hosts, account.port, account.host, kind, starttls=starttls)
+        yield peer.tls(subject, account.host, seen, datetime.now(UTC))
+    if fetching is not None:
+        yield judge_token(subject, account, await fetching, datetime.now(UTC))
+
+
+def _senders(config: Config, relay: Relay) -> list[str]:
+    """The envelope senders that it will have to take."""
+    null = [judge_relay.NULL] if relay.null_sender else []
+    if relay.envelope_address:
+        return [relay.envelope_address, *null]
+    first = config.relay[0].name
+    domains = [domain.name for domain in config.domain if (domain.relay or first) == relay.name]
+    return [*(f"postroad-doctor@{domain}" for domain in domains[:DOMAINS]), *null]

@@ -1,0 +1,102 @@
+"""The broker, and the Postroad that runs on it, if one does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+
+from nats.errors import Error as NatsError
+
+from postroad.cli.ask import ask
+from postroad.cli.doctor.judge.broker import Broker as Facts
+from postroad.cli.doctor.judge.broker import List
+from postroad.runtime.apierror import ApiError
+from postroad.runtime.broker import Broker
+from postroad.runtime.config import Config
+from postroad.runtime.embedded import access, is_running, nats_binary
+from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.provision import check_version
+from postroad.runtime.rollcall import rollcall
+from postroad.runtime.service import connect
+from schemas import subjects
+from schemas.commands import ListLists
+
+CONNECT_SECONDS = 4.0
+LOOK_SECONDS = 6.0  # for all that is asked of the Postroad that runs
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Running:
+    """What only a running Postroad can tell: its lists (None: it does not run), and which
+    sources it has contacted."""
+
+    broker: Facts
+    lists: tuple[List, ...] | None = None
+    contacted: frozenset[str] = field(default_factory=frozenset)
+
+
+async def look(config: Config) -> Running:
+    """The broker, spoken to where it runs; nothing is started."""
+    embedded = config.broker.embedded
+    state_dir = config.site.state_dir
+    if embedded and (access(state_dir) is None or not is_running(state_dir)):
+        return Running(await _program())
+    try:
+        async with await connect(config, "doctor", wait=CONNECT_SECONDS) as broker:
+            version = broker.nc.connected_server_version
+            text = f"{version.major}.{version.minor}.{version.patch}"
+            check_version(text)
+            facts = Facts(embedded, running=True, version=text)
+            return await _told(config, broker, facts)
+    except PostroadError as error:
+        return Running(Facts(embedded, running=False, problem=str(error)))
+
+
+async def _told(config: Config, broker: Broker, facts: Facts) -> Running:
+    """Asked of membership and ingest; who does not answer leaves it unknown."""
+    contacted = frozenset[str]()
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            contacted = await _contacted(config, broker)
+            reports = await rollcall(broker, ["membership"], seconds=1.0)
+            if any(report.service == "membership" and report.ready for report in reports):
+                return Running(facts, await _lists(broker), contacted)
+    except (TimeoutError, PostroadError, Retry, ApiError, NatsError):
+        pass
+    return Running(facts, None, contacted)
+
+
+async def _contacted(config: Config, broker: Broker) -> frozenset[str]:
+    names = []
+    for source in config.source:
+        subject = subjects.checkpoint(source.name)
+        if await broker.last("KV_CHECKPOINTS", subject) is not None:
+            names.append(source.name)
+    return frozenset(names)
+
+
+async def _lists(broker: Broker) -> tuple[List, ...]:
+    found: list[List] = []
+    while True:
+        after = found[-1].address if found else ""
+        answer = await ask(broker, "list_ls", ListLists(after=after, limit=PAGE))
+        found += [List(row.address, row.members) for row in answer.lists]
+        if len(answer.lists) < PAGE:
+            return tuple(found)
+
+
+async def _program() -> Facts:
+    """The server that would be started."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            nats_binary(), "--version", stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        found = re.search(rb"(\d+\.\d+\.\d+)", said)
+        version = found[1].decode() if found else "of no known version"
+        check_version(version)
+    except (PostroadError, OSError) as error:
+        return Facts(embedded=True, running=False, problem=str(error))
+    return Facts(embedded=True, running=False, version=version)

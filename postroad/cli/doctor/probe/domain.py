@@ -1,0 +1,34 @@
+"""The records of a domain, all asked at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from postroad.cli.doctor.finding import Finding
+from postroad.cli.doctor.judge import domain as judge
+from postroad.cli.doctor.judge.relay import provider
+from postroad.cli.doctor.probe.dns import Resolver
+from postroad.runtime.config import Config, Domain
+
+
+async def examine_domain(
+    config: Config, domain: Domain, resolver: Resolver
+) -> AsyncIterator[Finding]:
+    """Every check of a domain of lists."""
+    name = domain.name
+    if name in judge.PROVIDERS:
+        for finding in judge.foreign(name):
+            yield finding
+        return
+    relay = next((r for r in config.relay if r.name == domain.relay), None)
+    relay = relay or next(iter(config.relay), None)
+    who = provider(relay) if relay else ""
+    envelope = relay.envelope_address.rpartition("@")[2].lower() if relay else ""
+    (answer, hosts), spf, keys, (at, policy) = await asyncio.gather(
+        resolver.mx(name), resolver.spf(name), resolver.dkim(name, who), resolver.dmarc(name)
+    )
+    yield judge.mx(name, answer, hosts)
+    yield judge.spf(name, spf, who, envelope or name)
+    yield judge.dkim(name, who, keys)
+    yield judge.dmarc(name, at, policy)

@@ -1,0 +1,77 @@
+"""Files, disk and Python of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from postroad.cli.doctor.judge.machine import Secret, State
+from postroad.runtime import secretfile
+from postroad.runtime.config import Config
+from postroad.runtime.errors import SettingsError
+
+
+def secrets(config: Config) -> list[Secret]:
+    """Every file that holds a secret, each once."""
+    state = config.site.state_dir
+    found: dict[Path, Secret] = {}
+    for what, path, empty in _named(config):
+        found.setdefault(path, _secret(what, path, may_be_empty=empty))
+    own = [state / "site.key", state / "broker" / "access.json", *_tokens(state)]
+    for path in own:
+        if path.exists():
+            found.setdefault(path, _secret("state_dir", path, may_be_empty=True))
+    return list(found.values())
+
+
+def _named(config: Config) -> Iterator[tuple[str, Path, bool]]:
+    if config.site.secret_file is not None:
+        yield "[site] secret_file", config.site.secret_file, False
+    if config.broker.creds_file is not None:
+        yield "[broker] creds_file", config.broker.creds_file, False
+    for kind, accounts in (("source", config.source), ("relay", config.relay)):
+        for account in accounts:
+            where = f'[[{kind}]] "{account.name}"'
+            if account.password_file is not None:
+                yield f"{where} password_file", account.password_file, False
+            if account.oauth2 is not None and account.oauth2.client_secret_file is not None:
+                yield f"{where} client_secret_file", account.oauth2.client_secret_file, False
+
+
+def _tokens(state: Path) -> list[Path]:
+    try:
+        return sorted((state / "oauth").glob("*.json"))
+    except OSError:
+        return []
+
+
+def _secret(what: str, path: Path, *, may_be_empty: bool) -> Secret:
+    problem, mode = "", 0
+    try:
+        if may_be_empty:
+            path.open("rb").close()
+        else:
+            secretfile.read_secret(path, what)
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except SettingsError as error:
+        problem = str(error)
+    except OSError as error:
+        why = (error.strerror or "cannot be read").lower()
+        problem = f"{what}: {path}: {why}; run as the user that runs Postroad"
+    return Secret(what, str(path), mode, problem)
+
+
+def state(config: Config) -> State:
+    """state_dir, or the nearest folder above it that exists."""
+    path = config.site.state_dir
+    nearest = next(place for place in (path, *path.parents) if place.exists())
+    return State(
+        path=str(path),
+        there=nearest == path,
+        mode=stat.S_IMODE(path.stat().st_mode) if nearest == path else 0o700,
+        writable=os.access(nearest, os.W_OK | os.X_OK),
+        free=shutil.disk_usage(nearest).free,
+    )

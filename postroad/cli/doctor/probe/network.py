@@ -1,0 +1,157 @@
+"""A name, a port, a certificate: what every mail server has, whatever it speaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from postroad.cli.doctor.judge.peer import Handshake
+
+NAME_SECONDS = 4.0
+CONNECT_SECONDS = 4.0
+TLS_SECONDS = 5.0
+EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+Kind = Literal["imap", "smtp"]
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _SaidNoError(Exception):
+    """The server does not offer STARTTLS."""
+
+
+async def addresses(host: str) -> tuple[list[str], str]:
+    """The addresses of a host as every program here finds them, or why there are none."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[tuple[list[str], str]] = loop.create_future()
+
+    def settle(answer: tuple[list[str], str]) -> None:
+        if not found.done():
+            found.set_result(answer)
+
+    def ask() -> None:
+        try:
+            rows = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            answer = list(dict.fromkeys(str(row[4][0]) for row in rows)), ""
+        except OSError as error:
+            answer = [], (error.strerror or str(error)).lower()
+        with contextlib.suppress(RuntimeError):  # nobody waits any more
+            loop.call_soon_threadsafe(settle, answer)
+
+    # not the loop's own threads: it would wait for a dead resolver before it ends
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        async with asyncio.timeout(NAME_SECONDS):
+            return await found
+    except TimeoutError:
+        return [], "the resolver does not answer"
+
+
+async def connect(hosts: Sequence[str], port: int) -> Streams | str:
+    """A connection to the first address that takes one, or why none does."""
+    why = "does not answer"
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            for host in hosts:
+                try:
+                    return await asyncio.open_connection(host, port)
+                except ConnectionRefusedError:
+                    why = "nothing listens there"
+                except OSError as error:
+                    why = os.strerror(error.errno).lower() if error.errno else "cannot be reached"
+    except TimeoutError:
+        why = f"does not answer within {CONNECT_SECONDS:g} s"
+    return why
+
+
+async def handshake(
+    hosts: Sequence[str], port: int, name: str, kind: Kind, *, starttls: bool
+) -> Handshake:
+    """TLS to the server, which must be called `name`."""
+    seen = await _handshake(hosts, port, name, kind, starttls=starttls, any_name=False)
+    if seen.fault == "name":
+        other = await _handshake(hosts, port, name, kind, starttls=starttls, any_name=True)
+        return Handshake(fault="name", names=other.names, expires=other.expires)
+    return seen
+
+
+async def _handshake(
+    hosts: Sequence[str], port: int, name: str, kind: Kind, *, starttls: bool, any_name: bool
+) -> Handshake:
+    streams = await connect(hosts, port)
+    if isinstance(streams, str):
+        return Handshake(fault="silent", why=streams)
+    reader, writer = streams
+    context = ssl.create_default_context()
+    context.check_hostname = not any_name
+    try:
+        async with asyncio.timeout(TLS_SECONDS):
+            if starttls:
+                await _ask_for_tls(reader, writer, kind)
+            await writer.start_tls(context, server_hostname=name)
+        return _certificate(writer.get_extra_info("ssl_object"))
+    except _SaidNoError:
+        return Handshake(fault="no starttls")
+    except ssl.SSLCertVerificationError as error:
+        why = error.verify_message.rstrip(".")
+        if error.verify_code == EXPIRED:
+            return Handshake(fault="expired", why=why)
+        return Handshake(fault="name" if error.verify_code in OTHER_NAME else "untrusted", why=why)
+    except TimeoutError:
+        return Handshake(fault="silent")
+    except ssl.SSLError as error:
+        return Handshake(fault="no tls", why=(error.reason or "no TLS").lower().replace("_", " "))
+    except (OSError, EOFError, ValueError):
+        return Handshake(fault="no tls", why="it hangs up")
+    finally:
+        writer.transport.abort()
+
+
+def _certificate(tls: ssl.SSLObject) -> Handshake:
+    certificate: dict[str, Any] = dict(tls.getpeercert() or {})
+    ends = certificate.get("notAfter")
+    return Handshake(
+        version=tls.version() or "TLS",
+        expires=datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if ends else None,
+        names=tuple(name for _, name in certificate.get("subjectAltName", ())),
+    )
+
+
+async def _ask_for_tls(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: Kind
+) -> None:
+    """STARTTLS up to where TLS begins (RFC 9051 section 6.2.1, RFC 3207)."""
+    if kind == "imap":
+        await reader.readline()
+        writer.write(b"1 STARTTLS\r\n")
+        while not (line := await reader.readline()).startswith(b"1 "):
+            if not line:
+                raise EOFError
+        if not line.upper().startswith(b"1 OK"):
+            raise _SaidNoError
+        return
+    await _reply(reader)
+    for command, wanted in (
+        (b"EHLO doctor.invalid\r\n", b"2"),
+        (b"STARTTLS\r\n", b"2"),
+    ):
+        writer.write(command)
+        if not (await _reply(reader)).startswith(wanted):
+            raise _SaidNoError
+
+
+async def _reply(reader: asyncio.StreamReader) -> bytes:
+    """The last line of an SMTP reply."""
+    while (line := await reader.readline())[3:4] == b"-":
+        pass
+    if not line:
+        raise EOFError
+    return line
