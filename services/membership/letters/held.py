@@ -16,7 +16,6 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
 from postroad.runtime.config import Config
 from postroad.runtime.consume import Delivery
-from postroad.runtime.errors import Reject
 from schemas import subjects
 from schemas.mail import HeaderFacts
 from schemas.road import AsOf, MailReceived, MailStopped
@@ -47,8 +46,6 @@ class PostNotices:
 
     async def handle(self, event: MailStopped, delivery: Delivery) -> None:
         """Tell the author of one post, once. Raises Retry while the list is not known yet."""
-        if not delivery.subject.endswith(f".{event.list}.{event.mail_id}"):
-            raise Reject("the mail is of another subject")
         silence = await self._tell(event, delivery)
         log.debug("notice.decided", mail_id=event.mail_id, list=event.list, silence=silence)
 
@@ -69,6 +66,8 @@ class PostNotices:
         listed = self.feed.lists.get(event.list)
         if listed is None or not listed.state.open:
             return "the list is closed"
+        if self.feed.lists.means_list(mail.facts.from_[0].address):
+            return "it is from an address of a list"
         # one mail and list have one, however many addresses of the list the mail named
         notice = notice_id(event.raw.mail_id, event.list, "post")
         letter = _letter(event, mail.facts, listed, notice, delivery.envelope().ts)
