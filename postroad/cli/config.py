@@ -46,10 +46,16 @@ def as_toml(sections: dict[str, Any]) -> str:
     for name, value in sections.items():
         for table in value if isinstance(value, list) else [value]:
             head = f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
-            # strings, numbers, truths and lists of them are the same in JSON and in TOML
-            lines = [f"{key} = {msgspec.json.encode(item).decode()}" for key, item in table.items()]
+            lines = [f"{key} = {_toml(item)}" for key, item in table.items()]
             parts.append("\n".join([head, *lines]))
     return "\n\n".join(parts)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    # strings, numbers, truths and lists of them are the same in JSON and in TOML
+    return msgspec.json.encode(value).decode()
 
 
 def _hidden(value: Any) -> Any:

@@ -18,6 +18,7 @@ from postroad.runtime.settings import (
     Alarm,
     BrokerSettings,
     Domain,
+    OAuth2,
     Relay,
     Site,
     Source,
@@ -28,6 +29,7 @@ from postroad.runtime.settings_reader import nearest
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # a token of NATS subjects and of keys in KV
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # RFC 1123 section 2.1
+_NO_TENANT = ("organizations", "common", "consumers")  # Microsoft's names for anybody's
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -127,19 +129,36 @@ def check_alarm(alarm: Alarm) -> Iterator[str]:
 
 
 def _one_login(where: str, account: Source | Relay) -> Iterator[str]:
-    """Either a password or a token, and of a custom provider all that nobody can guess."""
-    oauth2 = account.oauth2
-    if oauth2 is None:
+    """Either a password or a token."""
+    if account.oauth2 is not None:
+        if account.password_file is not None:
+            yield f"{where}: password_file and oauth2 exclude each other; remove one"
+        yield from _alone(f"{where} oauth2", account.oauth2)
+        yield from _provider(f"{where} oauth2", account.oauth2)
+
+
+def _alone(where: str, oauth2: OAuth2) -> Iterator[str]:
+    """What a login without a person needs."""
+    if oauth2.flow != "client_credentials":
         return
-    if account.password_file is not None:
-        yield f"{where}: password_file and oauth2 exclude each other; remove one"
-    if oauth2.flow == "client_credentials" and oauth2.client_secret_file is None:
-        yield f"{where} oauth2: client_secret_file is missing; client_credentials needs one"
+    if oauth2.client_secret_file is None:
+        yield f"{where}: client_secret_file is missing; client_credentials needs one"
+    if oauth2.provider == "google":
+        yield f'{where} flow: google has no "client_credentials" for mail; use "login"'
+    if oauth2.provider == "microsoft" and oauth2.tenant in _NO_TENANT and not oauth2.token_url:
+        yield f"{where}: tenant is missing; client_credentials needs that of your directory"
+
+
+def _provider(where: str, oauth2: OAuth2) -> Iterator[str]:
+    """URLs that tokens may travel to, and of a custom provider all that nobody can guess."""
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", oauth2.tenant):
+        yield f'{where} tenant: "{oauth2.tenant}" is not the id or domain of a directory'
     if oauth2.provider == "custom" and not oauth2.token_url:
-        yield f"{where} oauth2: token_url is missing; a custom provider needs it"
+        yield f"{where}: token_url is missing; a custom provider needs it"
     for key in ("token_url", "authorize_url", "device_url"):
         if url := getattr(oauth2, key):
-            yield from _url(f"{where} oauth2 {key}", url, ("https", "http"))
+            loopback = _is_url(url, ("http",)) and urlsplit(url).hostname in _LOOPBACK
+            yield from _url(f"{where} {key}", url, ("http",) if loopback else ("https",))
 
 
 def warn(

@@ -137,7 +137,9 @@ class Reader:
         if inner is not None:
             if len(rest) == 1:
                 return f"{key} is a table: set {name}__{next(iter(_fields(inner))).upper()}"
-            table = table[key] = dict(held) if isinstance(held := table.get(key), dict) else {}
+            held = table.get(key)
+            table[key] = dict(held) if isinstance(held, dict) else {}
+            table = table[key]
             rest, fields = rest[1:], _fields(inner)
             key = rest[0].lower()
         if key not in fields or len(rest) > 1:

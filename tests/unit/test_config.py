@@ -232,8 +232,8 @@ class TestMistakes:
         self, refuse: Refuse, section: str, key: str
     ) -> None:
         """What this release cannot do is said, never silently ignored."""
-        head = f"[{section}]" if section == "alarm" else f"[[{section}]]\nname = 'x.org'"
-        assert f"{key} is not available in this release" in refuse(f"{head}\n{key} = 'other'\n")
+        entry = f"[[{section}]]\nname = 'x.org'\n{key} = 'other'\n"
+        assert f"{key} is not available in this release" in refuse(entry)
 
     def test_saying_what_happens_anyway_is_allowed(self, load: Load) -> None:
         """A setting of a later release may be given the value that this release has built in."""
@@ -304,8 +304,8 @@ class TestEnvironment:
             ("POSTROAD_SOURCE__0__IDLE", "maybe", "expected true or false, got text"),
             ("POSTROAD_SOURCE__0__TLS", "ssl", '"ssl" is not one of'),
             ("POSTROAD_BROKER__REPLICAS", "2", '"2" is not one of 1, 3, 5'),
-            ("POSTROAD_SOURCE__0__OAUTH2__TOKEN_URL", "x", "oauth2 is not available"),
-            ("POSTROAD_ALARM__COMMAND", "x", "command is not available in this release"),
+            ("POSTROAD_RELAY__0__WEIGHT", "2", "weight is not available in this release"),
+            ("POSTROAD_ALARM__COMAND", "x", 'did you mean "command"?'),
         ],
     )
     def test_a_variable_that_sets_nothing_is_refused(
