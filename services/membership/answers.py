@@ -5,14 +5,16 @@ from __future__ import annotations
 from postroad.runtime.consume import Delivery
 from postroad.runtime.errors import Reject
 from schemas.road import CommandRouted, MailStopped
+from services.membership.letters.held import PostNotices
 from services.membership.requests.desk import Desk
 
 
 class Answers:
     """Handles what the durable `answers` brings."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, notices: PostNotices) -> None:
         self.desk = desk
+        self.notices = notices
 
     async def handle(self, delivery: Delivery) -> None:
         """Deal with one mail. Done before: nothing happens."""
@@ -23,3 +25,5 @@ class Answers:
                 raise Reject("the mail is of another subject")
             if isinstance(event, CommandRouted):
                 await self.desk.handle(event, delivery)
+            else:
+                await self.notices.handle(event, delivery)

@@ -12,6 +12,7 @@ from services.membership.commands import Commands
 from services.membership.distribute import Distributor
 from services.membership.endpoints import serving
 from services.membership.feed import Feed, open_store
+from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
 from services.membership.people import People
 from services.membership.requests.desk import Desk
@@ -22,33 +23,37 @@ from services.membership.roster import Roster
 
 async def run(context: Context) -> None:
     """Fold until up to date, then answer and fan out until told to stop."""
-    broker, config = context.broker, context.config
-    people = People(broker, config.site_key())
-    store = await open_store(broker, config.site.state_dir)
-    feed = Feed(broker, store, context.health)
-    roster = Roster(feed)
+    store = await open_store(context.broker, context.config.site.state_dir)
+    feed = Feed(context.broker, store, context.health)
     try:
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(feed.run())
             if await _caught_up(feed, context.stopping):
-                questions = Questions(broker, people, config.site_key())
-                outbox = Outbox(Letterbox(broker), TokenMaker(config.site_key()))
-                commands = Commands(broker, roster, people, questions, outbox)
-                async with serving(context, commands), asyncio.TaskGroup() as handlers:
-                    context.ready()
-                    fanout = Distributor(broker, config, roster, people).handle
-                    handlers.create_task(
-                        context.consume(subjects.FANOUT, fanout, span="membership.fanout")
-                    )
-                    desk = Desk(broker, config, roster, people, questions, outbox)
-                    handlers.create_task(
-                        context.consume(
-                            subjects.ANSWERS, Answers(desk).handle, span="membership.answer"
-                        )
-                    )
+                await _work(context, feed)
             feeding.cancel()
     finally:
         await store.close()
+
+
+async def _work(context: Context, feed: Feed) -> None:
+    """Answer commands and mail, and fan out, until told to stop."""
+    broker, config, key = context.broker, context.config, context.config.site_key()
+    roster, people = Roster(feed), People(broker, key)
+    letterbox = Letterbox(broker)
+    questions = Questions(broker, people, key)
+    outbox = Outbox(letterbox, TokenMaker(key))
+    fanout = Distributor(broker, config, roster, people)
+    answers = Answers(
+        Desk(broker, config, roster, people, questions, outbox),
+        PostNotices(broker, config, feed, letterbox, questions.contacts),
+    )
+    commands = Commands(broker, roster, people, questions, outbox)
+    async with serving(context, commands), asyncio.TaskGroup() as work:
+        context.ready()
+        work.create_task(context.consume(subjects.FANOUT, fanout.handle, span="membership.fanout"))
+        work.create_task(
+            context.consume(subjects.ANSWERS, answers.handle, span="membership.answer")
+        )
 
 
 async def _caught_up(feed: Feed, stopping: asyncio.Event) -> bool:
@@ -65,6 +70,6 @@ async def _caught_up(feed: Feed, stopping: asyncio.Event) -> bool:
 
 SERVICE = Service(
     name="membership",
-    about="who is on which list; turns routed posts into chunks to send",
+    about="who is on which list; obeys commands by mail; turns routed posts into chunks to send",
     run=run,
 )

@@ -45,14 +45,14 @@ class Letter:
     mail: EmailMessage = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mail = BytesParser(policy=default).parsebytes(self.data)  # type: ignore[assignment]
+        self.mail = BytesParser(policy=default).parsebytes(self.data)
 
     @property
     def text(self) -> str:
         """What it says, in plain text."""
         body = self.mail.get_body(("plain",))
         assert body is not None
-        return str(body.get_content())
+        return str(body.get_content()).replace("\r\n", "\n")
 
     @property
     def token(self) -> str:

@@ -129,7 +129,7 @@ class Desk:
             quiet or not await contacts.may_answer(bundle.to, turn.mail_id, at=turn.at)
         ):
             return ""
-        notice = await self.outbox.write(
+        return await self.outbox.write(
             turn.listed,
             bundle,
             cause=turn.mail_id,
@@ -138,8 +138,6 @@ class Desk:
             answering=turn.mail.facts.message_id,
             post=delivery.seq,
         )
-        crashpoint("membership.answer_queued")
-        return notice
 
     async def _received(self, event: CommandRouted) -> MailReceived | None:
         """What is known of the mail; None where it is gone, or was routed by a release that did

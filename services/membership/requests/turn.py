@@ -6,6 +6,7 @@ whoever tries again finds what came of it (`postroad.runtime.transact`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,12 +16,13 @@ from postroad.mail import automatic
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.errors import Retry
 from postroad.runtime.transact import transact
 from schemas import subjects
 from schemas.envelope import Event
 from schemas.membership import DeliveryMode, Role
 from schemas.pending import Action, ConfirmationAsked
-from schemas.road import MailReceived
+from schemas.road import AsOf, MailReceived
 from services.membership import decider
 from services.membership.directory import Listed
 from services.membership.people import People
@@ -33,6 +35,7 @@ from services.membership.requests.words import Request, Word
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
+FOLD_SECONDS = 3.0  # for the roster to take in a change before it is answered
 Decide = Callable[[decider.State], Sequence[Event]]
 
 
@@ -204,7 +207,7 @@ class Turn:
         )
         crashpoint("membership.person_obtained")
         decide = partial(decider.decide_subscribe, role=role, delivery_mode=delivery_mode, how=how)
-        if not await self._change(person.id, decide):
+        if not await self._change(person.id, decide, known=person.seq):
             return Reply("answered", text="already_member", to=address, owed=True, person=person.id)
         welcome = self.listed.state.settings.send_welcome_message
         text = "welcome" if welcome else ""
@@ -239,10 +242,11 @@ class Turn:
             person=person.id,
         )
 
-    async def _change(self, person: str, decide: Decide) -> Sequence[Event]:
-        """Decide on this person's membership, as a command of this mail."""
+    async def _change(self, person: str, decide: Decide, *, known: int = 0) -> Sequence[Event]:
+        """Decide on this person's membership, as a command of this mail. `known` is the sequence
+        of PEOPLE that says who they are."""
         self.changes += 1
-        events, _ = await transact(
+        events, seq = await transact(
             self.office.broker,
             "MEMBERSHIP",
             subjects.membership(self.slug, person),
@@ -253,6 +257,10 @@ class Turn:
             actor=f"person:{person}",
         )
         crashpoint("membership.request_done")
+        with contextlib.suppress(Retry):  # whoever writes again at once should be known
+            await self.office.roster.feed.reached(
+                AsOf(membership=seq, people=known), timeout=FOLD_SECONDS
+            )
         return events
 
     # --- what is said -------------------------------------------------------------------------

@@ -1,0 +1,124 @@
+"""Membership killed while it deals with a mail: one effect, one answer, whatever dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from postroad.mail.tokens import TokenMaker
+from postroad.runtime.broker import Broker
+from tests.broker import test_membership_killed as killed
+from tests.broker.membership import SLUG, membership
+from tests.broker.requests import ANNA, Letter, Post, settings
+
+pytestmark = pytest.mark.timeout(60)
+
+ASKING = (
+    "membership.question_counted",
+    "membership.after_letter",
+    "membership.before_command_done",
+)
+CONFIRMING = (
+    "membership.confirmation_used",
+    "membership.person_obtained",
+    "membership.request_done",
+    "membership.after_letter",
+    "membership.before_command_done",
+)
+LEAVING = ("membership.request_done", "membership.before_command_done")
+
+
+async def events(broker: Broker) -> list[str]:
+    """What happened to memberships, in order."""
+    return [
+        type(event).__name__
+        async for stored in broker.scan("MEMBERSHIP", f"membership.{SLUG}.>")
+        for event in stored.envelope().events
+    ]
+
+
+async def prepared(broker: Broker, tmp_path: Path, *, member: bool = False) -> str:
+    """A list, on which Anna is where `member`; her person id, or the token to join with."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        if member:
+            await service.add(ANNA)
+            return (await service.whois(ANNA)).person
+        _, (letter,) = await post.ask("join")
+        return letter.token
+
+
+async def finished(
+    broker: Broker, tmp_path: Path, command: str, crashpoint: str, token: str = ""
+) -> tuple[str, list[Letter]]:
+    """Have the service die at this point over a mail, and another finish it: what came of it."""
+    post = Post(broker)
+    mail_id = await post.write(command, token=token)
+    await killed.die(tmp_path, crashpoint)
+    async with membership(broker, settings(tmp_path)):
+        done = await post.done(mail_id)
+    return done.outcome, await post.letters(mail_id)
+
+
+@pytest.mark.parametrize("crashpoint", ASKING)
+async def test_killed_while_asking(broker: Broker, tmp_path: Path, crashpoint: str) -> None:
+    """One question goes out, its token works, and it counts once against the limits."""
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+    outcome, (letter,) = await finished(broker, tmp_path, "join", crashpoint)
+    assert outcome == "confirmation_sent"
+    async with membership(broker, settings(tmp_path)):
+        done, _ = await Post(broker).ask("confirm", token=letter.token)
+    assert done.outcome == "joined"
+
+
+@pytest.mark.parametrize("crashpoint", CONFIRMING)
+async def test_killed_while_joining(broker: Broker, tmp_path: Path, crashpoint: str) -> None:
+    """The member joins once and is welcomed once; the token is not refused as used."""
+    token = await prepared(broker, tmp_path)
+    outcome, (letter,) = await finished(broker, tmp_path, "confirm", crashpoint, token)
+    assert (outcome, await events(broker)) == ("joined", ["MemberSubscribed"])
+    assert "Welcome" in letter.mail["Subject"]
+    people = [stored async for stored in broker.scan("PEOPLE", "people.>")]
+    assert len(people) == 1
+
+
+@pytest.mark.parametrize("crashpoint", LEAVING)
+async def test_killed_while_leaving(broker: Broker, tmp_path: Path, crashpoint: str) -> None:
+    """The member leaves once and hears one goodbye, not that they were never there."""
+    person = await prepared(broker, tmp_path, member=True)
+    token = TokenMaker(settings(tmp_path).site_key()).leave_token(SLUG, person)
+    outcome, (letter,) = await finished(broker, tmp_path, "leave", crashpoint, token)
+    assert (outcome, await events(broker)) == ("left", ["MemberSubscribed", "MemberUnsubscribed"])
+    assert "You have left" in letter.mail["Subject"]
+
+
+async def test_what_is_done_is_not_done_again(broker: Broker, tmp_path: Path) -> None:
+    """Reading all commands from the beginning again does nothing and sends nothing, also where
+    whoever joined then has left since."""
+    token = await prepared(broker, tmp_path)
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await post.ask("confirm", token=token)
+        person = (await service.whois(ANNA)).person
+        leave = TokenMaker(settings(tmp_path).site_key()).leave_token(SLUG, person)
+        await post.ask("leave", token=leave)
+    before = await events(broker), len(await post.letters())
+    await broker.api("CONSUMER.DELETE.ROUTED.answers")
+    await broker.api(
+        "CONSUMER.DURABLE.CREATE.ROUTED.answers",
+        {
+            "stream_name": "ROUTED",
+            "config": {
+                "durable_name": "answers",
+                "ack_policy": "explicit",
+                "filter_subjects": ["mail.routed.command.>"],
+            },
+        },
+    )
+    async with membership(broker, settings(tmp_path)):
+        await post.ask("request")  # comes after all of them
+    after = await events(broker), len(await post.letters())
+    assert after == (before[0], before[1] + 1)
