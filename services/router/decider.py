@@ -2,17 +2,20 @@
 
 A mail is a post, mail to the owners, a command, a bounce, or it is stopped by a rule. Bounces
 and commands pass without rules: who reads them knows best which to believe, and a machine may
-well ask to leave. What changes in the headers travels with the event as data.
+well ask to leave. Where commands and bounces have no address but the list's own, only what came
+round again is stopped first. What changes in the headers travels with the event as data.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
 from postroad.mail.addresses import Match
+from postroad.mail.automatic import answers_by_itself
 from postroad.mail.edits import edit
 from postroad.mail.listheaders import cleansed, list_headers
 from schemas import subjects
@@ -32,7 +35,8 @@ from schemas.road import (
 from services.router import rules
 from services.router.context import Context, Verdict
 from services.router.lists import List
-from services.router.rules import Ruling
+from services.router.rules import Ruling, loop
+from services.router.subjectcommand import subject_command
 
 NOBODY = Author()
 BEEN_THERE = 30  # X-BeenThere fields that are carried on; as many hops as a mail may have
@@ -61,25 +65,17 @@ def decide(
     web: str = "",
 ) -> tuple[subjects.Kind, Event]:
     """The decision on `mail` at the address `to` of the list `known`: its kind and its event.
+    Not for bounces: what they are about must be looked up first (`decide_bounce`).
 
     `mail_id` is the id to decide under where it is not the mail's own (see `numbered`); `web`
     is the base URL of our pages, empty where there are none.
     """
     mail_id = mail_id or mail.mail_id
-    if to.sub == "bounces":
-        return "bounce", BounceRouted(
-            mail_id=mail_id, list=known.slug, token=to.token, raw=mail.raw, settings=known.seq
-        )
-    if to.sub not in ("", "owner"):
-        return "command", CommandRouted(
-            mail_id=mail_id,
-            list=known.slug,
-            command=to.sub,
-            token=to.token,
-            raw=mail.raw,
-            settings=known.seq,
-        )
     context = Context(mail, known, author)
+    if to.sub == "" and known.settings.sub_address == "none" and not loop.check(context):
+        to = subject_command(known.slug, mail.facts.subject) or to
+    if to.sub not in ("", "owner"):
+        return decide_command(mail, to, settings=known.seq, mail_id=mail_id)
     rulings = rules.ask(rules.OWNER if to.sub else rules.POST, context)
     decisive = next(ruling for ruling in rulings if ruling.verdict)
     if decisive.verdict != "accept":
@@ -110,6 +106,75 @@ def decide(
     )
 
 
+def decide_command(
+    mail: MailReceived, to: Match, *, settings: int = 0, mail_id: str = ""
+) -> tuple[subjects.Kind, CommandRouted]:
+    """A command. Where only its token can tell the list, `to.slug` is `none`."""
+    return "command", CommandRouted(
+        mail_id=mail_id or mail.mail_id,
+        list=to.slug,
+        command=to.sub,
+        token=to.token,
+        raw=mail.raw,
+        received=subjects.received(mail.origin.source, mail.mail_id),
+        settings=settings,
+    )
+
+
+def decide_bounce(
+    mail: MailReceived,
+    known: List,
+    token: str = "",
+    *,
+    about: str = "",
+    number: int = -1,
+    mail_id: str = "",
+) -> tuple[subjects.Kind, BounceRouted]:
+    """A bounce: at the bounce address, or a report on a mail of ours wherever it came in."""
+    return "bounce", BounceRouted(
+        mail_id=mail_id or mail.mail_id,
+        list=known.slug,
+        token=token,
+        raw=mail.raw,
+        about=about,
+        number=number,
+        settings=known.seq,
+    )
+
+
+def bounces_here(mail: MailReceived, known: List) -> bool:
+    """Whether a mail to the list's own address is a bounce: what answers by itself, at a list
+    that has no other address for it."""
+    none = known.settings.sub_address == "none"
+    return none and bool(answers_by_itself(mail.facts, mail.envelope_from))
+
+
+def decide_own(mail: MailReceived, known: List) -> tuple[subjects.Kind, MailStopped]:
+    """A mail of ours for somebody else, met in a mailbox: one we sent is not for us again."""
+    hit = RuleHit(rule="loop", reason="it carries the List-Id of this list, and is for no list")
+    return _stop(Context(mail, known, NOBODY), "discarded", hit)
+
+
+def decide_duplicate(
+    mail: MailReceived, known: List, author: Author, first: str
+) -> tuple[subjects.Kind, MailStopped]:
+    """A second copy of the post `first`, come by another way."""
+    reason = f"the list has had this mail already: the first copy is {first}"
+    hit = RuleHit(rule="duplicate", reason=reason)
+    return _stop(Context(mail, known, author), "discarded", hit)
+
+
+def digest(mail: MailReceived) -> str:
+    """What makes two mails the same post: Message-ID, From and body, in hex; without Message-ID
+    Date and Subject too. Empty where the body's digest is not known (older releases)."""
+    facts = mail.facts
+    if not mail.body_sha256:
+        return ""
+    told = (facts.message_id,) if facts.message_id else ("", facts.date, facts.subject)
+    authors = tuple(box.address for box in facts.from_)
+    return hashlib.sha256(repr((told, authors, mail.body_sha256)).encode()).hexdigest()
+
+
 def _stopped(
     context: Context, rulings: Iterable[Ruling], decisive: Ruling, mail_id: str
 ) -> tuple[subjects.Kind, MailStopped]:
@@ -117,12 +182,18 @@ def _stopped(
     objections = [r for r in rulings if r.hit and r.verdict not in (None, "accept")]
     objections.sort(key=lambda ruling: ruling is not decisive)
     assert decisive.verdict is not None
-    stop = _STOPS[decisive.verdict]
-    return stop, MailStopped(
-        mail_id=mail_id,
+    hits = (RuleHit(rule=r.rule, reason=r.hit.reason) for r in objections if r.hit)
+    return _stop(context, _STOPS[decisive.verdict], *hits, mail_id=mail_id)
+
+
+def _stop(
+    context: Context, verdict: Stop, *hits: RuleHit, mail_id: str = ""
+) -> tuple[subjects.Kind, MailStopped]:
+    return verdict, MailStopped(
+        mail_id=mail_id or context.mail.mail_id,
         list=context.list.slug,
-        verdict=stop,
-        hits=tuple(RuleHit(rule=r.rule, reason=r.hit.reason) for r in objections if r.hit),
+        verdict=verdict,
+        hits=hits,
         raw=context.mail.raw,
         author=context.author.person,
         settings=context.list.seq,

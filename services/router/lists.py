@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from postroad.mail.addresses import sub_address
+from postroad.mail.listheaders import list_id
 from schemas.envelope import Event
 from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
 
@@ -77,6 +78,10 @@ class Directory:
     def __getitem__(self, slug: str) -> List:
         return self._lists[slug]
 
+    def get(self, slug: str) -> List | None:
+        """The list with this slug, if there is one."""
+        return self._lists.get(slug)
+
     def fold(
         self, slug: str, seq: int, events: Iterable[Event], at: datetime | None = None
     ) -> None:
@@ -105,3 +110,18 @@ class Directory:
             found.update((known.address, known.slug) for known in wanted)
             self._reach[domain, closed] = found
         return self._reach[domain, closed]
+
+    def within(self, domain: str = "") -> tuple[List, ...]:
+        """The open lists in `domain` (empty: in every one)."""
+        return tuple(self._lists[slug] for slug in dict.fromkeys(self.reach(domain).values()))
+
+    def named(self, id_: str, domain: str = "") -> List | None:
+        """The open list in `domain` with this List-Id (lower case)."""
+        lists = self.reach(domain)
+        at = id_.find(".")
+        while at > 0:
+            slug = lists.get(f"{id_[:at]}@{id_[at + 1 :]}")
+            if slug is not None and list_id(self._lists[slug].address) == id_:
+                return self._lists[slug]
+            at = id_.find(".", at + 1)
+        return None

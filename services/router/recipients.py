@@ -8,6 +8,11 @@ The best evidence there is decides, and lesser evidence is not looked at:
    of the mailbox itself says nothing there: it stands on every mail;
 3. every list address in To and Cc.
 
+Some providers keep one copy of a mail that was sent to several aliases (`one_copy`); its trusted
+headers name one of them, so there To and Cc count beside them. Where a list has the address of the
+mailbox itself, what lies in the mailbox and names no other recipient of ours is for that list: a
+mail in Bcc only.
+
 A source reaches only the lists it is given: those of its domain, or the one it is bound to.
 """
 
@@ -21,32 +26,46 @@ from schemas.road import MailReceived
 
 
 def recipients(
-    mail: MailReceived, lists: Mapping[str, str], *, mailbox: str = "", bound: str = ""
+    mail: MailReceived,
+    lists: Mapping[str, str],
+    *,
+    mailbox: str = "",
+    bound: str = "",
+    one_copy: bool = False,
 ) -> tuple[Match, ...]:
     """The list addresses `mail` was sent to, each once, posting addresses first.
 
     `lists` maps normalised addresses to slugs: all that the source may reach. `mailbox` is the
     user of the source. `bound` is the slug of the only list of a source in single-list mode:
-    what names no address of it is a post to it.
+    what names no address of it is a post to it. A match without slug (`bounces+TOKEN@`) is left
+    to whoever can read its token.
     """
     if bound:
         lists = {address: slug for address, slug in lists.items() if slug == bound}
-    found = dict.fromkeys(
-        hit for address in sent_to(mail, mailbox) if (hit := match(address, lists)) and hit.slug
-    )
-    if bound and lists and not found:
+    addresses = sent_to(mail, mailbox, one_copy=one_copy)
+    found = dict.fromkeys(hit for address in addresses if (hit := match(address, lists)))
+    if bound and lists and not any(hit.slug for hit in found):
         return (Match(slug=bound, sub="", token=""),)
+    if not found and not _truths(mail, mailbox):
+        own = mailbox.casefold()
+        return (Match(lists[own]),) if own in lists else ()
     return tuple(sorted(found, key=lambda hit: bool(hit.sub)))
 
 
-def sent_to(mail: MailReceived, mailbox: str = "") -> tuple[str, ...]:
+def sent_to(mail: MailReceived, mailbox: str = "", *, one_copy: bool = False) -> tuple[str, ...]:
     """The addresses this mail was sent to, by the best evidence there is."""
+    truths = _truths(mail, mailbox)
+    if truths and (mail.envelope_to or not one_copy):
+        return truths
+    return truths + _addresses(mail.facts.to) + _addresses(mail.facts.cc)
+
+
+def _truths(mail: MailReceived, mailbox: str) -> tuple[str, ...]:
+    """What the envelope says, else the trusted headers but for the mailbox's own address."""
     if mail.envelope_to:
         return mail.envelope_to
-    facts = mail.facts
-    trusted = (address for each in facts.trusted.values() for address in each)
-    others = tuple(address for address in trusted if not _is_own(address, mailbox))
-    return others or _addresses(facts.to) + _addresses(facts.cc)
+    trusted = (address for each in mail.facts.trusted.values() for address in each)
+    return tuple(address for address in trusted if not _is_own(address, mailbox))
 
 
 def _is_own(address: str, mailbox: str) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import structlog
 
 from postroad.mail.addresses import Match
+from postroad.mail.reports import is_report
+from postroad.mail.tokens import TokenMaker
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Source
 from postroad.runtime.consume import Delivery
@@ -24,6 +26,7 @@ from schemas.commands import Author, WhoIs
 from schemas.envelope import Event
 from schemas.road import MailReceived, MailRefused
 from services.router import decider
+from services.router.bounces import Bounces, Copy
 from services.router.lists import Directory, List
 from services.router.recipients import recipients, sent_to
 
@@ -42,6 +45,7 @@ class Router:
         self.sources = {source.name: source for source in context.config.source}
         self.web = context.config.site.base_url if context.config.web else ""
         self.directory = Directory()
+        self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
         self._folded = asyncio.Condition()
 
     async def follow(self) -> None:
@@ -101,30 +105,107 @@ class Router:
             to = self._recipients(mail, source)
         to = tuple(address for address in to if self._existed(address.slug, stored))
         if not to:
-            reason = self._why_unrouted(mail, source)
-            await self._store(*decider.decide_unrouted(mail, reason), mail, cause)
+            await self._store(*await self._unaddressed(mail, source), mail, cause)
             return
         for count, (mail_id, address) in enumerate(decider.numbered(mail.mail_id, to)):
             if count == 1:
                 crashpoint("router.after_first_list")
-            known = self.directory[address.slug]
-            author = (
-                await self._ask(known, mail) if decider.asks_for_author(address) else decider.NOBODY
-            )
-            kind, event = decider.decide(
-                mail, address, known, author, mail_id=mail_id, web=self.web
-            )
-            await self._store(kind, event, mail, cause, known.slug, mail_id)
+            decision = await self._decide(mail, address, mail_id)
+            await self._store(*decision, mail, cause, mail_id)
+
+    async def _decide(
+        self, mail: MailReceived, to: Match, mail_id: str
+    ) -> tuple[subjects.Kind, Event]:
+        """The decision on a mail at one of the addresses it was sent to."""
+        if to.slug == subjects.NO_LIST:
+            return decider.decide_command(mail, to, mail_id=mail_id)
+        known = self.directory[to.slug]
+        if to.sub == "bounces":
+            about = await self.bounces.at(known.slug, to.token, mail.returned)
+            return self._bounce(mail, about, to.token, mail_id)
+        if to.sub == "":
+            copy = await self._returned(mail, (known,))
+            if copy or decider.bounces_here(mail, known):
+                return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
+        author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
+        kind, event = decider.decide(mail, to, known, author, mail_id=mail_id, web=self.web)
+        if kind == "post" and (first := await self._claim(mail, known.slug)):
+            return decider.decide_duplicate(mail, known, author, first)
+        return kind, event
+
+    async def _unaddressed(
+        self, mail: MailReceived, source: Source | None
+    ) -> tuple[subjects.Kind, Event]:
+        """The decision on a mail that is for none of our lists, by its addresses."""
+        if source:
+            domain = _domain(source)
+            if copy := await self._returned(mail, self.directory.within(domain)):
+                return self._bounce(mail, copy)
+            for id_ in mail.facts.list_ids:
+                if known := self.directory.named(id_, domain):
+                    return decider.decide_own(mail, known)
+        return decider.decide_unrouted(mail, self._why_unrouted(mail, source))
+
+    async def _returned(self, mail: MailReceived, lists: Sequence[List]) -> Copy | None:
+        """The mail of ours that this one brings back, where it is a report on one of a list that
+        its source reaches."""
+        returned = mail.returned
+        if returned is None or not (returned.trace or returned.copy):
+            return None
+        domain = _domain(self.sources[mail.origin.source])
+        named = self.directory.named(returned.list_id, domain)
+        copy = await self.bounces.anywhere(returned, named, lists)
+        within = copy and (known := self.directory.get(copy.slug)) and domain in ("", known.domain)
+        return copy if within else None
+
+    def _bounce(
+        self, mail: MailReceived, copy: Copy, token: str = "", mail_id: str = ""
+    ) -> tuple[subjects.Kind, Event]:
+        known = self.directory[copy.slug]
+        return decider.decide_bounce(
+            mail, known, token, about=copy.about, number=copy.number, mail_id=mail_id
+        )
+
+    async def _claim(self, mail: MailReceived, slug: str) -> str:
+        """Claim a post for its list; the id of the mail that had claimed it before, if any.
+
+        Who is killed after its claim finds its own id there when the mail comes again.
+        """
+        digest = decider.digest(mail)
+        if not digest:
+            return ""
+        subject = subjects.seen(slug, digest)
+        with contextlib.suppress(Conflict):
+            await self.broker.publish(subject, mail.mail_id.encode(), expect=0)
+            crashpoint("router.after_claim")
+            return ""
+        first = await self.broker.last("SEEN", subject)
+        id_ = first.data.decode() if first else ""
+        return "" if id_ == mail.mail_id else id_
 
     def _recipients(self, mail: MailReceived, source: Source | None) -> tuple[Match, ...]:
         if source is None:
             return ()
-        return recipients(mail, self.directory.reach(_domain(source)), mailbox=source.user)
+        reach = self.directory.reach(_domain(source))
+        found = recipients(mail, reach, mailbox=source.user, one_copy=source.one_copy)
+        if all(address.slug for address in found):
+            return found
+        return tuple(each for address in found if (each := self._by_token(address, source)))
+
+    def _by_token(self, to: Match, source: Source) -> Match | None:
+        """An address that only its token gives a list; the token of a confirmation is known to
+        membership alone."""
+        if to.slug:
+            return to
+        if to.sub == "confirm":
+            return Match(subjects.NO_LIST, to.sub, to.token)
+        slug = self.bounces.list_of(to, self.directory.within(_domain(source)))
+        return Match(slug, to.sub, to.token) if slug else None
 
     def _existed(self, slug: str, when: datetime) -> bool:
         """Mail older than a list is not for it: reading the stream again must not post it."""
-        created = self.directory[slug].created
-        return created is None or created <= when
+        known = self.directory.get(slug)
+        return known is None or known.created is None or known.created <= when
 
     def _why_unrouted(self, mail: MailReceived, source: Source | None) -> str:
         """Why this mail is for none of our lists, with what to do about it. Names no address:
@@ -133,8 +214,13 @@ class Router:
             return f"its source {mail.origin.source!r} is no longer in the settings"
         if not sent_to(mail, source.user):
             return "it names no recipient in To or Cc"
+        reach = self.directory.reach(_domain(source))
+        if any(not hit.slug for hit in recipients(mail, reach, mailbox=source.user)):
+            return "the token in its address is of none of our lists"
+        if is_report(mail.facts):
+            return "it is a delivery report or an automatic answer, on no mail that we know"
         closed = self.directory.reach(_domain(source), closed=True)
-        if recipients(mail, closed, mailbox=source.user):
+        if any(hit.slug for hit in recipients(mail, closed, mailbox=source.user)):
             return "it is for a list that is closed"
         if self._recipients(mail, source):
             return "it is older than the list it is for; have it sent again"
@@ -160,11 +246,11 @@ class Router:
         event: Event,
         mail: MailReceived,
         cause: str,
-        slug: str = subjects.NO_LIST,
         mail_id: str = "",
     ) -> None:
         """Record the decision, unless this mail and list have one already."""
         mail_id = mail_id or mail.mail_id
+        slug = getattr(event, "list", subjects.NO_LIST)
         message = envelope(
             [event], correlation=mail.mail_id, causation=cause, actor="service:router"
         )

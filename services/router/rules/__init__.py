@@ -33,7 +33,7 @@ class Rule(NamedTuple):
 
 
 POST: tuple[Rule, ...] = (
-    Rule("loop", loop.check, "discard"),
+    Rule("loop", loop.check_post, "discard"),
     Rule("max-hops", max_hops.check, "hold"),
     Rule("automatic", automatic.check, "hold"),
     Rule("no-senders", no_senders.check, "hold"),

@@ -106,3 +106,23 @@ def test_events_of_a_list_that_was_never_created_change_nothing() -> None:
     made = directory(("team", ListClosed()))
     assert made.reach() == {}
     assert made.seq == 1
+
+
+def test_a_list_is_found_by_its_list_id() -> None:
+    """By that of its address, whatever dots are in it; never by an alias's, a closed list's, or
+    from another domain's mailbox."""
+    dotted = created("dotted", "a.b@lists.example.org", acceptable_aliases=("old@example.org",))
+    known = directory(("team", TEAM), ("dotted", dotted), ("chess", CHESS), ("chess", ListClosed()))
+    assert getattr(known.named("a.b.lists.example.org"), "slug", "") == "dotted"
+    assert getattr(known.named("team.lists.example.org"), "slug", "") == "team"
+    assert known.named("team.lists.example.org", "club.example.net") is None
+    for id_ in ("old.example.org", "chess.club.example.net", "team", "", ".", "..."):
+        assert known.named(id_) is None
+
+
+def test_the_lists_within_a_domain_are_the_open_ones() -> None:
+    """Each once, however many addresses it has."""
+    aliased = created("team", "team@lists.example.org", acceptable_aliases=("t@lists.example.org",))
+    known = directory(("team", aliased), ("chess", CHESS), ("chess", ListClosed()))
+    assert [each.slug for each in known.within()] == ["team"]
+    assert known.within("club.example.net") == ()

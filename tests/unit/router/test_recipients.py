@@ -127,9 +127,104 @@ def test_tokens_are_kept() -> None:
     assert recipients(confirm, LISTS) == (Match("team", "confirm", "abc234"),)
 
 
-def test_a_bounce_address_that_names_no_list_reaches_none() -> None:
-    """`bounces+TOKEN@` alone does not tell the list; it is not guessed."""
-    assert recipients(mail("To: bounces+abc234@lists.example.org"), LISTS) == ()
+def test_an_address_whose_token_tells_the_list_is_left_to_who_reads_tokens() -> None:
+    """`bounces+TOKEN@` alone names no list, and none is guessed."""
+    found = recipients(mail("To: bounces+abc234@lists.example.org"), LISTS)
+    assert found == (Match("", "bounces", "abc234"),)
+
+
+GMAIL = {"me+team@gmail.com": "team", "me+news@gmail.com": "news"}
+ME = "me@gmail.com"
+
+
+def at_gmail(*lines: str, lists: dict[str, str] = GMAIL) -> tuple[Match, ...]:
+    """Where a mail goes that lies in me@gmail.com with these lines."""
+    found = mail(*lines, trusted=("Delivered-To",))
+    return recipients(found, lists, mailbox="Me@gmail.com", one_copy=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "slugs"),
+    [
+        (["Delivered-To: me@gmail.com", HOP, "To: me+team@gmail.com"], ["team"]),
+        (["Delivered-To: me+team@gmail.com", HOP, "To: me+team@gmail.com"], ["team"]),
+        (["Delivered-To: me+team@gmail.com", HOP, "To: bob@example.com"], ["team"]),  # Bcc
+        (["Delivered-To: me@gmail.com", HOP, "To: ME+Team@Gmail.com"], ["team"]),
+        (
+            ["Delivered-To: me+team@gmail.com", HOP, "To: me+team@gmail.com, me+news@gmail.com"],
+            ["team", "news"],
+        ),
+        (
+            ["Delivered-To: me+news@gmail.com", HOP, "Cc: me+news@gmail.com"],
+            ["news"],  # To still is the ordinary team@lists.example.org, which lives elsewhere
+        ),
+        ([HOP, "Delivered-To: me+news@gmail.com", "To: me+team@gmail.com"], ["team"]),  # forged
+        (["Delivered-To: me@gmail.com", HOP, "To: bob@example.com"], []),
+    ],
+)
+def test_where_the_provider_keeps_one_copy(lines: list[str], slugs: list[str]) -> None:
+    """A copy merged from several aliases is for each of them that To or Cc names, and for the one
+    it was delivered to; each once."""
+    assert sorted(hit.slug for hit in at_gmail(*lines)) == sorted(slugs)
+
+
+def test_without_merging_only_the_copys_own_alias_counts() -> None:
+    """Where each alias gets a copy of its own, To would post each of them twice."""
+    both = mail(
+        "Delivered-To: me+team@gmail.com",
+        HOP,
+        "To: me+team@gmail.com, me+news@gmail.com",
+        trusted=("Delivered-To",),
+    )
+    assert recipients(both, GMAIL, mailbox=ME) == (TEAM,)
+
+
+@pytest.mark.parametrize(
+    ("lines", "slugs"),
+    [
+        (["Delivered-To: me@gmail.com", HOP, "To: me@gmail.com"], ["all"]),
+        (["Delivered-To: me@gmail.com", HOP, "To: bob@example.com"], ["all"]),  # Bcc
+        (["To:"], ["all"]),
+        (["Delivered-To: me@gmail.com", HOP, "To: me+team@gmail.com"], ["team"]),
+        (["Delivered-To: carol@example.org", HOP, "To: bob@example.com"], []),
+        (["Delivered-To: me@gmail.com", HOP, "To: bob@example.com, me-owner@gmail.com"], ["all"]),
+    ],
+)
+def test_a_list_at_the_mailboxs_own_address(lines: list[str], slugs: list[str]) -> None:
+    """What lies in its mailbox and is for none of our other addresses is for that list."""
+    lists = {"me@gmail.com": "all", "me+team@gmail.com": "team"}
+    found = mail(*lines, trusted=("Delivered-To",))
+    assert [hit.slug for hit in recipients(found, lists, mailbox=ME)] == slugs
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        ("me+team+join@gmail.com", Match("team", "join")),
+        ("me+team-join@gmail.com", Match("team", "join")),
+        ("ME+TEAM+JOIN@GMAIL.COM", Match("team", "join")),
+        ("me+team+bounces-ABC234@gmail.com", Match("team", "bounces", "abc234")),
+        ("me+team-bounces+abc234@gmail.com", Match("team", "bounces", "abc234")),
+        ("Me+Team+Confirm-ABC234@gmail.com", Match("team", "confirm", "abc234")),
+        ("me+team-owner@gmail.com", Match("team", "owner")),
+        ("me+team+some-tag@gmail.com", Match("team")),
+        ("me+team-request@gmail.com", Match("own")),
+        ("me+team-request+join@gmail.com", Match("own", "join")),
+        ("me+team-request-request@gmail.com", Match("own", "request")),
+    ],
+)
+def test_lists_that_are_plus_addresses_have_sub_addresses(address: str, meant: Match) -> None:
+    """In both forms and any case; a list whose own name ends in -request keeps its mail."""
+    lists = {**GMAIL, "me+team-request@gmail.com": "own"}
+    assert at_gmail(f"To: {address}", lists=lists) == (meant,)
+
+
+def test_a_mail_to_a_list_and_its_owners_reaches_both_in_a_merged_copy() -> None:
+    """The post first, the letter to the owners after it."""
+    both = at_gmail(
+        "Delivered-To: me@gmail.com", HOP, "To: me+team+owner@gmail.com, me+team@gmail.com"
+    )
+    assert both == (TEAM, Match("team", "owner"))
 
 
 ADDRESSES = st.sampled_from([*LISTS, "team-owner@lists.example.org", "bob@example.com", "", "@"])
@@ -149,7 +244,9 @@ def test_recipients_are_distinct_reachable_and_posts_first(to, cc, envelope, bou
     odd = received(HeaderFacts(to=to, cc=cc), envelope_to=tuple(envelope))
     found = recipients(odd, LISTS, bound=bound)
     assert len(set(found)) == len(found)
-    assert {match.slug for match in found} <= ({bound} if bound else set(LISTS.values()))
+    assert {match.slug for match in found if match.slug} <= (
+        {bound} if bound else set(LISTS.values())
+    )
     assert [bool(match.sub) for match in found] == sorted(bool(match.sub) for match in found)
     assert found or not bound
 

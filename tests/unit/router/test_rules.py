@@ -64,6 +64,20 @@ def test_a_list_post_of_an_alias_is_our_own() -> None:
     assert loop.check(before(mail("List-Post: <mailto:crew@old.example.org>"), known=known))
 
 
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [("Precedence: list", None), ("Auto-Submitted: auto-generated", None), ("X-Odd: 1", "hold")],
+)
+def test_mail_from_the_list_itself_does_not_go_out(line: str, verdict: str | None) -> None:
+    """Our own copies, munged and stripped of their marks, are discarded; what a person may have
+    written under the list's address is held. Mail to the owners may come from there."""
+    own = before(mail("From: Team <Team@Lists.example.org>", line))
+    hit = loop.check_post(own)
+    assert hit
+    assert hit.verdict == verdict
+    assert loop.check(own) is None
+
+
 # --- max-hops -------------------------------------------------------------------------------
 
 
