@@ -47,7 +47,7 @@ def granted(login: Login, grant: Grant, *, refused: str) -> Login:
     token that was turned down, if that is why."""
     forced = bool(refused) and refused == login.access_token
     old = _age(login, grant.asked)
-    again = old is not None and old < lifetime.TURNED_DOWN[1]  # not merely revoked in mid-life
+    again = old is not None and old < 2 * lifetime.TURNED_DOWN[1]  # else it had worked
     return Login(
         refresh_token=grant.refresh_token or login.refresh_token,
         access_token=grant.access_token,
