@@ -4,14 +4,18 @@ Answers    `postroad.membership.<command>` (NATS micro, queue group membership):
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
            member_set, import, roster. Requests and answers are in schemas/commands.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
-           them, `lists.>`, `people.>` and `membership.>`
+           them, `lists.>`, `people.>` and `membership.>`; `mail.routed.held.>` and
+           `mail.routed.rejected.>` (durable answers), to tell authors what became of a post
 Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one message a decision
            `mail.send.<now|bulk>.<list>.<mail_id>.<chunk>`: whom a copy goes to
            `mail.fanout.<list>.<mail_id>`: how far a large fan-out has come
            `mail.routed.done.<list>.<mail_id>`: every chunk is queued
+           `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
+           has a mail id of its own
 
 Settings   `[site]` state_dir, secret_file, base_url; `[web]` for https links to leave by;
-           `[[domain]]` owner: gets mail to the owners of a list that has none
+           `[[domain]]` owner: gets mail to the owners of a list that has none;
+           `[[source]]` authserv_id: whose word proves who wrote a mail
 
 Promises
     - The same command again changes nothing, and says so.
@@ -22,6 +26,8 @@ Promises
       do: who left since gets nothing, who joined since gets the next. The author gets a copy.
     - Every recipient stands in one chunk of a post, whatever is killed, however often the post
       is delivered again, and if several instances work on it at once.
+    - A letter goes out once, and to nobody because of a mail that somebody else may have
+      written (but for confirmations, which are few): see services/membership/letters.
     - A list in memory (up to 2,000 people) costs no query: 10 recipients in under 1 ms.
 
 Roster     DuckDB in `state_dir/roster.duckdb`, rows and stream positions in one transaction.
@@ -37,7 +43,8 @@ Failure    The broker away: commands are refused ("try again"), mail waits in it
 
 Not yet    Asking for confirmation, leaving by mail, digests, disabling by bounce, `member erase`.
 
-RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded)
+RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded),
+           3834 (what answers by itself), 8601 (who wrote a mail)
 
 Files      decider      one person on one list (pure)
            lists        one list, and the slugs of all (pure)
@@ -53,5 +60,6 @@ Files      decider      one person on one list (pure)
            importing    a thousand members at once
            endpoints    commands over NATS
            distribute   routed mail into chunks
+           letters      every mail we write to people
            service      all of it together
 """
