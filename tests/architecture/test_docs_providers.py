@@ -9,7 +9,7 @@ import pytest
 
 from postroad.runtime.config import Config
 from postroad.runtime.profiles import PROFILES
-from tests.architecture.documents import DOCS, Document, code
+from tests.architecture.documents import DOCS, README, ROOT, Document, code
 
 FOLDER = DOCS / "providers"
 MAP = Document(FOLDER / "README.md")
@@ -27,6 +27,7 @@ def test_every_profile_has_a_guide_and_the_map_leads_to_it() -> None:
     assert set().union(*PROFILES.values()) == GUIDES.keys()
     linked = {(FOLDER / link.partition("#")[0]).resolve() for link in MAP.links()}
     assert {guide.path for guide in GUIDES.values()} <= linked
+    assert str(MAP.path.relative_to(ROOT)) in README.links()
 
 
 @each_guide
