@@ -70,7 +70,7 @@ class Mailbox(Account):
         if self.read_only and self.source.after != "seen":
             what = f'folder "{folder}" is read-only for this user, so mail cannot leave it'
             raise self._error(
-                what, 'give the right to change it, or set after = "seen"', lasting=True
+                what, 'give it the right to change the folder, or set after = "seen"', lasting=True
             )
         uidvalidity = syntax.response_code(answer.lines, "UIDVALIDITY")
         uidnext = syntax.response_code(answer.lines, "UIDNEXT")
@@ -129,9 +129,9 @@ class Mailbox(Account):
             None,
             self._imap.fetch(syntax.uid_set(uids), items, by_uid=True, timeout=self.ANSWER_SECONDS),
         )
-        if answer.result == "BAD":
+        if b"[EXPUNGEISSUED]" not in answer.lines[-1].upper():
             self._check(answer, "FETCH")
-        return answer  # NO comes with data: some of the mails were expunged (RFC 5530)
+        return answer  # or NO, with data: some of the mails are gone (RFC 5530)
 
     # --- afterwards ---------------------------------------------------------------------------
 

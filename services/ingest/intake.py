@@ -182,8 +182,9 @@ class Intake:
             missing = [uid for uid in uids if uid not in found]
             if missing and await self.mailbox.listing(missing):
                 raise MailboxError(self.source, "the server does not hand out a mail it lists")
-        except MailboxError:
-            self.failures.update(uids)
+        except MailboxError as error:
+            if not error.passing:
+                self.failures.update(uids)
             raise
         return found
 

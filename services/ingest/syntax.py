@@ -138,7 +138,8 @@ def bodies(lines: Lines) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     for item in _items(lines):
         text = b" ".join(part for part in item if not isinstance(part, bytearray))
-        uid, body = _UID.search(text), _body(item)
+        # a quoted string may be a mail, and say "UID 9" itself
+        uid, body = _UID.search(_QUOTED.sub(b'""', text)), _body(item)
         if uid is not None and body is not None:
             found[int(uid[1])] = body
     return found

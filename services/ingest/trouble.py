@@ -14,8 +14,11 @@ class MailboxError(PostroadError):
     """The mailbox of a source cannot be used now.
 
     `lasting` marks what only a person can mend (a password, a name): trying again soon is no
-    use and may lock an account. No address and no text of the server is part of the line.
+    use and may lock an account. `passing` marks what the server says of itself: no mail is at
+    fault. No address and no text of the server is part of the line.
     """
+
+    passing = False
 
     def __init__(
         self, source: Source, what: str, remedy: str = "", *, lasting: bool = False
@@ -34,7 +37,9 @@ def closed(source: Source, farewell: bytes) -> MailboxError:
     what = "the server closed the connection"
     for pattern, why, remedy in _FAREWELLS:
         if pattern.search(farewell):
-            return MailboxError(source, f"{what}: {why}", remedy)
+            error = MailboxError(source, f"{what}: {why}", remedy)
+            error.passing = True
+            return error
     return MailboxError(source, what)
 
 
@@ -42,7 +47,9 @@ def refused(source: Source, command: str, line: bytes) -> Refused:
     """Why the server did not do a command, by the response code (RFC 5530) of its answer."""
     code = _code(line)
     what = f"the server refused {command}" + (f" [{code}]" if code else "")
-    return Refused(source, what, _REMEDIES.get(code, ""), lasting=code in _REMEDIES)
+    error = Refused(source, what, _REMEDIES.get(code, ""), lasting=code in _REMEDIES)
+    error.passing = code in _PASSING or code in _REMEDIES
+    return error
 
 
 def no_folder(source: Source, line: bytes, *, bad: bool) -> MailboxError:

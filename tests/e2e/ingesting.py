@@ -1,16 +1,19 @@
-"""Ingest between a real Dovecot and a real broker, in this process or as one that can be killed.
+"""Ingest between a mailbox and a real broker, in this process or as one that can be killed.
 
-async with ingesting(tmp_path, start="all") as ingest:
+async with ingesting(tmp_path, start="all") as ingest:  # a real Dovecot
     ingest.dovecot.deliver(USER, message)
     await ingest.once()
     assert await ingest.texts() == [message]
+
+async with scripted(tmp_path, [message], start="all") as ingest:  # a server that misbehaves
+    ingest.imap.faults.append(Fault(at="FETCH", reply="NO [THROTTLED]", times=1))
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +28,7 @@ from services.ingest.imap import Mailbox
 from services.ingest.service import SERVICE
 from tests.e2e.system import System, until
 from tests.peers.dovecot import Dovecot, Mail
+from tests.peers.imapscript import ScriptedImap
 
 USER = "lists@example.org"
 
@@ -36,11 +40,10 @@ def mail(number: int | str, body: bytes = b"Hello.\r\n") -> bytes:
 
 
 @dataclass
-class Ingest:
-    """A mailbox, a broker, and ingest between them."""
+class Reading:
+    """A broker, and ingest before it."""
 
     road: System
-    dovecot: Dovecot
 
     def config(self, **changes: object) -> Config:
         """The settings, with changes to the only source."""
@@ -109,6 +112,13 @@ class Ingest:
 
         await until(there, f"{number} mails were received")
 
+
+@dataclass
+class Ingest(Reading):
+    """Ingest between a Dovecot and a broker."""
+
+    dovecot: Dovecot
+
     async def mails(self, folder: str = "INBOX") -> list[Mail]:
         """What is in the folder now."""
         return await asyncio.to_thread(self.dovecot.mails, USER, folder)
@@ -118,21 +128,68 @@ class Ingest:
         return ["\\Seen" in mail.flags for mail in await self.mails()]
 
 
+@dataclass
+class Scripted(Reading):
+    """Ingest between a scripted server and a broker."""
+
+    imap: ScriptedImap
+
+    @property
+    def unread(self) -> list[int]:
+        """The UIDs of the INBOX that are not flagged as read."""
+        return [mail.uid for mail in self.imap.inbox.mails if "\\Seen" not in mail.flags]
+
+    async def all_read(self) -> None:
+        """Wait until no mail of the INBOX is unread."""
+
+        async def none() -> bool:
+            return not self.unread
+
+        await until(none, "all mails are flagged as read")
+
+    async def idles(self) -> None:
+        """Wait until ingest waits for mail."""
+
+        async def waiting() -> bool:
+            return bool(self.imap.idle)
+
+        await until(waiting, "ingest is in IDLE")
+
+
 @contextlib.asynccontextmanager
 async def ingesting(home: Path, **settings: str) -> AsyncIterator[Ingest]:
     """A fresh Dovecot and broker; `settings` are those of the source."""
-    async with Dovecot.start({USER: "secret"}) as dovecot:
-        password = home / "password"
-        password.write_text("secret\n")
-        password.chmod(0o600)
-        lines = {"name": "box", "host": "127.0.0.1", "tls": "none", "user": USER, **settings}
-        lines["password_file"] = str(password)
-        source = "".join(f'{key} = "{value}"\n' for key, value in lines.items())
-        source = f"[[source]]\nport = {dovecot.port}\n{source}"
-        (home / "site").mkdir()
-        async with System.start(home / "site", source, services=()) as road:
-            yield Ingest(road, dovecot)
-        await dovecot.daemon.kill()  # it takes a second to end by itself
+    async with (
+        Dovecot.start({USER: "secret"}) as dovecot,
+        _road(home, dovecot.port, settings) as road,
+    ):
+        yield Ingest(road, dovecot)
+
+
+@contextlib.asynccontextmanager
+async def scripted(
+    home: Path, messages: Iterable[bytes] = (), **settings: str
+) -> AsyncIterator[Scripted]:
+    """A scripted server with `messages` and a broker; `settings` are those of the source."""
+    async with (
+        ScriptedImap.start({USER: "secret"}, messages) as imap,
+        _road(home, imap.port, settings) as road,
+    ):
+        yield Scripted(road, imap)
+
+
+@contextlib.asynccontextmanager
+async def _road(home: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[System]:
+    password = home / "password"
+    password.write_text("secret\n")
+    password.chmod(0o600)
+    lines = {"name": "box", "host": "127.0.0.1", "tls": "none", "user": USER, **settings}
+    lines["password_file"] = str(password)
+    source = "".join(f'{key} = "{value}"\n' for key, value in lines.items())
+    (home / "site").mkdir()
+    whole = f"[[source]]\nport = {port}\n{source}"
+    async with System.start(home / "site", whole, services=()) as road:
+        yield road
 
 
 def fact(context: Context) -> Fact:

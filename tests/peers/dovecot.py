@@ -3,7 +3,9 @@
     async with Dovecot.start({"lists@example.org": "secret"}) as dovecot:
         dovecot.deliver("lists@example.org", message)
 
-Runs without root; when we are root, as nobody. Wrong passwords are answered at once.
+Runs without root; when we are root, as nobody. Wrong passwords are answered at once. With `oauth`,
+the URL of a token server's introspection endpoint, it takes XOAUTH2 and OAUTHBEARER as well, and
+asks there at every such login; a session outlives its token.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ ssl = yes
 ssl_cert = <{cert}
 ssl_key = <{key}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login {mechanisms}
 auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 200
@@ -82,6 +84,29 @@ service lmtp {{
   }}
 }}
 """
+OAUTH_CONFIGURATION = """
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {place}/oauth2
+}}
+"""
+INTROSPECTION = """
+introspection_mode = post
+introspection_url = {oauth}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+READ_ONLY = """
+mail_plugins = acl
+protocol imap {
+  mail_plugins = acl imap_acl
+}
+plugin {
+  acl = vfile
+}
+"""
 _serial = itertools.count()
 
 
@@ -98,8 +123,11 @@ class Dovecot:
     """A running server. Log in with the full address; `certificate.cert` is the CA file for
     `localhost`:`tls_port`. `lmtp_port` is None without the package dovecot-lmtpd."""
 
-    def __init__(self, place: Path, users: Mapping[str, str], certificate: Certificate) -> None:
+    def __init__(
+        self, place: Path, users: Mapping[str, str], certificate: Certificate, oauth: str
+    ) -> None:
         self.place = place
+        self.oauth = oauth
         self.users = dict(users)
         self.certificate = certificate
         self.port = free_port()
@@ -107,6 +135,7 @@ class Dovecot:
         self.lmtp_port = free_port() if LMTP.exists() else None
         config = place / "dovecot.conf"
         config.write_text(self._configuration())
+        (place / "oauth2").write_text(INTROSPECTION.format(oauth=oauth))
         (place / "users").write_text("".join(f"{u}:{{PLAIN}}{p}\n" for u, p in users.items()))
         self.daemon = Daemon(
             argv=(program("dovecot", "dovecot-imapd"), "-F", "-c", str(config)),
@@ -118,8 +147,10 @@ class Dovecot:
     def _configuration(self) -> str:
         user = unprivileged()
         template = CONFIGURATION + (LMTP_CONFIGURATION if self.lmtp_port else "")
+        template += OAUTH_CONFIGURATION if self.oauth else ""
         return template.format(
             protocols="imap lmtp" if self.lmtp_port else "imap",
+            mechanisms="xoauth2 oauthbearer" if self.oauth else "",
             place=self.place,
             user=user.pw_name,
             group=grp.getgrgid(user.pw_gid).gr_name,
@@ -134,11 +165,11 @@ class Dovecot:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, users: Mapping[str, str]) -> AsyncIterator[Dovecot]:
+    async def start(cls, users: Mapping[str, str], *, oauth: str = "") -> AsyncIterator[Dovecot]:
         """Serve `users` (address to password) until the context ends; skips without Dovecot."""
         require()
         with directory("dovecot") as place:
-            dovecot = cls(place, users, self_signed(place))
+            dovecot = cls(place, users, self_signed(place), oauth)
             for user in users:
                 for folder in ("cur", "new", "tmp"):
                     (dovecot.maildir(user) / folder).mkdir(parents=True)
@@ -208,6 +239,21 @@ class Dovecot:
                 place.unlink()
             (maildir / "dovecot-uidlist").write_text(f"3 V{before + 1} N1\n")
             own(maildir)
+
+    async def make_read_only(self, user: str) -> None:
+        """Restart with no right for the user to change the INBOX."""
+        (self.maildir(user) / "dovecot-acl").write_text("owner lr\n")
+        with (self.place / "dovecot.conf").open("a") as config:
+            config.write(READ_ONLY)
+        async with self.stopped(at_once=True):
+            pass
+
+    async def disconnect(self, user: str) -> None:
+        """End the user's IMAP sessions, as a server does whose token has died."""
+        doveadm = program("doveadm", "dovecot-core")
+        config = str(self.place / "dovecot.conf")
+        process = await asyncio.create_subprocess_exec(doveadm, "-c", config, "kick", user)
+        await process.wait()
 
     @asynccontextmanager
     async def stopped(self, *, at_once: bool = False) -> AsyncIterator[None]:

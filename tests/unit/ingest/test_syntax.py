@@ -111,6 +111,8 @@ def test_a_mail_that_quotes_imap_is_still_one_mail() -> None:
     mail = bytearray(b"2 FETCH (UID 99 BODY[] {1}\r\nx)\r\n")
     lines: list[bytes | bytearray] = [b"1 FETCH (UID 5 BODY[] {29}", mail, b")", DONE]
     assert syntax.bodies(lines) == {5: bytes(mail)}
+    quoted = b'1 FETCH (BODY[] "UID 9 BODY[] \\" {3}" UID 5)'
+    assert syntax.bodies([quoted, DONE]) == {5: b'UID 9 BODY[] " {3}'}
 
 
 @pytest.mark.parametrize("text", ["", "32-Nov-2026 00:00:00 +0000", "01-Jan-0001 00:00:00 +2300"])
