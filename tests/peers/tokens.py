@@ -155,7 +155,6 @@ class TokenServer:
 
     def _token(self, form: dict[str, str]) -> Answer:
         grant = form.get("grant_type", "")
-        self.asked.append(grant)
         if self.fault:
             return self._error(self.fault)
         known = form.get("client_id") == self.client_id
@@ -265,9 +264,10 @@ class TokenServer:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # connections close in the next turn
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             lines = head.split("\r\n")
             fields = {
@@ -277,7 +277,6 @@ class TokenServer:
             body = await reader.readexactly(int(fields.get("content-length", 0)))
             writer.write(await self._respond(lines[0].split(" ")[1], fields, body.decode()))
             await writer.drain()
-        writer.close()
 
     async def _respond(self, target: str, fields: dict[str, str], body: str) -> bytes:
         url = urlsplit(target)
@@ -293,9 +292,9 @@ class TokenServer:
                 token = token or query.get("token", "") or url.query
                 return self._json(self._introspect(token, posted="token" in form))
             case "/token":
+                self.asked.append(form.get("grant_type", ""))
                 await asyncio.sleep(self.delay)
                 if self.status:
-                    self.asked.append(form.get("grant_type", ""))
                     return self._http(self.status, b"<html>Sorry</html>")
                 return self._json(self._token(form))
         return self._http(404, b"nothing here")

@@ -1,0 +1,94 @@
+"""One account at a provider of tokens: its settings, its store, and another process that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postroad.runtime.children import die_with_parent
+from postroad.runtime.config import Config
+from postroad.runtime.oauth import Tokens
+from postroad.runtime.oauth.provider import identity
+from postroad.runtime.oauth.store import Login, Store
+from postroad.runtime.settings import Relay, Source
+from tests.peers.tokens import USER, TokenServer, log_in
+
+ROOT = Path(__file__).resolve().parents[2]
+ASK = """
+import asyncio, os, sys
+from pathlib import Path
+from postroad.runtime.config import Config
+from postroad.runtime.oauth import Tokens
+config = Config.load(Path(sys.argv[1]), os.environ)
+sys.stdin.readline()
+print(asyncio.run(Tokens(config).access(config.source[0], refused=sys.argv[2])))
+"""
+
+
+@dataclass
+class Account:
+    """A source and a relay of one account."""
+
+    home: Path
+    file: Path
+    config: Config
+    provider: TokenServer
+
+    @property
+    def source(self) -> Source:
+        """Its mailbox."""
+        return self.config.source[0]
+
+    @property
+    def relay(self) -> Relay:
+        """Its relay."""
+        return self.config.relay[0]
+
+    @property
+    def stored(self) -> Login:
+        """What is on disk."""
+        login = Store(self.config.site.state_dir).read(identity(self.source))
+        assert login is not None
+        return login
+
+    def tokens(self) -> Tokens:
+        """As a process has them."""
+        return Tokens(self.config)
+
+    async def process(
+        self, *, refused: str = "", crashpoint: str = ""
+    ) -> asyncio.subprocess.Process:
+        """Another process that asks for a token once a line comes, and prints it."""
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ASK, str(self.file), refused),
+            env={**os.environ, "POSTROAD_CRASHPOINT": crashpoint, "PYTHONPATH": str(ROOT)},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=die_with_parent,
+        )
+
+
+@contextlib.asynccontextmanager
+async def account(
+    home: Path, kind: str = "google", *, logged_in: bool = True, more: str = "", **faults: Any
+) -> AsyncIterator[Account]:
+    """An account of this kind of provider; `more` goes into its oauth2 table."""
+    async with TokenServer.start(**faults) as provider:
+        oauth2 = provider.oauth2(kind).removesuffix(" }") + (f", {more} }}" if more else " }")
+        file = home / "postroad.toml"
+        file.write_text(
+            f'[site]\ndomain = "example.org"\n[[source]]\nname = "box"\nhost = "127.0.0.1"\n'
+            f'user = "{USER}"\noauth2 = {oauth2}\n[[relay]]\nname = "out"\nhost = "127.0.0.1"\n'
+            f'user = "{USER}"\noauth2 = {oauth2}\n'
+        )
+        config = Config.load(file, {})
+        if logged_in:
+            log_in(config, provider)
+        yield Account(home, file, config, provider)
