@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from nats.aio.msg import Msg
 
 from postroad.mail.headers import scan
+from postroad.mail.identity import body_digest
+from postroad.mail.reports import returned
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.config import Config, Site, Source
@@ -48,12 +51,15 @@ async def membership(
 
 
 @contextlib.asynccontextmanager
-async def routing(broker: Broker, *, domain: str = "") -> AsyncIterator[Context]:
-    """A router at work in this process, with one source named `office`."""
-    office = Source(
-        name="office", host="imap.example.org", user="box", password_file=Path("-"), domain=domain
-    )
-    config = Config(path=Path("-"), site=Site(domain="lists.example.org"), source=(office,))
+async def routing(
+    broker: Broker, *, state_dir: Path = Path("-"), **source: Any
+) -> AsyncIterator[Context]:
+    """A router at work in this process, with one source named `office`; the key of its site's
+    tokens lies in `state_dir`."""
+    told = {"user": "box", "password_file": Path("-"), **source}
+    office = Source(name="office", host="imap.example.org", **told)
+    site = Site(domain="lists.example.org", state_dir=state_dir)
+    config = Config(path=Path("-"), site=site, source=(office,))
     async with running("router", config, broker) as context:
         task = asyncio.create_task(run(context))
         yield context
@@ -82,11 +88,33 @@ async def a_mail(
 ) -> str:
     """A mail from `author` to these addresses is received; returns its id."""
     mail_id = new_id()
-    head = f"From: {author}\r\nTo: {', '.join(to)}\r\nSubject: Tea\r\n\r\n".encode()
+    head = f"From: {author}\r\nTo: {', '.join(to)}\r\nSubject: Tea\r\n\r\n{mail_id}".encode()
     facts, body = scan(head)
-    raw = RawRef(mail_id=mail_id, chunks=1, size=len(head), sha256="ab" * 32, head=body)
-    event = MailReceived(mail_id=mail_id, origin=Origin(source=source), raw=raw, facts=facts)
+    event = MailReceived(
+        mail_id=mail_id,
+        origin=Origin(source=source),
+        raw=RawRef(mail_id=mail_id, chunks=1, size=len(head), sha256="ab" * 32, head=body),
+        facts=facts,
+        body_sha256=body_digest(head, body),
+    )
     await store(broker, subjects.received(source, mail_id), event, mail_id=mail_id)
+    return mail_id
+
+
+async def a_letter(broker: Broker, *lines: str, mail_id: str = "") -> str:
+    """A mail of these lines is received, as ingest tells of it; returns its id."""
+    mail_id = mail_id or new_id()
+    data = "\r\n".join(lines).encode()
+    facts, body = scan(data, ("Delivered-To",))
+    event = MailReceived(
+        mail_id=mail_id,
+        origin=Origin(source="office"),
+        raw=RawRef(mail_id=mail_id, chunks=1, size=len(data), sha256="ab" * 32, head=body),
+        facts=facts,
+        body_sha256=body_digest(data, body),
+        returned=returned(data, facts),
+    )
+    await store(broker, subjects.received("office", mail_id), event, mail_id=mail_id)
     return mail_id
 
 

@@ -67,13 +67,20 @@ async def router(
 
 
 @pytest.mark.parametrize(
-    "crashpoint", ["router.after_first_list:7", "router.before_ack:1", "router.before_ack:9"]
+    "crashpoint",
+    [
+        "router.after_first_list:7",
+        "router.after_claim:1",
+        "router.after_claim:12",
+        "router.before_ack:1",
+        "router.before_ack:9",
+    ],
 )
 async def test_a_killed_router_loses_nothing_and_decides_nothing_twice(
     broker: Broker, tmp_path: Path, crashpoint: str
 ) -> None:
-    """Killed between two lists, or before it acknowledged: the next one finishes, each mail and
-    list decided exactly once."""
+    """Killed between two lists, between claim and decision, or before it acknowledged: the next
+    one finishes, each mail and list decided exactly once."""
     await provision(broker, ack_wait=1.0)
     for address in (TEAM, NEWS):
         await a_list(broker, address)

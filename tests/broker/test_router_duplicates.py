@@ -1,0 +1,107 @@
+"""A mail that comes by two ways is posted once to each list, and the second copy says so."""
+
+from __future__ import annotations
+
+import asyncio
+
+from postroad.runtime.broker import Broker
+from schemas import subjects
+from schemas.road import MailStopped
+from tests.broker.router_peers import (
+    ANN,
+    NEWS,
+    TEAM,
+    a_letter,
+    a_list,
+    all_handled,
+    decisions,
+    membership,
+    routed,
+    routing,
+)
+
+AUTHORS = {"ann@example.org": ANN}
+
+
+def letter(*to: str, body: str = "Anyone?", message_id: str = "<tea@example.org>") -> list[str]:
+    """Ann's mail to these addresses."""
+    ids = [f"Message-ID: {message_id}"] if message_id else []
+    return [*ids, "From: ann@example.org", f"To: {', '.join(to)}", "Subject: Tea", "", body]
+
+
+def delivered(to: str, mail: list[str]) -> list[str]:
+    """The copy of a mail that was delivered for `to`."""
+    return [f"Delivered-To: {to}", "Received: by mx.example.org", *mail]
+
+
+async def test_copies_for_two_aliases_are_posted_once_each(broker: Broker) -> None:
+    """A cross-post to two lists, of which the mailbox holds two copies that each name both."""
+    for address in (TEAM, NEWS):
+        await a_list(broker, address)
+    mail = letter(TEAM, NEWS)
+    async with membership(broker, AUTHORS), routing(broker, one_copy=True):
+        first = await a_letter(broker, *delivered(TEAM, mail))
+        await routed(broker, 2)
+        second = await a_letter(broker, *delivered(NEWS, mail))
+        found = await routed(broker, 4)
+    assert set(found) == {
+        *(f"post.{slug}.{first}" for slug in ("team", "news")),
+        *(f"discarded.{slug}.{second}" for slug in ("team", "news")),
+    }
+    (stopped,) = found[f"discarded.team.{second}"].events
+    assert isinstance(stopped, MailStopped)
+    assert [hit.rule for hit in stopped.hits] == ["duplicate"]
+    assert first in stopped.hits[0].reason
+
+
+async def test_copies_at_the_same_moment_are_posted_once(broker: Broker) -> None:
+    """Whichever of two routers is first: one post, and all others are recorded."""
+    await a_list(broker, TEAM)
+    for message_id in ("<tea@example.org>", ""):
+        mail = letter(TEAM, message_id=message_id)
+        async with membership(broker, AUTHORS), routing(broker), routing(broker):
+            before = await decisions(broker)
+            await asyncio.gather(*(a_letter(broker, *mail) for _ in range(20)))
+            await all_handled(broker)
+            found = await routed(broker, before + 20)
+    assert len([subject for subject in found if subject.startswith("post.")]) == 2
+    assert len([subject for subject in found if subject.startswith("discarded.")]) == 38
+
+
+async def test_the_same_id_with_another_body_is_another_post(broker: Broker) -> None:
+    """Programs use ids twice, and attackers claim those of others: neither costs a post."""
+    await a_list(broker, TEAM)
+    async with membership(broker, AUTHORS), routing(broker):
+        mails = [await a_letter(broker, *letter(TEAM, body=body)) for body in ("one", "two")]
+        assert set(await routed(broker, 2)) == {f"post.team.{mail}" for mail in mails}
+
+
+async def test_a_held_mail_sent_again_is_no_duplicate(broker: Broker) -> None:
+    """Only what was posted was had by the list: a mail that was held may come again as a post."""
+    await a_list(broker, TEAM)
+    async with membership(broker, {}), routing(broker):
+        first = await a_letter(broker, *letter(TEAM))
+        assert set(await routed(broker, 1)) == {f"held.team.{first}"}
+    async with membership(broker, AUTHORS), routing(broker):
+        second = await a_letter(broker, *letter(TEAM))
+        assert f"post.team.{second}" in await routed(broker, 2)
+
+
+async def test_whoever_was_killed_after_the_claim_goes_on(broker: Broker) -> None:
+    """A claim of this very mail is no objection when it is delivered again; nor is a reset of the
+    whole stream, which decides nothing anew."""
+    await a_list(broker, TEAM)
+    async with membership(broker, AUTHORS), routing(broker):
+        await a_letter(broker, *letter(TEAM))
+        await routed(broker, 1)
+        claim = await broker.last("SEEN", "seen.team.*")
+        assert claim
+        await broker.erase("SEEN", claim.seq)
+        again = "019cb7a1c47070008000000000000001"
+        await broker.publish(claim.subject, again.encode(), expect=0)
+        await a_letter(broker, *letter(TEAM), mail_id=again)
+        assert f"post.team.{again}" in await routed(broker, 2)
+        await broker.api("CONSUMER.RESET.RECEIVED.router", {"seq": 1})
+        await all_handled(broker)
+    assert await decisions(broker) == 2
+    assert claim.subject == subjects.seen("team", claim.subject.rpartition(".")[2])
