@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from postroad.cli.demo.inbox import mails
+from postroad.cli.demo.joining import is_notice
 from postroad.runtime.children import die_with_parent
 from postroad.runtime.config import Config
 from tests.e2e.system import Result, postroad, until
@@ -97,8 +98,9 @@ class Demo:
 
 
 async def test_one_command_shows_three_copies(tmp_path: Path) -> None:
-    """It exits with 0 when three members have one unaltered copy each, prints nothing but JSON,
-    whatever settings the environment holds, and leaves no process and no file."""
+    """It exits with 0 when three members, one of whom joined by mail, have one unaltered copy
+    each, prints nothing but JSON, whatever settings the environment holds, and leaves no process
+    and no file."""
     environ = {"TMPDIR": str(tmp_path), "POSTROAD_RELAY__0__HOST": "smtp.example.org"}
     done = await postroad("demo", "--json", env=environ)
     assert done.code == 0, done.err
@@ -107,6 +109,7 @@ async def test_one_command_shows_three_copies(tmp_path: Path) -> None:
     assert 0 < report["seconds"] < 30
     assert len(report["trace"]) == 32
     assert report["problems"] == []
+    assert report["joined"] == "chloe@example.net"
     assert len({copy["return_path"] for copy in report["copies"]}) == 3
     assert all(copy["body_identical"] for copy in report["copies"])
     assert done.err == ""
@@ -128,7 +131,8 @@ async def test_a_kept_demo_serves_clients_and_commands(tmp_path: Path) -> None:
             inboxes = [
                 await asyncio.to_thread(mails, host, imap, user, users[user]) for user in members
             ]
-            return [len(inbox) for inbox in inboxes] == [2, 2, 2]
+            posts = [[mail for mail in inbox if not is_notice(mail)] for inbox in inboxes]
+            return [len(own) for own in posts] == [2, 2, 2]
 
         await until(everybody_has_it, "a second post reaches everybody")
         shown = await postroad("status", "--config", contact["config"])

@@ -1,7 +1,8 @@
 """`postroad demo`: see it work, on this machine alone.
 
 A mail server of our own (SMTP and IMAP on loopback ports), `postroad up` as a child process, a
-list of three, one post; then every copy is read back by IMAP and held against the original.
+list of three, one of whom joins by mail, one post; then every copy is read back by IMAP and held
+against the original.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ async def run(
 ) -> int:
     """See it work: one post to a list of three, on this machine alone.
 
-    Starts a small mail server, the broker and all services, posts a mail with an attachment,
-    and shows the three copies, their timeline and their trace. The exit code is 1 if a copy is
-    missing, doubled or altered. It makes its own settings: --config is not read.
+    Starts a small mail server, the broker and all services. One of the three joins by mail, as
+    people do. Then a mail with an attachment is posted, and you see the three copies, their
+    timeline and their trace. The exit code is 1 if a copy is missing, doubled or altered. It makes
+    its own settings: --config is not read.
     """
     me = asyncio.current_task()
     assert me is not None

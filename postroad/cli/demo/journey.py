@@ -12,12 +12,12 @@ import aiosmtplib
 import msgspec
 
 from postroad.cli.ask import ask
-from postroad.cli.demo import copies, inbox
+from postroad.cli.demo import copies, inbox, joining
 from postroad.cli.demo.contact import Contact
 from postroad.cli.demo.copies import Copy
 from postroad.cli.demo.installation import Installation
 from postroad.cli.demo.letter import letter
-from postroad.cli.demo.scene import AUTHOR, LIST, LIST_NAME, MEMBERS
+from postroad.cli.demo.scene import AUTHOR, JOIN, LIST, LIST_NAME, MEMBERS, NEWCOMER
 from postroad.cli.demo.screen import Screen
 from postroad.cli.mails import list_addresses, mail_id
 from postroad.cli.post import tell
@@ -42,14 +42,16 @@ WINDOW = "sender.window"  # the span of one SMTP transaction, or of several pipe
 class Report(msgspec.Struct, kw_only=True):
     """What came of the demo; the first five are a contract. `seconds` from the post's acceptance
     by SMTP until its last copy was seen by IMAP, None where one is missing; `trace` is the id of
-    the mail and of its trace; `problems` is empty when all is well; `home` is the folder, where it
-    stays; `contact` is how to reach a demo that is kept running."""
+    the mail and of its trace; `joined` is who came onto the list by mail; `problems` is empty when
+    all is well; `home` is the folder, where it stays; `contact` is how to reach a demo that is kept
+    running."""
 
     expected: int = len(MEMBERS)
     delivered: int = 0
     duplicates: int = 0
     seconds: float | None = None
     trace: str = ""
+    joined: str = ""
     copies: tuple[Copy, ...] = ()
     problems: list[str] = []
     home: str = ""
@@ -79,6 +81,7 @@ class Journey:
             step.says = f"NATS {found.broker.version}, {names}: {found.state}"
         async with road(self.here.config) as broker:
             await self._make_list(broker)
+            await self._join()
             post = letter(datetime.now(UTC))
             await self._post(post)
             await self._arrive()
@@ -93,26 +96,55 @@ class Journey:
             await ask(broker, "list_create", CreateList(address=LIST, settings=chosen))
             step.says = f"{LIST_NAME} <{LIST}>"
         with self.screen.step("members", "adding the members") as step:
-            for address, name in MEMBERS.items():
+            added = {address: name for address, name in MEMBERS.items() if address != NEWCOMER}
+            for address, name in added.items():
                 request = Subscribe(list=LIST, address=address, display_name=name)
                 await ask(broker, "subscribe", request)
-            step.says = ", ".join(MEMBERS)
+            step.says = ", ".join(added)
+
+    async def _join(self) -> None:
+        """The newcomer writes to -join and answers what comes back."""
+        with self.screen.step("join", "joining by mail") as step:
+            await self._send(joining.request(datetime.now(UTC)), NEWCOMER, JOIN)
+            question = await self._notice(1, "asked for a confirmation")
+            address, answer = joining.reply(question, datetime.now(UTC))
+            await self._send(answer, NEWCOMER, address)
+            welcome = await self._notice(2, "welcomed")
+            step.says = (
+                f'{NEWCOMER} to {JOIN}: asked "{joining.subject(question)}", '
+                f'replied, got "{joining.subject(welcome)}"'
+            )
+            self.report.joined = NEWCOMER
+
+    async def _notice(self, number: int, what: str) -> bytes:
+        """The newcomer's latest mail once there are this many. Raises PostroadError."""
+
+        async def look() -> list[bytes]:
+            return await self._mails(NEWCOMER)
+
+        found = await _seen(look, lambda mails: len(mails) >= number, COPY_SECONDS)
+        if len(found) < number:
+            raise PostroadError(f"{NEWCOMER} was not {what} within {COPY_SECONDS:g} s")
+        return found[-1]
 
     async def _post(self, post: bytes) -> None:
         with self.screen.step("post", "posting") as step:
-            try:
-                await aiosmtplib.send(
-                    post,
-                    sender=AUTHOR,
-                    recipients=[LIST],
-                    mail_options=["BODY=8BITMIME"],
-                    hostname=self.sandbox.host,
-                    port=self.sandbox.smtp_port,
-                    local_hostname="localhost",
-                )
-            except (aiosmtplib.SMTPException, OSError) as error:
-                raise PostroadError(f"the post was not taken by SMTP: {error}") from error
+            await self._send(post, AUTHOR, LIST)
             step.says = f"{AUTHOR} to {LIST}, {len(post):,} octets, with a picture"
+
+    async def _send(self, mail: bytes, sender: str, recipient: str) -> None:
+        try:
+            await aiosmtplib.send(
+                mail,
+                sender=sender,
+                recipients=[recipient],
+                mail_options=["BODY=8BITMIME"],
+                hostname=self.sandbox.host,
+                port=self.sandbox.smtp_port,
+                local_hostname="localhost",
+            )
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise PostroadError(f"the mail of {sender} was not taken by SMTP: {error}") from error
 
     async def _arrive(self) -> None:
         began = asyncio.get_running_loop().time()
@@ -169,7 +201,7 @@ class Journey:
     async def _compare(self, post: bytes) -> None:
         with self.screen.step("checks", "comparing") as step:
             found = {
-                member: [copies.examine(member, mail, post) for mail in await self._mails(member)]
+                member: [copies.examine(member, mail, post) for mail in await self._posts(member)]
                 for member in MEMBERS
             }
             report = self.report
@@ -184,8 +216,12 @@ class Journey:
             )
 
     async def _without(self) -> list[str]:
-        """Members whose mailbox is empty."""
-        return [member for member in MEMBERS if not await self._mails(member)]
+        """Members who have no post."""
+        return [member for member in MEMBERS if not await self._posts(member)]
+
+    async def _posts(self, member: str) -> list[bytes]:
+        """What lies in a member's mailbox besides notices."""
+        return [mail for mail in await self._mails(member) if not joining.is_notice(mail)]
 
     async def _mails(self, member: str) -> list[bytes]:
         host, port = self.sandbox.host, self.sandbox.imap_port

@@ -12,3 +12,5 @@ MEMBERS = {
     "chloe@example.net": "Chloé",
 }
 AUTHOR = "anna@example.net"
+NEWCOMER = "chloe@example.net"  # joins by mail
+JOIN = f"team-join@{DOMAIN}"
