@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from postroad.runtime.oauth import Tokens
 from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.store import Login, Store
 from postroad.runtime.settings import Relay, Source
+from tests.e2e.system import Result
 from tests.peers.tokens import USER, TokenServer, log_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,29 @@ config = Config.load(Path(sys.argv[1]), os.environ)
 sys.stdin.readline()
 print(asyncio.run(Tokens(config).access(config.source[0], refused=sys.argv[2])))
 """
+
+
+@dataclass
+class Command:
+    """A command that waits for somebody to log in."""
+
+    process: asyncio.subprocess.Process
+    said: str = ""  # on stderr, so far
+
+    async def says(self, pattern: str) -> str:
+        """Wait until it has said this on stderr; the first group of it."""
+        assert self.process.stderr is not None
+        while not (found := re.search(pattern, self.said)):
+            line = await asyncio.wait_for(self.process.stderr.readline(), 30)
+            assert line, f"it ended without saying {pattern}: {self.said}"
+            self.said += line.decode()
+        return found[1]
+
+    async def ends(self, typed: str = "") -> Result:
+        """Wait for its end."""
+        out, err = await asyncio.wait_for(self.process.communicate(typed.encode()), 30)
+        assert self.process.returncode is not None
+        return Result(self.process.returncode, out.decode(), self.said + err.decode())
 
 
 @dataclass
@@ -61,6 +86,24 @@ class Account:
         """As a process has them."""
         return Tokens(self.config)
 
+    @contextlib.asynccontextmanager
+    async def login(self, *words: str) -> AsyncIterator[Command]:
+        """`postroad oauth login WORDS` for as long as the context lasts."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "postroad.cli", "oauth", "login", *words),
+            *("--config", str(self.file)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=die_with_parent,
+        )
+        try:
+            yield Command(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()
+
     async def process(
         self, *, refused: str = "", crashpoint: str = ""
     ) -> asyncio.subprocess.Process:
@@ -77,11 +120,16 @@ class Account:
 
 @contextlib.asynccontextmanager
 async def account(
-    home: Path, kind: str = "google", *, logged_in: bool = True, more: str = "", **faults: Any
+    home: Path,
+    kind: str = "google",
+    *,
+    logged_in: bool = True,
+    table: Mapping[str, str] = {},
+    **faults: Any,
 ) -> AsyncIterator[Account]:
-    """An account of this kind of provider; `more` goes into its oauth2 table."""
+    """An account of this kind of provider; `table` goes into its oauth2, "" takes out."""
     async with TokenServer.start(**faults) as provider:
-        oauth2 = provider.oauth2(kind).removesuffix(" }") + (f", {more} }}" if more else " }")
+        oauth2 = provider.oauth2(kind, **table)
         file = home / "postroad.toml"
         file.write_text(
             f'[site]\ndomain = "example.org"\n[[source]]\nname = "box"\nhost = "127.0.0.1"\n'

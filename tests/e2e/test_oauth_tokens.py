@@ -246,8 +246,8 @@ async def test_a_new_secret_is_tried_at_once(tmp_path: Path) -> None:
     """`invalid_client` is asked about again as soon as the secret file says something else."""
     secret = tmp_path / "secret"
     secret.write_text("wrong")
-    more = f'client_secret_file = "{secret}"'
-    async with account(tmp_path, client_secret="right-secret", more=more) as box:
+    table = {"client_secret_file": str(secret)}
+    async with account(tmp_path, client_secret="right-secret", table=table) as box:
         error = await refusal(box)
         assert error.lasting
         assert "check client_id and client_secret_file" in error.reason
@@ -261,8 +261,10 @@ async def test_client_credentials_need_no_login(tmp_path: Path) -> None:
     """A program that may log in alone gets its tokens alone, and again when they end."""
     secret = tmp_path / "secret"
     secret.write_text("s")
-    more = f'flow = "client_credentials", client_secret_file = "{secret}"'
-    async with account(tmp_path, "microsoft", logged_in=False, more=more, client_secret="s") as box:
+    table = {"flow": "client_credentials", "client_secret_file": str(secret)}
+    async with account(
+        tmp_path, "microsoft", logged_in=False, table=table, client_secret="s"
+    ) as box:
         tokens = box.tokens()
         first = await tokens.access(box.source)
         assert await tokens.access(box.relay) == first
