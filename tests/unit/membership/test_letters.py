@@ -275,3 +275,9 @@ def test_every_field_is_one_of_the_list() -> None:
     for name, text in texts().items():
         used = set(re.findall(r"\{([^}]*)\}", text.subject + text.text + text.none))
         assert used <= known, name
+
+
+def test_lists_without_sub_addresses_name_no_other_address() -> None:
+    """There the owners and the program have no address of their own, so no text sends to them."""
+    for name, text in texts().items():
+        assert not re.findall(r"\{(?:owner|request)\}", text.none or text.text), name
