@@ -48,26 +48,37 @@ async def add(
     confirmed: Annotated[
         bool, typer.Option("--confirmed", metavar="", help="They have agreed already.")
     ] = False,
+    welcome: Annotated[
+        bool, typer.Option("--welcome", metavar="", help="With --confirmed: tell them by mail.")
+    ] = False,
 ) -> int:
     """Put people onto a list.
 
-    Nobody is subscribed without agreeing: --confirmed says that they have. Asking them by mail
-    comes with a later release. Whoever is on the list already stays as they are.
+    Nobody is subscribed without agreeing: they are asked by mail, and are on the list once they
+    reply. --confirmed says that they have agreed already; they hear nothing of it then, unless
+    with --welcome. Whoever is on the list already stays as they are.
     """
     from schemas.commands import Subscribe
 
-    if not confirmed:
+    if welcome and not confirmed:
         raise UsageError(
-            "asking for confirmation by mail is not available in this release; "
-            "add --confirmed if these people have agreed to be on the list"
+            "--welcome goes with --confirmed; whoever is asked by mail is welcomed on joining"
         )
     if name and len(addresses) > 1:
         raise UsageError("--name is for one address; use `postroad member import` for many")
     requests = [
-        Subscribe(list=list_, address=address, display_name=name, role=role)
+        Subscribe(
+            list=list_,
+            address=address,
+            display_name=name,
+            role=role,
+            confirmed=confirmed,
+            welcome=welcome,
+        )
         for address in addresses
     ]
-    return await _each(call, "subscribe", requests, done="added", already="there already")
+    done = "added" if confirmed else "asked"
+    return await _each(call, "subscribe", requests, done=done, already="there already")
 
 
 @command(member, "remove", example="postroad member remove staff@lists.example.org ann@example.net")
@@ -203,7 +214,12 @@ async def _each(call: Call, name: str, requests: Sequence[One], *, done: str, al
     if len(answers) == 1 and answers[0][1].refused:
         raise refusal(answers[0][1])
     report = [
-        {"address": address, "changed": bool(answer.changed), "refused": answer.refused}
+        {
+            "address": address,
+            "changed": bool(answer.changed) and done != "asked",
+            **({"asked": bool(answer.changed)} if done == "asked" else {}),
+            "refused": answer.refused,
+        }
         for address, answer in answers
     ]
     good = [(address, answer) for address, answer in answers if not answer.refused]

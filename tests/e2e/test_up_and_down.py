@@ -125,7 +125,7 @@ def test_what_membership_refuses_is_one_line(ours: Installation):
         ("member", "add", TEAM, "nonsense", "--confirmed"): (2, "nonsense"),
         ("list", "set", TEAM, "colour=red"): (2, "colour"),
         ("member", "ls", "other@lists.example.org"): (1, "other@lists.example.org"),
-        ("member", "add", TEAM, "dan@example.net"): (2, "--confirmed"),
+        ("member", "add", TEAM, "dan@example.net", "--welcome"): (2, "--confirmed"),
         ("post", "show", "no@where"): (1, "no recent mail"),
     }
     for arguments, (code, words) in cases.items():

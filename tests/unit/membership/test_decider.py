@@ -13,6 +13,7 @@ from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscrib
 from services.membership.decider import (
     State,
     decide_change,
+    decide_mail,
     decide_subscribe,
     decide_unsubscribe,
     evolve,
@@ -127,3 +128,30 @@ def test_who_holds_no_role_is_forgotten(history: list[Event]) -> None:
     for event in history:
         state = evolve(state, event)
         assert state.roles or state == initial
+
+
+def test_mail_off_and_on() -> None:
+    """A member switches mail off by themselves and on again, also what an operator had set to no
+    mail, or what bounces had stopped."""
+    person.given(MemberSubscribed()).when(decide_mail, on=False, how="mail").then(
+        MemberChanged(delivery_status="by_user", how="mail")
+    )
+    person.given(MemberSubscribed(delivery_mode="none", delivery_status="by_bounces")).when(
+        decide_mail, on=True, how="mail"
+    ).then(MemberChanged(delivery_mode="regular", delivery_status="enabled", how="mail"))
+    person.given(MemberSubscribed()).when(decide_mail, on=True, how="mail").then_nothing()
+
+
+def test_what_a_moderator_stopped_stays_stopped() -> None:
+    """A member cannot switch on what a moderator switched off, nor make their own of it."""
+    stopped = person.given(MemberSubscribed(delivery_status="by_moderator"))
+    stopped.when(decide_mail, on=True, how="mail").then_nothing()
+    stopped.when(decide_mail, on=False, how="mail").then_nothing()
+
+
+def test_only_members_have_mail_to_switch() -> None:
+    """Strangers and mere owners are refused."""
+    person.given().when(decide_mail, on=True, how="mail").then_refused(Refused)
+    person.given(MemberSubscribed(role="owner")).when(
+        decide_mail, on=False, how="mail"
+    ).then_refused(Refused)
