@@ -65,19 +65,18 @@ async def ls(
     call.show(
         rows,
         lambda: print_table(
-            ("time", "id", "kind", "list", "subject", "reason"),
+            ("time", "id", "kind", "list", "subject, reason"),
             (
                 (
                     row["time"][5:19].replace("T", " "),
                     row["id"][:SHORT_ID],
                     row["kind"],
                     row["list"],
-                    row["subject"][:60],
-                    row["reason"],
+                    "\n".join(filter(None, (row["subject"][:60], row["reason"]))),
                 )
                 for row in rows
             ),
-            whole=3,
+            whole=4,
         ),
     )
 
@@ -103,21 +102,31 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str]) -> Story:
     where nothing is known of it."""
     from postroad.cli.timeline import Teller
     from schemas.codec import UnknownEvent
+    from services.membership.letters.letter import notice_id
 
     teller = Teller(mail, addresses)
-    for stream, subject_filter in (
-        ("RECEIVED", f"mail.received.*.{mail}"),
-        ("ROUTED", f"mail.routed.*.*.{mail}"),
-        ("DELIVERY", f"delivery.*.{mail}.*"),
-        ("SEND", f"mail.send.*.*.{mail}.*"),
-    ):
+
+    async def take(stream: str, subject_filter: str, naming: bytes = b"") -> None:
         async for stored in broker.scan(stream, subject_filter):
             try:
-                events = stored.envelope().events
+                events = stored.envelope().events if naming in stored.data else ()
             except UnknownEvent:  # of a newer release: the rest of the story stands
                 continue
             for event in events:
                 teller.take(stored.time, event)
+
+    await take("RECEIVED", f"mail.received.*.{mail}")
+    await take("ROUTED", f"mail.routed.*.*.{mail}")
+    told = [mail]
+    for slug, fate in teller.fates.items():
+        if fate.kind in ("post", "owner"):
+            await take("ROUTED", f"mail.routed.bounce.{slug}.*", f'"about":"{mail}"'.encode())
+        elif fate.kind in ("held", "rejected"):
+            told.append(notice_id(mail, slug, "post"))
+        told += fate.notices
+    for each in told:
+        await take("DELIVERY", f"delivery.*.{each}.*")
+        await take("SEND", f"mail.send.*.*.{each}.*")
     story = teller.tell()
     if not story.timeline:
         raise PostroadError(f"there is no mail {mail}; `postroad post ls` shows the newest")
@@ -176,7 +185,7 @@ def _kind(stored: Stored) -> str:
 
 
 def _reason(event: object) -> str:
-    from schemas.road import CommandRouted, MailRefused, MailStopped, MailUnrouted
+    from schemas.road import BounceRouted, CommandRouted, MailRefused, MailStopped, MailUnrouted
 
     match event:
         case MailStopped():
@@ -187,6 +196,8 @@ def _reason(event: object) -> str:
             return f"{event.reason.replace('_', ' ')}, {event.size:,} octets"
         case CommandRouted():
             return event.command
+        case BounceRouted():
+            return f"about {event.about[:SHORT_ID]}" if event.about else ""
         case _:
             return ""
 
@@ -210,7 +221,7 @@ def _print(story: Story) -> None:
     print()
     print_timeline(story)
     for fate in story.lists:
-        if fate.recipients:
+        if fate.recipients or fate.bounces:
             print()
             _print_fate(fate)
 
@@ -234,5 +245,10 @@ def _print_fate(fate: Fate) -> None:
     for trouble in fate.troubles[:SHOWN_TROUBLES]:
         reply = f"{trouble.code} {trouble.enhanced} {trouble.text}".strip()
         print(f"  {trouble.kind} {trouble.address or trouble.person}: {' '.join(reply.split())}")
+    for bounce in fate.bounces[:SHOWN_TROUBLES]:
+        whose = bounce.address or bounce.person or "a recipient that it does not tell"
+        print(f"  came back {bounce.at:%Y-%m-%d %H:%M}: {whose}, bounce {bounce.mail[:SHORT_ID]}")
+    if len(fate.bounces) > SHOWN_TROUBLES:
+        print(f"  and {len(fate.bounces) - SHOWN_TROUBLES} more bounces (all of them: --json)")
     if len(fate.troubles) > SHOWN_TROUBLES:
         print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")

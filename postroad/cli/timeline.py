@@ -1,7 +1,7 @@
 """What became of one mail, told from its events. Pure.
 
-Feed it the events of RECEIVED and ROUTED, then those of DELIVERY, then those of SEND: who is in
-trouble is known before the chunks are read that say who that is.
+Feed it the events of RECEIVED and ROUTED (bounces about the mail too), then those of DELIVERY,
+then those of SEND: who is in trouble is known before the chunks are read that say who that is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from schemas.mail import HeaderFacts
 from schemas.road import (
     BounceRouted,
     ChunkQueued,
+    CommandDone,
     CommandRouted,
     FanoutDone,
     MailReceived,
@@ -53,9 +54,20 @@ class Trouble(msgspec.Struct, kw_only=True):
     address: str = ""
 
 
+class Returned(msgspec.Struct, kw_only=True):
+    """A copy that came back: the id of the bounce, and whose copy it was, where that is known."""
+
+    mail: str
+    at: datetime
+    number: int = -1
+    person: str = ""
+    address: str = ""
+
+
 class Fate(msgspec.Struct, kw_only=True):
     """What became of the mail on one list. Counts are recipients: `waiting` have no outcome yet,
-    or are tried again; `possible_duplicates` may have got two copies, after a crash."""
+    or are tried again; `possible_duplicates` may have got two copies, after a crash. `outcome` is
+    that of a command, `notices` are the ids of what was written in answer."""
 
     list: str
     kind: str
@@ -68,6 +80,9 @@ class Fate(msgspec.Struct, kw_only=True):
     possible_duplicates: int = 0
     windows: int = 0
     troubles: tuple[Trouble, ...] = ()
+    bounces: tuple[Returned, ...] = ()
+    outcome: str = ""
+    notices: tuple[str, ...] = ()
 
 
 class Story(msgspec.Struct, kw_only=True):
@@ -91,7 +106,7 @@ class Teller:
         self.story = Story(id=mail_id)
         self._addresses = addresses
         self._lines: list[Line] = []
-        self._fates: dict[str, Fate] = {}
+        self.fates: dict[str, Fate] = {}  # by slug
         self._troubles: dict[str, dict[str, Trouble]] = {}
         self._intents: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         self._last_window: dict[str, datetime] = {}
@@ -101,6 +116,8 @@ class Teller:
         match event:
             case MailReceived() | MailRefused():
                 self._received(at, event)
+            case CommandDone():
+                self._done(at, event)
             case PostRouted() | OwnerMailRouted() | CommandRouted() | BounceRouted():
                 self._routed(at, event)
             case MailStopped():
@@ -112,23 +129,21 @@ class Teller:
                 fate = self._fate(event.list)
                 fate.recipients, fate.chunks = event.audience, event.chunks
                 self._say(at, event.list, _queued(event.audience, event.chunks))
-            case WindowRecorded():
-                self._window(at, event)
-            case ChunkQueued():
-                self._chunk(at, event)
+            case WindowRecorded() | ChunkQueued():
+                self._sent(at, event)
             case _:
                 pass
 
     def tell(self) -> Story:
         """The story so far, its lines in order of time."""
-        for slug, fate in self._fates.items():
+        for slug, fate in self.fates.items():
             fate.troubles = tuple(self._troubles.get(slug, {}).values())
             fate.failed = sum(trouble.kind == "failed" for trouble in fate.troubles)
             fate.waiting = max(0, fate.recipients - fate.accepted - fate.failed)
             if fate.windows > LINES:
                 left_out = f"{fate.windows - LINES} more windows, the last now"
                 self._say(self._last_window[slug], slug, left_out)
-        self.story.lists = tuple(self._fates.values())
+        self.story.lists = tuple(self.fates.values())
         self.story.timeline = tuple(sorted(self._lines, key=lambda line: line.at))
         return self.story
 
@@ -157,13 +172,52 @@ class Teller:
                 self._decided(at, event.list, "owner", ())
             case CommandRouted():
                 self._decided(at, event.list, "command", (event.command,))
+            case BounceRouted() if event.mail_id != self.story.id:
+                self._came_back(at, event)
             case BounceRouted():
-                self._decided(at, event.list, "bounce", ())
+                about = (f"about {event.about}",) if event.about else ()
+                self._decided(at, event.list, "bounce", about)
 
     def _decided(self, at: datetime, slug: str, kind: str, reasons: tuple[str, ...]) -> None:
         fate = self._fate(slug)
         fate.kind, fate.reasons = kind, reasons
         self._say(at, slug, f"{kind} ({'; '.join(reasons)})" if reasons else kind)
+
+    def _done(self, at: datetime, event: CommandDone) -> None:
+        self._fate(event.list).outcome = event.outcome
+        reason = f" ({event.reason})" if event.reason else ""
+        self._say(at, event.list, f"{event.outcome.replace('_', ' ')}{reason}")
+        self._notice(event.list, event.notice)
+
+    def _notice(self, slug: str, notice: str) -> None:
+        fate = self._fate(slug)
+        if notice and notice not in fate.notices:
+            fate.notices = (*fate.notices, notice)
+
+    def _sent(self, at: datetime, event: WindowRecorded | ChunkQueued) -> None:
+        if event.mail_id != self.story.id:
+            self._answered(at, event)
+        elif isinstance(event, WindowRecorded):
+            self._window(at, event)
+        else:
+            self._chunk(at, event)
+
+    def _answered(self, at: datetime, event: WindowRecorded | ChunkQueued) -> None:
+        """A notice was queued, or a relay has said something of it."""
+        self._notice(event.list, event.mail_id)
+        if isinstance(event, ChunkQueued):
+            again = "tried again" if event.attempt else "queued"
+            self._say(at, event.list, f"notice {event.mail_id} {again}")
+        elif event.outcome is not None and event.outcome.end > event.outcome.start:
+            said = f"{_counts(event.outcome)} by {event.relay}"
+            self._say(at, event.list, f"notice {event.mail_id}: {said}")
+
+    def _came_back(self, at: datetime, event: BounceRouted) -> None:
+        fate = self._fate(event.list)
+        bounce = Returned(mail=event.mail_id, at=at, number=event.number)
+        fate.bounces = (*fate.bounces, bounce)
+        if len(fate.bounces) <= LINES:
+            self._say(at, event.list, f"a copy came back: bounce {event.mail_id}")
 
     def _window(self, at: datetime, event: WindowRecorded) -> None:
         key = event.list, event.chunk
@@ -208,6 +262,10 @@ class Teller:
             for person, address in zip(event.people, event.addresses, strict=True):
                 if person in troubles:
                     troubles[person].address = address
+        for bounce in fate.bounces:
+            index = _index(event, bounce.number)
+            if index is not None:
+                bounce.person, bounce.address = event.people[index], event.addresses[index]
         if event.attempt:
             self._say(at, event.list, f"chunk {event.chunk}: {len(event.people)} tried again")
         elif event.chunk == "0" and event.last and not fate.recipients:
@@ -215,9 +273,9 @@ class Teller:
             self._say(at, event.list, _queued(len(event.people), 1))
 
     def _fate(self, slug: str) -> Fate:
-        if slug not in self._fates:
-            self._fates[slug] = Fate(list=self._addresses.get(slug, slug), kind="")
-        return self._fates[slug]
+        if slug not in self.fates:
+            self.fates[slug] = Fate(list=self._addresses.get(slug, slug), kind="")
+        return self.fates[slug]
 
     def _say(self, at: datetime, slug: str, what: str) -> None:
         where = f"{self._addresses.get(slug, slug)}: " if slug else ""
@@ -227,6 +285,14 @@ class Teller:
 def author(facts: HeaderFacts) -> str:
     """Whom a mail says it is from."""
     return facts.from_[0].address if facts.from_ else ""
+
+
+def _index(chunk: ChunkQueued, number: int) -> int | None:
+    """Where the recipient with this number within the post stands in a chunk."""
+    if chunk.numbers:
+        return chunk.numbers.index(number) if number in chunk.numbers else None
+    at = number - chunk.first
+    return at if 0 <= at < len(chunk.people) else None
 
 
 def _queued(recipients: int, chunks: int) -> str:

@@ -8,7 +8,10 @@ from postroad.cli.timeline import LINES, Fate, Story, Teller
 from schemas.envelope import Event
 from schemas.mail import HeaderFacts, Mailbox, RawRef
 from schemas.road import (
+    BounceRouted,
     ChunkQueued,
+    CommandDone,
+    CommandRouted,
     Copy,
     Failure,
     FanoutDone,
@@ -186,3 +189,52 @@ def test_mail_for_nobody_and_mail_left_on_its_server():
     assert told(refused).timeline[0].what == (
         "left on imap (INBOX, UID 7), 30,000,000 octets: too large"
     )
+
+
+NOTICE, BOUNCE = "0199" + "1" * 28, "0199" + "2" * 28
+
+
+def test_copies_that_came_back_name_whose_they_were() -> None:
+    """By the number that a token proves; a report that proves none leaves it open."""
+    back = [
+        BounceRouted(mail_id=BOUNCE, list=LIST, raw=RAW, about=MAIL, number=number)
+        for number in (1, -1, 9)
+    ]
+    bounces = fate(RECEIVED, POST, *back, window("p0", "p1"), chunk("p0", "p1")).bounces
+    assert [(each.person, each.address) for each in bounces] == [
+        ("p1", "p1@example.net"),
+        ("", ""),
+        ("", ""),
+    ]
+    assert {each.mail for each in bounces} == {BOUNCE}
+
+
+def test_a_command_tells_what_became_of_it_and_what_was_answered() -> None:
+    """Outcome and reason in words, and the letter in answer as far as the relay."""
+    done = CommandDone(
+        mail_id=MAIL,
+        list=LIST,
+        command="join",
+        outcome="confirmation_sent",
+        reason="joining is confirmed by mail",
+        notice=NOTICE,
+    )
+    answered = WindowRecorded(
+        mail_id=NOTICE, list=LIST, chunk="0", outcome=Outcome(start=0, end=1), relay="out"
+    )
+    command = CommandRouted(mail_id=MAIL, list=LIST, command="join", raw=RAW)
+    story = told(RECEIVED, command, done, answered)
+    assert [line.what.partition(": ")[2] for line in story.timeline[1:]] == [
+        "command (join)",
+        "confirmation sent (joining is confirmed by mail)",
+        f"notice {NOTICE}: 1 accepted by out",
+    ]
+    (only,) = story.lists
+    assert (only.outcome, only.notices, only.recipients) == ("confirmation_sent", (NOTICE,), 0)
+
+
+def test_a_bounce_says_what_it_is_about() -> None:
+    """Asked about the bounce itself, the story names the post."""
+    bounce = BounceRouted(mail_id=MAIL, list=LIST, raw=RAW, about=BOUNCE)
+    only = fate(RECEIVED, bounce)
+    assert (only.kind, only.reasons, only.bounces) == ("bounce", (f"about {BOUNCE}",), ())
