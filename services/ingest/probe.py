@@ -18,7 +18,10 @@ HEADER_OCTETS = 16_384  # of each
 
 class Examiner(Account):
     """A connection that opens the folder for reading only: `connect`, `log_in`, `glance`,
-    `close`. Each raises MailboxError where it fails."""
+    `close`. Each raises MailboxError where it fails. Somebody waits: it has less patience."""
+
+    CONNECT_SECONDS = 5.0
+    ANSWER_SECONDS = 6.0
 
     @property
     def capabilities(self) -> frozenset[str]:

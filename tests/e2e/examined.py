@@ -1,15 +1,15 @@
 """Settings for `postroad doctor`, and its findings by check.
 
-found = await examined(config(tmp_path, relay(sink.port)))
-assert found["senders"].state == "failed"
+found = await check("senders", tmp_path, relay(sink.port))
+assert found.state == "failed"
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from postroad.cli.doctor.examination import PATIENCE, examine
+from postroad.cli.doctor.examination import examine
 from postroad.cli.doctor.finding import Finding
 from postroad.runtime.config import Config
 
@@ -50,18 +50,24 @@ def write(home: Path, *sections: str, domain: str = "example.org") -> Path:
 
 
 async def examined(
-    home: Path, *sections: str, patience: float = PATIENCE, **options: str
+    home: Path, *sections: str, only: Collection[str] = (), **options: str
 ) -> Mapping[str, Finding]:
-    """The worst finding of each check for these settings; `options` are those of `write`."""
+    """The worst finding of each check (`only`: of these) for these settings; `options` are those
+    of `write`."""
     config = Config.load(write(home, *sections, **options), {})
     found: dict[str, Finding] = {}
-    for finding in await examine(config, patience=patience):
-        if (
-            finding.check not in found
-            or _BADNESS[finding.state] > _BADNESS[found[finding.check].state]
-        ):
+    for finding in await examine(config, only):
+        known = found.setdefault(finding.check, finding)
+        if _BADNESS[finding.state] > _BADNESS[known.state]:
             found[finding.check] = finding
     return found
+
+
+async def check(name: str, home: Path, *sections: str, **options: str) -> Finding:
+    """The worst finding of one check, which says how to mend what is not ok."""
+    finding = (await examined(home, *sections, only=(name,), **options))[name]
+    assert bool(finding.remedy) is (finding.state != "ok"), finding
+    return finding
 
 
 _BADNESS = {"ok": 0, "skipped": 1, "warning": 2, "failed": 3}

@@ -24,8 +24,6 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.peers.process import free_port
-
 LARGEST = 1232  # octets of an answer by UDP; what is larger has to come by TCP
 
 
@@ -37,7 +35,7 @@ class Dns:
         self.broken: set[str] = set()
         self.silent: set[str] = set()
         self.asked: list[str] = []
-        self.port = free_port()
+        self.port = 0
 
     @property
     def address(self) -> str:
@@ -49,14 +47,15 @@ class Dns:
     async def start(cls, records: Mapping[str, Sequence[str]]) -> AsyncIterator[Dns]:
         """Answer until the context ends."""
         server = cls(records)
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _Datagrams(server), local_addr=("127.0.0.1", server.port)
-        )
-        try:
-            async with await asyncio.start_server(server.converse, "127.0.0.1", server.port):
+        async with await asyncio.start_server(server.converse, "127.0.0.1", 0) as listening:
+            server.port = listening.sockets[0].getsockname()[1]
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: _Datagrams(server), local_addr=("127.0.0.1", server.port)
+            )
+            try:
                 yield server
-        finally:
-            transport.close()
+            finally:
+                transport.close()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One question by TCP."""

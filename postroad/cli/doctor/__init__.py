@@ -15,6 +15,7 @@ Files    checks        the table of checks: names, what each looks at, what help
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ from postroad.cli.output import print_table
 from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from postroad.cli.doctor.finding import Finding
 
@@ -65,11 +66,25 @@ async def run(
 
 
 def _print(found: Sequence[Finding]) -> None:
-    def line(finding: Finding) -> str:
-        return f"{finding.finding}\n→ {finding.remedy}" if finding.remedy else finding.finding
-
-    rows = ((f.state, f.check, f.subject, line(f)) for f in found)
-    print_table(("", "check", "of", "finding"), rows, whole=2)
+    print_table(("", "check", "of", "finding"), map(_row, _together(found)), whole=2)
     states = [finding.state for finding in found]
     counts = [(states.count(state), state) for state in ("failed", "warning", "ok", "skipped")]
     print("\n" + ", ".join(f"{count} {state}" for count, state in counts if count))
+
+
+def _together(found: Sequence[Finding]) -> Iterator[list[Finding]]:
+    """Checks that were skipped for one reason make one row."""
+    for _, same in itertools.groupby(found, lambda f: (f.subject, f.state, f.finding)):
+        findings = list(same)
+        if findings[0].state == "skipped":
+            yield findings
+        else:
+            yield from ([finding] for finding in findings)
+
+
+def _row(findings: Sequence[Finding]) -> tuple[str, str, str, str]:
+    one = findings[0]
+    check, text = one.check, one.finding
+    if len(findings) > 1:
+        check, text = f"({len(findings)} more)", f"{', '.join(f.check for f in findings)}: {text}"
+    return one.state, check, one.subject, f"{text}\n→ {one.remedy}" if one.remedy else text

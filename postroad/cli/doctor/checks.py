@@ -54,6 +54,12 @@ CHECKS = (
         "some mailbox gets the mail of every list",
         "add a [[domain]] and a [[source]] for the domain of the list",
     ),
+    Check(
+        "token",
+        ("source", "relay"),
+        "with oauth2: there is a token, and it can be renewed",
+        "log in again: postroad oauth login NAME",
+    ),
     Check("host", ("source", "relay"), "its name has an address", "check host and your resolver"),
     Check(
         "connection",
@@ -66,12 +72,6 @@ CHECKS = (
         ("source", "relay"),
         "its certificate is trusted, for this name, and good for 21 days more",
         "renew the certificate, or name its authority in SSL_CERT_FILE",
-    ),
-    Check(
-        "token",
-        ("source", "relay"),
-        "with oauth2: there is a token, and it can be renewed",
-        "log in again: postroad oauth login NAME",
     ),
     Check("greeting", ("source", "relay"), "it speaks IMAP, or SMTP", "check port and tls"),
     Check(

@@ -9,12 +9,17 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import NamedTuple, cast
 
-from postroad.cli.doctor.checks import ORDER, REMEDIES, names
+from postroad.cli.doctor.checks import ORDER, REMEDIES, Of, names
 from postroad.cli.doctor.finding import Finding, failed, skipped
 from postroad.cli.doctor.judge import broker as judge_broker
 from postroad.cli.doctor.judge import machine as judge_machine
-from postroad.cli.doctor.probe import broker, machine
-from postroad.cli.doctor.probe.account import examine_relay, examine_source
+from postroad.cli.doctor.probe import machine
+from postroad.cli.doctor.probe.account import (
+    Access,
+    examine_relay,
+    examine_source,
+    examine_token,
+)
 from postroad.cli.doctor.probe.broker import Running
 from postroad.cli.doctor.probe.dns import Resolver
 from postroad.cli.doctor.probe.domain import examine_domain
@@ -42,7 +47,7 @@ async def examine(
 ) -> list[Finding]:
     """Every finding, subject by subject in the order of the table. `only` names the checks that
     are wanted (empty: all); `told` hears how many checks are done."""
-    running = asyncio.ensure_future(broker.look(config))
+    running = Running(config)
     subjects = [s for s in _subjects(config, running) if not only or set(only) & {*s.checks}]
     done = 0
 
@@ -56,9 +61,7 @@ async def examine(
     try:
         found = await asyncio.gather(*map(one, subjects))
     finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await running.close()
     return [
         finding
         for findings in found
@@ -68,32 +71,45 @@ async def examine(
 
 
 def total(config: Config) -> int:
-    """How many checks there are for these settings, about."""
-    accounts = len(config.source) * len(names("source")) + len(config.relay) * len(names("relay"))
-    return len(names("installation")) + accounts + len(config.domain) * len(names("domain"))
+    """How many checks there are for these settings."""
+    accounts: list[Source | Relay] = [*config.source, *config.relay]
+    return (
+        len(names("installation"))
+        + len(config.source) * len(_but_token("source"))
+        + len(config.relay) * len(_but_token("relay"))
+        + sum(account.oauth2 is not None for account in accounts)
+        + len(config.domain) * len(names("domain"))
+    )
 
 
-def _subjects(config: Config, running: asyncio.Future[Running]) -> list[Subject]:
+def _subjects(config: Config, running: Running) -> list[Subject]:
     tokens, resolver = Tokens(config), Resolver()
     found = [Subject(judge_machine.HERE, names("installation"), _installation(config, running))]
     for source in config.source:
-        findings = examine_source(config, source, tokens, running)
-        found.append(Subject(f"source {source.name}", _of(source), findings))
+        access = Access(config, tokens, source)
+        name = f"source {source.name}"
+        if source.oauth2 is not None:
+            found.append(Subject(name, ("token",), examine_token(source, access)))
+        findings = examine_source(config, source, access, running)
+        found.append(Subject(name, _but_token("source"), findings))
     for relay in config.relay:
-        findings = examine_relay(config, relay, tokens, running)
-        found.append(Subject(f"relay {relay.name}", _of(relay), findings))
+        access = Access(config, tokens, relay)
+        name = f"relay {relay.name}"
+        if relay.oauth2 is not None:
+            found.append(Subject(name, ("token",), examine_token(relay, access)))
+        findings = examine_relay(config, relay, access, running)
+        found.append(Subject(name, _but_token("relay"), findings))
     for domain in config.domain:
         findings = examine_domain(config, domain, resolver)
         found.append(Subject(domain.name, names("domain"), findings))
     return found
 
 
-def _of(account: Source | Relay) -> tuple[str, ...]:
-    checks = names("source" if isinstance(account, Source) else "relay")
-    return checks if account.oauth2 else tuple(check for check in checks if check != "token")
+def _but_token(of: Of) -> tuple[str, ...]:
+    return tuple(check for check in names(of) if check != "token")
 
 
-async def _installation(config: Config, running: asyncio.Future[Running]) -> AsyncIterator[Finding]:
+async def _installation(config: Config, running: Running) -> AsyncIterator[Finding]:
     # the files are a check of their own, which says more of them
     warnings = list(warn(config.source, config.relay, (), web=config.web is not None))
     for finding in judge_machine.settings(str(config.path), warnings):
@@ -103,7 +119,7 @@ async def _installation(config: Config, running: asyncio.Future[Running]) -> Asy
     for finding in judge_machine.state(machine.state(config)):
         yield finding
     yield judge_machine.python(sys.version_info[:3])
-    seen = await asyncio.shield(running)
+    seen = await running.told()
     yield judge_broker.broker(seen.broker)
     domains = [domain.name for domain in config.domain]
     read = domains if any(not source.domain for source in config.source) else []
@@ -132,12 +148,12 @@ async def _examined(subject: Subject, patience: float) -> list[Finding]:
         check = missing.pop(0)
         what = f"no answer within {patience:g} s"
         found.append(failed(check, subject.name, what, REMEDIES[check]))
-    first = next((f.check for f in found if f.state == "failed"), "")
+    last = found[-1].check if found else ""
     for check in missing:
-        what = f"not looked at, since {first} failed"
-        found.append(skipped(check, subject.name, what, f"mend {first} first"))
+        what = f"not looked at without {last}"
+        found.append(skipped(check, subject.name, what, f"mend {last} first"))
     return found
 
 
 # without these nothing after them can be looked at
-_NEEDED = ("host", "connection", "tls", "token", "greeting", "login", "folder")
+_NEEDED = ("host", "connection", "tls", "greeting", "login", "folder")

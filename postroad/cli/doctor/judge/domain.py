@@ -134,7 +134,7 @@ def _invalid(domain: str, records: Sequence[str], lookups: int, publish: str) ->
 def dkim(domain: str, provider: str, keys: Mapping[str, Answer]) -> Finding:
     """Who signs. `keys` are the TXT records of the provider's usual selectors."""
     if provider not in SIGNS:
-        what = "Postroad does not sign copies in this release; whether the relay does, it must know"
+        what = "Postroad does not sign copies in this release; nobody sees whether the relay does"
         remedy = "let the relay sign (OpenDKIM, rspamd), or use a provider that does"
         return skipped("dkim", domain, what, remedy)
     if not keys:

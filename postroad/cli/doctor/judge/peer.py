@@ -30,6 +30,8 @@ class Handshake:
 
 def host(subject: str, name: str, addresses: Sequence[str], problem: str) -> Finding:
     """Whether the name has an address; `problem` says why not."""
+    if list(addresses) == [name]:
+        return ok("host", subject, f"{name}, an address")
     if addresses:
         return ok("host", subject, f"{name} is {', '.join(addresses[:2])}")
     what = f"there is no host {name}" + (f" ({problem})" if problem else "")

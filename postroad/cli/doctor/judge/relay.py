@@ -47,7 +47,9 @@ def extensions(relay: Relay, offers: Offers, largest: int) -> Finding:
     return ok("extensions", subject, f"PIPELINING, 8BITMIME, room for posts{utf8}")
 
 
-def senders(relay: Relay, answers: Mapping[str, tuple[int, str]]) -> list[Finding]:
+def senders(
+    relay: Relay, asked: Sequence[str], answers: Mapping[str, tuple[int, str]]
+) -> list[Finding]:
     """What the relay said to MAIL FROM: code and text by sender, the null sender as ""."""
     subject = f"relay {relay.name}"
     found = []
@@ -68,6 +70,9 @@ def senders(relay: Relay, answers: Mapping[str, tuple[int, str]]) -> list[Findin
                 else "set envelope to an address that this login may send as"
             )
             found.append(failed("senders", subject, what, remedy))
+    if len(answers) < len(asked):
+        what = "the relay hangs up at MAIL, so nobody knows what it takes"
+        found.append(skipped("senders", subject, what, "send a post to a small list, and look"))
     return found or [ok("senders", subject, f"takes {', '.join(taken)} at MAIL; nothing was sent")]
 
 
@@ -92,8 +97,3 @@ def daily(relay: Relay, lists: Sequence[List] | None) -> Finding:
         what = f"daily = {relay.daily:,}; the provider is known to stop after {known:,}"
         return warning(check, subject, what, f"set daily = {known}, unless your contract has more")
     return ok(check, subject, f"{relay.daily:,} recipients in 24 hours, then copies wait")
-
-
-def untried(relay: Relay, why: str) -> Finding:
-    """The relay was not asked about senders."""
-    return skipped("senders", f"relay {relay.name}", why, "send a post to a small list")

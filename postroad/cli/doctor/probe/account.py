@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from postroad.cli.doctor.checks import REMEDIES
-from postroad.cli.doctor.finding import Finding, ok
+from postroad.cli.doctor.finding import Finding, ok, skipped
 from postroad.cli.doctor.judge import peer
 from postroad.cli.doctor.judge import relay as judge_relay
 from postroad.cli.doctor.judge import source as judge_source
+from postroad.cli.doctor.judge.token import Token
 from postroad.cli.doctor.judge.token import token as judge_token
 from postroad.cli.doctor.probe import network
 from postroad.cli.doctor.probe import token as probe_token
@@ -28,20 +30,44 @@ STEP_SECONDS = 6.0  # for one step of talking to a relay
 DOMAINS = 3  # of which an envelope sender is tried at one relay
 
 
+class Access:
+    """How an account logs in: the tokens of the process, and whether it has one."""
+
+    def __init__(self, config: Config, tokens: Tokens, account: Source | Relay) -> None:
+        self.tokens = tokens
+        self._look = functools.partial(probe_token.look, config, tokens, account)
+        self._needed = account.oauth2 is not None
+        self._looking: asyncio.Future[Token] | None = None
+
+    @property
+    def token(self) -> asyncio.Future[Token]:
+        """What is known of the token, asked once; where none is needed, all is well."""
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look() if self._needed else _none())
+        return asyncio.shield(self._looking)
+
+
+async def _none() -> Token:
+    return Token()
+
+
 async def examine_source(
-    config: Config, source: Source, tokens: Tokens, running: asyncio.Future[Running]
+    config: Config, source: Source, access: Access, running: Running
 ) -> AsyncIterator[Finding]:
     """Every check of a mailbox, until one fails that the rest needs."""
     subject = f"source {source.name}"
-    async for finding in _reached(config, source, subject, "imap", tokens):
+    async for finding in _reached(source, subject, "imap"):
         yield finding
-    examiner = Examiner(source, tokens)
+    examiner = Examiner(source, access.tokens)
     healthy = False
     check = "greeting"
     try:
         await examiner.connect()
         yield ok("greeting", subject, "speaks IMAP")
         check = "login"
+        if (await access.token).problem:
+            yield _no_token(subject)
+            return
         await examiner.log_in()
         yield ok("login", subject, "by token" if source.oauth2 else "by password")
         yield judge_source.capabilities(source, examiner.capabilities)
@@ -55,7 +81,7 @@ async def examine_source(
     finally:
         await examiner.close(politely=healthy)
     yield judge_source.folder(source, seen)
-    known = await asyncio.shield(running)
+    known = await running.told()
     contacted = source.name in known.contacted if known.broker.running else None
     yield judge_source.start(source, seen, contacted=contacted)
     yield judge_source.authserv_id(source, seen.newest)
@@ -64,14 +90,18 @@ async def examine_source(
 
 
 async def examine_relay(
-    config: Config, relay: Relay, tokens: Tokens, running: asyncio.Future[Running]
+    config: Config, relay: Relay, access: Access, running: Running
 ) -> AsyncIterator[Finding]:
     """Every check of a relay, until one fails that the rest needs."""
     subject = f"relay {relay.name}"
-    async for finding in _reached(config, relay, subject, "smtp", tokens):
+    async for finding in _reached(relay, subject, "smtp"):
         yield finding
+    if (await access.token).problem:
+        yield _no_token(subject)
+        return
     try:
-        tried = await sender_probe.ask(relay, _senders(config, relay), STEP_SECONDS, tokens)
+        senders = _senders(config, relay)
+        tried = await sender_probe.ask(relay, senders, STEP_SECONDS, access.tokens)
     except PostroadError as error:
         line = str(error).removeprefix(f"relay {relay.host}:{relay.port} ")
         at_login = not isinstance(error, RelayError) or error.name in ("login", "token")
@@ -85,18 +115,19 @@ async def examine_relay(
     yield ok("login", subject, how)
     largest = max((source.max_bytes for source in config.source), default=judge_relay.SMALL)
     yield judge_relay.extensions(relay, tried.offers, largest)
-    for finding in judge_relay.senders(relay, tried.answers):
+    for finding in judge_relay.senders(relay, senders, tried.answers):
         yield finding
-    yield judge_relay.daily(relay, (await asyncio.shield(running)).lists)
+    yield judge_relay.daily(relay, (await running.told()).lists)
 
 
-async def _reached(
-    config: Config, account: Source | Relay, subject: str, kind: Kind, tokens: Tokens
-) -> AsyncIterator[Finding]:
-    """Name, port, certificate, and the token, which is fetched meanwhile."""
-    fetching = None
-    if account.oauth2 is not None:
-        fetching = asyncio.ensure_future(probe_token.look(config, tokens, account))
+async def examine_token(account: Source | Relay, access: Access) -> AsyncIterator[Finding]:
+    """The token of an account with oauth2, which needs nothing else to be well."""
+    kind = "source" if isinstance(account, Source) else "relay"
+    yield judge_token(f"{kind} {account.name}", account, await access.token, datetime.now(UTC))
+
+
+async def _reached(account: Source | Relay, subject: str, kind: Kind) -> AsyncIterator[Finding]:
+    """Name, port, certificate."""
     hosts, problem = await network.addresses(account.host)
     yield peer.host(subject, account.host, hosts, problem)
     streams = await network.connect(hosts, account.port)
@@ -110,8 +141,10 @@ async def _reached(
         starttls = account.tls == "starttls"
         seen = await network.handshake(hosts, account.port, account.host, kind, starttls=starttls)
         yield peer.tls(subject, account.host, seen, datetime.now(UTC))
-    if fetching is not None:
-        yield judge_token(subject, account, await fetching, datetime.now(UTC))
+
+
+def _no_token(subject: str) -> Finding:
+    return skipped("login", subject, "there is no token to log in with", "mend token first")
 
 
 def _senders(config: Config, relay: Relay) -> list[str]:

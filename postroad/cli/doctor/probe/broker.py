@@ -28,7 +28,7 @@ PAGE = 500
 
 
 @dataclass(frozen=True)
-class Running:
+class Told:
     """What only a running Postroad can tell: its lists (None: it does not run), and which
     sources it has contacted."""
 
@@ -37,12 +37,31 @@ class Running:
     contacted: frozenset[str] = field(default_factory=frozenset)
 
 
-async def look(config: Config) -> Running:
-    """The broker, spoken to where it runs; nothing is started."""
+class Running:
+    """The broker and the Postroad that runs, asked once, and only when somebody wants to know."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._looking: asyncio.Future[Told] | None = None
+
+    async def told(self) -> Told:
+        """What is known; nothing is started."""
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(_look(self._config))
+        return await asyncio.shield(self._looking)
+
+    async def close(self) -> None:
+        """Wait for no answer any more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+
+async def _look(config: Config) -> Told:
     embedded = config.broker.embedded
     state_dir = config.site.state_dir
     if embedded and (access(state_dir) is None or not is_running(state_dir)):
-        return Running(await _program())
+        return Told(await _program())
     try:
         async with await connect(config, "doctor", wait=CONNECT_SECONDS) as broker:
             version = broker.nc.connected_server_version
@@ -51,10 +70,10 @@ async def look(config: Config) -> Running:
             facts = Facts(embedded, running=True, version=text)
             return await _told(config, broker, facts)
     except PostroadError as error:
-        return Running(Facts(embedded, running=False, problem=str(error)))
+        return Told(Facts(embedded, running=False, problem=str(error)))
 
 
-async def _told(config: Config, broker: Broker, facts: Facts) -> Running:
+async def _told(config: Config, broker: Broker, facts: Facts) -> Told:
     """Asked of membership and ingest; who does not answer leaves it unknown."""
     contacted = frozenset[str]()
     try:
@@ -62,10 +81,10 @@ async def _told(config: Config, broker: Broker, facts: Facts) -> Running:
             contacted = await _contacted(config, broker)
             reports = await rollcall(broker, ["membership"], seconds=1.0)
             if any(report.service == "membership" and report.ready for report in reports):
-                return Running(facts, await _lists(broker), contacted)
+                return Told(facts, await _lists(broker), contacted)
     except (TimeoutError, PostroadError, Retry, ApiError, NatsError):
         pass
-    return Running(facts, None, contacted)
+    return Told(facts, None, contacted)
 
 
 async def _contacted(config: Config, broker: Broker) -> frozenset[str]:
@@ -93,7 +112,12 @@ async def _program() -> Facts:
         process = await asyncio.create_subprocess_exec(
             nats_binary(), "--version", stdout=asyncio.subprocess.PIPE
         )
-        said, _ = await process.communicate()
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
         found = re.search(rb"(\d+\.\d+\.\d+)", said)
         version = found[1].decode() if found else "of no known version"
         check_version(version)

@@ -1,0 +1,191 @@
+"""`postroad doctor` on the DNS of a domain of lists, asked of a real name server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.examined import LISTS, check, relay, secret
+from tests.peers.dns import Dns
+
+pytestmark = pytest.mark.e2e
+
+ZONE = {
+    "example.org MX": ["20 spare.example.org.", "10 mail.example.org."],
+    "mail.example.org A": ["192.0.2.1"],
+    "spare.example.org AAAA": ["2001:db8::1"],
+    "example.org TXT": ['"site-verification=x"', '"v=spf1 include:one.example.net -all"'],
+    "one.example.net TXT": ['"v=spf1 include:_spf.google.com " "-all"'],
+    "_spf.google.com TXT": ['"v=spf1 ip4:192.0.2.0/24 ~all"'],
+    "google._domainkey.example.org TXT": ['"v=DKIM1; k=rsa; p=MIGfMA0G"'],
+    "_dmarc.example.org TXT": ['"v=DMARC1; p=none; rua=mailto:d@example.org"'],
+}
+
+
+@pytest.fixture
+async def zone(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Dns]:
+    """A name server that the doctor asks, with everything as it should be."""
+    async with Dns.start(ZONE) as dns:
+        monkeypatch.setenv("POSTROAD_RESOLVER", dns.address)
+        yield dns
+
+
+def gmail(home: Path, envelope: str = LISTS) -> str:
+    """Google Workspace as relay."""
+    given = {"profile": "gmail", "user": LISTS, "password_file": secret(home)}
+    return relay(1, envelope=envelope, **given)
+
+
+async def test_mx_leads_to_a_host(zone: Dns, tmp_path: Path) -> None:
+    """Mail for the domain goes to hosts that have an address, the best first."""
+    found = await check("mx", tmp_path)
+    assert found.state == "ok"
+    assert "mail.example.org, spare.example.org" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("records", "state", "words"),
+    [
+        ([], "failed", "no MX record"),
+        (["0 ."], "failed", "null MX"),
+        (["10 gone.example.org."], "failed", "has no address"),
+        (["10 gone.example.org.", "20 mail.example.org."], "warning", "gone.example.org has no"),
+    ],
+    ids=["none", "null", "dangling", "half"],
+)
+async def test_mx_that_leads_nowhere(
+    zone: Dns, tmp_path: Path, records: list[str], state: str, words: str
+) -> None:
+    """No MX, a null MX and one whose host has no address are told: mail to the lists bounces."""
+    zone.records["example.org MX"] = records
+    found = await check("mx", tmp_path)
+    assert (found.state, words in found.finding) == (state, True)
+
+
+async def test_mx_missing_with_an_address(zone: Dns, tmp_path: Path) -> None:
+    """A domain without MX, but with an address, gets its mail there: a warning."""
+    del zone.records["example.org MX"]
+    zone.records["example.org A"] = ["192.0.2.9"]
+    assert (await check("mx", tmp_path)).state == "warning"
+
+
+async def test_spf_that_leads_to_the_provider(zone: Dns, tmp_path: Path) -> None:
+    """The provider may be included by what is included."""
+    found = await check("spf", tmp_path, gmail(tmp_path))
+    assert (found.state, found.finding) == ("ok", "includes _spf.google.com")
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ([], "no SPF record"),
+        (['"v=spf1 ip4:192.0.2.1 +all"'], "+all"),
+        (['"v=spf1 -all"'], "nobody"),
+        (['"v=spf1 a -all"', '"v=spf1 mx -all"'], "2 SPF records"),
+        (['"v=spf1 mx -all"'], "does not include _spf.google.com"),
+        (['"v=spf1 ' + "a:x.example.org " * 11 + '-all"'], "more than 10 lookups"),
+    ],
+    ids=["none", "all", "nobody", "two", "other", "lookups"],
+)
+async def test_spf_that_helps_nobody(
+    zone: Dns, tmp_path: Path, records: list[str], words: str
+) -> None:
+    """A record that is missing, doubled, open to all or to nobody, too long or without the
+    provider fails, with the record to publish or the change to make."""
+    zone.records["example.org TXT"] = records
+    found = await check("spf", tmp_path, gmail(tmp_path))
+    assert (found.state, words in found.finding) == ("failed", True), found
+
+
+async def test_spf_of_another_domain_counts(zone: Dns, tmp_path: Path) -> None:
+    """Where the envelope sender is at the provider, the domain's own record is not judged."""
+    zone.records["example.org TXT"] = []
+    found = await check("spf", tmp_path, gmail(tmp_path, envelope="me@gmail.com"))
+    assert (found.state, "gmail.com" in found.finding) == ("skipped", True)
+
+
+async def test_dkim_key_of_the_provider(zone: Dns, tmp_path: Path) -> None:
+    """The key under the provider's usual selector shows that it signs."""
+    found = await check("dkim", tmp_path, gmail(tmp_path))
+    assert (found.state, "google._domainkey" in found.finding) == ("ok", True)
+
+
+async def test_dkim_key_missing(zone: Dns, tmp_path: Path) -> None:
+    """Without a key there, copies are not signed: how to turn it on is said."""
+    del zone.records["google._domainkey.example.org TXT"]
+    found = await check("dkim", tmp_path, gmail(tmp_path))
+    assert (found.state, "turn on DKIM" in found.remedy) == ("warning", True)
+
+
+async def test_dkim_of_an_unknown_relay(zone: Dns, tmp_path: Path) -> None:
+    """Nobody sees whether a relay of one's own signs; that Postroad does not is said."""
+    found = await check("dkim", tmp_path, relay(1))
+    assert (found.state, "Postroad does not sign" in found.finding) == ("skipped", True)
+
+
+@pytest.mark.parametrize(
+    ("at", "record", "finding"),
+    [
+        ("example.org", "v=DMARC1; p=reject", "p=reject"),
+        ("example.org", "v=DMARC1; p=none; sp=reject", "p=none"),
+    ],
+)
+async def test_dmarc_policy(zone: Dns, tmp_path: Path, at: str, record: str, finding: str) -> None:
+    """The policy of the domain's own record holds."""
+    zone.records[f"_dmarc.{at} TXT"] = [f'"{record}"']
+    assert (await check("dmarc", tmp_path)).finding == finding
+
+
+async def test_dmarc_of_a_subdomain(zone: Dns, tmp_path: Path) -> None:
+    """A subdomain without a record has that of the domain above it, and its sp."""
+    zone.records["_dmarc.example.org TXT"] = ['"v=DMARC1; p=none; sp=quarantine"']
+    zone.records["lists.example.org A"] = ["192.0.2.1"]
+    found = await check("dmarc", tmp_path, domain="lists.example.org")
+    assert (found.state, found.finding) == ("ok", "p=quarantine, from example.org")
+
+
+@pytest.mark.parametrize(
+    ("records", "state", "words"),
+    [
+        ([], "warning", "no DMARC record"),
+        (['"v=DMARC1; p=all"'], "failed", "no valid policy"),
+        (['"v=DMARC1; p=none"', '"v=DMARC1; p=reject"'], "failed", "2 DMARC records"),
+    ],
+    ids=["none", "invalid", "two"],
+)
+async def test_dmarc_that_says_nothing(
+    zone: Dns, tmp_path: Path, records: list[str], state: str, words: str
+) -> None:
+    """A missing record is a warning, one that receivers cannot read has failed."""
+    zone.records["_dmarc.example.org TXT"] = records
+    found = await check("dmarc", tmp_path)
+    assert (found.state, words in found.finding) == (state, True), found
+
+
+@pytest.mark.parametrize("name", ["mx", "spf", "dkim", "dmarc"])
+async def test_servfail_is_not_taken_for_no_record(zone: Dns, tmp_path: Path, name: str) -> None:
+    """A name server that fails is told as such, and no record is asked for."""
+    zone.broken |= {"example.org", "_dmarc.example.org", "google._domainkey.example.org"}
+    found = await check(name, tmp_path, gmail(tmp_path))
+    assert (found.state, "answer with an error" in found.finding) == ("failed", True)
+
+
+async def test_a_domain_that_is_not_registered(zone: Dns, tmp_path: Path) -> None:
+    """A domain that is not in the DNS is told as such."""
+    found = await check("mx", tmp_path, domain="exmaple.org")
+    assert (found.state, found.finding) == ("failed", "exmaple.org is not in the DNS")
+
+
+async def test_a_providers_domain_is_passed_over(zone: Dns, tmp_path: Path) -> None:
+    """The records of gmail.com are not the operator's: nobody is asked for them."""
+    found = await check("spf", tmp_path, domain="gmail.com")
+    assert found.state == "skipped"
+    assert zone.asked == []
+
+
+async def test_long_answers_come_by_tcp(zone: Dns, tmp_path: Path) -> None:
+    """An answer too large for a datagram is read all the same."""
+    zone.records["example.org TXT"] += [f'"{number}{"x" * 200}"' for number in range(20)]
+    assert (await check("spf", tmp_path, gmail(tmp_path))).state == "ok"

@@ -1,0 +1,139 @@
+"""`postroad doctor` on this machine: settings, files, Python, the broker and its lists."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from postroad.cli.doctor.judge import machine
+from postroad.cli.doctor.judge.broker import Broker, broker
+from postroad.cli.doctor.judge.machine import State
+from tests.e2e.examined import check, examined, relay, section, source
+from tests.e2e.system import System
+from tests.peers.nats import NatsServer
+from tests.peers.process import free_port
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_settings_that_are_unwise(tmp_path: Path) -> None:
+    """What works and is unwise is a warning each, and nothing where nothing is."""
+    found = await check("settings", tmp_path)
+    assert (found.state, "there is no [[" in found.finding) == ("warning", True)
+    assert (await check("settings", tmp_path, source(tmp_path, 1), relay(1))).state == "ok"
+
+
+async def test_secrets_that_others_may_read(tmp_path: Path) -> None:
+    """A password or token file open to every user fails, and the remedy is the command."""
+    box = source(tmp_path, 1)
+    assert (await check("secrets", tmp_path, box)).state == "ok"
+    tokens = tmp_path / "state" / "oauth"
+    tokens.mkdir(parents=True)
+    token = tokens / "0123.json"
+    token.write_text("{}")
+    token.chmod(0o600)
+    for path in (tmp_path / "password", token):
+        path.chmod(0o604)
+        found = await check("secrets", tmp_path, box)
+        assert (found.state, found.remedy) == ("failed", f"chmod o-rwx {path}")
+        path.chmod(0o640)  # for the group of the service, as the guide installs it
+        assert (await check("secrets", tmp_path, box)).state == "ok"
+
+
+@pytest.mark.parametrize("text", [None, " \n", b"\xff"], ids=["missing", "empty", "binary"])
+async def test_secrets_that_are_none(tmp_path: Path, text: str | bytes | None) -> None:
+    """A secret file that is missing, empty or not text fails, and the finding names the setting."""
+    box = source(tmp_path, 1)
+    path = tmp_path / "password"
+    path.unlink()
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    found = await check("secrets", tmp_path, box)
+    assert (found.state, '[[source]] "box" password_file' in found.finding) == ("failed", True)
+
+
+async def test_state_that_others_may_read(tmp_path: Path) -> None:
+    """state_dir holds mail: open to others, it fails. Where it is not there yet, none is made."""
+    assert (await check("state", tmp_path)).state == "ok"
+    state = tmp_path / "state"
+    assert not state.exists()
+    state.mkdir(mode=0o700)
+    assert (await check("state", tmp_path)).state == "ok"
+    state.chmod(0o755)
+    found = await check("state", tmp_path)
+    assert (found.state, found.remedy) == ("failed", f"chmod 700 {state}")
+    assert stat.S_IMODE(state.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("free", "writable", "expected"),
+    [
+        (10**8, True, "failed"),
+        (10**9, True, "warning"),
+        (10**12, True, "ok"),
+        (10**12, False, "failed"),
+    ],
+)
+def test_state_on_a_full_disk(free: int, writable: bool, expected: str) -> None:
+    """A full disk and a folder that may not be written fail; one that fills up is a warning."""
+    (found,) = machine.state(State("/s", there=True, mode=0o700, writable=writable, free=free))
+    assert found.state == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [((3, 11, 14), "warning"), ((3, 11, 15), "ok"), ((3, 13, 11), "warning"), ((3, 15, 0), "ok")],
+)
+def test_python_below_the_floor(version: tuple[int, int, int], expected: str) -> None:
+    """A Python without the fix of a mail-related hole is a warning."""
+    assert machine.python(version).state == expected
+
+
+async def test_broker_of_ones_own(tmp_path: Path, nats: NatsServer) -> None:
+    """An external broker must answer, and must say that it syncs always."""
+    own = {"url": nats.url, "monitor_url": nats.monitor_url}
+    assert (await check("broker", tmp_path, section("[broker]", own))).state == "ok"
+    own["monitor_url"] = f"http://127.0.0.1:{free_port()}"
+    found = await check("broker", tmp_path, section("[broker]", own))
+    assert (found.state, "turn its monitoring on" in found.remedy) == ("failed", True)
+    own["url"] = f"nats://127.0.0.1:{free_port()}"
+    found = await check("broker", tmp_path, section("[broker]", own))
+    assert (found.state, "no broker answers" in found.finding) == ("failed", True)
+
+
+async def test_broker_that_would_be_started(tmp_path: Path) -> None:
+    """The embedded broker need not run: the program that would be started is asked its version,
+    and nothing is started or written."""
+    found = await check("broker", tmp_path)
+    assert (found.state, "not running now" in found.finding) == ("ok", True)
+    assert not (tmp_path / "state").exists()
+
+
+def test_broker_too_old() -> None:
+    """The finding of a refused broker is what is wrong, its remedy what helps."""
+    found = broker(Broker(embedded=False, running=False, problem="it is old; upgrade it"))
+    assert (found.state, found.finding, found.remedy) == ("failed", "it is old", "upgrade it")
+
+
+async def test_lists_that_no_mailbox_reads(tmp_path: Path) -> None:
+    """Of a running Postroad, lists whose domain is not in the settings, or that no source reads
+    mail for, are named; without one they are not looked at."""
+    box = source(tmp_path, 1)
+    async with System.start(tmp_path, box, services=("membership",)) as road:
+        await road.make_list("team@example.org", [])
+        assert (await check("lists", tmp_path, box)).state == "ok"
+        found = await check("lists", tmp_path, box, domain="example.net")
+        assert (found.state, found.remedy) == ("failed", 'add [[domain]] name = "example.org"')
+        other = source(tmp_path, 1, domain="example.net")
+        domain = section("[[domain]]", {"name": "example.net"})
+        found = await check("lists", tmp_path, other, domain)
+        assert (found.state, "no [[source]] reads" in found.finding) == ("failed", True)
+    assert (await check("lists", tmp_path, box)).state == "skipped"
+
+
+async def test_every_check_of_nothing(tmp_path: Path) -> None:
+    """An installation without sources and relays is looked at as far as there is something."""
+    checks = ("settings", "secrets", "state", "python", "broker", "lists")
+    assert set(await examined(tmp_path, only=checks)) == set(checks)

@@ -1,0 +1,88 @@
+"""`postroad doctor` on a relay: login, what it offers, which senders it takes; nothing is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.examined import LISTS, SECRET, check, relay, secret, source
+from tests.e2e.system import System
+from tests.peers.postfix import Postfix
+from tests.peers.sink import Rule, Script, Sink
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_login_refused(tmp_path: Path) -> None:
+    """A wrong password is told in the relay's words, a right one is ok."""
+    async with Sink.start(Script(users={LISTS: SECRET})) as sink:
+        account = {"user": LISTS, "password_file": secret(tmp_path)}
+        assert (await check("login", tmp_path, relay(sink.port, **account))).state == "ok"
+        account["password_file"] = secret(tmp_path, "wrong", "other")
+        found = await check("login", tmp_path, relay(sink.port, **account))
+    assert (found.state, "535 5.7.8" in found.finding) == ("failed", True)
+    assert found.remedy == "check user and password_file"
+
+
+async def test_extensions_that_are_missing(tmp_path: Path) -> None:
+    """What the relay does not offer is told with what is lost by it."""
+    async with Sink.start() as sink:
+        assert (await check("extensions", tmp_path, relay(sink.port))).state == "ok"
+        sink.tell(Script(extensions=("SIZE 1000000",)))
+        found = await check("extensions", tmp_path, relay(sink.port))
+    assert found.state == "warning"
+    assert all(word in found.finding for word in ("PIPELINING", "8BITMIME", "1.0 MB"))
+
+
+@pytest.mark.parametrize(
+    ("refuses", "remedy"),
+    [("^$", "set null_sender = false"), ("example.org$", 'set envelope = "user"')],
+    ids=["null", "ours"],
+)
+async def test_senders_that_are_refused(tmp_path: Path, refuses: str, remedy: str) -> None:
+    """A relay that does not take an envelope sender of ours is told, with the setting for it; no
+    recipient is ever named, so nothing can be sent."""
+    async with Sink.start() as sink:
+        found = await check("senders", tmp_path, relay(sink.port))
+        assert (found.state, "the null sender" in found.finding) == ("ok", True)
+        sink.tell(Script(rules=(Rule(at="mail", match=refuses, reply="550 5.7.1 not you"),)))
+        found = await check("senders", tmp_path, relay(sink.port))
+        assert (found.state, remedy in found.remedy) == ("failed", True), found
+        assert (sink.records(), sink.violations()) == ([], [])
+        found = await check(
+            "senders", tmp_path, relay(sink.port, null_sender=False, envelope=LISTS)
+        )
+    assert found.state == ("failed" if remedy.endswith('"user"') else "ok")
+
+
+async def test_senders_at_a_relay_that_hangs_up(tmp_path: Path) -> None:
+    """A relay that answers MAIL by hanging up is not judged by that."""
+    gone = Rule(at="mail", close=True)
+    async with Sink.start(Script(rules=(gone,))) as sink:
+        assert (await check("senders", tmp_path, relay(sink.port))).state == "skipped"
+
+
+async def test_senders_at_a_real_relay(tmp_path: Path) -> None:
+    """A Postfix of one's own takes all of them, and its queue stays empty."""
+    async with Sink.start() as sink, Postfix.start(f"smtp:[127.0.0.1]:{sink.port}") as postfix:
+        assert (await check("senders", tmp_path, relay(postfix.port))).state == "ok"
+        assert postfix.queue() == []
+
+
+async def test_daily_limit_of_the_provider(tmp_path: Path) -> None:
+    """A provider's limit that is not set, or set too high, is a warning; a list that is larger than
+    a day's limit has failed."""
+    async with Sink.start() as sink:
+        user = {"user": LISTS, "password_file": secret(tmp_path), "profile": "gmail"}
+        sink.tell(Script(users={LISTS: SECRET}))
+        gmail = relay(sink.port, **user)
+        assert (await check("daily", tmp_path, gmail)).finding.startswith("500 recipients")
+        for daily in (0, 5000):
+            found = await check("daily", tmp_path, relay(sink.port, daily=daily, **user))
+            assert (found.state, "set daily = 500" in found.remedy) == ("warning", True)
+        small = relay(sink.port, daily=2, **user)
+        async with System.start(tmp_path, source(tmp_path, 1), services=("membership",)) as road:
+            await road.make_list("team@example.org", [f"p{n}@example.net" for n in range(3)])
+            found = await check("daily", tmp_path, small)
+    assert (found.state, "has 3 members" in found.finding) == ("failed", True)
