@@ -83,6 +83,8 @@ class Connection:
             raise self._error("the server does not offer STARTTLS", _TLS, lasting=True)
         if self._imap.injected:
             raise self._error("somebody put words before the TLS handshake", _TLS, lasting=True)
+        if self._lost.done() or self._imap.transport.is_closing():
+            raise closed(self.source, self._imap.farewell)
         try:
             async with asyncio.timeout(self.CONNECT_SECONDS):
                 transport = await asyncio.get_running_loop().start_tls(

@@ -112,7 +112,7 @@ class Feed:
     async def _session(self) -> None:
         async with Mailbox(self.source, self.tokens) as mailbox:
             intake = Intake(self.context, self.source, mailbox, self._failures)
-            self._token_trouble = None
+            self._token_trouble = self._foreboding()
             await intake.begin()
             self._report(intake)
             self.tried.set()
@@ -143,13 +143,20 @@ class Feed:
         that a person must log in again is told now, and not when the server hangs up."""
         while self.source.oauth2 is not None:
             await asyncio.sleep(RENEW_SECONDS)
-            before, self._token_trouble = self._token_trouble, None
+            before = self._token_trouble
             try:
                 await self.tokens.access(self.source)
             except TokenError as error:
                 self._token_trouble = error
+            else:
+                self._token_trouble = self._foreboding()
             if before or self._token_trouble:
                 self._report(intake)
+
+    def _foreboding(self) -> TokenError | None:
+        """What will keep us out once the token we have has died, unless a person does something."""
+        trouble = self.tokens.trouble(self.source) if self.source.oauth2 is not None else None
+        return trouble if trouble is not None and trouble.lasting else None
 
     def _count(self, publisher: Publisher) -> None:
         self._took = self._took or publisher.received > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,15 +53,15 @@ class Folder:
         """The mails of a set such as "3,5:*" (RFC 3501 section 9, sequence-set), each with its
         sequence number; `uid` when the set names UIDs."""
         last = (self.mails[-1].uid if uid else len(self.mails)) if self.mails else 0
-        wanted: list[range] = []
+        found: set[int] = set()
         for part in numbers.split(","):
             ends = [last if end == "*" else int(end) for end in part.split(":")]
-            wanted.append(range(min(ends), max(ends) + 1))
-        return [
-            (number, mail)
-            for number, mail in enumerate(self.mails, 1)
-            if any((mail.uid if uid else number) in span for span in wanted)
-        ]
+            low, high = min(ends), max(ends)
+            if uid:  # mails are in the order of their UIDs, and may be many
+                low = bisect_left(self.mails, low, key=_uid) + 1
+                high = bisect_right(self.mails, high, key=_uid)
+            found.update(range(max(low, 1), min(high, len(self.mails)) + 1))
+        return [(number, self.mails[number - 1]) for number in sorted(found)]
 
     def search(self, keys: Sequence[str]) -> list[tuple[int, Mail]]:
         """The mails that meet all keys (ALL, SEEN, UNSEEN, DELETED, UNDELETED, UID set). Raises
@@ -78,6 +79,10 @@ class Folder:
                     flag, wanted = FLAG_KEYS[name]
                     found = [each for each in found if (flag in each[1].flags) is wanted]
         return found
+
+
+def _uid(mail: Mail) -> int:
+    return mail.uid
 
 
 PLAIN = Form()

@@ -15,7 +15,6 @@ from postroad.runtime.oauth.store import Login, Store, Version
 from postroad.runtime.settings import Relay, Source
 
 LOCK_SECONDS = 20.0  # longer than one question to an endpoint may take
-SUSPECT = 3  # so many new tokens turned down in a row: a person must look
 
 
 class Keeper:
@@ -37,6 +36,11 @@ class Keeper:
             self._login = self._store.read(self._identity)
             self._version = version
         return self._usable(self._login, account, refused)
+
+    def trouble(self, account: Source | Relay) -> TokenError | None:
+        """Why the last renewal failed, though the token may live."""
+        failure = self._login.failure if self._login is not None else None
+        return refused_by(failure.refusal, account) if failure is not None else None
 
     def renewed(self, account: Source | Relay, refused: str = "") -> str:
         """The token to use, after asking the provider unless another process just did."""
@@ -75,7 +79,7 @@ class Keeper:
                 assert login.failure is not None
                 raise refused_by(login.failure.refusal, account)
             case "turned down":
-                raise turned_down(account, lasting=login.turned_down >= SUSPECT)
+                raise turned_down(account, lasting=login.turned_down >= lifetime.SUSPECT)
 
     def _renewed(self, login: Login, account: Source | Relay, refused: str) -> str:
         asked = question(login, account)

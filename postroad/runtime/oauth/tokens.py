@@ -45,6 +45,11 @@ class Tokens:
         except SettingsError as error:  # the client secret cannot be read
             raise TokenError(str(error)) from None
 
+    def trouble(self, account: Source | Relay) -> TokenError | None:
+        """Why the last renewal failed, as of the last `access`: the present token may live on for
+        some minutes, and whoever must log in again should know by then."""
+        return self._keeper(identity(account)).trouble(account)
+
     def _renewal(self, name: str, account: Source | Relay, refused: str) -> asyncio.Task[str]:
         if name not in self._renewals:
             # in a thread: a caller that is cancelled does not take the renewal with it

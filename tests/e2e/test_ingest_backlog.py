@@ -1,0 +1,54 @@
+"""A mailbox that is full already when it is met for the first time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.ingesting import Reading, Scripted, mail, scripted
+from tests.e2e.system import until
+
+MAILS = 20_000
+UNREAD = 2_000
+RSS_MB = 90.0  # of the process at most; 60 measured, of which 55 before it meets a mail
+
+
+@pytest.mark.parametrize(("start", "wanted"), [("now", 0), ("unseen", UNREAD), ("all", MAILS)])
+async def test_a_backlog_is_taken_once_or_not_at_all(
+    tmp_path: Path, start: str, wanted: int
+) -> None:
+    """Of 20,000 mails first contact takes what `start` says, each once, in bounded memory, and
+    leaves all others as they were; what comes later is taken either way."""
+    async with scripted(tmp_path, start=start, poll="1s") as ingest:
+        for n in range(MAILS):
+            ingest.imap.inbox.add(mail(n), () if n >= MAILS - UNREAD else (r"\Seen",))
+        await ingest.road.run("ingest")
+        await ingest.road.ready(["ingest"])
+        ingest.imap.deliver(mail("new"))
+        began = asyncio.get_running_loop().time()
+        await until(lambda: _received(ingest, wanted + 1), f"{wanted} mails and one are received")
+        took = asyncio.get_running_loop().time() - began
+        await until(lambda: _idles(ingest), "ingest waits for mail")
+        rss = _peak(ingest.road.processes["ingest"].pid)
+        print(f"{start}: {wanted} of {MAILS} mails in {took:.1f} s, {rss:.0f} MB")
+        uids = [event.origin.uid for event in await ingest.received()]
+        assert uids == [*range(MAILS - wanted + 1, MAILS + 2)]
+        assert len(ingest.unread) == (UNREAD if start == "now" else 0)
+        assert rss < RSS_MB
+
+
+def _peak(pid: int) -> float:
+    """The largest resident set of a process so far, in MB. (getrusage counts its parent's.)"""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+async def _received(ingest: Reading, number: int) -> bool:
+    info = await ingest.road.broker.api("STREAM.INFO.RECEIVED")
+    return bool(info["state"]["messages"] >= number)
+
+
+async def _idles(ingest: Scripted) -> bool:
+    return bool(ingest.imap.idle)
