@@ -213,8 +213,9 @@ def _say(text: str) -> None:
 
 
 def _line(store: Store, account: Source | Relay) -> Account:
+    from postroad.runtime.oauth import lifetime
     from postroad.runtime.oauth.provider import identity, settings
-    from postroad.runtime.oauth.refusals import Refusal, TokenError, refused
+    from postroad.runtime.oauth.refusals import Refusal, TokenError, refused, turned_down
 
     oauth2 = settings(account)
     told = Account(_kind(account), account.name, oauth2.provider, oauth2.flow)
@@ -229,6 +230,8 @@ def _line(store: Store, account: Source | Relay) -> Account:
         _tell(told, found)
         if found.failure is not None:
             told.problem = refused(found.failure.refusal, account).reason
+        elif found.turned_down >= lifetime.SUSPECT:
+            told.problem = turned_down(account, lasting=True).reason
     return told
 
 

@@ -240,3 +240,16 @@ async def test_ls_tells_who_is_logged_in_and_what_is_wrong(tmp_path: Path) -> No
         assert ended.code == 1
         assert "invalid_grant" in ended.out
         assert token not in ended.out + after.out
+
+
+async def test_an_answer_that_was_used_before_is_refused(tmp_path: Path) -> None:
+    """A code is good once, for who began the login: another says so, and stores nothing."""
+    async with account(tmp_path, logged_in=False) as box:
+        async with box.login("box", "--paste") as command:
+            page = await command.says(PAGE)
+            ours = (await visit(page, follow=False)).headers["Location"]
+            box.provider.fault = "invalid_grant"
+            told = await command.ends(f"{ours}\n")
+        assert told.code == 1
+        assert "no longer takes this answer; run the command again" in told.err
+        assert nothing_stored(box)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.store import Login, Store
 from tests.e2e.oauth import Account, account
 from tests.e2e.system import until
+from tests.peers.certificate import self_signed
 from tests.peers.tokens import USER, log_in
 
 pytestmark = pytest.mark.e2e
@@ -240,6 +242,25 @@ async def test_an_endpoint_that_is_away_is_an_outage(tmp_path: Path) -> None:
     error = await refusal(box)
     assert not error.lasting
     assert "cannot be reached; check token_url" in error.reason
+
+
+async def test_an_endpoint_with_a_foreign_certificate_gets_no_secret(tmp_path: Path) -> None:
+    """A token endpoint that cannot prove its name is asked nothing."""
+    certificate = self_signed(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate.cert, certificate.key)
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            heard.append(await reader.read())
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0, ssl=tls) as server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}/token"
+        async with account(tmp_path, table={"token_url": url}) as box:
+            error = await refusal(box)
+    assert not any(heard)
+    assert "has a certificate that cannot be trusted" in error.reason
 
 
 async def test_a_new_secret_is_tried_at_once(tmp_path: Path) -> None:

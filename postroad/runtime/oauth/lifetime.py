@@ -18,6 +18,7 @@ SHARE = 0.2  # ... or this share of a short life
 SLACK = 10.0  # a token that ends sooner is not given to anybody: a login takes its time
 PAUSES = (2.0, 300.0)  # the first and the longest pause after a failure that passes
 TURNED_DOWN = (5.0, 300.0)  # the same before renewing for a server that turns down new tokens
+SUSPECT = 3  # so many new tokens turned down in a row: a person must look
 LASTING = 3_600.0  # a refusal that does not pass by itself is tried again after this
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import re
-import time
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -93,6 +92,9 @@ def redeemed(account: Source | Relay, attempt: Attempt, redirected: str) -> Gran
     try:
         return endpoint.token(account, body)
     except Refused as error:
+        if error.refusal.error == "invalid_grant":  # here it is the code that is not valid
+            text = "the provider no longer takes this answer; run the command again"
+            raise PostroadError(text) from None
         raise refused(error.refusal, account) from None
 
 
@@ -158,7 +160,7 @@ def save(store: Store, account: Source | Relay, grant: Grant) -> None:
         access_token=grant.access_token,
         lifetime=grant.lifetime,
         issued=grant.asked,
-        since=time.time(),
+        since=grant.asked.wall,
     )
     with store.locked(name, LOCK_SECONDS):
         try:

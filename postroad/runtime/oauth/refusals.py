@@ -29,6 +29,7 @@ _MICROSOFT = {
     + _LOGIN,
     "65001": "nobody has consented to the app's permissions; consent while you " + _LOGIN,
     "700016": "the tenant knows no app of this client_id; check client_id and tenant",
+    "700025": "the app is public: remove client_secret_file",
     "700082": "nobody used the login for 90 days; " + _LOGIN,
     "7000215": "the client secret is wrong; write its value (not its id) into client_secret_file",
     "7000218": "the app is confidential: set client_secret_file, or allow public client flows",

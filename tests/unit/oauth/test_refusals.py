@@ -59,7 +59,9 @@ def test_every_refusal_is_one_line_with_a_remedy(error: str, number: str) -> Non
     assert "\n" not in told.reason
     assert "{" not in told.reason
     assert "@" not in told.reason
-    assert any(word in told.reason for word in ("oauth login box", "check", "set ", "write "))
+    assert any(
+        word in told.reason for word in ("oauth login box", "check", "set ", "write ", "remove ")
+    )
 
 
 @pytest.mark.parametrize("error", [*_PASSING, "http"])
