@@ -25,6 +25,7 @@ from services.sender.ledger import Position
 from services.sender.transaction import Transaction
 
 WORKER = f"service:sender/{os.getpid()}"
+LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
 SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
 
 
@@ -91,12 +92,12 @@ class Run:
                     single, outcome = False, None
                 if connection.out_of_step:
                     self.lanes.pipelining = False
+                reason = connection.fault or window.trouble
                 await self.lane.drop()
                 if moved:  # it ends every connection after some mail, as many do
                     self.lanes.succeeded()
                 elif not reused:
                     longest = LONGEST_LASTING if window.lasting else LONGEST
-                    reason = connection.fault or window.trouble
                     raise self._trouble(reason, longest, alarm=window.lasting)
             else:
                 self._works()
@@ -237,7 +238,7 @@ class Run:
         reason = f"daily limit of {self.relay.daily} reached; goes on at {at}"
         self._tell(reason, alarm=True)
         left = (on - now()).total_seconds()
-        return Retry(reason, min(max(left, 1.0), LONGEST_LASTING))
+        return Retry(reason, min(max(left, 1.0), LOOK_AGAIN))
 
     def _tell(self, reason: str, *, alarm: bool = False) -> None:
         self.lanes.trouble = reason

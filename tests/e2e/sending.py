@@ -1,4 +1,4 @@
-"""The sender alone: chunks put on the stream by the test, the sink at the other end."""
+"""The sender alone: chunks put on the stream by the test, sink or provider at the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from postroad.runtime import blobs
 from postroad.runtime.clock import envelope
@@ -13,28 +16,37 @@ from schemas import codec, subjects
 from schemas.mail import RawRef
 from schemas.road import ChunkQueued, Copy, WindowRecorded
 from tests.e2e.system import System, mail, smtp_relay, until
+from tests.peers.provider import Provider
+from tests.peers.providerrules import Rules
 from tests.peers.sink import Script, Sink
 
 LIST = "team-example-org"
 
 
 @dataclass
-class Sending:
-    """A running sender and its sink."""
+class Chunks:
+    """A running sender, and what to give it."""
 
     road: System
-    sink: Sink
 
-    async def post(self, number: int) -> RawRef:
-        """Store a mail with the Message-ID <number@posts>."""
-        data = mail(number)
+    async def post(self, number: int, data: bytes = b"") -> RawRef:
+        """Store a mail with the Message-ID <number@posts>, or this one."""
+        data = data or mail(number)
         head = data.index(b"\r\n\r\n") + 4
         return await blobs.put_raw(self.road.broker, f"{number:032x}", 0, data, head)
 
     async def queue(
-        self, ref: RawRef, chunk: int, size: int, *, personal: bool = True, lane: str = "bulk"
+        self,
+        ref: RawRef,
+        chunk: int,
+        size: int,
+        *,
+        personal: bool = True,
+        lane: str = "bulk",
+        **copy: Any,
     ) -> list[str]:
-        """Queue a chunk of `size` people; returns their addresses."""
+        """Queue a chunk of `size` people; returns their addresses. `copy` are other values for
+        fields of its Copy."""
         people = [f"{chunk:012x}{n:012x}" for n in range(size)]
         addresses = [f"p{chunk}-{n}@example.net" for n in range(size)]
         event = ChunkQueued(
@@ -54,6 +66,7 @@ class Sending:
                 post=7,
             ),
         )
+        event = msgspec.structs.replace(event, copy=msgspec.structs.replace(event.copy, **copy))
         subject = subjects.send("now" if lane == "now" else "bulk", LIST, ref.mail_id, str(chunk))
         message = envelope([event], correlation=ref.mail_id, actor="test")
         await self.road.broker.publish(subject, codec.encode(message), expect=0)
@@ -76,6 +89,76 @@ class Sending:
             return len(done) >= chunks and await self.road.idle()
 
         await until(all_done, f"{chunks} chunks are finished")
+
+
+@dataclass
+class Sending(Chunks):
+    """A running sender and its sink."""
+
+    sink: Sink
+
+
+@dataclass
+class Providing(Chunks):
+    """A running sender and the provider it sends through."""
+
+    provider: Provider
+
+    async def relay(self) -> tuple[bool, str]:
+        """Whether the relay is well, and what is said of it."""
+        report = (await self.road.reports()).get("sender")
+        for fact in report.facts if report else ():
+            if fact.kind == "relay":
+                return fact.ok, fact.detail
+        return True, ""
+
+    async def told(self, words: str) -> None:
+        """Wait until the relay is not well, for a reason with these words."""
+
+        async def is_told() -> bool:
+            ok, detail = await self.relay()
+            return not ok and words in detail
+
+        await until(is_told, f"the status says {words!r}")
+
+    async def well(self) -> None:
+        """Wait until the relay is well."""
+
+        async def is_well() -> bool:
+            return (await self.relay())[0]
+
+        await until(is_well, "the relay is well")
+
+    async def nobody_failed(self) -> None:
+        """No recipient was given up, and none was blamed."""
+        found = [f for e in await self.ledger() if e.outcome for f in e.outcome.failures]
+        assert not [f for f in found if f.kind == "failed" or f.scope == "recipient"], found
+
+
+@contextlib.asynccontextmanager
+async def providing(
+    home: Path,
+    rules: Rules,
+    settings: str = "",
+    *,
+    relay: Mapping[str, str] = {},
+    profile: str = "",
+    **provider: Any,
+) -> AsyncIterator[Providing]:
+    """A sender and the server of a provider, by its profile (else that of `rules`); `relay` are
+    settings that win over it, `provider` those of `Provider.start`."""
+    async with Provider.start(rules, **provider) as server:
+        extra = {"profile": f'"{profile or rules.name}"', **relay}
+        if rules.login and "oauth2" not in extra:
+            secret = home / "password"
+            secret.write_text(f"{server.password}\n")
+            secret.chmod(0o600)
+            extra = {"password_file": f'"{secret}"', **extra}
+        if rules.login:
+            extra = {"user": f'"{server.account}"', **extra}
+        text = settings + smtp_relay(server.port, **extra)
+        async with System.start(home, text, services=("sender",)) as road:
+            yield Providing(road, server)
 
 
 @contextlib.asynccontextmanager

@@ -133,14 +133,17 @@ class Conversation(asyncio.Protocol):
         data = bytes(self.buffer[: end + 2]).replace(b"\r\n.", b"\r\n")[2:]
         del self.buffer[: end + 5]
         self.in_data = False
-        usual = "250 2.0.0 Ok" if len(data) <= self.book.size else "552 5.3.4 Too big"
         rule = self.rule("dot", everyone)
-        reply = rule.answer(usual)
+        reply = rule.answer(self.verdict(data))
         if reply.startswith("2") if rule.record is None else rule.record:
             self.record(data)
         self.forget()
         self.reply(reply, rule)
         return True
+
+    def verdict(self, data: bytes) -> str:
+        """What is replied to a mail where no rule says otherwise."""
+        return "250 2.0.0 Ok" if len(data) <= self.book.size else "552 5.3.4 Too big"
 
     def record(self, data: bytes) -> None:
         """Write the transaction down, and the rules it broke."""
