@@ -66,7 +66,11 @@ def form(account: Source | Relay, grant_type: str, **fields: str) -> str:
 def token(account: Source | Relay, body: str) -> Grant:
     """Ask the token endpoint. Raises Refused."""
     asked = now()  # before, not after: so much of its life has passed at most
-    answer = post(provider(settings(account)).token_url, body)
+    return granted(post(provider(settings(account)).token_url, body), asked)
+
+
+def granted(answer: dict[str, Any], asked: Stamp) -> Grant:
+    """The tokens of an answer. Raises Refused when there are none that can be used."""
     access, refresh = answer.get("access_token"), answer.get("refresh_token") or ""
     if not isinstance(access, str) or not _TOKEN.fullmatch(access) or not isinstance(refresh, str):
         raise Refused(Refusal("no_token"))
@@ -94,21 +98,27 @@ def post(url: str, body: str) -> dict[str, Any]:
         raise Refused(Refusal("timeout")) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise Refused(Refusal("untrusted" if _by_certificate(error) else "unreachable")) from None
+    after = response.headers.get("Retry-After")
+    return understood(response.status_code, bytes(data), after or "")
+
+
+def understood(status: int, data: bytes, retry_after: str) -> dict[str, Any]:
+    """The JSON object of a good answer. Raises Refused with what any other means."""
     try:
         answer = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
-    status = response.status_code
-    if status == 200 and isinstance(answer, dict) and "error" not in answer:
+    if not isinstance(answer, dict):
+        answer = {"error": None}
+    if status == 200 and "error" not in answer:
         return answer
-    raise Refused(_refusal(answer, status), _seconds(response.headers.get("Retry-After")))
+    raise Refused(_refusal(answer, status), _seconds(retry_after))
 
 
-def _refusal(answer: object, status: int) -> Refusal:
-    error = answer.get("error") if isinstance(answer, dict) else None
+def _refusal(answer: dict[str, Any], status: int) -> Refusal:
+    error = answer.get("error")
     if status >= 500 or status == 429 or not isinstance(error, str) or not _ERROR.fullmatch(error):
         return Refusal("no_token" if status == 200 else "http", status=status)
-    assert isinstance(answer, dict)
     number = re.match(r"AADSTS(\d{4,8})\b", str(answer.get("error_description", "")))
     return Refusal(error, number[1] if number else "", status)
 
@@ -117,13 +127,13 @@ def _lifetime(told: object) -> float:
     """Seconds from `expires_in`, which some send as text."""
     try:
         seconds = float(told) if isinstance(told, int | float | str) else UNSAID
-    except ValueError:
+    except (ValueError, OverflowError):
         return UNSAID
     return min(seconds, LONGEST) if math.isfinite(seconds) and seconds > 0 else UNSAID
 
 
-def _seconds(told: str | None) -> float:
-    return min(float(told), LONGEST) if told and re.fullmatch(r"\d{1,6}", told) else 0.0
+def _seconds(told: str) -> float:
+    return min(float(told), LONGEST) if re.fullmatch(r"\d{1,6}", told) else 0.0
 
 
 def _by_certificate(error: BaseException | None) -> bool:
