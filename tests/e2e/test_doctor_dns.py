@@ -119,6 +119,13 @@ async def test_dkim_key_missing(zone: Dns, tmp_path: Path) -> None:
     assert (found.state, "turn on DKIM" in found.remedy) == ("warning", True)
 
 
+async def test_dkim_of_another_author(zone: Dns, tmp_path: Path) -> None:
+    """Where From is always the account's own address, the key of its domain counts."""
+    mine = {"user": "me@gmail.com", "password_file": secret(tmp_path), "profile": "gmail"}
+    found = await check("dkim", tmp_path, relay(1, **mine))
+    assert (found.state, "gmail.com" in found.finding) == ("skipped", True)
+
+
 async def test_dkim_of_an_unknown_relay(zone: Dns, tmp_path: Path) -> None:
     """Nobody sees whether a relay of one's own signs; that Postroad does not is said."""
     found = await check("dkim", tmp_path, relay(1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import NamedTuple, cast
@@ -53,7 +52,7 @@ async def examine(
 
     async def one(subject: Subject) -> list[Finding]:
         nonlocal done
-        found = await _examined(subject, patience)
+        found = await examined(subject, patience)
         done += len(subject.checks)
         told(done)
         return found
@@ -114,7 +113,7 @@ async def _installation(config: Config, running: Running) -> AsyncIterator[Findi
     warnings = list(warn(config.source, config.relay, (), web=config.web is not None))
     for finding in judge_machine.settings(str(config.path), warnings):
         yield finding
-    for finding in judge_machine.secrets(machine.secrets(config), getpass.getuser()):
+    for finding in judge_machine.secrets(machine.secrets(config)):
         yield finding
     for finding in judge_machine.state(machine.state(config)):
         yield finding
@@ -128,10 +127,10 @@ async def _installation(config: Config, running: Running) -> AsyncIterator[Findi
         yield finding
 
 
-async def _examined(subject: Subject, patience: float) -> list[Finding]:
+async def examined(subject: Subject, patience: float) -> list[Finding]:
     """The findings of one subject; what was not reached is said to be so."""
     found: list[Finding] = []
-    late = False
+    trouble = ""
     findings = cast("AsyncGenerator[Finding]", subject.findings)
     async with contextlib.aclosing(findings):
         try:
@@ -141,13 +140,14 @@ async def _examined(subject: Subject, patience: float) -> list[Finding]:
                     if finding.state == "failed" and finding.check in _NEEDED:
                         break
         except TimeoutError:
-            late = True
+            trouble = f"no answer within {patience:g} s"
+        except Exception as error:  # noqa: BLE001  a check that breaks is not the end of the others
+            trouble = f"this check broke: {type(error).__name__}"
     seen = {finding.check for finding in found}
     missing = [check for check in subject.checks if check not in seen]
-    if late and missing:
+    if trouble and missing:
         check = missing.pop(0)
-        what = f"no answer within {patience:g} s"
-        found.append(failed(check, subject.name, what, REMEDIES[check]))
+        found.append(failed(check, subject.name, trouble, REMEDIES[check]))
     last = found[-1].check if found else ""
     for check in missing:
         what = f"not looked at without {last}"

@@ -131,8 +131,12 @@ def _invalid(domain: str, records: Sequence[str], lookups: int, publish: str) ->
     return None
 
 
-def dkim(domain: str, provider: str, keys: Mapping[str, Answer]) -> Finding:
-    """Who signs. `keys` are the TXT records of the provider's usual selectors."""
+def dkim(domain: str, provider: str, author: str, keys: Mapping[str, Answer]) -> Finding:
+    """Who signs. `author` is the domain of From, `keys` are the TXT records of the provider's
+    usual selectors."""
+    if author != domain:
+        what = f"From of every copy is at {author}, which signs for itself"
+        return skipped("dkim", domain, what, f"nothing to do, while from stays at {author}")
     if provider not in SIGNS:
         what = "Postroad does not sign copies in this release; nobody sees whether the relay does"
         remedy = "let the relay sign (OpenDKIM, rspamd), or use a provider that does"

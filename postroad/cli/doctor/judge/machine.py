@@ -47,15 +47,15 @@ def settings(path: str, warnings: Sequence[str]) -> list[Finding]:
     return found
 
 
-def secrets(files: Sequence[Secret], user: str) -> list[Finding]:
-    """Files that are missing or that others may read, a row each. `user` is who asks."""
+def secrets(files: Sequence[Secret]) -> list[Finding]:
+    """Files that are missing or that others may read, a row each."""
     if not files:
         return [ok("secrets", HERE, "no secret files yet")]
     found = []
     for file in files:
         if file.problem:
             what, _, remedy = file.problem.partition("; ")
-            found.append(failed("secrets", HERE, what, remedy or f"write it again, as {user}"))
+            found.append(failed("secrets", HERE, what, remedy or "write it again, as UTF-8 text"))
         elif file.mode & 0o007:
             what = f"{file.what}: {file.path} may be used by every user of this machine"
             found.append(failed("secrets", HERE, what, f"chmod o-rwx {file.path}"))

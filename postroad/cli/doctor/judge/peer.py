@@ -10,7 +10,6 @@ from typing import Literal
 from postroad.cli.doctor.finding import Finding, failed, ok, warning
 
 SOON_DAYS = 21  # to the end of a certificate: half of the shortest renewal of a CA's client
-TOKEN_DAYS = 7  # that a refresh token lives, of a Google app in "testing"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Fault = Literal["", "expired", "name", "untrusted", "no starttls", "no tls", "silent"]

@@ -25,10 +25,11 @@ async def examine_domain(
     relay = relay or next(iter(config.relay), None)
     who = provider(relay) if relay else ""
     envelope = relay.envelope_address.rpartition("@")[2].lower() if relay else ""
+    author = relay.from_address.rpartition("@")[2].lower() if relay else ""
     (answer, hosts), spf, keys, (at, policy) = await asyncio.gather(
         resolver.mx(name), resolver.spf(name), resolver.dkim(name, who), resolver.dmarc(name)
     )
     yield judge.mx(name, answer, hosts)
     yield judge.spf(name, spf, who, envelope or name)
-    yield judge.dkim(name, who, keys)
+    yield judge.dkim(name, who, author or name, keys)
     yield judge.dmarc(name, at, policy)

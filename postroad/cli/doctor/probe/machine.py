@@ -22,7 +22,7 @@ def secrets(config: Config) -> list[Secret]:
         found.setdefault(path, _secret(what, path, may_be_empty=empty))
     own = [state / "site.key", state / "broker" / "access.json", *_tokens(state)]
     for path in own:
-        if path.exists():
+        if _there(path):
             found.setdefault(path, _secret("state_dir", path, may_be_empty=True))
     return list(found.values())
 
@@ -67,7 +67,7 @@ def _secret(what: str, path: Path, *, may_be_empty: bool) -> Secret:
 def state(config: Config) -> State:
     """state_dir, or the nearest folder above it that exists."""
     path = config.site.state_dir
-    nearest = next(place for place in (path, *path.parents) if place.exists())
+    nearest = next(place for place in (path, *path.parents) if _there(place))
     return State(
         path=str(path),
         there=nearest == path,
@@ -75,3 +75,10 @@ def state(config: Config) -> State:
         writable=os.access(nearest, os.W_OK | os.X_OK),
         free=shutil.disk_usage(nearest).free,
     )
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that is not for us
+        return False

@@ -16,6 +16,7 @@ from postroad.cli.doctor.judge.peer import Handshake
 
 NAME_SECONDS = 4.0
 CONNECT_SECONDS = 4.0
+ADDRESSES = 3  # that are tried, one after the other
 TLS_SECONDS = 5.0
 EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -57,18 +58,18 @@ async def addresses(host: str) -> tuple[list[str], str]:
 
 async def connect(hosts: Sequence[str], port: int) -> Streams | str:
     """A connection to the first address that takes one, or why none does."""
-    why = "does not answer"
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            for host in hosts:
-                try:
-                    return await asyncio.open_connection(host, port)
-                except ConnectionRefusedError:
-                    why = "nothing listens there"
-                except OSError as error:
-                    why = os.strerror(error.errno).lower() if error.errno else "cannot be reached"
-    except TimeoutError:
-        why = f"does not answer within {CONNECT_SECONDS:g} s"
+    why = "has no address"
+    tried = hosts[:ADDRESSES]
+    for host in tried:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS / len(tried)):
+                return await asyncio.open_connection(host, port)
+        except TimeoutError:
+            why = "does not answer"
+        except ConnectionRefusedError:
+            why = "nothing listens there"
+        except OSError as error:
+            why = os.strerror(error.errno).lower() if error.errno else "cannot be reached"
     return why
 
 
