@@ -8,8 +8,8 @@ Emits      `raw.<mail_id>.0.<i>`               the bytes of a mail
            `$KV.CHECKPOINTS.<source>`          folder, UIDVALIDITY, UID, and the first contact
 Trace      begins here: the trace id is the mail id, the first span `ingest.receive`
 
-Settings   `[[source]]` name, host, port, tls, user, password_file, folder, start, after, poll,
-           idle, recipient_headers, max_size (in octets of RFC822.SIZE)
+Settings   `[[source]]` name, host, port, tls, user, password_file, oauth2, folder, start, after,
+           poll, idle, recipient_headers, max_size (in octets of RFC822.SIZE)
 
 Promises
     - A mail is in RAW and in RECEIVED, both on disk, before it is flagged, moved or deleted; the
@@ -24,23 +24,41 @@ Promises
     - A mail whose fetching failed is fetched alone and after all others, so it keeps back none;
       after ten tries over some five minutes it is refused (`unreadable`).
 
+    - No login is sent over a line that should have TLS and has none: what a server, or somebody in
+      between, says before STARTTLS is done is not believed.
+    - With `after = "seen"` a folder that is read-only is read all the same, each mail once.
+
 Failure    A source that fails reports one line in `postroad status` and comes back after 1/4, 1,
            4, 16, then every 60 seconds, less a random half; at once every minute where a person
-           must act (password, folder, certificate). Other sources go on. Where the server refuses
-           to flag or move, mail goes on and the flagging is tried again; the checkpoint waits.
+           must act (password, login, folder, certificate): then the alarm is raised, and within
+           seconds of a new password or login the source is back. Other sources go on. Where the
+           server refuses to flag or move, mail goes on and the flagging is tried again; the
+           checkpoint waits. Limits of a provider (throttling, too many connections) are waited
+           out and no mail is passed over, nor held to be unreadable, for them.
+           A login by token that is over raises the alarm within 30 seconds of the refused renewal,
+           though the session goes on while the server lets it.
            With `--once` each source is tried three times; exit code 1 names those that failed.
            The broker away: publishing is tried for 15 seconds, then the source starts over.
 
-Not yet    STARTTLS and OAuth2; pop3, lmtp, smtp, maildir and pipe.
+Figures    A first contact with 20,000 mails of 100 octets: 14 s and 45 MB (41 MB before it) with
+           `start = "all"`, 0.1 s with `"now"`; two shared cores, broker and server beside it.
+
+Not yet    pop3, lmtp, smtp, maildir and pipe; OAUTHBEARER (RFC 7628).
 
 RFCs       3501 (IMAP4rev1), 2177 (IDLE), 4315 (UIDPLUS), 6851 (MOVE), 4616 and 4959 (AUTHENTICATE
-           PLAIN, for user or password outside ASCII), 5530 (response codes), 8314 (implicit TLS)
+           PLAIN, for user or password outside ASCII), 5530 (response codes), 8314 (implicit TLS);
+           XOAUTH2 as Google and Microsoft describe it
 
 Files      decider    what to do with each mail (pure)
            syntax     IMAP's grammar (pure)
-           imap       one connection to one folder
+           framing    what a server sends, cut into responses (pure)
+           protocol   what the server of one connection says
+           connection TCP, TLS, STARTTLS, and commands that end
+           login      by password, by token
+           imap       one folder
            publisher  RAW and RECEIVED: mail ids, events, traces
            intake     one session: search, fetch, publish, flag, checkpoint
            trouble    what can be wrong with a mailbox, in words
            service    the loop around each source
+           probe      a look for `postroad doctor` that changes nothing; glance reads what it saw
 """

@@ -72,13 +72,13 @@ def login_refused(source: Source, line: bytes, *, token: bool = False) -> Mailbo
     passing = code in _PASSING or (code != "AUTHENTICATIONFAILED" and _LATER.search(line))
     if passing:
         return MailboxError(source, "the server takes no login at present")
-    remedy = "check user and password_file"
+    what, remedy = "the server refused the login", "check user and password_file"
     if token:
+        what = "the server refused the token"
         remedy = "check user, and that the account may use IMAP"
     for pattern, better in _LOGIN_REMEDIES:
         if pattern.search(line):
             remedy = better
-    what = f"the server refused the {'token' if token else 'login'}"
     return MailboxError(source, what, remedy, lasting=True)
 
 
