@@ -1,18 +1,24 @@
 """router: mail.received → mail.routed, one decision for each mail and list.
 
 Consumes   `mail.received.>` (durable router) and, by following it, `lists.>`
+Reads      ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy
 Asks       `postroad.membership.whois`: who the author is on this list, and how far the roster
            had read when it answered (`as_of`)
 Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
                post       PostRouted: fan it out, with these header edits
                owner      OwnerMailRouted: to owners and moderators
-               command    CommandRouted: mail to -join, -leave, -confirm, -request
-               bounce     BounceRouted: mail to -bounces
+               command    CommandRouted: mail to -join, -leave, -confirm, -request; at a list
+                          with `sub_address = none`, a Subject that is a command. List `none`
+                          where only membership can tell the list by the token
+               bounce     BounceRouted: mail to -bounces, and reports on a mail of ours
+                          wherever they come in, with that mail's id and the recipient's number
                held, rejected, discarded
                           MailStopped: the rules that hit, each with its reason
                unrouted   MailUnrouted, list `none`: for no list of ours, never dropped
+           `seen.<list>.<digest>`: the id of the mail that a list has posted
 
-Settings   `[[source]]` domain, user; `[site]` base_url and `[web]` for https links; of a list:
+Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` for https links,
+           secret_file for the tokens it reads (read when the first one comes); of a list:
            acceptable_aliases, default_member_action, default_nonmember_action, personalize,
            sub_address, subject_prefix, display_name, description
 
@@ -24,6 +30,12 @@ Promises
       `<mail_id>-2`; posting addresses come first.
     - Each decision is stored once: it expects that no decision on its mail and list exists.
       A mail delivered again, or all mail delivered again, decides nothing anew.
+    - A mail that comes by two ways is posted once to each list; the second copy is discarded by
+      the rule `duplicate`, which names the first (ADR-10). Same is what has the same Message-ID,
+      From and body. Only what was posted counts: a held mail may be sent again.
+    - A bounce is about a post only where a token proves it, or where ROUTED or SEND has the mail
+      whose trace it quotes. A forged token changes nothing, and is recorded as it came.
+    - Own copies, and notices for others, that turn up in the mailbox are discarded by `loop`.
     - A mail without exactly one readable author is held; no rule ever drops it for that.
     - Mail to -owner is never moderated. Only what comes round again and what answers by itself
       is stopped there, and recorded as discarded.
@@ -36,16 +48,17 @@ Failure    Membership away: the mail waits in the stream and is tried again ever
            No event of ours: ended, with a copy in DEADLETTER.
            Killed at any point: delivered again; lists decided before are passed over.
 
-Not yet    Other rules than these; a notice to the author of a rejected post; `[[source]] list`
-           (`recipients` knows how); `bounces+TOKEN@` of lists whose names leave no room for a
-           token (unrouted for now).
+Not yet    Other rules than these; `[[source]] list` (`recipients` knows how).
 
-RFCs       2369, 2919 (list headers), 3834 (automatic mail), 5321 section 6.3 (loops)
+RFCs       2369, 2919 (list headers), 3464 (delivery reports), 3834 (automatic mail), 5321
+           section 6.3 (loops)
 
 Files      recipients   which of our lists a mail was sent to (pure)
            lists        the lists there are, folded from LISTS (pure)
            context      what a rule sees and answers (pure)
            rules/       one rule a file; the order is the table in rules/__init__ (pure)
+           subjectcommand  commands in Subjects (pure)
+           bounces      which post of which list a bounce is about
            decider      the decision and its header edits (pure)
            service      the loop around them
 """

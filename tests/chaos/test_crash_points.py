@@ -19,6 +19,7 @@ POINTS = [
     ("ingest.after_checkpoint", 1, False),
     ("ingest.after_flag", 1, False),
     ("router.after_first_list", 7, False),
+    ("router.after_claim", 7, False),
     ("router.before_ack", 7, False),
     ("membership.after_chunk", 7, False),
     ("membership.before_done", 7, False),
