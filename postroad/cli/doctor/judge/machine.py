@@ -43,7 +43,8 @@ def settings(path: str, warnings: Sequence[str]) -> list[Finding]:
     found = []
     for line in warnings:
         what, _, remedy = line.partition("; ")
-        found.append(warning("settings", HERE, what, remedy or f"change it in {path}"))
+        remedy = remedy or f"edit {path}; then: postroad config check"
+        found.append(warning("settings", HERE, what, remedy))
     return found
 
 
