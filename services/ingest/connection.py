@@ -101,8 +101,10 @@ class Connection:
 
     async def ask_capabilities(self) -> None:
         """Ask what the server can do; before, after TLS and after the login it may differ."""
-        await self._run(self._imap.capability())
-        self._imap.capabilities = {name.upper() for name in self._imap.capabilities}
+        command = aioimaplib.Command("CAPABILITY", self._imap.new_tag())
+        answer = await self._do("CAPABILITY", self._imap.execute(command))
+        told = b" ".join(answer.lines[:-1]).decode("ascii", "replace")
+        self._imap.capabilities = set(told.upper().split())
 
     async def close(self, *, politely: bool) -> None:
         """Log out where that is still possible, and hang up."""
@@ -131,7 +133,7 @@ class Connection:
             raise self._error("the server does not answer") from None
         except RuntimeError as error:  # uvloop: the transport was closed meanwhile
             raise closed(self.source, self._imap.farewell) from error
-        except aioimaplib.AioImapException as error:
+        except (aioimaplib.AioImapException, UnicodeError) as error:
             raise self._error(f"the server broke the protocol ({type(error).__name__})") from error
         finally:
             task.cancel()

@@ -39,7 +39,7 @@ from services.ingest.syntax import Row
 from services.ingest.trouble import MailboxError, Refused
 
 log = structlog.get_logger()
-LISTED = 100  # mails looked at in one listing; aioimaplib's time grows with the square of it
+LISTED = 100  # mails looked at in one listing, and passed together by the checkpoint
 
 
 class Intake:

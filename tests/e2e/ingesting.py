@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from postroad.runtime.blobs import get_raw
-from postroad.runtime.config import Config, Source
+from postroad.runtime.config import Alarm, Config, Source
 from postroad.runtime.health import Fact
 from postroad.runtime.service import Context, running
 from schemas.road import MailReceived, MailRefused
@@ -196,6 +196,50 @@ def fact(context: Context) -> Fact:
     """What the service reports of its source."""
     (found,) = context.health.answer().facts
     return found
+
+
+async def report(context: Context, detail: str, *, ok: bool = False) -> None:
+    """Wait until the source reports this."""
+
+    async def reported() -> bool:
+        return fact(context).ok is ok and detail in fact(context).detail
+
+    await until(reported, f"the source reports {detail!r}")
+
+
+class Watch:
+    """Who is told by [alarm]: a command that writes down what it is told."""
+
+    def __init__(self, home: Path) -> None:
+        self.file = home / "told"
+        self.file.touch()
+        script = home / "tell"
+        script.write_text(f'#!/bin/sh\ncat >> "{self.file}"\n')
+        script.chmod(0o755)
+        self.alarm = Alarm(command=str(script))
+
+    @contextlib.asynccontextmanager
+    async def running(self, ingest: Reading, **changes: object) -> AsyncIterator[Context]:
+        """Ingest at work with this [alarm]."""
+        config = ingest.config
+        ingest.config = lambda **more: msgspec.structs.replace(  # type: ignore[method-assign]
+            config(**more), alarm=self.alarm
+        )
+        async with ingest.running(**changes) as context:
+            yield context
+
+    @property
+    def told(self) -> list[str]:
+        """The lines so far."""
+        return self.file.read_text().splitlines()
+
+    async def hears(self, text: str) -> None:
+        """Wait until a line holds this text."""
+
+        async def heard() -> bool:
+            return any(text in line for line in self.told)
+
+        await until(heard, f"somebody is told {text!r}")
 
 
 async def _true(value: bool) -> bool:

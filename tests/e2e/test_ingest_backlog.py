@@ -28,7 +28,8 @@ async def test_a_backlog_is_taken_once_or_not_at_all(
         await ingest.road.ready(["ingest"])
         ingest.imap.deliver(mail("new"))
         began = asyncio.get_running_loop().time()
-        await until(lambda: _received(ingest, wanted + 1), f"{wanted} mails and one are received")
+        everything = f"{wanted} mails and one are received"
+        await until(lambda: _received(ingest, wanted + 1), everything, patience=100)
         took = asyncio.get_running_loop().time() - began
         await until(lambda: _idles(ingest), "ingest waits for mail")
         rss = _peak(ingest.road.processes["ingest"].pid)

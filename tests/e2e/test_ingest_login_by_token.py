@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +15,8 @@ from postroad.runtime.config import Config
 from postroad.runtime.oauth import lifetime
 from postroad.runtime.service import Context
 from services.ingest import service
-from tests.e2e.ingesting import USER, Ingest, Scripted, fact, mail
+from tests.e2e.ingesting import USER, Ingest, Scripted, Watch, fact, mail, report
 from tests.e2e.system import System, until
-from tests.e2e.test_ingest_server_says_no import Watch, report
 from tests.peers.dovecot import Dovecot
 from tests.peers.imapscript import Fault, ScriptedImap
 from tests.peers.tokens import TokenServer, log_in
@@ -187,10 +188,15 @@ async def test_an_endpoint_that_is_away_is_no_alarm(
 
 @pytest.mark.parametrize("lacks", ["", "SASL-IR"])
 async def test_a_refused_token_is_renewed_once(
-    gmail: Scripted, provider: TokenServer, lacks: str
+    gmail: Scripted,
+    provider: TokenServer,
+    lacks: str,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The server's reason is answered by an empty line, with SASL-IR or without; one other token
-    is tried on the same connection, then the source says what to check."""
+    is tried on the same connection, then the source says what to check. No token is logged."""
+    caplog.set_level(logging.DEBUG)
     if lacks:
         gmail.imap.capabilities.remove(lacks)
     async with gmail.running() as context:
@@ -200,6 +206,9 @@ async def test_a_refused_token_is_renewed_once(
         assert gmail.imap.commands[:3] == ["CAPABILITY", "AUTHENTICATE", "AUTHENTICATE"]
         assert USER not in fact(context).detail
     assert gmail.unread == [1]
+    logged = "".join(capfd.readouterr()) + caplog.text
+    assert "health.down" in logged
+    assert not re.search(r"access-|refresh-|dXNlcj", logged)  # dXNlcj: "user" in base64
 
 
 @pytest.mark.parametrize("lacks", ["", "SASL-IR"])

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from postroad.runtime.config import Alarm
-from postroad.runtime.service import Context
 from services.ingest import service
 from services.ingest.decider import FETCH_TRIES
-from tests.e2e.ingesting import USER, Reading, fact, ingesting, mail, scripted
+from tests.e2e.ingesting import USER, Watch, ingesting, mail, report, scripted
 from tests.e2e.system import until
 from tests.peers.imapscript import Fault
 
@@ -24,50 +19,6 @@ TEXTS = [mail(n) for n in range(3)]
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "pause", lambda *_, **__: 0.02)
-
-
-async def report(context: Context, detail: str, *, ok: bool = False) -> None:
-    """Wait until the source reports this."""
-
-    async def reported() -> bool:
-        return fact(context).ok is ok and detail in fact(context).detail
-
-    await until(reported, f"the source reports {detail!r}")
-
-
-class Watch:
-    """Who is told by [alarm]: a command that writes down what it is told."""
-
-    def __init__(self, home: Path) -> None:
-        self.file = home / "told"
-        self.file.touch()
-        script = home / "tell"
-        script.write_text(f'#!/bin/sh\ncat >> "{self.file}"\n')
-        script.chmod(0o755)
-        self.alarm = Alarm(command=str(script))
-
-    @asynccontextmanager
-    async def running(self, ingest: Reading, **changes: object) -> AsyncIterator[Context]:
-        """Ingest at work with this [alarm]."""
-        config = ingest.config
-        ingest.config = lambda **more: msgspec.structs.replace(  # type: ignore[method-assign]
-            config(**more), alarm=self.alarm
-        )
-        async with ingest.running(**changes) as context:
-            yield context
-
-    @property
-    def told(self) -> list[str]:
-        """The lines so far."""
-        return self.file.read_text().splitlines()
-
-    async def hears(self, text: str) -> None:
-        """Wait until a line holds this text."""
-
-        async def heard() -> bool:
-            return any(text in line for line in self.told)
-
-        await until(heard, f"somebody is told {text!r}")
 
 
 async def test_limits_of_the_server_pass(tmp_path: Path) -> None:
