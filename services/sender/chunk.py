@@ -93,6 +93,8 @@ class Run:
                 if connection.out_of_step:
                     self.lanes.pipelining = False
                 reason = connection.fault or window.trouble
+                if window.lasting and not self.post.shared()[0]:
+                    reason += "; if it takes no null sender, set null_sender = false"
                 await self.lane.drop()
                 if moved:  # it ends every connection after some mail, as many do
                     self.lanes.succeeded()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from schemas import codec, subjects
 from schemas.mail import RawRef
 from schemas.road import ChunkQueued, Copy, WindowRecorded
 from tests.e2e.system import System, mail, smtp_relay, until
+from tests.peers.checker import Post, check
 from tests.peers.provider import Provider
 from tests.peers.providerrules import Rules
 from tests.peers.sink import Script, Sink
@@ -129,6 +131,30 @@ class Providing(Chunks):
 
         await until(is_well, "the relay is well")
 
+    async def alarmed(self, words: str, times: int = 1) -> list[str]:
+        """Wait until somebody was told these words so often; every line that was told."""
+        told = self.road.home / "told"
+
+        async def is_told() -> bool:
+            return told.exists() and told.read_text().count(words) >= times
+
+        await until(is_told, f"somebody is told {words!r}")
+        return await asyncio.to_thread(lambda: told.read_text().splitlines())
+
+    def exact(self, *recipients: list[str]) -> None:
+        """Everybody has the posts 1, 2, ... once."""
+        posts = [Post(f"<{n}@posts>", frozenset(who)) for n, who in enumerate(recipients, 1)]
+        report = check(self.provider.records(), posts)
+        assert report.exact, report
+
+    async def change(self, old: str, new: str) -> None:
+        """The settings are changed and the sender is started again."""
+        await self.road.kill("sender")
+        text = self.road.config.read_text()
+        assert old in text
+        self.road.config.write_text(text.replace(old, new))
+        await self.road.run("sender")
+
     async def nobody_failed(self) -> None:
         """No recipient was given up, and none was blamed."""
         found = [f for e in await self.ledger() if e.outcome for f in e.outcome.failures]
@@ -139,14 +165,13 @@ class Providing(Chunks):
 async def providing(
     home: Path,
     rules: Rules,
-    settings: str = "",
     *,
     relay: Mapping[str, str] = {},
     profile: str = "",
     **provider: Any,
 ) -> AsyncIterator[Providing]:
     """A sender and the server of a provider, by its profile (else that of `rules`); `relay` are
-    settings that win over it, `provider` those of `Provider.start`."""
+    settings that win over it, `provider` those of `Provider.start`. Alarms go to a file."""
     async with Provider.start(rules, **provider) as server:
         extra = {"profile": f'"{profile or rules.name}"', **relay}
         if rules.login and "oauth2" not in extra:
@@ -156,7 +181,7 @@ async def providing(
             extra = {"password_file": f'"{secret}"', **extra}
         if rules.login:
             extra = {"user": f'"{server.account}"', **extra}
-        text = settings + smtp_relay(server.port, **extra)
+        text = f'[alarm]\ncommand = "tee -a {home}/told"\n' + smtp_relay(server.port, **extra)
         async with System.start(home, text, services=("sender",)) as road:
             yield Providing(road, server)
 

@@ -1,0 +1,33 @@
+"""`daily`: so many recipients in any 24 hours and never one more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.sending import providing
+from tests.peers.providerrules import GMAIL
+
+
+@pytest.mark.parametrize("personal", [True, False])
+async def test_our_own_daily_limit_is_never_exceeded(personal: bool, tmp_path: Path) -> None:
+    """With `daily` we stop of ourselves, in the middle of a window, at exactly so many
+    recipients; the status says until when; a restart forgets nothing; more room is used."""
+    limit = {"daily": "25", "recipients_per_transaction": "10"}
+    async with providing(tmp_path, GMAIL, relay=limit) as here:
+        first = await here.queue(await here.post(1), 0, 40, personal=personal)
+        second = await here.queue(await here.post(2), 1, 5, personal=personal)
+        await here.told("daily limit of 25 reached; goes on at ")
+        assert here.provider.copies == 25
+        await here.alarmed("daily limit")
+        await here.road.kill("sender")
+        await here.road.run("sender")
+        await here.told("daily limit of 25 reached; goes on at ")
+        assert here.provider.copies == 25
+        assert len(await here.alarmed("daily limit", 2)) == 2
+        await here.change("daily = 25", "daily = 60")
+        await here.finished(2)
+        here.exact(first, second)
+        assert not here.provider.refused
+        await here.nobody_failed()
