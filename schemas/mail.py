@@ -56,6 +56,7 @@ class HeaderFacts(Data, kw_only=True):
     list_ids: tuple[str, ...] = ()  # lower case, without brackets and description
     list_posts: tuple[str, ...] = ()  # addresses of List-Post
     been_there: tuple[str, ...] = ()  # X-BeenThere addresses
+    trace: str = ""  # X-Postroad-Trace: it was a copy of the mail with this id
     received: int = 0
     auto_submitted: str = ""  # lower case keyword, without parameters
     precedence: str = ""

@@ -65,18 +65,17 @@ async def ls(
     call.show(
         rows,
         lambda: print_table(
-            ("time", "id", "kind", "list", "subject, reason"),
+            ("time", "id", "kind", "list, subject, reason"),
             (
                 (
                     row["time"][5:19].replace("T", " "),
                     row["id"][:SHORT_ID],
                     row["kind"],
-                    row["list"],
-                    "\n".join(filter(None, (row["subject"][:60], row["reason"]))),
+                    "\n".join(filter(None, (row["list"], row["subject"][:60], row["reason"]))),
                 )
                 for row in rows
             ),
-            whole=4,
+            whole=3,
         ),
     )
 

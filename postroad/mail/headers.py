@@ -39,6 +39,7 @@ _ID = re.compile(r"<([^<>]{1,998})>")
 _KEYWORD = re.compile(r"\s*+([A-Za-z0-9_-]+)")
 _MEDIA_TYPE = re.compile(r"\s*+([\w!#$&^.+-]{1,127})\s*+/\s*+([\w!#$&^.+-]{1,127})", re.ASCII)
 _REPORT_TYPE = re.compile(r";\s*+report-type\s*+=\s*+\"?([\w-]{1,64})", re.ASCII | re.IGNORECASE)
+_TRACE = re.compile(r"[0-9a-f]{32}")
 _MAILTO = re.compile(r"<\s*+mailto:([^<>?\s]{1,998})", re.IGNORECASE)
 _UNFOLD = re.compile(rb"[\r\n]++")
 
@@ -68,6 +69,7 @@ def scan(data: bytes, trusted: Sequence[str] = ()) -> tuple[HeaderFacts, int]:
         list_ids=tuple(filter(None, map(_list_id, block.texts("list-id")))),
         list_posts=tuple(key for text in block.texts("list-post") for key in _mailto(text)),
         been_there=tuple(box.address for box in mailboxes("x-beenthere")),
+        trace=_trace(block.text("x-postroad-trace")),
         received=len(block.found.get("received", ())),
         auto_submitted=_keyword(block.text("auto-submitted")),
         precedence=_keyword(block.text("precedence")),
@@ -201,6 +203,10 @@ def _return_path(block: _Block) -> str | None:
         return ""
     mailboxes = block.mailboxes("return-path")
     return mailboxes[0].address if mailboxes else None
+
+
+def _trace(text: str) -> str:
+    return text.lower() if _TRACE.fullmatch(text.lower()) else ""
 
 
 def _list_id(text: str) -> str:

@@ -28,7 +28,7 @@ def mail_id(
 def body_digest(data: bytes, head: int) -> str:
     """SHA-256 in hex over the body of a mail, which begins at `head`, with CRLF line ends.
 
-    1 MB takes 0.6 ms, and is copied only where a line ends otherwise.
+    1 MB takes 2 ms, and is copied (5 ms) only where a line ends otherwise.
     """
     line_ends = data.count(b"\r\n", head)
     clean = data.count(b"\n", head) == data.count(b"\r", head) == line_ends

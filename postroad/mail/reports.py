@@ -25,7 +25,6 @@ _SAYING = frozenset(  # what a report says itself; other message/* are what it r
     ("message/delivery-status", "message/disposition-notification", "message/feedback-report")
 )
 _LEVELS = 3  # of reports on reports
-_TRACE = re.compile(r"[0-9a-f]{32}")
 _COPY = re.compile(rf"[a-z2-7]{{{VERP_CHARS}}}")
 # A field in a letter: quoted or indented, its value perhaps on the next line.
 _IN_TEXT = re.compile(
@@ -103,13 +102,14 @@ def _quoted(part: Part) -> Returned:
 def _marks(block: bytes) -> Returned:
     """The marks in a header block; of a name that stands twice, the first counts."""
     facts, _ = scan(block)
-    own: dict[bytes, str] = {}
+    copy = ""
     for field in fields(block[:102_400]):
-        value = block[field.value_start : min(field.value_end, field.value_start + 200)]
-        own.setdefault(field.name.lower(), text_of(value).strip().lower())
-    trace, copy = (own.get(name.lower().encode(), "") for name in (TRACE, COPY))
+        if field.name.lower() == COPY.lower().encode():
+            value = block[field.value_start : min(field.value_end, field.value_start + 200)]
+            copy = text_of(value).strip().lower()
+            break
     return Returned(
-        trace=trace if _TRACE.fullmatch(trace) else "",
+        trace=facts.trace,
         copy=copy if _COPY.fullmatch(copy) else "",
         list_id=facts.list_ids[0] if facts.list_ids else "",
         message_id=facts.message_id,

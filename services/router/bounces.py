@@ -74,6 +74,10 @@ class Bounces:
                 return copy
         return await self._by_trace(named.slug if named else "*", returned.trace)
 
+    async def sent(self, slug: str, trace: str) -> bool:
+        """Whether this list has sent out the mail with this id."""
+        return await self._by_trace(slug, trace) is not None
+
     async def _by_token(self, slug: str, token: str) -> Copy | None:
         numbers = self.tokens.read_verp(slug, token)
         if numbers is None:

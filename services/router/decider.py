@@ -142,6 +142,13 @@ def decide_bounce(
     )
 
 
+def may_report(mail: MailReceived) -> bool:
+    """Whether a mail to a list's own address may be a report, so that what it brings back is
+    looked up. A person who writes of failures, with all headers quoted, writes a post."""
+    by_itself = answers_by_itself(mail.facts, mail.envelope_from)
+    return bool(by_itself) or mail.facts.content_type == "multipart/report"
+
+
 def bounces_here(mail: MailReceived, known: List) -> bool:
     """Whether a mail to the list's own address is a bounce: what answers by itself, at a list
     that has no other address for it."""

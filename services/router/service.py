@@ -123,7 +123,7 @@ class Router:
         if to.sub == "bounces":
             about = await self.bounces.at(known.slug, to.token, mail.returned)
             return self._bounce(mail, about, to.token, mail_id)
-        if to.sub == "":
+        if to.sub == "" and decider.may_report(mail):
             copy = await self._returned(mail, (known,))
             if copy or decider.bounces_here(mail, known):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
@@ -169,8 +169,11 @@ class Router:
     async def _claim(self, mail: MailReceived, slug: str) -> str:
         """Claim a post for its list; the id of the mail that had claimed it before, if any.
 
-        Who is killed after its claim finds its own id there when the mail comes again.
+        Who is killed after its claim finds its own id there when the mail comes again. One list's
+        copy of a cross-post names the other list too, which had the mail: its trace tells.
         """
+        if await self.bounces.sent(slug, mail.facts.trace):
+            return mail.facts.trace
         digest = decider.digest(mail)
         if not digest:
             return ""

@@ -208,6 +208,25 @@ async def test_a_list_with_one_address_gets_bounces_there(broker: Broker, tmp_pa
         assert event.received == subjects.received("office", mail)
 
 
+async def test_a_member_who_writes_of_a_failure_posts(broker: Broker, tmp_path: Path) -> None:
+    """A post that quotes all headers of an earlier copy, under the Subject of a bounce, is one."""
+    await a_list(broker, TEAM)
+    async with membership(broker, AUTHORS), routing(broker, state_dir=tmp_path):
+        post = await a_mail(broker, TEAM)
+        await routed(broker, 1)
+        mail = await a_letter(
+            broker,
+            "From: ann@example.org",
+            f"To: {TEAM}",
+            "Subject: Delivery failure of my last mail",
+            "",
+            "Who knows what these headers mean?",
+            trace(post),
+            TEAM_ID,
+        )
+        assert (await decided(broker, mail, 2))[0] == "post.team"
+
+
 async def test_tokens_alone_find_lists_with_long_names(broker: Broker, tmp_path: Path) -> None:
     """`bounces+TOKEN@` and `leave+TOKEN@` belong to the list whose token it is; of confirmations
     membership knows; a token of nobody is recorded for what it is."""

@@ -68,6 +68,27 @@ async def test_copies_at_the_same_moment_are_posted_once(broker: Broker) -> None
     assert len([subject for subject in found if subject.startswith("discarded.")]) == 38
 
 
+async def test_one_lists_copy_is_not_posted_to_the_other(broker: Broker) -> None:
+    """Our own copy of a cross-post, met in the mailbox, went through one list but names both;
+    munged and re-encoded as a relay may have left it, it is told by its trace. A trace of a mail
+    that the list never had says nothing."""
+    for address in (TEAM, NEWS):
+        await a_list(broker, address)
+    async with membership(broker, AUTHORS), routing(broker):
+        first = await a_letter(broker, *letter(TEAM, NEWS))
+        await routed(broker, 2)
+        marks = ("List-Id: <team.lists.example.org>", f"X-Postroad-Trace: {first}")
+        own = await a_letter(broker, *marks, *letter(TEAM, NEWS, body="changed"))
+        found = await routed(broker, 4)
+        assert {f"discarded.{slug}.{own}" for slug in ("team", "news")} < set(found)
+        odd = (f"X-Postroad-Trace: {'f' * 32}",)
+        other = await a_letter(broker, *odd, *letter(NEWS, body="new"))
+        assert f"post.news.{other}" in await routed(broker, 5)
+    (stopped,) = found[f"discarded.news.{own}"].events
+    assert isinstance(stopped, MailStopped)
+    assert first in stopped.hits[0].reason
+
+
 async def test_the_same_id_with_another_body_is_another_post(broker: Broker) -> None:
     """Programs use ids twice, and attackers claim those of others: neither costs a post."""
     await a_list(broker, TEAM)
