@@ -45,18 +45,20 @@ def munge(
     facts, _ = scan(block)
     only = "" if takes == "own_domain" else _key(takes)
     written = _values(block, "from")
-    authors, odd = parse_mailboxes(", ".join(written))
-    if len(written) == len(authors) == 1 and not odd and _taken(authors[0].address, only, domains):
-        foreign = _values(block, "sender") and not _taken(facts.sender, only, domains)
+    read = [parse_mailboxes(value) for value in written]
+    authors = tuple(author for found, _ in read for author in found)
+    plain = len(written) == len(authors) == 1 and not read[0][1]
+    if plain and _taken(authors[0].address, only, domains):
+        foreign = any(_values(block, "sender")) and not _taken(facts.sender, only, domains)
         return (edit("remove", "Sender"),) if foreign else ()
     new = takes if only else copy.list_address
     authors = authors[:_AUTHORS]
-    ours = copy.notice or any(_speaks_for(copy, author) for author in authors)
+    ours = copy.notice or (bool(authors) and all(_speaks_for(copy, each) for each in authors))
     name = _own_name(authors, copy) if ours else _via(authors, copy)
     edits = [
         edit("set", "From", _mailbox(name, new)),
         edit("remove", "Sender"),
-        edit("set", ORIGINAL, printable(", ".join(written), _VALUE)),
+        edit("set", ORIGINAL, printable(_joined(written), _VALUE)),
     ]
     reachable = tuple(author for author in authors if author.address.isascii())
     if not facts.reply_to:
@@ -69,8 +71,8 @@ def munge(
         missing = [author for author in reachable if author.address not in named]
         if missing:
             # in front: what stands there may have a quotation mark without an end
-            others = (printable(value, OCTETS) for value in _values(block, "cc"))
-            edits.append(edit("set", "Cc", ", ".join((_mailboxes(missing), *others))))
+            others = printable(_joined(_values(block, "cc")), OCTETS)
+            edits.append(edit("set", "Cc", _joined((_mailboxes(missing), others))))
     return tuple(edits)
 
 
@@ -127,11 +129,14 @@ def _mailboxes(boxes: Iterable[Mailbox]) -> str:
 
 
 def _values(block: bytes, name: str) -> list[str]:
-    """What stands in the fields of this name, each on one line; empty ones left out."""
+    """What stands in the fields of this name, each on one line."""
     wanted = name.encode()
-    values = (
+    return [
         " ".join(text_of(block[field.value_start : field.value_end]).split())
         for field in fields(block)
         if field.name.lower() == wanted
-    )
-    return list(filter(None, values))
+    ]
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ", ".join(filter(None, values))

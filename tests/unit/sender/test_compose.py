@@ -14,7 +14,7 @@ from postroad.mail.headers import scan
 from postroad.mail.tokens import TokenMaker
 from schemas.mail import HeaderEdit, RawRef
 from schemas.road import Copy
-from services.sender.compose import Prepared, prepare
+from services.sender.compose import ANY, Prepared, Terms, prepare
 
 TOKENS = TokenMaker(b"k" * 32)
 ANN, BOB = "a" * 24, "b" * 24
@@ -32,8 +32,10 @@ def copy_of(
     edits: tuple[HeaderEdit, ...] = (),
     leave: tuple[str, str] = ("team-leave+", "@lists.example"),
     bounces: tuple[str, str] = ("team-bounces+", "@lists.example"),
+    terms: Terms = ANY,
+    address: str = "team@lists.example",
 ) -> Prepared:
-    """The post prepared for the list team@lists.example."""
+    """The post prepared for the list team@lists.example, and a relay with these terms."""
     head = scan(raw)[1]
     ref = RawRef(mail_id=MAIL_ID, chunks=1, size=len(raw), sha256="", head=head)
     copy = Copy(
@@ -41,13 +43,13 @@ def copy_of(
         edits=edits,
         personal=personal,
         list="team-lists-example",
-        list_address="team@lists.example",
+        list_address=address,
         bounces=bounces,
         leave=leave,
         unsubscribe_url=url,
         post=7,
     )
-    return prepare(raw, copy, TRACE, TOKENS)
+    return prepare(raw, copy, TRACE, TOKENS, terms)
 
 
 def plain(prepared: Prepared) -> bytes:
@@ -154,6 +156,81 @@ def test_the_body_is_one_object_in_all_copies() -> None:
     (_, *ann), (_, *bob) = prepared.personal(1, ANN)[1], prepared.personal(2, BOB)[1]
     assert [id(piece) for piece in ann] == [id(piece) for piece in bob]
     assert prepared.size == sum(map(len, ann))
+
+
+# --- what the relay takes --------------------------------------------------------------------
+
+
+def test_one_envelope_for_all() -> None:
+    """Where each copy must have the same envelope sender, a field tells whose copy it is; a
+    forged one is gone, and the copy that all share has none."""
+    terms = Terms(envelope="me@gmail.com")
+    prepared = copy_of(b"X-Postroad-Copy: forged\n" + POST, terms=terms)
+    verp = TOKENS.verp_token("team-lists-example", 7, 3)
+    sender, pieces = prepared.personal(3, ANN)
+    lines = header(b"".join(pieces))
+    assert sender == "me@gmail.com"
+    assert [line for line in lines if "Copy" in line] == [f"X-Postroad-Copy: {verp}"]
+    assert f"X-Postroad-Trace: {TRACE}" in lines
+    assert any(TOKENS.leave_token("team-lists-example", ANN) in line for line in lines)
+    sender, pieces = copy_of(POST, personal=False, terms=terms).shared()
+    assert sender == "me@gmail.com"
+    assert b"X-Postroad-Copy" not in b"".join(pieces)
+
+
+def test_a_list_without_sub_addresses_names_the_copy_in_a_field() -> None:
+    """Where the envelope has no room for a token, the field has it."""
+    sender, pieces = copy_of(POST, bounces=("team@x", ""), leave=("team@x", "")).personal(3, ANN)
+    verp = TOKENS.verp_token("team-lists-example", 7, 3)
+    assert sender == "team@x"
+    assert f"X-Postroad-Copy: {verp}" in header(b"".join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("terms", "address", "sender"),
+    [
+        (ANY, "team@x", ""),
+        (Terms(envelope="me@x"), "team@x", ""),
+        (Terms(null_sender=False, envelope="me@x"), "team@x", "me@x"),
+        (Terms(null_sender=False), "team@x", "team-bounces@x"),
+        (Terms(null_sender=False), "me+team@x", "me+team+bounces@x"),
+    ],
+)
+def test_the_null_sender(terms: Terms, address: str, sender: str) -> None:
+    """A notice has no sender; where the relay wants one, its own, else the list's for bounces.
+    It is nobody's copy of a post: it has no token."""
+    notice = copy_of(POST, bounces=("", ""), leave=("", ""), terms=terms, address=address)
+    assert notice.shared()[0] == sender
+    assert notice.personal(0, "")[0] == sender
+    assert b"Copy" not in b"".join(notice.personal(0, "")[1])
+
+
+@pytest.mark.parametrize(
+    ("before", "references"),
+    [
+        ("", "<1@x>"),
+        ("In-Reply-To: <0@x>", "<0@x> <1@x>"),
+        ("References: <a@x> <b@x>", "<a@x> <b@x> <1@x>"),
+        ("References: <1@x> <b@x>", "<b@x> <1@x>"),
+    ],
+)
+def test_threads_without_our_message_id(before: str, references: str) -> None:
+    """Where the relay writes Message-IDs anew, the author's ends References, once, and is kept."""
+    raw = f"{before}\n".encode() * bool(before) + POST
+    lines = header(plain(copy_of(raw, terms=Terms(keeps_message_id=False))))
+    assert f"References: {references}" in lines
+    assert "X-Original-Message-ID: <1@x>" in lines
+    assert "Message-ID: <1@x>" in lines
+    assert "References: " not in str(header(plain(copy_of(POST))))
+
+
+def test_edits_come_before_the_relay() -> None:
+    """A Reply-To that the list puts in is one the mail has: the author goes into Cc."""
+    edits = (edit("set", "Reply-To", "team@lists.example"),)
+    lines = header(plain(copy_of(POST, edits=edits, terms=Terms(takes="me@gmail.com"))))
+    assert "Reply-To: team@lists.example" in lines
+    assert "Cc: <ann@example.org>" in lines
+    assert "From: ann via team <me@gmail.com>" in lines
 
 
 # --- whatever the mail is --------------------------------------------------------------------
