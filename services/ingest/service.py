@@ -7,6 +7,7 @@ import contextlib
 import random
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 
 import structlog
 
@@ -39,22 +40,31 @@ async def run(context: Context) -> None:
             raise PostroadError("\n".join(failed))
         return
     async with asyncio.TaskGroup() as group:
-        for feed in feeds:
-            group.create_task(feed.keep())
-        # a mail sent after `ready` must be new to every source with start = "now"
-        await asyncio.gather(*(feed.tried.wait() for feed in feeds))
-        context.ready()
+        tasks = [group.create_task(feed.keep()) for feed in feeds]
+        ready = group.create_task(_announce(context, feeds))
         await context.stopping.wait()
+        ready.cancel()
+        for feed, task in zip(feeds, tasks, strict=True):
+            if not feed.reading:  # a server, or a provider of tokens, may keep it waiting
+                task.cancel()
+
+
+async def _announce(context: Context, feeds: Sequence[Feed]) -> None:
+    # a mail sent after `ready` must be new to every source with start = "now"
+    await asyncio.gather(*(feed.tried.wait() for feed in feeds))
+    context.ready()
 
 
 class Feed:
-    """One source, over all its sessions. `tried` is set once its mailbox was reached, or not."""
+    """One source, over all its sessions. `tried` is set once its mailbox was reached, or not;
+    `reading` tells that a session is open."""
 
     def __init__(self, context: Context, source: Source, tokens: Tokens) -> None:
         self.context = context
         self.source = source
         self.tokens = tokens
         self.tried = asyncio.Event()
+        self.reading = False
         self._failures: Counter[int] = Counter()
         self._took = False
         self._token_trouble: TokenError | None = None  # though the session is open
@@ -111,16 +121,20 @@ class Feed:
 
     async def _session(self) -> None:
         async with Mailbox(self.source, self.tokens) as mailbox:
-            intake = Intake(self.context, self.source, mailbox, self._failures)
-            self._token_trouble = self._foreboding()
-            await intake.begin()
-            self._report(intake)
-            self.tried.set()
-            renewing = asyncio.create_task(self._renew(intake))
+            self.reading = True
+            renewing: asyncio.Task[None] | None = None
             try:
+                intake = Intake(self.context, self.source, mailbox, self._failures)
+                self._token_trouble = self._foreboding()
+                await intake.begin()
+                self._report(intake)
+                self.tried.set()
+                renewing = asyncio.create_task(self._renew(intake))
                 await self._read(mailbox, intake)
             finally:
-                renewing.cancel()
+                self.reading = False
+                if renewing is not None:
+                    renewing.cancel()
 
     async def _read(self, mailbox: Mailbox, intake: Intake) -> None:
         stopping = self.context.stopping

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.service import running
+from services.ingest.service import SERVICE
 from tests.e2e.ingesting import USER, Ingest, fact, ingesting, mail
 from tests.e2e.system import until
 from tests.peers.process import free_port
@@ -77,6 +79,25 @@ async def test_a_server_that_never_greets_is_given_up(
     async with ingesting(tmp_path) as ingest, mute:
         port = mute.sockets[0].getsockname()[1]
         assert "does not greet as an IMAP server" in await _complaint(ingest, port=port)
+
+
+async def test_a_server_that_never_greets_does_not_keep_us_from_stopping(tmp_path: Path) -> None:
+    """Told to stop while a server, or a provider of tokens, keeps it waiting, ingest stops."""
+    met = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.set()
+        await _say_nothing(reader, writer)
+
+    mute = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with ingesting(tmp_path) as ingest, mute:
+        config = ingest.config(port=mute.sockets[0].getsockname()[1])
+        async with running("ingest", config, ingest.road.broker) as context:
+            task = asyncio.ensure_future(SERVICE.run(context))
+            await asyncio.wait_for(met.wait(), 30)
+            context.stopping.set()
+            await asyncio.wait_for(task, 5)
+            assert not context.health.ready
 
 
 async def test_letters_outside_ascii_log_in(tmp_path: Path) -> None:
