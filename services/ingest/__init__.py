@@ -3,8 +3,10 @@
 Consumes   the IMAP folder of every `[[source]]` (`kind = "imap"`), told by IDLE and by asking
            every `poll` seconds; `$KV.CHECKPOINTS.<source>`, its own place in each folder
 Emits      `raw.<mail_id>.0.<i>`               the bytes of a mail
-           `mail.received.<source>.<mail_id>`  MailReceived (header facts, where the bytes lie), or
-                                               MailRefused, for mail that is left where it is
+           `mail.received.<source>.<mail_id>`  MailReceived (header facts, digest of the body,
+                                               what a delivery report says of a mail of ours,
+                                               where the bytes lie), or MailRefused, for mail
+                                               that is left where it is
            `$KV.CHECKPOINTS.<source>`          folder, UIDVALIDITY, UID, and the first contact
 Trace      begins here: the trace id is the mail id, the first span `ingest.receive`
 
