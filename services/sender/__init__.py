@@ -2,19 +2,30 @@
 
 Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sender-bulk), RAW
 Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later
-Settings    [[relay]] host, port, tls, user, password_file, connections, window,
-            recipients_per_transaction, retry_after; [[domain]] relay
+Settings    [[relay]] host, port, tls, user, password_file, oauth2, from, envelope, null_sender,
+            keeps_message_id, daily, connections, window, recipients_per_transaction,
+            retry_after; [[domain]] name, relay
 
 One chunk is sent by one lane (one SMTP connection). The ledger runs one window ahead: the intent
 of a window is on disk before its first message leaves, so after a crash only windows that were
 open can go out twice, at most lanes x window copies. Every entry expects the sequence of the one
 before, so a worker that was frozen and replaced stops at its next entry.
 
+What a relay does not take is not offered to it (`compose.Terms`, once for each post and relay):
+From becomes "Ann via Team" <the address it takes> and the author goes into Reply-To
+(`postroad.mail.munge`); where all copies have one envelope sender, X-Postroad-Copy holds the
+token that a bounce proves its recipient with; where Message-IDs are written anew, the author's
+ends References. `daily` is counted from the ledger at start (`quota`); room is taken before a
+window is sent, so that no 24 hours have one recipient more. It holds for one sender process.
+
 Failure     4xx for a recipient: a smaller chunk, scheduled by the broker; given up after 5 days.
             5xx for a recipient: recorded, never tried again.
             trouble with the relay (refused login, quota, no connection): the relay is paused,
-            everything stays pending, nobody is blamed.
+            everything stays pending, nobody is blamed. What only a person can mend, and a
+            day's quota, raise the alarm, once; it is cleared when a window went through.
             A copy whose final dot was sent and never answered is sent again and marked.
+
+            no token: the relay is paused for 5 s at most, so that a new login works at once.
 
 RFCs        5321 (SMTP), 2920 (pipelining), 6152 (8BITMIME), 6531 (SMTPUTF8), 3463 (codes)
 """
