@@ -31,3 +31,19 @@ async def test_our_own_daily_limit_is_never_exceeded(personal: bool, tmp_path: P
         here.exact(first, second)
         assert not here.provider.refused
         await here.nobody_failed()
+
+
+async def test_a_crash_in_mid_window_forgets_nothing(tmp_path: Path) -> None:
+    """What a killed sender may have sent counts as sent: there is no recipient too many, rather
+    a few too few."""
+    async with providing(tmp_path, GMAIL, relay={"daily": "25"}) as here:
+        await here.road.kill("sender")
+        await here.road.run("sender", crashpoint="sender.after_dot:7")
+        await here.queue(await here.post(1), 0, 40)
+        await here.road.died("sender")
+        before = here.provider.copies
+        assert 0 < before < 25
+        await here.road.run("sender")
+        await here.told("daily limit of 25 reached; goes on at ")
+        assert before < here.provider.copies <= 25
+        assert not here.provider.refused
