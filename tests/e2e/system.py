@@ -74,11 +74,16 @@ class System:
     @classmethod
     @contextlib.asynccontextmanager
     async def start(
-        cls, home: Path, settings: str, *, services: Sequence[str] = ROAD
+        cls,
+        home: Path,
+        settings: str,
+        *,
+        services: Sequence[str] = ROAD,
+        domain: str = "example.org",
     ) -> AsyncIterator[System]:
         """Run the road on `settings` (what follows [site] and [broker]) within the block."""
         config = home / "postroad.toml"
-        head = '[site]\ndomain = "example.org"\n[broker]\nack_wait = "3s"\n'
+        head = f'[site]\ndomain = "{domain}"\n[broker]\nack_wait = "3s"\n'
         config.write_text(head + settings)
         async with contextlib.AsyncExitStack() as stack:
             server = await stack.enter_async_context(embedded(home / "state"))
