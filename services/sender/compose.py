@@ -125,6 +125,11 @@ def prepare(raw: bytes, copy: Copy, trace: str, tokens: TokenMaker, terms: Terms
     block = apply(block, munge(block, copy, terms.takes, terms.domains))
     if not terms.keeps_message_id:
         block = apply(block, _kept_ids(block))
+        if copy.personal and copy.bounces[0]:
+            # Exchange takes a second mail with one id for a double: 554 DuplicateDelivery
+            block = apply(block, [edit("remove", "Message-ID")])
+            domain = copy.list_address.rpartition("@")[2]
+            own.append(edit("set", "Message-ID", f"<{_VERP.decode()}.{trace}@{domain}>"))
     fields_of_one = b"".join(field_bytes(each.name, each.value) for each in own)
     head = wire.dot_stuff(block)
     return Prepared(head, wire.dot_stuff(body), fields_of_one, sender, copy, tokens)

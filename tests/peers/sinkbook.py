@@ -31,11 +31,16 @@ def facts(data: bytes) -> dict[str, object]:
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "body_sha256": hashlib.sha256(body).hexdigest(),
-        "message_id": text_of(fields.get(b"message-id", b"")),
+        "message_id": text_of(_message_id(fields)),
         "list_id": text_of(fields.get(b"list-id", b"").rpartition(b"<")[2].rstrip(b">")),
         "trace": text_of(fields.get(b"x-postroad-trace", b"")),
         "headers": text_of(head[2:]),
     }
+
+
+def _message_id(fields: dict[bytes, bytes]) -> bytes:
+    """The post's: a copy may have one of its own, where the provider writes them anew."""
+    return fields.get(b"x-original-message-id") or fields.get(b"message-id", b"")
 
 
 class Book:

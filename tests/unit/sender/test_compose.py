@@ -217,11 +217,24 @@ def test_the_null_sender(terms: Terms, address: str, sender: str) -> None:
 def test_threads_without_our_message_id(before: str, references: str) -> None:
     """Where the relay writes Message-IDs anew, the author's ends References, once, and is kept."""
     raw = f"{before}\n".encode() * bool(before) + POST
-    lines = header(plain(copy_of(raw, terms=Terms(keeps_message_id=False))))
+    lines = header(plain(copy_of(raw, personal=False, terms=Terms(keeps_message_id=False))))
     assert f"References: {references}" in lines
     assert "X-Original-Message-ID: <1@x>" in lines
     assert "Message-ID: <1@x>" in lines
     assert "References: " not in str(header(plain(copy_of(POST))))
+
+
+def test_no_two_copies_have_one_message_id_there() -> None:
+    """Where the relay writes Message-IDs anew, each personal copy is given one of its own: Exchange
+    takes a second mail with the same for a double."""
+    post = copy_of(POST, terms=Terms(keeps_message_id=False))
+    ids = set()
+    for number, person in ((0, ANN), (1, BOB)):
+        lines = header(b"".join(post.personal(number, person)[1]))
+        (own,) = [line for line in lines if line.startswith("Message-ID: ")]
+        ids.add(own)
+        assert "X-Original-Message-ID: <1@x>" in lines
+    assert len(ids) == 2
 
 
 def test_edits_come_before_the_relay() -> None:
