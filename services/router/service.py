@@ -129,7 +129,14 @@ class Router:
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
         kind, event = decider.decide(mail, to, known, author, mail_id=mail_id, web=self.web)
-        if kind == "post" and (first := await self._claim(mail, known.slug)):
+        first = ""
+        if kind in ("post", "held") and await self.bounces.sent(known.slug, mail.facts.trace):
+            # another list's copy of a cross-post, which names this list too; its From may be ours,
+            # and nobody should have to look at what the list has had
+            first = mail.facts.trace
+        elif kind == "post":
+            first = await self._claim(mail, known.slug)
+        if first:
             return decider.decide_duplicate(mail, known, author, first)
         return kind, event
 
@@ -169,11 +176,8 @@ class Router:
     async def _claim(self, mail: MailReceived, slug: str) -> str:
         """Claim a post for its list; the id of the mail that had claimed it before, if any.
 
-        Who is killed after its claim finds its own id there when the mail comes again. One list's
-        copy of a cross-post names the other list too, which had the mail: its trace tells.
+        Who is killed after its claim finds its own id there when the mail comes again.
         """
-        if await self.bounces.sent(slug, mail.facts.trace):
-            return mail.facts.trace
         digest = decider.digest(mail)
         if not digest:
             return ""

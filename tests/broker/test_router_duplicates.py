@@ -81,9 +81,12 @@ async def test_one_lists_copy_is_not_posted_to_the_other(broker: Broker) -> None
         own = await a_letter(broker, *marks, *letter(TEAM, NEWS, body="changed"))
         found = await routed(broker, 4)
         assert {f"discarded.{slug}.{own}" for slug in ("team", "news")} < set(found)
+        ours = [line.replace("ann@", "team@lists.") for line in letter(TEAM, NEWS)]
+        munged = await a_letter(broker, *marks, *ours)  # not From a member: else it were held
+        assert f"discarded.news.{munged}" in await routed(broker, 6)
         odd = (f"X-Postroad-Trace: {'f' * 32}",)
         other = await a_letter(broker, *odd, *letter(NEWS, body="new"))
-        assert f"post.news.{other}" in await routed(broker, 5)
+        assert f"post.news.{other}" in await routed(broker, 7)
     (stopped,) = found[f"discarded.news.{own}"].events
     assert isinstance(stopped, MailStopped)
     assert first in stopped.hits[0].reason
