@@ -26,7 +26,9 @@ LIST_HEADERS = (
     TRACE,
 )
 
-# Receipts would tell the author who is a member; passwords and return paths are not for members.
+# Receipts would tell the author who is a member; passwords and return paths are not for members,
+# nor is the mailbox that the lists live in. Postfix, too, refuses what bears Delivered-To of
+# whom it is for ("mail forwarding loop").
 PRIVILEGED_HEADERS = (
     "Disposition-Notification-To",
     "Return-Receipt-To",
@@ -39,6 +41,11 @@ PRIVILEGED_HEADERS = (
     "Urgent",
     "Errors-To",
     "Return-Path",
+    "Delivered-To",
+    "X-Delivered-To",
+    "X-Original-To",
+    "Envelope-To",
+    "X-Envelope-To",
     "Bcc",
     "Resent-Bcc",
 )
