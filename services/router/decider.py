@@ -162,6 +162,15 @@ def decide_own(mail: MailReceived, known: List) -> tuple[subjects.Kind, MailStop
     return _stop(Context(mail, known, NOBODY), "discarded", hit)
 
 
+def decide_copy(
+    mail: MailReceived, known: List, author: Author
+) -> tuple[subjects.Kind, MailStopped]:
+    """A copy that another list sent to the mailbox itself: To and Cc stand as the author of the
+    post wrote them, and the list they name was sent a mail of its own."""
+    hit = RuleHit(rule="loop", reason="it is a copy that another list sent, to somebody else")
+    return _stop(Context(mail, known, author), "discarded", hit)
+
+
 def decide_duplicate(
     mail: MailReceived, known: List, author: Author, first: str
 ) -> tuple[subjects.Kind, MailStopped]:

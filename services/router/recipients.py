@@ -46,7 +46,7 @@ def recipients(
     found = dict.fromkeys(hit for address in addresses if (hit := match(address, lists)))
     if bound and lists and not any(hit.slug for hit in found):
         return (Match(slug=bound, sub="", token=""),)
-    if not found and not _truths(mail, mailbox):
+    if not found and not truths(mail, mailbox):
         own = mailbox.casefold()
         return (Match(lists[own]),) if own in lists else ()
     return tuple(sorted(found, key=lambda hit: bool(hit.sub)))
@@ -54,13 +54,13 @@ def recipients(
 
 def sent_to(mail: MailReceived, mailbox: str = "", *, one_copy: bool = False) -> tuple[str, ...]:
     """The addresses this mail was sent to, by the best evidence there is."""
-    truths = _truths(mail, mailbox)
-    if truths and (mail.envelope_to or not one_copy):
-        return truths
-    return truths + _addresses(mail.facts.to) + _addresses(mail.facts.cc)
+    told = truths(mail, mailbox)
+    if told and (mail.envelope_to or not one_copy):
+        return told
+    return told + _addresses(mail.facts.to) + _addresses(mail.facts.cc)
 
 
-def _truths(mail: MailReceived, mailbox: str) -> tuple[str, ...]:
+def truths(mail: MailReceived, mailbox: str) -> tuple[str, ...]:
     """What the envelope says, else the trusted headers but for the mailbox's own address."""
     if mail.envelope_to:
         return mail.envelope_to

@@ -28,7 +28,7 @@ from schemas.road import MailReceived, MailRefused
 from services.router import decider
 from services.router.bounces import Bounces, Copy
 from services.router.lists import Directory, List
-from services.router.recipients import recipients, sent_to
+from services.router.recipients import recipients, sent_to, truths
 
 CATCH_UP_SECONDS = 10.0  # to read what LISTS holds; 40,000 lists take one
 
@@ -129,16 +129,29 @@ class Router:
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
         kind, event = decider.decide(mail, to, known, author, mail_id=mail_id, web=self.web)
-        first = ""
-        if kind in ("post", "held") and await self.bounces.sent(known.slug, mail.facts.trace):
-            # another list's copy of a cross-post, which names this list too; its From may be ours,
-            # and nobody should have to look at what the list has had
-            first = mail.facts.trace
-        elif kind == "post":
-            first = await self._claim(mail, known.slug)
-        if first:
+        if kind in ("post", "held") and (copy := await self._own_copy(mail, known, author)):
+            return copy
+        if kind == "post" and (first := await self._claim(mail, known.slug)):
             return decider.decide_duplicate(mail, known, author, first)
         return kind, event
+
+    async def _own_copy(
+        self, mail: MailReceived, known: List, author: Author
+    ) -> tuple[subjects.Kind, Event] | None:
+        """The decision on a copy of a cross-post that another list sent out, and that names this
+        one too. Its From may be ours, so that it would be held; nobody need look at it."""
+        trace, source = mail.facts.trace, self.sources[mail.origin.source]
+        if not trace:
+            return None
+        if await self.bounces.sent(known.slug, trace):
+            return decider.decide_duplicate(mail, known, author, trace)
+        if truths(mail, source.user):  # sent to this very list, which may be a member of another
+            return None
+        for id_ in mail.facts.list_ids:
+            other = self.directory.named(id_, _domain(source))
+            if other and await self.bounces.sent(other.slug, trace):
+                return decider.decide_copy(mail, known, author)
+        return None
 
     async def _unaddressed(
         self, mail: MailReceived, source: Source | None

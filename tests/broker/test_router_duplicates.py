@@ -92,6 +92,25 @@ async def test_one_lists_copy_is_not_posted_to_the_other(broker: Broker) -> None
     assert first in stopped.hits[0].reason
 
 
+async def test_one_lists_copy_is_not_held_at_the_other(broker: Broker) -> None:
+    """The same where each list got a mail of its own: the copy that one of them sent to the
+    mailbox itself names the other, which never had that mail. A list that is a member of the
+    other gets it all the same."""
+    for address in (TEAM, NEWS):
+        await a_list(broker, address)
+    async with membership(broker, AUTHORS), routing(broker):
+        first = await a_letter(broker, *delivered(TEAM, letter(TEAM, NEWS)))
+        await a_letter(broker, *delivered(NEWS, letter(TEAM, NEWS)))
+        marks = ["List-Id: <team.lists.example.org>", f"X-Postroad-Trace: {first}"]
+        ours = [line.replace("ann@", "team@lists.") for line in letter(TEAM, NEWS)]
+        own = await a_letter(broker, *delivered("box@lists.example.org", marks + ours))
+        found = await routed(broker, 4)
+        assert {f"discarded.{slug}.{own}" for slug in ("team", "news")} < set(found)
+        nested = marks + letter(TEAM, body="for members")
+        passed_on = await a_letter(broker, *delivered(NEWS, nested))
+        assert f"post.news.{passed_on}" in await routed(broker, 5)
+
+
 async def test_the_same_id_with_another_body_is_another_post(broker: Broker) -> None:
     """Programs use ids twice, and attackers claim those of others: neither costs a post."""
     await a_list(broker, TEAM)
