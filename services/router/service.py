@@ -129,8 +129,8 @@ class Router:
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
         kind, event = decider.decide(mail, to, known, author, mail_id=mail_id, web=self.web)
-        if kind in ("post", "held") and (copy := await self._own_copy(mail, known, author)):
-            return copy
+        if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
+            return own
         if kind == "post" and (first := await self._claim(mail, known.slug)):
             return decider.decide_duplicate(mail, known, author, first)
         return kind, event
