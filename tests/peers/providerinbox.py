@@ -156,7 +156,9 @@ class Inbox:
             signed=signed,
             author=author,
         )
-        self.dovecot.deliver(self.account, self.habits.head(arrival).encode() + data)
+        own = sender == self.account  # it never left the provider, who adds next to nothing
+        head = f"Received: by localhost; {formatdate()}\r\n" if own else self.habits.head(arrival)
+        self.dovecot.deliver(self.account, head.encode() + data)
         self.came += 1
 
     def bring(self, recipient: str, mail: bytes) -> None:
