@@ -37,6 +37,7 @@ Promises
       whose trace it quotes. A forged token changes nothing, and is recorded as it came.
     - Own copies, and notices for others, that turn up in the mailbox are discarded by `loop`.
     - A mail without exactly one readable author is held; no rule ever drops it for that.
+    - A copy that a list of ours sent to the mailbox itself is discarded, whichever lists it names.
     - Mail to -owner is never moderated. Only what comes round again and what answers by itself
       is stopped there, and recorded as discarded.
     - A mail is called unrouted only after every list stored so far has been looked at, and for

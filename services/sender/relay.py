@@ -26,7 +26,7 @@ _METHODS = {True: ("plain", "login", "cram-md5"), False: ("cram-md5", "plain", "
 # What helps against a refused login, by words of the refusal in lower case; the first that fits.
 _REMEDIES = (
     ("smtpclientauthentication is disabled", "allow SMTP AUTH for this mailbox at Microsoft"),
-    ("application-specific password", "make an app password at Google and put it there"),
+    ("application-specific password", "create an app password at Google and put it there"),
     ("basic authentication is disabled", "set oauth2 instead of password_file"),
     ("web browser", "sign in to the account with a browser once, then try again"),
 )
