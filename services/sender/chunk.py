@@ -26,6 +26,7 @@ from services.sender.transaction import Transaction
 
 WORKER = f"service:sender/{os.getpid()}"
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
+FEWER = 0.5  # seconds until a chunk is tried on one of the other lanes
 SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
 
 
@@ -224,7 +225,10 @@ class Run:
         crashpoint("sender.after_record")
 
     def _trouble(self, reason: str, longest: float, *, alarm: bool) -> Retry:
-        """The relay failed: pause it, tell it, and give the chunk back."""
+        """The relay failed: pause it, tell it, and give the chunk back. What may be about how many
+        connections we have is answered with one fewer first."""
+        if longest == LONGEST and self.lanes.rest(self.lane):
+            return Retry(f"relay {self.relay.name}: {reason}", FEWER)
         seconds = self.lanes.pause(longest=longest)
         if _gist(reason) == _gist(self.lanes.trouble):
             reason = self.lanes.trouble  # told once, though its replies have new ids each time
@@ -236,7 +240,7 @@ class Run:
         on = self.lanes.quota.goes_on()
         if on is None:
             return Retry("what is under way may reach the daily limit", 1.0)
-        at = on.astimezone(UTC).strftime("%H:%M UTC")
+        at = on.astimezone(UTC).strftime("%H:%M UTC on %d %B")
         reason = f"daily limit of {self.relay.daily} reached; goes on at {at}"
         self._tell(reason, alarm=True)
         left = (on - now()).total_seconds()

@@ -1,7 +1,8 @@
 """The lanes of one relay: its connections, each lent to one chunk at a time.
 
 Small posts (`now`) are served before large ones (`bulk`). A relay in trouble is paused as a
-whole: its trouble is never a member's, and hammering it helps nobody.
+whole: its trouble is never a member's, and hammering it helps nobody. One that turns away some of
+our connections and serves the others wants fewer at once: then lanes rest, one by one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
 LONGEST = 30.0  # a relay that is away is tried again this often
 LONGEST_LASTING = 300.0  # one that wants no more today, or refuses our login
 LONGEST_TOKEN = 5.0  # without a token nothing is asked of the relay: see soon whether there is one
+REST = 30.0  # seconds that a lane rests
 IDLE = 60.0  # seconds after which an unused connection is closed
 
 
@@ -30,6 +32,7 @@ class Lane:
     def __init__(self) -> None:
         self.connection: Connection | None = None
         self.used = 0.0  # loop time of the last use
+        self.tired = False  # to rest when it is given back
 
     async def drop(self) -> None:
         """Close the connection."""
@@ -48,7 +51,8 @@ class Lanes:
         self.quota = Quota(relay.daily)
         self.trouble = ""  # what was last told of it; empty when it was seen to work since
         self.pipelining = True  # until the relay is found out to lie about it
-        self._free = [Lane() for _ in range(relay.connections)]
+        self._all = [Lane() for _ in range(relay.connections)]
+        self._free = list(self._all)
         self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
         self._failures = 0
         self._paused_until = 0.0
@@ -93,6 +97,13 @@ class Lanes:
             self._paused_until = now + seconds
         return self._paused_until - now
 
+    def rest(self, lane: Lane) -> bool:
+        """Have this lane rest when it is given back, where others are connected: the relay may
+        want fewer at once. False where none is; then it is the relay that is in trouble."""
+        others = (other.connection for other in self._all if other is not lane)
+        lane.tired = any(connection and not connection.fault for connection in others)
+        return lane.tired
+
     def succeeded(self) -> None:
         """The relay works."""
         self._failures = 0
@@ -116,6 +127,10 @@ class Lanes:
             raise
 
     def _release(self, lane: Lane) -> None:
+        if lane.tired:
+            lane.tired = False
+            asyncio.get_running_loop().call_later(REST, self._release, lane)
+            return
         for queue in self._waiting:
             while queue:
                 future = queue.popleft()

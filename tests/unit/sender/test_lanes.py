@@ -54,3 +54,10 @@ async def test_small_posts_go_before_large_ones() -> None:
         await asyncio.sleep(0)
     await asyncio.gather(bulk, now)
     assert served == ["now", "bulk"]
+
+
+async def test_the_last_lane_does_not_rest() -> None:
+    """Where no other lane is connected, trouble is the relay's and not about how many we are."""
+    relay = lanes(4)
+    async with relay.lend(urgent=True) as lane:
+        assert not relay.rest(lane)
