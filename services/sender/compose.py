@@ -24,9 +24,10 @@ from postroad.mail.tokens import LEAVE_CHARS, VERP_CHARS, TokenMaker, bounce_sen
 from schemas.mail import HeaderEdit
 from schemas.road import Copy
 
-# These stand for a leave and a VERP token, whose base32 has neither 0 nor 1.
-_LEAVE = b"0" * LEAVE_CHARS
-_VERP = b"1" * VERP_CHARS
+# These stand for a leave and a VERP token, whose base32 has neither 8 nor 9. No 0: a token may
+# stand after a space, which a link has as %20.
+_LEAVE = b"8" * LEAVE_CHARS
+_VERP = b"9" * VERP_CHARS
 _OUR_OWN = ("List-Unsubscribe", "List-Unsubscribe-Post")
 ORIGINAL_ID = "X-Original-Message-ID"
 

@@ -186,6 +186,14 @@ def test_a_list_without_sub_addresses_names_the_copy_in_a_field() -> None:
     assert f"X-Postroad-Copy: {verp}" in header(b"".join(pieces))
 
 
+def test_a_list_without_sub_addresses_is_left_by_subject() -> None:
+    """The token to leave by stands whole behind the space in the Subject of the link."""
+    _, pieces = copy_of(POST, bounces=("team@x", ""), leave=("team@x", "")).personal(3, ANN)
+    leave = TOKENS.leave_token("team-lists-example", ANN)
+    way_out = f"List-Unsubscribe: <mailto:team@x?subject=leave%20{leave}>"
+    assert way_out in header(b"".join(pieces))
+
+
 @pytest.mark.parametrize(
     ("terms", "address", "sender"),
     [
