@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from postroad.runtime.quantities import duration, size
 from postroad.runtime.settings import LATER, LATER_VALUES
 from postroad.runtime.settings_reader import nearest
 
+NOBODY = 65_534
 MINIMAL = """
 [site]
 domain = "lists.example.org"
@@ -34,6 +37,17 @@ password_file = "/etc/postroad/smtp.pass"
 
 Load = Callable[..., Config]
 Refuse = Callable[..., str]
+
+
+@contextmanager
+def as_another_user() -> Iterator[None]:
+    """Not as root, whom every folder is open to."""
+    user = os.geteuid()
+    os.seteuid(user or NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 @pytest.fixture
@@ -129,6 +143,16 @@ class TestPlaces:
         if PLACES[1].exists():
             pytest.skip(f"{PLACES[1]} exists on this machine")
         with pytest.raises(SettingsError, match=r"postroad\.toml.*--config FILE.*postroad demo"):
+            Config.load(None, {})
+
+    def test_a_folder_of_somebody_elses_has_no_settings(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where root ran `sudo -u postroad`, the folder may be closed to us: look in /etc."""
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("postroad.runtime.config.PLACES", PLACES[:1] * 2)
+        tmp_path.chmod(0)
+        with as_another_user(), pytest.raises(SettingsError, match="there are no settings"):
             Config.load(None, {})
 
     def test_a_named_file_must_exist(self, tmp_path: Path) -> None:
