@@ -4,12 +4,14 @@ Answers    `postroad.membership.<command>` (NATS micro, queue group membership):
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
            member_set, import, roster. Requests and answers are in schemas/commands.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
-           them, `lists.>`, `people.>` and `membership.>`; `mail.routed.held.>` and
-           `mail.routed.rejected.>` (durable answers), to tell authors what became of a post
+           them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
+           `mail.routed.held.>` and `mail.routed.rejected.>`, to tell authors what became of a
+           post (durable answers)
 Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one message a decision
            `mail.send.<now|bulk>.<list>.<mail_id>.<chunk>`: whom a copy goes to
            `mail.fanout.<list>.<mail_id>`: how far a large fan-out has come
-           `mail.routed.done.<list>.<mail_id>`: every chunk is queued
+           `mail.routed.done.<list>.<mail_id>`: every chunk is queued, or the command is obeyed
+           `pending.confirmation.<key>`, `pending.contact.<key>`: questions, and the limits
            `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
            has a mail id of its own
 
@@ -20,6 +22,7 @@ Settings   `[site]` state_dir, secret_file, base_url; `[web]` for https links to
 Promises
     - The same command again changes nothing, and says so.
     - An answer to a change comes when this instance's roster has folded it.
+    - A command by mail is obeyed once and answered once: see services/membership/requests.
     - Addresses are kept in PEOPLE and nowhere else for good. Erasing one overwrites its bytes.
     - A slug is never used again, nor is the person id of somebody who was erased.
     - A post goes to those who received posts at the moment the router fixed (`as_of`) and still
@@ -41,7 +44,7 @@ Failure    The broker away: commands are refused ("try again"), mail waits in it
            A list without owners and without a domain owner: mail to -owner is recorded as done
            with nobody reached, and logged.
 
-Not yet    Asking for confirmation, leaving by mail, digests, disabling by bounce, `member erase`.
+Not yet    Digests, disabling by bounce, bans, moderated joining, `member erase`.
 
 RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded),
            3834 (what answers by itself), 8601 (who wrote a mail)
@@ -60,6 +63,8 @@ Files      decider      one person on one list (pure)
            importing    a thousand members at once
            endpoints    commands over NATS
            distribute   routed mail into chunks
+           answers      mail that somebody waits for an answer to
+           requests     what people ask for by mail
            letters      every mail we write to people
            service      all of it together
 """

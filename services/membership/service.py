@@ -20,6 +20,8 @@ from services.membership.requests.outbox import Outbox
 from services.membership.requests.questions import Questions
 from services.membership.roster import Roster
 
+AT_ONCE = 8  # mails that are read for commands; each may be 4 MB
+
 
 async def run(context: Context) -> None:
     """Fold until up to date, then answer and fan out until told to stop."""

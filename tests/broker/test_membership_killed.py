@@ -39,10 +39,11 @@ ack_wait = "2s"
 """
 
 
-async def die(state_dir: Path, crashpoint: str) -> None:
-    """Run the service in a process of its own until it kills itself at this point."""
+async def die(state_dir: Path, crashpoint: str, more: str = "") -> None:
+    """Run the service, with `more` settings, in a process of its own until it kills itself at
+    this point."""
     file = state_dir / "postroad.toml"
-    file.write_text(SETTINGS.format(state_dir=state_dir))
+    file.write_text(SETTINGS.format(state_dir=state_dir) + more)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

@@ -10,10 +10,18 @@ from postroad.mail.tokens import TokenMaker
 from postroad.runtime.broker import Broker
 from tests.broker import test_membership_killed as killed
 from tests.broker.membership import SLUG, membership
-from tests.broker.requests import ANNA, Letter, Post, settings
+from tests.broker.requests import ANNA, PROVED, SERVER, Letter, Post, mail_of, settings
 
 pytestmark = pytest.mark.timeout(60)
 
+SOURCE = f"""
+[[source]]
+name = "box"
+host = "127.0.0.1"
+user = "lists"
+password_file = "password"
+authserv_id = "{SERVER}"
+"""
 ASKING = (
     "membership.question_counted",
     "membership.after_letter",
@@ -93,6 +101,21 @@ async def test_killed_while_leaving(broker: Broker, tmp_path: Path, crashpoint: 
     outcome, (letter,) = await finished(broker, tmp_path, "leave", crashpoint, token)
     assert (outcome, await events(broker)) == ("left", ["MemberSubscribed", "MemberUnsubscribed"])
     assert "You have left" in letter.mail["Subject"]
+
+
+@pytest.mark.parametrize("which", [1, 2])
+async def test_killed_between_two_commands(broker: Broker, tmp_path: Path, which: int) -> None:
+    """Each command of a mail is carried out once, and the one letter tells of both."""
+    await prepared(broker, tmp_path, member=True)
+    post = Post(broker)
+    mail_id = await post.write("request", mail_of("set mail off\r\nleave\r\n", **PROVED))
+    await killed.die(tmp_path, f"membership.request_done:{which}", SOURCE)
+    async with membership(broker, settings(tmp_path)):
+        assert (await post.done(mail_id)).outcome == "left"
+    (letter,) = await post.letters(mail_id)
+    assert await events(broker) == ["MemberSubscribed", "MemberChanged", "MemberUnsubscribed"]
+    assert "is now off" in letter.text
+    assert "You are off the list" in letter.text
 
 
 async def test_what_is_done_is_not_done_again(broker: Broker, tmp_path: Path) -> None:

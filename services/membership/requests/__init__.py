@@ -1,14 +1,45 @@
-"""What people ask a list for by mail: to join, to leave, to change how they read, for help.
+"""requests: what people ask a list for by mail: to join, leave, pause, or for help.
 
-Letters    Each answer is one Letter however many commands a mail has: `Letter.text` then names
-           several texts, separated by spaces ("which help"), each with the same `fields`.
-           Texts and the fields they are given:
-               help, echo, not_understood, third_party, list_closed, already_member, not_member,
-               welcome, goodbye, token_unknown, token_expired, token_used     none
-               confirm_join, confirm_leave, confirm_mail_on, confirm_mail_off, not_confirmed
-                                                        token, days (the token's life)
-               which                                    lists (addresses, one a line)
-               settings_changed                         mail ("on" or "off")
-           `Letter.reply_to` is where a plain Reply confirms; where only a Subject can carry the
-           token (sub_address none), `Letter.subject` is "confirm TOKEN".
+Addresses  -join, -leave      any content; a leave token acts for its person, whoever sends it
+           -confirm+TOKEN     a plain Reply does; at a list of a long name `confirm+TOKEN@`
+           -request           commands in the Subject or the first ten lines of the text: see
+                              `words`; all of a mail are answered in one letter
+
+Policy     Joining asks first, unless the list is open. Leaving and `set` act at once where the
+           author is proved (Authentication-Results of the source's `authserv_id`, aligned), else
+           they ask first. The question is the same whether the address is on the list or not.
+           From says whom to answer, never Reply-To. Nobody asks for somebody else.
+
+Promises
+    - A mail is obeyed once and answered once, whatever is killed: `mail.routed.done` is its key,
+      changes are found again by mail id and place in the mail, letters by an id made from it.
+    - Nobody is in PEOPLE before they agreed. The question lies in PENDING, for 14 days at most,
+      under the MAC of its token; until it comes back only RAW, with the letter, has the token.
+    - A token is 128 bits, works once, for three days, at its list; for a redelivered mail it is
+      the same one.
+    - What answers by itself (bounces, vacation notices) confirms and leaves nothing, not even
+      with a token; where it only looks so, its author is told how to confirm.
+    - One address is asked at most three times in 24 hours, once for a list that waits for its
+      answer, and answered at most three times. What a token or a proved From has done is always
+      answered. Nothing that a program wrote is.
+
+Outcomes   in `command_done`: joined, left, confirmation_sent, answered, refused, ignored, limited
+
+Letters    `Letter.text` names texts of letters/en.toml, several where a mail has several
+           commands: confirm_<action> and not_confirmed are given `token` and `days`, which
+           `lists`, settings_changed `mail`
+
+RFCs       3834 (what to answer), 8601 (who wrote it), 2369 (the unsubscribe button)
+
+Files      words          commands as people write them (pure)
+           intent         what a mail wants, and whether to listen to it (pure)
+           confirmation   a token and its question (pure)
+           limits         how often an address is written to (pure)
+           reply          what came of each command, as letters (pure)
+           confirmations  questions in PENDING
+           contacts       limits in PENDING
+           questions      asking somebody
+           turn           the commands of one mail
+           outbox         replies on their way
+           desk           one mail from the stream to done
 """

@@ -33,6 +33,7 @@ from services.membership.requests.turn import Office, Turn
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
+LARGEST = 4 << 20  # octets of a mail that is read for commands; of a larger one its Subject is
 OLDEST = timedelta(days=14)  # what waited longer is nobody's wish any more
 
 
@@ -89,7 +90,7 @@ class Desk:
         if mail is None or listed is None:
             return _ignored("its record, or its list, is gone"), ""
         text = ""
-        if intent.needs_text(event):
+        if intent.needs_text(event) and event.raw.size <= LARGEST:
             text = first_text(await get_raw(self.broker, event.raw))
         wanted = intent.request(event, mail.facts.subject, text)
         if reason := intent.deaf(mail, wanted):

@@ -105,6 +105,8 @@ class Turn:
             return self._refuse("list_closed", "the list is closed")
         if self.listed.state.settings.subscription_policy == "confirm":
             return await self._ask("join")
+        if reason := self._unanswerable:
+            return Reply("ignored", reason=reason)
         evidence = f"mail {self.mail_id}, to a list open to all"
         reply = await self._subscribe(self.author, self._name, evidence=evidence, how="mail")
         return _counted(reply)
@@ -146,7 +148,7 @@ class Turn:
         """Ask the author. A mail asks one question: its other commands can be given again."""
         if self.asked:
             return Reply("limited", reason="one mail asks one question")
-        if reason := automatic.unanswerable(self.mail.facts, self.mail.envelope_from):
+        if reason := self._unanswerable:
             return Reply("ignored", reason=reason)
         reply = await self.office.questions.ask(
             self.listed, action, self.author, name=self._name, cause=self.mail_id, at=self.at
@@ -264,6 +266,10 @@ class Turn:
         return events
 
     # --- what is said -------------------------------------------------------------------------
+
+    @property
+    def _unanswerable(self) -> str:
+        return automatic.unanswerable(self.mail.facts, self.mail.envelope_from)
 
     @property
     def _name(self) -> str:
