@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -35,6 +36,25 @@ def test_a_guide_goes_from_settings_to_limits(profile: str) -> None:
     """Each guide ends with how to see that it works and, honestly, what the provider cannot do."""
     GUIDES[profile].section("See that it works")
     assert GUIDES[profile].section("What this cannot do").count("\n- **") >= 4
+
+
+@each_guide
+def test_a_guide_can_be_followed_from_a_clone(profile: str) -> None:
+    """Who begins with a guide learns how to install, what file the settings are, and gives the
+    list an owner; every command can be typed as it stands."""
+    guide = GUIDES[profile]
+    assert "operators.md#install" in guide.section("Before you begin")
+    for block in guide.fences("toml"):
+        assert block.splitlines()[0].endswith("postroad.toml")
+        assert all(domain.get("owner") for domain in tomllib.loads(block)["domain"])
+    lines = [line for block in guide.fences("sh") for line in block.splitlines()]
+    ours = ("sudo -u postroad postroad ",) if profile == "postfix" else (".venv/bin/postroad ",)
+    assert [line for line in lines if line.startswith(ours)]
+    assert not [
+        line
+        for line in lines
+        if re.match(r"(?:sudo -u \w+ )?postroad ", line) and not line.startswith(ours)
+    ]
 
 
 @each_guide

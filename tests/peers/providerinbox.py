@@ -3,10 +3,11 @@
     inbox = Inbox(dovecot, "me@gmail.com", GMAIL)
     inbox.take("me+team@gmail.com", data, sender="ann@alpha.example", signed="alpha.example")
 
-Headers are those seen on real mail. Gmail writes Delivered-To on top and its findings below;
-whether Delivered-To keeps what follows a plus is not documented, so both are played. Exchange
-names neither the recipient nor itself, and writes Return-Path without brackets. A server of one's
-own is Postfix with a milter that checks signatures.
+Headers have the form that documentation and published samples give them; no mailbox of these
+providers was asked. Gmail writes Delivered-To on top and its findings below; whether Delivered-To
+keeps what follows a plus is not documented, so both are played. Exchange names neither the
+recipient nor itself, and writes Return-Path without brackets. A server of one's own is Postfix with
+a milter that checks signatures.
 """
 
 from __future__ import annotations
