@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -14,6 +15,7 @@ from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
+    from postroad.runtime.config import Config
     from schemas.commands import ListRow
 
 PAGE = 500
@@ -30,17 +32,24 @@ Settings = Annotated[
 async def create(call: Call, address: Address, settings: Settings = None) -> None:
     """Create a list.
 
-    Its settings have Mailman's names and safe defaults; `postroad list show` names them all.
+    Its settings have Mailman's names and safe defaults; `postroad list show` names them all. At
+    the own address of a mailbox of Gmail or Microsoft 365, sub_address is plus. What keeps mail
+    from arriving, or from its owners, is told on stderr.
     """
     from postroad.cli.ask import ask, pairs
     from postroad.cli.road import road
     from schemas.commands import CreateList
 
     typed = dict(pairs(settings or (), example=EXAMPLE))
+    suited = _suited(call.config, address, typed)
     async with road(call.config) as broker:
-        await ask(broker, "list_create", CreateList(address=address, settings=typed))
+        await ask(broker, "list_create", CreateList(address=address, settings=suited))
         row = await _row(broker, address)
     call.show(row, lambda: print(f"created the list {row.address}"))
+    if suited != typed:
+        _tell(f"{row.address} has sub_address=plus, since its mailbox gets nothing else")
+    for line in _lacks(call.config, row):
+        _tell(line)
 
 
 @command(lists, "show", example="postroad list show staff@lists.example.org")
@@ -64,6 +73,8 @@ async def set_(call: Call, address: Address, settings: Settings = None) -> None:
     if not typed:
         raise UsageError(f"say what to change, such as {EXAMPLE}")
     async with road(call.config) as broker:
+        if "sub_address" in typed:  # of the list that is meant, which may be given by its slug
+            _suited(call.config, (await _row(broker, address)).address, typed)
         answer = await ask(broker, "list_set", ConfigureList(list=address, settings=typed))
         row = await _row(broker, address)
     call.show(
@@ -88,6 +99,44 @@ async def ls(call: Call) -> None:
             ((row.address, row.members, row.owners, row.settings.description) for row in rows),
         ),
     )
+
+
+def _suited(config: Config, address: str, typed: dict[str, str]) -> dict[str, str]:
+    """The settings as typed, and the form of sub-addresses that the mailbox gets where it gets
+    only one. Raises UsageError where another form was typed, whose mail somebody else would get."""
+    from postroad.cli import arrival
+    from postroad.mail.addresses import normalise, sub_address
+
+    try:
+        who = arrival.plus_only(config, normalise(address))
+    except ValueError:  # membership says so better
+        return typed
+    if not who:
+        return typed
+    if typed.get("sub_address") == "dash":
+        raise UsageError(
+            f"sub_address=dash: {who} delivers no {sub_address(address, 'join', 'dash')} to this "
+            "mailbox, it may be somebody else's; use sub_address=plus"
+        )
+    return {"sub_address": "plus", **typed}
+
+
+def _lacks(config: Config, row: ListRow) -> Iterator[str]:
+    """What keeps mail of a new list from arriving, and what helps."""
+    from postroad.cli import arrival
+
+    found = arrival.obstacle(config, row.address, row.settings.sub_address)
+    if found is not None:
+        yield f"warning: mail for {row.address} cannot arrive: {found.what}; {found.remedy}"
+    if not (row.owners or row.moderators or arrival.owner(config, row.address)):
+        reached = arrival.owner_address(row.address, row.settings.sub_address)
+        remedy = arrival.owner_remedy(row.address)
+        yield f"nobody gets mail to {reached} yet: {remedy}"
+
+
+def _tell(line: str) -> None:
+    """What is worth knowing besides the answer; stdout is for the answer alone."""
+    print(f"postroad: {line}", file=sys.stderr)
 
 
 async def _row(broker: Broker, address: str) -> ListRow:
@@ -128,6 +177,8 @@ def _plain(value: Any) -> str:
     match value:
         case None:
             return "(default)"
+        case bool():
+            return str(value).lower()  # as it is typed
         case list() | tuple():
             return ", ".join(value) or "(none)"
         case _:

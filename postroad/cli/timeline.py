@@ -128,7 +128,7 @@ class Teller:
             case FanoutDone():
                 fate = self._fate(event.list)
                 fate.recipients, fate.chunks = event.audience, event.chunks
-                self._say(at, event.list, _queued(event.audience, event.chunks))
+                self._say(at, event.list, _queued(event.audience, event.chunks, fate.kind))
             case WindowRecorded() | ChunkQueued():
                 self._sent(at, event)
             case _:
@@ -295,7 +295,12 @@ def _index(chunk: ChunkQueued, number: int) -> int | None:
     return at if 0 <= at < len(chunk.people) else None
 
 
-def _queued(recipients: int, chunks: int) -> str:
+def _queued(recipients: int, chunks: int, kind: str = "") -> str:
+    if not recipients:
+        nobody = "nobody was reached: "
+        if kind == "owner":
+            return f"{nobody}the list had no owner or moderator, and its domain no owner"
+        return f"{nobody}there was nobody to send it to"
     people = "1 recipient" if recipients == 1 else f"{recipients:,} recipients"
     return f"{people} queued in {'1 chunk' if chunks == 1 else f'{chunks:,} chunks'}"
 

@@ -56,6 +56,35 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
     },
 }
 
+PLUS = ("gmail", "microsoft365")  # deliver name+anything@ to name@, and no name-anything@
+
+# of mailboxes that anybody may have: name-join@ there is somebody else, and the DNS is not ours
+DOMAINS = frozenset(
+    (
+        *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com"),
+        *("msn.com", "yahoo.com", "aol.com", "icloud.com", "me.com"),
+        *("mac.com", "gmx.de", "gmx.net", "web.de", "mail.ru"),
+        *("yandex.ru", "proton.me", "protonmail.com", "fastmail.com", "zoho.com"),
+        *("qq.com", "163.com"),
+    )
+)
+
+_HOSTS = {
+    "gmail": ("gmail.com", "googlemail.com"),
+    "microsoft365": ("office365.com", "outlook.com"),
+    "ses": ("amazonaws.com",),
+}
+
+
+def provider(profile: str, host: str) -> str:
+    """The profile of an account, told by its host where the settings name none; or ""."""
+    if profile:
+        return profile
+    for name, ends in _HOSTS.items():
+        if any(host.lower() == end or host.lower().endswith(f".{end}") for end in ends):
+            return name
+    return ""
+
 
 def completed(section: str, table: dict[str, object]) -> dict[str, object]:
     """A table of the settings with what its profile knows put where it says nothing."""

@@ -10,12 +10,14 @@ import pytest
 from postroad.cli.doctor.judge import machine
 from postroad.cli.doctor.judge.broker import Broker, broker
 from postroad.cli.doctor.judge.machine import State
+from schemas.commands import Subscribe
 from tests.e2e.examined import check, examined, relay, section, source
 from tests.e2e.system import System
 from tests.peers.nats import NatsServer
 from tests.peers.process import free_port
 
 pytestmark = pytest.mark.e2e
+OWNED = section("[[domain]]", {"name": "example.org", "owner": "you@example.net"})
 
 
 async def test_settings_that_are_unwise(tmp_path: Path) -> None:
@@ -118,12 +120,16 @@ def test_broker_too_old() -> None:
 
 
 async def test_lists_that_no_mailbox_reads(tmp_path: Path) -> None:
-    """Of a running Postroad, lists whose domain is not in the settings, or that no source reads
-    mail for, are named; without one they are not looked at."""
+    """Of a running Postroad, lists whose domain is not in the settings, that no source reads mail
+    for, or that name addresses which do not arrive, are named; without one they are not looked at.
+    """
     box = source(tmp_path, 1)
     async with System.start(tmp_path, box, services=("membership",)) as road:
         await road.make_list("team@example.org", [])
-        assert (await check("lists", tmp_path, box)).state == "ok"
+        assert (await check("lists", tmp_path, box, OWNED)).state == "ok"
+        plus = source(tmp_path, 1, profile="gmail", user="team@example.org") + OWNED
+        found = await check("lists", tmp_path, plus)
+        assert (found.state, "team-join@example.org" in found.finding) == ("failed", True)
         found = await check("lists", tmp_path, box, domain="example.net")
         assert (found.state, found.remedy) == ("failed", 'add [[domain]] name = "example.org"')
         other = source(tmp_path, 1, domain="example.net")
@@ -131,6 +137,20 @@ async def test_lists_that_no_mailbox_reads(tmp_path: Path) -> None:
         found = await check("lists", tmp_path, other, domain)
         assert (found.state, "no [[source]] reads" in found.finding) == ("failed", True)
     assert (await check("lists", tmp_path, box)).state == "skipped"
+
+
+async def test_lists_whose_owners_nobody_is(tmp_path: Path) -> None:
+    """A list without owner and moderator, at a domain without owner, is a warning that names the
+    address whose mail nobody gets; somebody in either role is enough."""
+    box = source(tmp_path, 1)
+    async with System.start(tmp_path, box, services=("membership",)) as road:
+        await road.make_list("team@example.org", [])
+        found = await check("lists", tmp_path, box)
+        assert (found.state, "team-owner@example.org" in found.finding) == ("warning", True)
+        assert found.remedy.startswith("postroad member add team@example.org YOU --role owner")
+        someone = Subscribe(list="team@example.org", address="o@example.net", role="moderator")
+        await road.ask("subscribe", someone)
+        assert (await check("lists", tmp_path, box)).state == "ok"
 
 
 async def test_every_check_of_nothing(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from schemas.road import (
     MailUnrouted,
     Origin,
     Outcome,
+    OwnerMailRouted,
     PostRouted,
     RuleHit,
     WindowRecorded,
@@ -238,3 +239,12 @@ def test_a_bounce_says_what_it_is_about() -> None:
     bounce = BounceRouted(mail_id=MAIL, list=LIST, raw=RAW, about=BOUNCE)
     only = fate(RECEIVED, bounce)
     assert (only.kind, only.reasons, only.bounces) == ("bounce", (f"about {BOUNCE}",), ())
+
+
+def test_mail_that_reached_nobody_says_so() -> None:
+    """Mail to the owners of a list that has none is told as such, not as well queued."""
+    owners = OwnerMailRouted(mail_id=MAIL, list=LIST, raw=RAW)
+    nobody = FanoutDone(mail_id=MAIL, list=LIST, audience=0, chunks=0)
+    last = told(RECEIVED, owners, nobody).timeline[-1].what
+    assert last.startswith("team@example.org: nobody was reached: the list had no owner")
+    assert "nobody to send it to" in told(RECEIVED, POST, nobody).timeline[-1].what

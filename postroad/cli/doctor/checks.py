@@ -51,8 +51,8 @@ CHECKS = (
     Check(
         "lists",
         ("installation",),
-        "some mailbox gets the mail of every list",
-        "add a [[domain]] and a [[source]] for the domain of the list",
+        "some mailbox gets the mail of every list, somebody that for its owners",
+        "add a [[domain]] and a [[source]] for the domain of the list; add an owner",
     ),
     Check(
         "token",

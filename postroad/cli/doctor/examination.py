@@ -120,10 +120,7 @@ async def _installation(config: Config, running: Running) -> AsyncIterator[Findi
     yield judge_machine.python(sys.version_info[:3])
     seen = await running.told()
     yield judge_broker.broker(seen.broker)
-    domains = [domain.name for domain in config.domain]
-    read = domains if any(not source.domain for source in config.source) else []
-    read = read or [source.domain for source in config.source]
-    for finding in judge_broker.lists(seen.lists, domains, read):
+    for finding in judge_broker.lists(seen.lists, config):
         yield finding
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postroad.cli.doctor.finding import Finding, failed, ok, skipped
+from postroad.cli import arrival
+from postroad.cli.doctor.finding import Finding, failed, ok, skipped, warning
 from postroad.cli.doctor.judge.machine import HERE
+from postroad.mail.addresses import Form
+from postroad.runtime.config import Config
 
 START = "start it: postroad up"
 
@@ -24,10 +27,12 @@ class Broker:
 
 @dataclass(frozen=True)
 class List:
-    """A list, and how many members it has."""
+    """A list: how many members, and owners and moderators it has, and the form of its addresses."""
 
     address: str
     members: int = 0
+    staff: int = 0
+    form: Form = "dash"
 
 
 def broker(facts: Broker) -> Finding:
@@ -41,20 +46,20 @@ def broker(facts: Broker) -> Finding:
     return ok("broker", HERE, f"{kind}, nats-server {facts.version}, syncs always")
 
 
-def lists(
-    found: Sequence[List] | None, domains: Sequence[str], read: Sequence[str]
-) -> list[Finding]:
-    """Lists that no mailbox gets mail for. `found` is None where nothing runs, `domains` are
-    those of the settings, `read` those that some source reads mail for."""
+def lists(found: Sequence[List] | None, config: Config) -> list[Finding]:
+    """Lists whose mail reaches no mailbox, and whose owners' mail reaches nobody. `found` is None
+    where nothing runs."""
     if found is None:
         return [skipped("lists", HERE, "Postroad is not running", START)]
-    lost = []
+    lacking = []
     for one in found:
-        domain = one.address.rpartition("@")[2]
-        if domain not in domains:
-            what = f"{one.address}: its domain is not in the settings, so its mail goes nowhere"
-            lost.append(failed("lists", HERE, what, f'add [[domain]] name = "{domain}"'))
-        elif domain not in read:
-            what = f"{one.address}: no [[source]] reads mail for {domain}"
-            lost.append(failed("lists", HERE, what, "add a [[source]], or free one of its domain"))
-    return lost or [ok("lists", HERE, f"{len(found)} lists, each with a mailbox for its mail")]
+        obstacle = arrival.obstacle(config, one.address, one.form)
+        if obstacle is not None:
+            what = f"{one.address}: {obstacle.what}"
+            lacking.append(failed("lists", HERE, what, obstacle.remedy))
+        if not one.staff and not arrival.owner(config, one.address):
+            what = f"nobody gets mail to {arrival.owner_address(one.address, one.form)}"
+            lacking.append(warning("lists", HERE, what, arrival.owner_remedy(one.address)))
+    count = "1 list" if len(found) == 1 else f"{len(found)} lists"
+    well = ok("lists", HERE, f"{count}, each with a mailbox for its mail, and an owner")
+    return lacking or [well if found else ok("lists", HERE, "no lists yet")]

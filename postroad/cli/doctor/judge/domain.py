@@ -21,16 +21,6 @@ SIGNS = {
     "microsoft365": "Microsoft 365 signs copies once DKIM is turned on for the domain",
     "ses": "SES signs copies once the domain is verified with Easy DKIM",
 }
-# whose DNS no operator of a list can change
-PROVIDERS = frozenset(
-    (
-        *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com"),
-        *("msn.com", "yahoo.com", "aol.com", "icloud.com", "me.com"),
-        *("mac.com", "gmx.de", "gmx.net", "web.de", "mail.ru"),
-        *("yandex.ru", "proton.me", "protonmail.com", "fastmail.com", "zoho.com"),
-        *("qq.com", "163.com"),
-    )
-)
 
 _USELESS = ("silent", "broken", "no name")
 Problem = Literal["", "missing", "no name", "silent", "broken"]

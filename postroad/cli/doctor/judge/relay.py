@@ -6,28 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from postroad.cli.doctor.finding import Finding, failed, ok, skipped, warning
 from postroad.cli.doctor.judge.broker import List
-from postroad.runtime.profiles import PROFILES
+from postroad.runtime.profiles import PROFILES, provider
 from postroad.runtime.settings import Relay
 from services.sender.transaction import Offers
 
 SMALL = 10_000_000  # octets: a relay that takes less refuses posts that a mailbox took
 NULL = ""
-_HOSTS = {
-    "gmail": ("gmail.com", "googlemail.com"),
-    "microsoft365": ("office365.com", "outlook.com"),
-    "ses": ("amazonaws.com",),
-}
-
-
-def provider(relay: Relay) -> str:
-    """The profile of the relay, told by its host where the settings name none; or ""."""
-    if relay.profile:
-        return relay.profile
-    host = relay.host.lower()
-    for name, ends in _HOSTS.items():
-        if any(host == end or host.endswith(f".{end}") for end in ends):
-            return name
-    return ""
 
 
 def extensions(relay: Relay, offers: Offers, largest: int) -> Finding:
@@ -79,7 +63,7 @@ def senders(
 def daily(relay: Relay, lists: Sequence[List] | None) -> Finding:
     """The provider's limit against the settings and the largest list."""
     check, subject = "daily", f"relay {relay.name}"
-    known = PROFILES["relay"].get(provider(relay), {}).get("daily", 0)
+    known = PROFILES["relay"].get(provider(relay.profile, relay.host), {}).get("daily", 0)
     assert isinstance(known, int)
     if not relay.daily and known:
         what = f"no limit is set; the provider stops after about {known:,} recipients a day"

@@ -101,7 +101,15 @@ async def _lists(broker: Broker) -> tuple[List, ...]:
     while True:
         after = found[-1].address if found else ""
         answer = await ask(broker, "list_ls", ListLists(after=after, limit=PAGE))
-        found += [List(row.address, row.members) for row in answer.lists]
+        found += [
+            List(
+                row.address,
+                row.members,
+                row.owners + row.moderators,
+                row.settings.sub_address,
+            )
+            for row in answer.lists
+        ]
         if len(answer.lists) < PAGE:
             return tuple(found)
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 from postroad.cli.doctor.finding import Finding
 from postroad.cli.doctor.judge import domain as judge
-from postroad.cli.doctor.judge.relay import provider
 from postroad.cli.doctor.probe.dns import Resolver
+from postroad.runtime import profiles
 from postroad.runtime.config import Config, Domain
 
 
@@ -17,13 +17,13 @@ async def examine_domain(
 ) -> AsyncIterator[Finding]:
     """Every check of a domain of lists."""
     name = domain.name
-    if name in judge.PROVIDERS:
+    if name in profiles.DOMAINS:
         for finding in judge.foreign(name):
             yield finding
         return
     relay = next((r for r in config.relay if r.name == domain.relay), None)
     relay = relay or next(iter(config.relay), None)
-    who = provider(relay) if relay else ""
+    who = profiles.provider(relay.profile, relay.host) if relay else ""
     envelope = relay.envelope_address.rpartition("@")[2].lower() if relay else ""
     author = relay.from_address.rpartition("@")[2].lower() if relay else ""
     (answer, hosts), spf, keys, (at, policy) = await asyncio.gather(

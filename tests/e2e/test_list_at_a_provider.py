@@ -1,0 +1,54 @@
+"""`postroad list create` where the mailbox decides which addresses a list can have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.installation import Installation
+
+pytestmark = pytest.mark.e2e
+SETTINGS = """
+[[domain]]
+name = "gmail.com"
+[[source]]
+profile = "gmail"
+host = "127.0.0.1"
+user = "ourclub@gmail.com"
+password_file = "password"
+"""
+
+
+def test_a_list_never_names_an_address_of_somebody_else(tmp_path: Path) -> None:
+    """At a mailbox's own address where only plus addresses arrive, a list has those; dash is
+    refused, when it is made and later. Behind a plus, dash is as good."""
+    with Installation.at(tmp_path, mail=False, settings=SETTINGS) as ours:
+        refused = ours.run("list", "create", "ourclub@gmail.com", "sub_address=dash")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "ourclub-join@gmail.com" in refused.stderr
+        assert "use sub_address=plus" in refused.stderr
+        made = ours.run("list", "create", "OurClub@gmail.com", "--json")
+        assert made.returncode == 0
+        assert '"sub_address": "plus"' in made.stdout
+        assert "has sub_address=plus" in made.stderr
+        refused = ours.run("list", "set", "ourclub@gmail.com", "sub_address=dash")
+        assert refused.returncode == 2
+        tagged = ours.json("list", "create", "ourclub+team@gmail.com")
+        assert tagged["settings"]["sub_address"] == "dash"
+
+
+def test_a_list_that_no_mail_reaches_is_made_with_a_warning(tmp_path: Path) -> None:
+    """The list is there and stdout is as ever; stderr says that its mail cannot arrive, and what
+    helps. So it is with mail to owners that nobody gets."""
+    with Installation.at(tmp_path, mail=False, settings=SETTINGS) as ours:
+        made = ours.run("list", "create", "other@gmail.com")
+        assert (made.returncode, made.stdout) == (0, "created the list other@gmail.com\n")
+        warning, hint = made.stderr.splitlines()
+        assert "warning: mail for other@gmail.com cannot arrive" in warning
+        assert "ourclub+NAME@gmail.com" in warning
+        assert hint.startswith("postroad: nobody gets mail to other-owner@gmail.com yet: ")
+        assert "postroad member add other@gmail.com YOU --role owner --confirmed" in hint
+        ours.config.write_text(ours.config.read_text().replace("gmail.com", "example.net"))
+        made = ours.run("list", "create", "team@gmail.com")
+        assert (made.returncode, "[[domain]]" in made.stderr) == (0, True)
