@@ -90,7 +90,8 @@ class Post:
         envelope_from: str | None = None,
         mail_id: str = "",
     ) -> str:
-        """Store a mail to a command address, as ingest and router would; its id."""
+        """Store a mail to a command address, as ingest and router would; its id. One that is
+        stored already (`mail_id`) is routed to one more list."""
         data = mail_of() if data is None else data
         slug = self.slug if slug is None else slug
         mail_id = mail_id or new_id()
@@ -104,7 +105,8 @@ class Post:
             facts=facts,
             envelope_from=envelope_from,
         )
-        await self._store(where, received, mail_id)
+        if await self.broker.last("RECEIVED", where) is None:
+            await self._store(where, received, mail_id)
         routed = CommandRouted(
             mail_id=mail_id, list=slug, command=command, token=token, raw=raw, received=where
         )

@@ -35,6 +35,24 @@ async def test_many_joins_forged_for_one_victim(broker: Broker, tmp_path: Path) 
     assert {letter.to for letter in letters} == {ANNA}
 
 
+@pytest.mark.parametrize("command", ["join", "request"])
+async def test_one_mail_to_many_lists(broker: Broker, tmp_path: Path, command: str) -> None:
+    """One mail to every list of the site counts as often as it would be answered."""
+    post = Post(broker)
+    names = [f"list{number}@lists.example.org" for number in range(6)]
+    slugs = [name.replace("@", "-").replace(".", "-") for name in names]
+    data = mail_of(subject="help" if command == "request" else "")
+    async with membership(broker, settings(tmp_path)) as service:
+        for name in names:
+            await service.create(name)
+        mail_id = await post.write(command, data, slug=slugs[0])
+        for slug in slugs[1:]:
+            await post.write(command, data, slug=slug, mail_id=mail_id)
+        for slug in slugs:
+            await post.done(mail_id, slug)
+        assert len(await post.letters()) == 3
+
+
 async def test_a_second_join_sends_nothing(broker: Broker, tmp_path: Path) -> None:
     """While a question waits for its answer the list sends no other; once it is answered it may,
     so that whoever joined can ask to leave on the same day."""

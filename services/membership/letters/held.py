@@ -26,7 +26,7 @@ from services.membership.letters.posting import Letterbox
 from services.membership.requests.contacts import Contacts
 
 # Rules whose hit means that no person waits for an answer, or that one would go in circles.
-SILENT = ("loop", "automatic", "no-senders", "max-hops", "duplicate")
+SILENT = ("loop", "automatic", "repetition", "no-senders", "max-hops", "duplicate")
 NEWS = timedelta(days=3)  # later it is none; and SEND, which knows who was told, is kept longer
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class PostNotices:
         # one mail and list have one, however many addresses of the list the mail named
         notice = notice_id(event.raw.mail_id, event.list, "post")
         letter = _letter(event, mail.facts, listed, notice, delivery.envelope().ts)
-        if not await self.contacts.may_answer(letter.to, event.raw.mail_id):
+        if not await self.contacts.may_answer(letter.to, f"{event.raw.mail_id}.{event.list}"):
             return "the author was written to often enough today"
         await self.letterbox.send(
             letter,

@@ -127,7 +127,7 @@ class Desk:
         """Queue a letter, if it may be; its id."""
         contacts = self.office.questions.contacts
         if not bundle.owed and (
-            quiet or not await contacts.may_answer(bundle.to, turn.mail_id, at=turn.at)
+            quiet or not await contacts.may_answer(bundle.to, turn.limited_as, at=turn.at)
         ):
             return ""
         return await self.outbox.write(

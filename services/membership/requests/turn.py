@@ -73,6 +73,11 @@ class Turn:
         """The list."""
         return self.listed.state.slug
 
+    @property
+    def limited_as(self) -> str:
+        """The cause of what it has written: one mail to thirty lists is thirty causes."""
+        return f"{self.mail_id}.{self.slug}"
+
     async def run(self, wanted: Request) -> list[Reply]:
         """Carry out every command."""
         if not wanted.words:
@@ -151,7 +156,7 @@ class Turn:
         if reason := self._unanswerable:
             return Reply("ignored", reason=reason)
         reply = await self.office.questions.ask(
-            self.listed, action, self.author, name=self._name, cause=self.mail_id, at=self.at
+            self.listed, action, self.author, name=self._name, cause=self.limited_as, at=self.at
         )
         self.asked.append(reply)
         return reply
