@@ -89,3 +89,8 @@ def provider(profile: str, host: str) -> str:
 def completed(section: str, table: dict[str, object]) -> dict[str, object]:
     """A table of the settings with what its profile knows put where it says nothing."""
     return {**PROFILES.get(section, {}).get(str(table.get("profile", "")), {}), **table}
+
+
+def preset(section: str) -> frozenset[str]:
+    """The keys that some profile of a section sets."""
+    return frozenset(key for known in PROFILES.get(section, {}).values() for key in known)

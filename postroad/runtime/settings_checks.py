@@ -24,7 +24,7 @@ from postroad.runtime.settings import (
     Source,
     Telemetry,
 )
-from postroad.runtime.settings_reader import nearest
+from postroad.runtime.settings_reader import nearest, no_choice
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # a token of NATS subjects and of keys in KV
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -85,7 +85,8 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
             yield f"{where}: password_file is missing (or oauth2)"
         yield from _one_login(where, source)
         if source.after not in ("seen", "delete") and not re.fullmatch("move:.+", source.after):
-            yield (f'{where} after: "{source.after}" is not one of "seen", "delete", "move:FOLDER"')
+            choices = ("seen", "delete", "move:FOLDER")
+            yield f"{where} after: {no_choice(source.after, choices)}"
         yield from _quantity(f"{where} poll", source.poll, duration, least=1)
         yield from _quantity(f"{where} max_size", source.max_size, size)
         if source.domain:
@@ -111,11 +112,11 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
             ("from", relay.from_, relay.from_address),
             ("envelope", relay.envelope, relay.envelope_address),
         ):
-            words = '"any", "own_domain", "user"' if key == "from" else '"verp", "user"'
+            words = ("any", "own_domain", "user") if key == "from" else ("verp", "user")
             if value == "user" and address.count("@") != 1:
                 yield f'{where} {key} = "user": user is not an address; write the address here'
             elif address and address.count("@") != 1:
-                yield f'{where} {key}: "{value}" is not one of {words} and not an address'
+                yield f"{where} {key}: {no_choice(value, (*words, 'an address'))}"
 
 
 def check_alarm(alarm: Alarm) -> Iterator[str]:

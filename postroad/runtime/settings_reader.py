@@ -15,14 +15,14 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
 from postroad.runtime.errors import SettingsError
-from postroad.runtime.profiles import completed
+from postroad.runtime.profiles import completed, preset
 from postroad.runtime.settings import LATER, LATER_VALUES
 
 Table = dict[str, Any]
@@ -53,10 +53,13 @@ def read_toml(path: Path) -> Table:
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean "X"?`, or the whole choice when nothing is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f'; did you mean "{close[0]}"?'
-    return f" (there are: {', '.join(names)})" if names else ""
+    return _close(name, names) or (f" (there are: {', '.join(names)})" if names else "")
+
+
+def no_choice(value: object, choices: Iterable[object]) -> str:
+    """A value that is none of its choices (the empty one, which is the default, is not named)."""
+    names = [str(choice) for choice in choices if choice != ""]
+    return f'"{value}" is not one of {", ".join(names)}{_close(str(value), names)}'
 
 
 class Reader:
@@ -188,9 +191,16 @@ class Reader:
                 hint = nearest(key, fields)
                 self.problems.append(f'{where}: unknown key "{key}"{hint}')
         required = [key for key, field in fields.items() if field.required]
-        self.problems.extend(f"{where}: {key} is missing" for key in required if key not in table)
+        # of an unknown profile the name is what is wrong: what it would have set is not missing
+        unknown = "profile" in table and "profile" not in values
+        excused = preset(section) if unknown else ()
+        self.problems.extend(
+            f"{where}: {key} is missing"
+            for key in required
+            if key not in table and key not in excused
+        )
         whole = all(key in values for key in required) and _BROKEN not in values.values()
-        return kind(**values) if whole else None
+        return kind(**values) if whole and not unknown else None
 
     def _nested(self, kind: type[S], section: str, value: object, where: str) -> S | object:
         """A table within an entry; an entry is broken when one of its tables is."""
@@ -245,8 +255,12 @@ def _takes_text(kind: Any) -> bool:
 def _wrong_choice(value: object, kind: Any) -> str | None:
     if get_origin(kind) is not Literal:
         return None
-    choices = [str(choice) for choice in get_args(kind)]
-    return f'"{value}" is not one of {", ".join(choices)}'
+    return no_choice(value, get_args(kind))
+
+
+def _close(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def _all_tables(value: list[object]) -> bool:

@@ -238,6 +238,26 @@ class TestMistakes:
         for name in ("weihgt", "port", "url", "wbe"):
             assert name in message
 
+    @pytest.mark.parametrize(
+        ("addition", "told"),
+        [
+            ("[[source]]\nprofile = 'gmial'\nuser = 'u'", 'mean "gmail"?'),
+            ("[[relay]]\nprofile = 'SES'\nuser = 'u'", 'mean "ses"?'),
+            ("[[relay]]\nhost = 'h'\ntls = 'starttsl'", 'mean "starttls"?'),
+            ("[[relay]]\nhost = 'h'\nenvelope = 'verb'", 'mean "verp"?'),
+        ],
+    )
+    def test_a_wrong_value_has_a_nearest_right_one(
+        self, refuse: Refuse, addition: str, told: str
+    ) -> None:
+        """A slip in a value is told with the value that was meant, in one line: what an unknown
+        profile would have set is not missing too."""
+        report = refuse(f"[site]\ndomain = 'example.org'\n{addition}")
+        assert told in report
+        assert "missing" not in report
+        assert "of ," not in report
+        assert len(report.splitlines()) == 1
+
     def test_names_are_unique(self, refuse: Refuse) -> None:
         """Two relays of one name could not be told apart in the ledger or in status."""
         message = refuse(MINIMAL + '[[relay]]\nname = "out"\nhost = "h"\n')
