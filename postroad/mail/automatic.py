@@ -20,7 +20,9 @@ Each gives the reason in plain words and without an address, or an empty string.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from postroad.mail.phrases import finder
 from postroad.mail.subjectline import bare
 from schemas.mail import HeaderFacts
 
@@ -39,22 +41,24 @@ ANSWERING = (
     "x-amazon-auto-reply",
     "x-fc-machinegenerated",
     "x-post-messageclass",
+    "x-ms-exchange-message-is-ndr",
     "x-failed-recipients",  # Exim and Gmail: the bounce's own list of who did not get it
 )
 SENDING = ("x-cron-env",)
-# Exchange puts the second on what inbox rules forward and redirect too: people's mail.
-QUIET = ("x-auto-response-suppress", "x-ms-exchange-generated-message-source")
+QUIET = (
+    "x-auto-response-suppress",
+    "x-ms-exchange-generated-message-source",  # also on what people's inbox rules forward
+    "x-precedence",
+    "list-unsubscribe",  # newsletters have it without List-Id
+    "list-unsubscribe-post",
+    "mailing-list",  # ezmlm, Yahoo
+    "x-mailing-list",
+)
 
 _REPORTS = ("delivery-status", "disposition-notification")  # RFC 3464, RFC 8098
 _REPORT_TYPES = ("message/delivery-status", "message/disposition-notification")
 _DAEMON = "mailer-daemon"
-_UNDELIVERED = re.compile(
-    r"undeliver|non[- ]?(?:deliver|remis)|(?:mail |message )?delivery (?:status|fail|delay|warning)"
-    r"|(?:mail )?fail(?:ure|ed)|returned mail|mail (?:system error|returned|delivery)"
-    r"|warning: (?:could not|message)|.{0,60}\b(?:could not be|was not) delivered\b"
-    r"|.{0,60}\buser unknown\b|unzustellbar|zustellung (?:fehlgeschlagen|gescheitert)"
-    r"|[ée]chec (?:de )?(?:la )?(?:remise|distribution)|no se pudo entregar|impossibile recapitare"
-)
+SUBJECT_CHARS = 500  # of a subject that are looked at
 _NOBODY = re.compile(
     r"no[-_.]?reply.*|.*[-_.+]no[-_.]?reply|do[-_.]?not[-_.]?reply.*|postmaster|nobody|daemon"
     r"|listserv|majordomo|owner-.*|.*-(?:request|bounces?|owner)|bounces?(?:[-+].*)?"
@@ -114,7 +118,7 @@ def unanswerable(facts: HeaderFacts, envelope_from: str | None = None) -> str:
 
 def undelivered(subject: str) -> bool:
     """Whether this subject (decoded) is one of a bounce. People may write such subjects too."""
-    return bool(_UNDELIVERED.match(bare(subject).casefold()))
+    return finder("undelivered").find(bare(subject)[:SUBJECT_CHARS])
 
 
 def _authors(facts: HeaderFacts) -> tuple[str, ...]:
@@ -128,45 +132,10 @@ def _local(address: str) -> str:
 def out_of_office(subject: str) -> bool:
     """Whether a vacation program may have written this subject (decoded), for those that set no
     mark. A guess: use it only where mistaking a robot for a person would do harm."""
-    text = bare(subject).casefold()
-    return bool(_AWAY_FIRST.match(text) or _AWAY.search(text))
+    return finder("away_subject").find(bare(subject)[:SUBJECT_CHARS])
 
 
-# Phrases that no person begins a subject with by chance, and (below) those that tell anywhere.
-_AWAY_FIRST = re.compile(
-    # English; and `Auto:` as Sieve's vacation writes it (RFC 5230 4.2)
-    r"auto(?:reply|response)?\s*:|automat(?:ic|ed) (?:e-?mail )?(?:reply|response|answer)\b"
-    r"|auto[- ]?(?:reply|response|responder)\b|ooo\b|on (?:vacation|holiday|leave)\b"
-    r"|(?:vacation|absence|away) (?:message|notice|notification|reply)\b|vacation\s*:"
-    r"|away from (?:my |the )?(?:office|desk|e-?mail)\b|i(?:'m| am) (?:away|on (?:vacation|leave))"
-    # German, Dutch
-    r"|automatische (?:antwort|rückantwort|e-?mail-?antwort|beantwoording|reactie)\b"
-    r"|automatisch(?:e)? (?:antwoord|bericht)\b|abwesen(?:heit|d)|autoantwort|urlaubsmeldung"
-    r"|(?:derzeit |zurzeit )?nicht im (?:büro|haus)\b|afwezig"
-    # French, Italian, Spanish, Catalan, Portuguese, Romanian
-    r"|r[ée]ponse automatique|absen(?:ce|te?(?:\(e\))?) du bureau|(?:message|avis) d.absence"
-    r"|risposta automatica|fuori (?:sede|ufficio)|avviso di assenza|assente dall"
-    r"|respuesta autom[áa]tica|resposta autom[àáa]tica|(?:estoy )?fuera de (?:la )?oficina"
-    r"|fora do escrit[óo]rio|aus[êe]ncia tempor[áa]ria|r[ăa]spuns automat"
-    # Danish, Norwegian, Swedish, Finnish, Estonian, Latvian, Lithuanian
-    r"|auto(?:matiskt? )?svar\b|fravær(?:s|ende)|frånvar(?:o|ande)"
-    r"|ikke (?:til stede|på kontoret)|automaattinen vastaus|poissa(?:olo|\s)|automaatvastus"
-    r"|automātiska atbilde|automatinis atsakymas"
-    # Polish, Czech, Slovak, Hungarian, Croatian, Slovene
-    r"|automatyczna odpowied[źz]|odpowied[źz] automatyczna|autoodpowied[źz]|nieobecno[śs][ćc]"
-    r"|automatick[áa] odpov[ěe][dď]|nepř[ií]tomnost|mimo kancel[áa]ř|automatikus v[áa]lasz"
-    r"|h[áa]zon k[íi]v[üu]l|automatski odgovor|samodejni odgovor"
-    # Russian, Ukrainian, Bulgarian, Greek, Turkish
-    r"|автоматическ(?:ий|ое) (?:ответ|сообщение)|автоответ|автоматична відповідь"
-    r"|автоматичен отговор|вне офиса|нет на месте|αυτόματη απάντηση|εκτός γραφείου"
-    r"|otomatik (?:yan[ıi]t|cevap)|ofis d[ıi]ş[ıi]nda"
-    # Hebrew, Arabic, Japanese, Chinese, Korean, Thai, Vietnamese, Indonesian
-    r"|(?:תשובה|מענה) (?:אוטומטית|אוטומטי)|رد تلقائي"
-    r"|自動(?:応答|返信|回覆|回复|答覆)|自动(?:答复|回复)|不在(?:通知|連絡|のため)"
-    r"|자동 ?(?:회신|응답)|부재 ?중|(?:การ)?ตอบกลับอัตโนมัติ|trả lời tự động"
-    r"|balasan otomatis"
-)
-_AWAY = re.compile(
-    r"\bout[- ]of[- ](?:the[- ])?office\b|\bauto[- ]?reply\b|\bautomatic reply\b"
-    r"|abwesenheits(?:notiz|nachricht|meldung|assistent)|\bauto[- ]?responder\b"
-)
+def says_away(lines: Iterable[str]) -> bool:
+    """Whether these first lines of a text, less what it quotes, may be a vacation notice's, or
+    another program's. A guess as well."""
+    return finder("away_text").find(" ".join(lines))

@@ -36,9 +36,11 @@ _ONCE = (  # RFC 5322 3.6: at most one of each
     *("in-reply-to", "references", "subject", "date"),
 )
 _ID = re.compile(r"<([^<>]{1,998})>")
-_KEYWORD = re.compile(r"\s*+([A-Za-z0-9_-]+)")
+_KEYWORD = re.compile(r"[\s\"]*+([A-Za-z0-9_-]+)")
+_COMMENT = re.compile(r"\([^()]*+\)")
 _MEDIA_TYPE = re.compile(r"\s*+([\w!#$&^.+-]{1,127})\s*+/\s*+([\w!#$&^.+-]{1,127})", re.ASCII)
 _REPORT_TYPE = re.compile(r";\s*+report-type\s*+=\s*+\"?([\w-]{1,64})", re.ASCII | re.IGNORECASE)
+_NULL_PATHS = ("", "mailer-daemon", "#@[]")  # what servers write for the null sender
 _TRACE = re.compile(r"[0-9a-f]{32}")
 _MAILTO = re.compile(r"<\s*+mailto:([^<>?\s]{1,998})", re.IGNORECASE)
 _UNFOLD = re.compile(rb"[\r\n]++")
@@ -71,7 +73,7 @@ def scan(data: bytes, trusted: Sequence[str] = ()) -> tuple[HeaderFacts, int]:
         been_there=tuple(box.address for box in mailboxes("x-beenthere")),
         trace=_trace(block.text("x-postroad-trace")),
         received=len(block.found.get("received", ())),
-        auto_submitted=_keyword(block.text("auto-submitted")),
+        auto_submitted=_auto_submitted(block.texts("auto-submitted")),
         precedence=_keyword(block.text("precedence")),
         vendor_auto=tuple(
             name for name in VENDOR_AUTO if any(_marks(name, text) for text in block.texts(name))
@@ -199,7 +201,7 @@ def _message_id(text: str) -> str:
 def _return_path(block: _Block) -> str | None:
     if "return-path" not in block.found:
         return None
-    if not block.text("return-path").strip("<> \t"):
+    if block.text("return-path").strip("<> \t").lower() in _NULL_PATHS:
         return ""
     mailboxes = block.mailboxes("return-path")
     return mailboxes[0].address if mailboxes else None
@@ -220,14 +222,28 @@ def _mailto(text: str) -> list[str]:
 
 
 def _keyword(text: str) -> str:
-    match = _KEYWORD.match(text[:200])
+    """The first word, in lower case; comments (RFC 5322 3.2.2) and a quote before it are not."""
+    text = text[:200]
+    while (less := _COMMENT.sub(" ", text)) != text:
+        text = less
+    match = _KEYWORD.match(text)
     return match[1].lower() if match else ""
 
 
+def _auto_submitted(texts: list[str]) -> str:
+    """Of several fields, one that says that no person sent the mail."""
+    words = [_keyword(text) for text in texts]
+    return next((word for word in words if word not in ("", "no")), next(iter(words), ""))
+
+
 def _marks(name: str, text: str) -> bool:
-    """Whether this value means anything; of what a mail asks of readers, only `All`."""
-    word = _keyword(text)
-    return word == "all" if name == "x-auto-response-suppress" else word not in ("no", "false")
+    """Whether this value means anything; of what a mail asks of readers, only `All`, in
+    whichever place."""
+    if name == "x-auto-response-suppress":
+        return "all" in map(_keyword, text[:200].split(","))
+    if name == "x-precedence":
+        return _keyword(text) in ("bulk", "junk", "list")
+    return _keyword(text) not in ("no", "false")
 
 
 def _media_type(text: str) -> str:

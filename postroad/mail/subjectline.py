@@ -1,4 +1,4 @@
-"""What a subject says, less what replies, forwards and lists put before it."""
+"""What a subject says, less what replies, forwards, lists and gateways put around it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ _BEFORE = re.compile(
     r"(?:\[\d{1,3}\]|\(\d{1,3}\)|\^?\d{1,3})?\s?[:\uff1a]|\[[^\[\]]{0,100}\])\s*+",
     re.IGNORECASE,
 )
+_AFTER = re.compile(r"\[[^\[\]]{0,100}\]")
 
 
 def bare(subject: str) -> str:
-    """A decoded subject without reply and forward prefixes and `[tags]` before it."""
+    """A decoded subject without reply and forward prefixes and `[tags]` before it, and without
+    tags after it (`[EXTERNAL]`)."""
     at = 0
     while found := _BEFORE.match(subject, at):
         at = found.end()
-    return subject[at:].strip()
+    text = subject[at:].strip()
+    while text.endswith("]") and _AFTER.fullmatch(text, start := max(text.rfind("["), 0)):
+        text = text[:start].rstrip()
+    return text

@@ -21,6 +21,9 @@ ANSWERS = (
     "Auto-Submitted: auto-replied",
     "Auto-Submitted: auto-replied (vacation)",
     "Auto-Submitted: auto-notified",
+    "Auto-Submitted: (vacation (of mine)) auto-replied",
+    'Auto-Submitted: "auto-replied"',
+    "Auto-Submitted: no; and Auto-Submitted: auto-replied",
     "Precedence: auto_reply",
     "Return-Path: <>",
     'Content-Type: multipart/report; report-type="delivery-status"; boundary=x',
@@ -32,6 +35,8 @@ ANSWERS = (
     "X-Failed-Recipients: someone@example.org",
     "From: Mail Delivery Subsystem <MAILER-DAEMON@mx.example.org>",
     "Return-Path: <MAILER-DAEMON@mx.example.org>",
+    "Return-Path: <MAILER-DAEMON>",
+    "X-MS-Exchange-Message-Is-Ndr:",
     "From: postmaster@example.org; and Subject: Undeliverable: [Team] Tea",
 )
 SENT_BY_MACHINES = (
@@ -44,6 +49,10 @@ SENT_BY_MACHINES = (
 )
 NOT_TO_BE_ANSWERED = (
     "X-Auto-Response-Suppress: All",
+    "X-Auto-Response-Suppress: OOF, All",
+    "X-Precedence: bulk",
+    "List-Unsubscribe: <https://example.org/u>",
+    "Mailing-List: contact tea-help@example.org; run by ezmlm",
     "X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent",
     "From: no-reply@example.org",
     "From: noreply-7@example.org",
@@ -60,6 +69,8 @@ PEOPLE = (
     "X-Auto-Response-Suppress: DR, OOF, AutoReply",  # Exchange, on what its people send
     "X-Auto-Response-Suppress: None",
     "Auto-Submitted: no",
+    "Auto-Submitted: no (auto-replied)",
+    "X-Precedence: normal",
     "X-Autoreply: no",
     "Precedence: normal",
     "Return-Path: <ann@example.org>",
