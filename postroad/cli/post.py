@@ -11,9 +11,9 @@ from postroad.cli.output import print_table
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
+    from postroad.cli.decisions import Decision
     from postroad.cli.timeline import Fate, Story
     from postroad.runtime.broker import Broker
-    from postroad.runtime.stored import Stored
 
 SHOWN_TROUBLES = 20
 SHORT_ID = 16  # digits: the millisecond of arrival and 12 random bits
@@ -36,10 +36,12 @@ async def ls(
     discarded: Annotated[bool, _flag("Only discarded mail.")] = False,
     refused: Annotated[bool, _flag("Only mail left on its server: too large, or stale.")] = False,
 ) -> None:
-    """The newest decisions on mail: posts, and what was held, rejected or is for no list.
+    """The newest decisions on mail: posts, what was held, rejected or is for no list, and what
+    came of commands.
 
     Mail that waits to be decided on is not shown; `postroad status` counts it.
     """
+    from postroad.cli import decisions
     from postroad.cli.mails import list_addresses
     from postroad.cli.road import streams
 
@@ -58,24 +60,15 @@ async def ls(
     async with streams(call.config) as broker:
         addresses = await list_addresses(broker)
         if refused:
-            rows = await _refused(broker, limit)
+            rows = await decisions.refused(broker, limit)
         else:
             slug = _slug(list_, addresses) if list_ else "*"
-            rows = await _decided(broker, chosen[0] if chosen else "*", slug, limit, addresses)
+            kind = chosen[0] if chosen else "*"
+            rows = await decisions.decided(broker, kind, slug, limit, addresses)
     call.show(
         rows,
         lambda: print_table(
-            ("time", "id", "kind", "list, subject, reason"),
-            (
-                (
-                    row["time"][5:19].replace("T", " "),
-                    row["id"][:SHORT_ID],
-                    row["kind"],
-                    "\n".join(filter(None, (row["list"], row["subject"][:60], row["reason"]))),
-                )
-                for row in rows
-            ),
-            whole=3,
+            ("time", "id", "kind", "list, author, subject, reason"), map(_cells, rows), whole=3
         ),
     )
 
@@ -132,73 +125,10 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str]) -> Story:
     return story
 
 
-async def _decided(
-    broker: Broker, kind: str, slug: str, limit: int, addresses: dict[str, str]
-) -> list[dict[str, str]]:
-    from postroad.cli.mails import newest
-
-    found = await newest(
-        broker,
-        "ROUTED",
-        f"mail.routed.{kind}.{slug}.>",
-        limit,
-        lambda stored: not stored.subject.startswith("mail.routed.done."),
-    )
-    return [_row(stored, addresses) for stored in found]
-
-
-async def _refused(broker: Broker, limit: int) -> list[dict[str, str]]:
-    from postroad.cli.mails import RECEIVED, newest
-
-    found = await newest(
-        broker, "RECEIVED", RECEIVED, limit, lambda stored: b'"mail_refused"' in stored.data
-    )
-    return [_row(stored, {}) for stored in found]
-
-
-def _row(stored: Stored, addresses: dict[str, str]) -> dict[str, str]:
-    from schemas.codec import UnknownEvent
-
-    row = {"time": stored.time.isoformat(), "id": "", "kind": "", "list": ""}
-    row |= {"subject": "", "message_id": "", "reason": ""}
-    try:
-        events = stored.envelope().events
-    except UnknownEvent:
-        return row | {"kind": "unknown", "reason": "of another release"}
-    for event in events:
-        slug = getattr(event, "list", "")
-        row |= {
-            "id": getattr(event, "mail_id", ""),
-            "kind": _kind(stored),
-            "list": addresses.get(slug, slug),
-            "subject": getattr(event, "subject", ""),
-            "message_id": getattr(event, "message_id", ""),
-            "reason": _reason(event),
-        }
-    return row
-
-
-def _kind(stored: Stored) -> str:
-    tokens = stored.subject.split(".")
-    return "refused" if tokens[1] == "received" else tokens[2]
-
-
-def _reason(event: object) -> str:
-    from schemas.road import BounceRouted, CommandRouted, MailRefused, MailStopped, MailUnrouted
-
-    match event:
-        case MailStopped():
-            return "; ".join(f"{hit.rule}: {hit.reason}" for hit in event.hits)
-        case MailUnrouted():
-            return event.reason
-        case MailRefused():
-            return f"{event.reason.replace('_', ' ')}, {event.size:,} octets"
-        case CommandRouted():
-            return event.command
-        case BounceRouted():
-            return f"about {event.about[:SHORT_ID]}" if event.about else ""
-        case _:
-            return ""
+def _cells(row: Decision) -> tuple[str, ...]:
+    author = f"from {row.author}" if row.author else ""
+    about = "\n".join(filter(None, (row.list, author, row.subject[:60], row.told)))
+    return row.time[5:19].replace("T", " "), row.id[:SHORT_ID], row.kind, about
 
 
 def _slug(name: str, addresses: dict[str, str]) -> str:

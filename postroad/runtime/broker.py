@@ -287,7 +287,8 @@ class Broker:
         return pull.follow(self, stream, subject_filter, start_seq)
 
     async def last_many(self, stream: str, names: Iterable[str]) -> dict[str, Stored]:
-        """The last message of each of these exact subjects, where there is one."""
+        """The last message of each of these subjects, where there is one. One with a wildcard
+        stands for a single subject that nobody can spell out."""
         found: dict[str, Stored] = {}
         wanted = list(names)
         for start in range(0, len(wanted), 500):  # the server answers 413 above about 1,000

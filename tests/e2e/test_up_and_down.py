@@ -106,6 +106,9 @@ def test_mail_for_no_list_stays_visible(ours: Installation):
     ours.until(idle, "it is decided on")
     (row,) = ours.json("post", "ls", "--unrouted")
     assert row["kind"] == "unrouted"
+    shown = ours.run("post", "ls").stdout
+    assert f"from {row['author']}" in shown
+    assert max(map(len, shown.splitlines())) <= 100
     assert "postroad list create" in row["reason"]
 
 
