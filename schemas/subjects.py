@@ -58,7 +58,7 @@ STREAMS: tuple[Stream, ...] = (
         subjects=("seen.>",),
         max_age=30 * DAY,
         per_subject=1,
-        about="what each list has posted, so that a second copy is told as one",
+        about="what each list has posted, to tell second copies and authors who repeat",
     ),
     Stream(
         name="DEADLETTER",
@@ -236,6 +236,11 @@ def contact(key: str) -> str:
 def seen(list_: str, digest: str) -> str:
     """Subject of a post that a list has had; `digest` is in hex."""
     return f"seen.{list_}.{digest}"
+
+
+def recent(list_: str, author: str) -> str:
+    """Subject of the latest posts of an author to a list; `author` is in hex."""
+    return f"seen.{list_}.recent.{author}"
 
 
 def deadletter(durable: str, stream: str, seq: int) -> str:

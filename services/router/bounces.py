@@ -16,7 +16,8 @@ from schemas import subjects
 from schemas.mail import Returned
 from services.router.lists import List
 
-_SENT = ("post", "owner", "done")  # kinds of decision of which copies went out
+# kinds of decision of which copies went out
+_SENT: tuple[subjects.Kind, ...] = ("post", "owner", "done")
 
 
 class Copy(NamedTuple):
@@ -92,9 +93,8 @@ class Bounces:
         """The post or notice of this id; a slug of `*` is any list."""
         if not trace:
             return None
-        decision = await self._broker.last("ROUTED", subjects.decided(slug, trace))
-        if decision:
-            kind, list_ = decision.subject.split(".")[2:4]
-            return Copy(list_, trace) if kind in _SENT else None
+        for kind in _SENT:  # one by one: of two lists, one may have sent what the other held
+            if decision := await self._broker.last("ROUTED", subjects.routed(kind, slug, trace)):
+                return Copy(decision.subject.split(".")[3], trace)
         notice = await self._broker.last("SEND", subjects.send_any_lane(slug, trace, "0"))
         return Copy(notice.subject.split(".")[3], trace) if notice else None

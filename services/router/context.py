@@ -8,6 +8,7 @@ from typing import Literal
 from schemas.commands import Author
 from schemas.mail import HeaderFacts
 from schemas.road import MailReceived
+from schemas.seen import Seen
 from services.router.lists import List
 
 Verdict = Literal["accept", "hold", "reject", "discard"]
@@ -15,11 +16,14 @@ Verdict = Literal["accept", "hold", "reject", "discard"]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One mail before one list, and what membership says of its author there."""
+    """One mail before one list, and what membership says of its author there. `this` is what is
+    to be remembered of it as a post, `earlier` what is of the author's earlier ones."""
 
     mail: MailReceived
     list: List
     author: Author
+    this: Seen | None = None
+    earlier: tuple[Seen, ...] = ()
 
     @property
     def facts(self) -> HeaderFacts:

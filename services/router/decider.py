@@ -32,6 +32,7 @@ from schemas.road import (
     PostRouted,
     RuleHit,
 )
+from schemas.seen import Seen
 from services.router import rules
 from services.router.context import Context, Verdict
 from services.router.lists import List
@@ -63,15 +64,18 @@ def decide(
     *,
     mail_id: str = "",
     web: str = "",
+    this: Seen | None = None,
+    earlier: tuple[Seen, ...] = (),
 ) -> tuple[subjects.Kind, Event]:
     """The decision on `mail` at the address `to` of the list `known`: its kind and its event.
     Not for bounces: what they are about must be looked up first (`decide_bounce`).
 
     `mail_id` is the id to decide under where it is not the mail's own (see `numbered`); `web`
-    is the base URL of our pages, empty where there are none.
+    is the base URL of our pages, empty where there are none; `this` and `earlier` are the post
+    and those of its author before it (see `Context`).
     """
     mail_id = mail_id or mail.mail_id
-    context = Context(mail, known, author)
+    context = Context(mail, known, author, this, earlier)
     if to.sub == "" and known.settings.sub_address == "none" and not loop.check(context):
         to = subject_command(known.slug, mail.facts.subject) or to
     if to.sub not in ("", "owner"):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import structlog
@@ -29,6 +30,8 @@ from services.router import decider
 from services.router.bounces import Bounces, Copy
 from services.router.lists import Directory, List
 from services.router.recipients import recipients, sent_to, truths
+from services.router.rules import repetition
+from services.router.seen import Authors, Claims, stranger
 
 CATCH_UP_SECONDS = 10.0  # to read what LISTS holds; 40,000 lists take one
 
@@ -46,6 +49,8 @@ class Router:
         self.web = context.config.site.base_url if context.config.web else ""
         self.directory = Directory()
         self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
+        self.claims = Claims(context.broker)
+        self.authors = Authors(context.broker)
         self._folded = asyncio.Condition()
 
     async def follow(self) -> None:
@@ -110,11 +115,11 @@ class Router:
         for count, (mail_id, address) in enumerate(decider.numbered(mail.mail_id, to)):
             if count == 1:
                 crashpoint("router.after_first_list")
-            decision = await self._decide(mail, address, mail_id)
+            decision = await self._decide(mail, address, mail_id, stored)
             await self._store(*decision, mail, cause, mail_id)
 
     async def _decide(
-        self, mail: MailReceived, to: Match, mail_id: str
+        self, mail: MailReceived, to: Match, mail_id: str, stored: datetime
     ) -> tuple[subjects.Kind, Event]:
         """The decision on a mail at one of the addresses it was sent to."""
         if to.slug == subjects.NO_LIST:
@@ -128,10 +133,17 @@ class Router:
             if copy or decider.bounces_here(mail, known):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
-        kind, event = decider.decide(mail, to, known, author, mail_id=mail_id, web=self.web)
+        decide = partial(decider.decide, mail, to, known, author, mail_id=mail_id, web=self.web)
+        kind, event = decide()
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
             return own
-        if kind == "post" and (first := await self._claim(mail, known.slug)):
+        if kind == "post" and mail.body_sha256 and not mail.facts.list_ids:
+            this = repetition.seen(mail, decider.digest(mail), mail.origin.arrived or stored)
+            who = author.person or stranger(mail.facts.from_[0].address)
+            kind, event = await self.authors.decide(
+                known.slug, who, this, lambda earlier: decide(this=this, earlier=earlier)
+            )
+        if kind == "post" and (first := await self.claims.claim(known.slug, mail)):
             return decider.decide_duplicate(mail, known, author, first)
         return kind, event
 
@@ -145,6 +157,8 @@ class Router:
             return None
         if await self.bounces.sent(known.slug, trace):
             return decider.decide_duplicate(mail, known, author, trace)
+        if first := await self.claims.original_at(known.slug, mail):
+            return decider.decide_duplicate(mail, known, author, first)
         if truths(mail, source.user):  # sent to this very list, which may be a member of another
             return None
         for id_ in mail.facts.list_ids:
@@ -185,23 +199,6 @@ class Router:
         return decider.decide_bounce(
             mail, known, token, about=copy.about, number=copy.number, mail_id=mail_id
         )
-
-    async def _claim(self, mail: MailReceived, slug: str) -> str:
-        """Claim a post for its list; the id of the mail that had claimed it before, if any.
-
-        Who is killed after its claim finds its own id there when the mail comes again.
-        """
-        digest = decider.digest(mail)
-        if not digest:
-            return ""
-        subject = subjects.seen(slug, digest)
-        with contextlib.suppress(Conflict):
-            await self.broker.publish(subject, mail.mail_id.encode(), expect=0)
-            crashpoint("router.after_claim")
-            return ""
-        first = await self.broker.last("SEEN", subject)
-        id_ = first.data.decode() if first else ""
-        return "" if id_ == mail.mail_id else id_
 
     def _recipients(self, mail: MailReceived, source: Source | None) -> tuple[Match, ...]:
         if source is None:

@@ -180,6 +180,7 @@ def mail(number: int | str, to: str) -> bytes:
         "Received: from mx by mailbox; Fri, 20 Nov 2026 12:00:00 +0000\r\n"
         f"From: Anna <anna@example.net>\r\nTo: {to}\r\nSubject: post {number}\r\n"
         f"Message-ID: <{number}@bench>\r\nDate: Fri, 20 Nov 2026 12:00:00 +0000\r\n\r\n"
+        f"This is post {number}.\r\n"
     ).encode()
     line = b"The quick brown fox jumps over the lazy dog, again and again and yet again.\r\n"
     body = line * ((SIZE - len(head)) // len(line))

@@ -88,7 +88,7 @@ async def a_mail(
 ) -> str:
     """A mail from `author` to these addresses is received; returns its id."""
     mail_id = new_id()
-    head = f"From: {author}\r\nTo: {', '.join(to)}\r\nSubject: Tea\r\n\r\n{mail_id}".encode()
+    head = f"From: {author}\r\nTo: {', '.join(to)}\r\nSubject: {mail_id}\r\n\r\n{mail_id}".encode()
     facts, body = scan(head)
     event = MailReceived(
         mail_id=mail_id,

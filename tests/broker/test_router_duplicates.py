@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from postroad.runtime.broker import Broker
 from schemas import subjects
 from schemas.road import MailStopped
@@ -21,6 +23,7 @@ from tests.broker.router_peers import (
 )
 
 AUTHORS = {"ann@example.org": ANN}
+TEAM_ITSELF, EVE = (msgspec.structs.replace(ANN, person=each * 12) for each in ("b2", "e4"))
 
 
 def letter(*to: str, body: str = "Anyone?", message_id: str = "<tea@example.org>") -> list[str]:
@@ -101,14 +104,62 @@ async def test_one_lists_copy_is_not_held_at_the_other(broker: Broker) -> None:
     async with membership(broker, AUTHORS), routing(broker):
         first = await a_letter(broker, *delivered(TEAM, letter(TEAM, NEWS)))
         await a_letter(broker, *delivered(NEWS, letter(TEAM, NEWS)))
+        await routed(broker, 2)
         marks = ["List-Id: <team.lists.example.org>", f"X-Postroad-Trace: {first}"]
         ours = [line.replace("ann@", "team@lists.") for line in letter(TEAM, NEWS)]
         own = await a_letter(broker, *delivered("box@lists.example.org", marks + ours))
         found = await routed(broker, 4)
         assert {f"discarded.{slug}.{own}" for slug in ("team", "news")} < set(found)
+        third = await a_letter(broker, *delivered(TEAM, letter(TEAM, body="for members")))
+        marks[1] = f"X-Postroad-Trace: {third}"
         nested = marks + letter(TEAM, body="for members")
         passed_on = await a_letter(broker, *delivered(NEWS, nested))
-        assert f"post.news.{passed_on}" in await routed(broker, 5)
+        assert f"post.news.{passed_on}" in await routed(broker, 6)
+
+
+async def test_a_list_in_a_list_gets_a_cross_post_once(broker: Broker) -> None:
+    """News is a member of team; a mail to both comes to news from its author and, munged, from
+    team: in either order, and both at once, it is one post."""
+    for address in (TEAM, NEWS):
+        await a_list(broker, address)
+    authors = {**AUTHORS, TEAM: TEAM_ITSELF}
+    async with membership(broker, authors), routing(broker), routing(broker):
+        for number, order in enumerate(("direct first", "nested first", "both at once")):
+            mail = letter(TEAM, NEWS, message_id=f"<{number}@example.org>")
+            before = await decisions(broker)
+            first = await a_letter(broker, *delivered(TEAM, mail))
+            await routed(broker, before + 1)
+            munged = [line.replace("ann@example.org", TEAM, 1) for line in mail]
+            munged[0] = mail[0]
+            marks = ("List-Id: <team.lists.example.org>", f"X-Postroad-Trace: {first}")
+            ways = [delivered(NEWS, mail), delivered(NEWS, [*marks, *munged])]
+            if order == "nested first":
+                ways.reverse()
+            for count, way in enumerate(ways, 2):
+                await a_letter(broker, *way)
+                if order != "both at once":
+                    await routed(broker, before + count)
+            found = await routed(broker, before + 3)
+            kinds = [subject.split(".")[:2] for subject in list(found)[before:]]
+            assert sorted(kinds) == [["discarded", "news"], ["post", "news"], ["post", "team"]], (
+                order
+            )
+
+
+async def test_a_false_trace_claims_no_post(broker: Broker) -> None:
+    """Who knows the trace of a post to one list, and sends another text under it to a second, does
+    not keep the post itself from there."""
+    for address in (TEAM, NEWS):
+        await a_list(broker, address)
+    async with membership(broker, {**AUTHORS, "eve@example.org": EVE}), routing(broker):
+        mail = letter(TEAM, NEWS)
+        first = await a_letter(broker, *delivered(TEAM, mail))
+        await routed(broker, 1)
+        eve = [line.replace("ann@", "eve@") for line in letter(TEAM, NEWS, body="Buy!")]
+        await a_letter(broker, *delivered(NEWS, [f"X-Postroad-Trace: {first}", *eve]))
+        await routed(broker, 2)
+        real = await a_letter(broker, *delivered(NEWS, mail))
+        assert f"post.news.{real}" in await routed(broker, 3)
 
 
 async def test_the_same_id_with_another_body_is_another_post(broker: Broker) -> None:

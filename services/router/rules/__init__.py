@@ -20,6 +20,7 @@ from services.router.rules import (
     member_moderation,
     no_senders,
     nonmember_moderation,
+    repetition,
     truth,
 )
 
@@ -36,6 +37,7 @@ POST: tuple[Rule, ...] = (
     Rule("loop", loop.check_post, "discard"),
     Rule("max-hops", max_hops.check, "hold"),
     Rule("automatic", automatic.check, "hold"),
+    Rule("repetition", repetition.check, "hold"),
     Rule("no-senders", no_senders.check, "hold"),
     Rule("member-moderation", member_moderation.check, None),
     Rule("nonmember-moderation", nonmember_moderation.check, None),

@@ -2,19 +2,22 @@
 
 Automatic mail is what turns two robots into a storm, so none of it reaches a list unseen by a
 human. It is held rather than discarded: build reports and newsletters are automatic too, and a
-list may want them.
+list may want them. Of posts the Subject counts as well, for vacation programs that set no mark.
 """
 
 from __future__ import annotations
 
-from postroad.mail.automatic import answers_by_itself, automatic
+from postroad.mail.automatic import answers_by_itself, automatic, out_of_office
 from services.router.context import Context, Hit
 
 
 def check(context: Context) -> Hit | None:
     """Whether any sign says that no human sent it."""
-    reason = automatic(context.facts, context.mail.envelope_from)
-    return Hit(reason) if reason else None
+    if reason := automatic(context.facts, context.mail.envelope_from):
+        return Hit(reason)
+    if out_of_office(context.facts.subject):
+        return Hit("its subject is that of a vacation notice")
+    return None
 
 
 def check_answer(context: Context) -> Hit | None:

@@ -120,6 +120,13 @@ def test_what_a_human_sent_is_not(line: str) -> None:
     assert automatic.check(before(mail(line))) is None
 
 
+def test_a_post_with_the_subject_of_a_vacation_notice_is_automatic() -> None:
+    """Not every vacation program sets a mark; owners get such mail all the same."""
+    away = before(mail("Subject: Out of office: [Team] Tea"))
+    assert automatic.check(away)
+    assert automatic.check_answer(away) is None
+
+
 def test_an_empty_envelope_sender_is_a_machine() -> None:
     """Where the source knows the envelope, MAIL FROM:<> says bounce as Return-Path: <> does."""
     assert automatic.check(before(mail(envelope_from="")))
@@ -246,6 +253,7 @@ def test_the_order_of_the_rules_is_the_documented_one() -> None:
         "loop",
         "max-hops",
         "automatic",
+        "repetition",
         "no-senders",
         "member-moderation",
         "nonmember-moderation",
