@@ -7,7 +7,8 @@ Emits      `raw.<mail_id>.0.<i>`               the bytes of a mail
                                                what a delivery report says of a mail of ours,
                                                where the bytes lie), or MailRefused, for mail
                                                that is left where it is
-           `$KV.CHECKPOINTS.<source>`          folder, UIDVALIDITY, UID, and the first contact
+           `$KV.CHECKPOINTS.<source>`          folder, UIDVALIDITY, UID, which UIDs below it had
+                                               no mail, and the first contact
 Trace      begins here: the trace id is the mail id, the first span `ingest.receive`
 
 Settings   `[[source]]` name, host, port, tls, user, password_file, oauth2, folder, start, after,
@@ -20,6 +21,10 @@ Promises
     - Reading never marks a mail as read. Whatever is refused stays on the server as it was.
     - A mail larger than `max_size` is refused (`too_large`) before its bytes are fetched.
     - First contact takes what `start` says; a later change of `start` changes nothing.
+    - The checkpoint passes mails that were listed, never UIDNEXT. A mail that is shown late, below
+      others (servers of many replicas do that), is taken: the last 1,000 UIDs that had no mail are
+      looked at again at every login, 10 seconds after they were found missing, then every
+      2 minutes, and whenever mail is announced that lies nowhere above.
     - After a change of UIDVALIDITY the folder is read again. What RECEIVED holds is not published
       a second time, told by its bytes; what is older than 25 days is refused (`stale`), because
       RECEIVED may have forgotten it; what first contact passed over stays passed over.

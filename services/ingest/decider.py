@@ -4,6 +4,8 @@ The rules that matter:
 
 - a UID is handled once; the checkpoint passes it only after the mail is published *and* flagged,
   so whatever a crash leaves half done lies above the checkpoint and is met again
+- the checkpoint passes mails, not promises: UIDNEXT is not believed, and a UID under which there
+  was no mail is remembered, for servers of many replicas show UID 4 before 2 and 3
 - first contact takes what `start` says: mail from now on, unread mail as well, or everything
 - a new UIDVALIDITY (RFC 3501 section 2.3.1.1) makes every UID meaningless: the whole folder is
   read again, and what RECEIVED holds, what is too old to be news, and what first contact passed
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -22,13 +24,14 @@ import msgspec
 
 from schemas.envelope import Event
 from schemas.road import MailReceived, MailRefused, Origin
-from services.ingest.syntax import Row
+from services.ingest.syntax import Row, ranges
 
 STALE = timedelta(days=25)  # RECEIVED is kept for 30 days: what is older may have been forgotten
 RANGE_MAILS = 50  # small mails fetched at once: 9,900/s against 3,700/s one by one (Dovecot, 4 KB)
 RANGE_OCTETS = 2 << 20  # aioimaplib holds an answer whole
 LARGE = 1 << 20  # a mail above this is fetched alone, in parts
 FETCH_TRIES = 10  # of one mail alone, over about five minutes
+WINDOW = 1_000  # UIDs below the checkpoint under which a mail may still turn up
 
 Start = Literal["now", "unseen", "all"]
 Refusal = Literal["too_large", "stale", "unreadable"]
@@ -39,58 +42,84 @@ class Selected(msgspec.Struct, frozen=True, kw_only=True):
 
     folder: str
     uidvalidity: int
-    uidnext: int
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a source stands; kept in KV as JSON. Every UID up to `uid` is handled.
+    """Where a source stands; kept in KV as JSON. Every UID up to `uid` is handled but for the
+    ranges in `missing` (first and last), among the last WINDOW: there was no mail under them.
 
     `since` is when we first met the folder and `start` what was taken then. Below
-    `unseen_below` only unread mail counts; below `rescan_below` each mail is compared with
+    `unseen_below` lies what was there then; below `rescan_below` each mail is compared with
     RECEIVED, because UIDVALIDITY changed.
     """
 
     folder: str
     uidvalidity: int
     uid: int = 0
+    missing: tuple[tuple[int, int], ...] = ()
     start: Start = "now"
     since: datetime
     unseen_below: int = 0
     rescan_below: int = 0
 
 
-def contact(last: Checkpoint | None, selected: Selected, start: Start, now: datetime) -> Checkpoint:
-    """Where to begin in this folder; equals `last` where it still holds.
+def holds(last: Checkpoint, selected: Selected) -> bool:
+    """Whether a checkpoint says where to go on in this folder."""
+    return last.folder == selected.folder and last.uidvalidity == selected.uidvalidity
 
-    Anything else must be stored before any mail is looked at, or "now" would be a later now
-    after a crash.
+
+def contact(
+    last: Checkpoint | None,
+    selected: Selected,
+    there: Collection[int],
+    start: Start,
+    now: datetime,
+) -> Checkpoint:
+    """Where to begin in a folder of which no checkpoint `holds`; `there` are the UIDs in it.
+
+    It must be stored before any mail is looked at, or "now" would be a later now after a crash.
     """
     place = Checkpoint(
         folder=selected.folder, uidvalidity=selected.uidvalidity, start=start, since=now
     )
     replace = msgspec.structs.replace
+    above = max(there, default=0) + 1  # not UIDNEXT: too high a one would hide what comes later
     if last is None or last.folder != selected.folder:
         match start:
             case "now":
-                return replace(place, uid=selected.uidnext - 1)
+                return replace(advance(place, there), unseen_below=above)
             case "unseen":
-                return replace(place, unseen_below=selected.uidnext)
+                return replace(place, unseen_below=above)
             case "all":
                 return place
-    if last.uidvalidity != selected.uidvalidity:
-        return replace(place, start=last.start, since=last.since, rescan_below=selected.uidnext)
-    return last
+    below = above if last.start == "now" else 0
+    return replace(
+        place, start=last.start, since=last.since, unseen_below=below, rescan_below=above
+    )
 
 
-def advance(checkpoint: Checkpoint, uid: int) -> Checkpoint:
-    """The checkpoint after every UID up to `uid` is handled.
+def advance(checkpoint: Checkpoint, uids: Collection[int]) -> Checkpoint:
+    """The checkpoint once the mails under `uids` are handled too."""
+    last = max(uids, default=0)
+    uid = max(checkpoint.uid, last)
+    absent = missing(checkpoint)
+    absent.update(range(max(checkpoint.uid, uid - WINDOW) + 1, uid))
+    absent.difference_update(uids)
+    kept = ranges(each for each in absent if each > uid - WINDOW)
+    return msgspec.structs.replace(checkpoint, uid=uid, missing=tuple(kept))
 
-    In the middle of a rescan it stays: which of two equal mails RECEIVED accounts for can only
-    be told by counting from the beginning.
-    """
-    if uid <= checkpoint.uid or uid + 1 < checkpoint.rescan_below:
-        return checkpoint
-    return msgspec.structs.replace(checkpoint, uid=uid, rescan_below=0)
+
+def missing(checkpoint: Checkpoint) -> set[int]:
+    """The UIDs it passed under which there was no mail, but may be yet."""
+    return {uid for first, last in checkpoint.missing for uid in range(first, last + 1)}
+
+
+def lasting(checkpoint: Checkpoint) -> Checkpoint | None:
+    """What to store of a checkpoint; None in the middle of a rescan: which of two equal mails
+    RECEIVED accounts for can only be told by counting from the beginning."""
+    if checkpoint.uid + 1 < checkpoint.rescan_below:
+        return None
+    return msgspec.structs.replace(checkpoint, rescan_below=0)
 
 
 class Known:
@@ -173,13 +202,15 @@ def judge(
     now: datetime,
     failures: int = 0,
 ) -> Verdict:
-    """What to do with a mail above the checkpoint. `largest` is in octets; `failures` tells how
-    often the connection broke, or the server gave nothing, while the mail was fetched."""
+    """What to do with a mail that was not looked at yet. `largest` is in octets; `failures` tells
+    how often the connection broke, or the server gave nothing, while the mail was fetched."""
     if row.uid in known.received:
         return Verdict(row=row, action="finish")
     if row.uid in known.refused or row.deleted:
         return Verdict(row=row, action="skip")
-    if row.uid < checkpoint.unseen_below and row.seen:
+    if row.uid < checkpoint.unseen_below and (
+        _passed_over(checkpoint, row) or (checkpoint.start == "unseen" and row.seen)
+    ):
         return Verdict(row=row, action="skip")
     rescan = row.uid < checkpoint.rescan_below
     if rescan and _passed_over(checkpoint, row):

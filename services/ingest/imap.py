@@ -73,13 +73,10 @@ class Mailbox(Account):
                 what, 'give it the right to change the folder, or set after = "seen"', lasting=True
             )
         uidvalidity = syntax.response_code(answer.lines, "UIDVALIDITY")
-        uidnext = syntax.response_code(answer.lines, "UIDNEXT")
-        if not uidvalidity:
+        if not uidvalidity:  # 0 is none (RFC 3501 section 9): UIDs would mean nothing tomorrow
             raise self._error(f'the server tells no UIDVALIDITY of folder "{folder}"', lasting=True)
-        if uidnext is None:
-            uidnext = max(await self.search(1), default=0) + 1
         self._uidvalidity = self._imap.uidvalidity = uidvalidity
-        return Selected(folder=folder, uidvalidity=uidvalidity, uidnext=uidnext)
+        return Selected(folder=folder, uidvalidity=uidvalidity)
 
     async def _within(self, seconds: float | None, command: Awaitable[T]) -> T:
         answer = await super()._within(seconds, command)

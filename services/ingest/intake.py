@@ -2,13 +2,15 @@
 
 Always in this order: RAW, RECEIVED, flag (move, delete), checkpoint. Whatever a crash leaves half
 done is therefore above the checkpoint and met again; a mail already in RECEIVED is then only
-flagged. Nothing needs to be mended on start-up.
+flagged. Nothing needs to be mended on start-up. A mail that turns up late, below the checkpoint,
+is found by looking back.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import structlog
@@ -29,7 +31,10 @@ from services.ingest.decider import (
     Verdict,
     advance,
     contact,
+    holds,
     judge,
+    lasting,
+    missing,
     resolve,
     steps,
 )
@@ -39,14 +44,16 @@ from services.ingest.syntax import Row
 from services.ingest.trouble import MailboxError, Refused
 
 log = structlog.get_logger()
-LISTED = 100  # mails looked at in one listing, and passed together by the checkpoint
+LISTED = 100  # mails looked at in one listing
+SOON_SECONDS = 10.0  # after UIDs were found missing we look back once; replicas catch up by then
+LOOK_BACK_SECONDS = 120.0  # between two looks after that
 
 
 class Intake:
     """One session with a folder. `failures` counts by UID how often a mail failed, and outlives
     the session."""
 
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint  # how far this session looked
     known: Known
 
     def __init__(
@@ -61,7 +68,9 @@ class Intake:
         self.refusal: Refused | None = None  # why `unfinished` are published but not flagged
         self._unfinished: list[Row] = []
         self._suspects: list[Verdict] = []  # they failed before
-        self._cursor = 0  # every UID up to here was looked at in this session
+        self._stored: Checkpoint | None = None
+        self._old: int | None = None  # the highest UID that an earlier session may have met
+        self._look_back_at = 0.0
         self._largest = source.max_bytes
 
     @property
@@ -72,19 +81,28 @@ class Intake:
             return MailboxError(self.source, what, "give the user the right to change the folder")
         return self.refusal
 
+    @property
+    def patience(self) -> float:
+        """Seconds after which to drain again, news or not."""
+        due = self._look_back_at - _ticks() if self.checkpoint.missing else self.source.poll_seconds
+        return max(0.0, min(self.source.poll_seconds, due))
+
     async def begin(self) -> None:
         """Find out where to begin, and store it before anything else.
 
-        Raises BrokerUnavailable; UnknownEvent where RECEIVED is from a newer release.
+        Raises MailboxError, BrokerUnavailable; UnknownEvent where RECEIVED is from a newer
+        release.
         """
         key = subjects.checkpoint(self.source.name)
         stored = await self.broker.last("KV_CHECKPOINTS", key)
         last = msgspec.json.decode(stored.data, type=Checkpoint) if stored and stored.data else None
         selected = self.mailbox.selected
-        self.checkpoint = contact(last, selected, self.source.start, now())
-        if self.checkpoint != last:
-            await self._store()
-        self._cursor = self.checkpoint.uid
+        if last is not None and holds(last, selected):
+            self.checkpoint = self._stored = last
+        else:
+            since, there = now(), await self.mailbox.search(1)
+            self.checkpoint = contact(last, selected, there, self.source.start, since)
+            await self._store(self.checkpoint)
         self.known = Known(selected.folder, selected.uidvalidity)
         if self.checkpoint.rescan_below:
             everything = subjects.received(self.source.name, ">")
@@ -92,12 +110,12 @@ class Intake:
                 self.known.learn(_events(message))
 
     async def drain(self) -> None:
-        """Take everything there is above the checkpoint, or as much until stopping.
+        """Take everything there is that was not taken yet, or as much until stopping.
 
         Raises MailboxError where the connection fails, BrokerUnavailable. A server that refuses
         to flag does not stop the mail: see `refusal`.
         """
-        uids = await self.mailbox.search(self._cursor + 1)
+        uids = await self._search()
         for start in range(0, len(uids), LISTED):
             rows = await self.mailbox.listing(uids[start : start + LISTED])
             await self._recall(rows)
@@ -109,7 +127,6 @@ class Intake:
                 if self.stopping.is_set():
                     return
                 await self._take(step)
-            await self._pass(uids[min(start + LISTED, len(uids)) - 1])
         # they may end the connection, so they come last, and the worst of them at the end
         self._suspects.sort(key=lambda verdict: self.failures[verdict.row.uid])
         while self._suspects:
@@ -117,12 +134,28 @@ class Intake:
             del self._suspects[0]
         if self._unfinished:
             await self._finish([])
-        await self._pass(self.mailbox.selected.uidnext - 1)
+        await self._pass([])
+
+    async def _search(self) -> list[int]:
+        """The UIDs that were not looked at yet: above the checkpoint, and now and then those that
+        were missing below it; at once where mail was announced and there is none above."""
+        announced = self.mailbox.news.is_set()
+        uids = await self.mailbox.search(self.checkpoint.uid + 1)
+        absent = missing(self.checkpoint)
+        due = _ticks() >= self._look_back_at
+        if due:
+            self._look_back_at = _ticks() + LOOK_BACK_SECONDS
+        if absent and (due or (announced and not uids)):
+            found = await self.mailbox.search(min(absent))
+            uids = [uid for uid in found if uid > self.checkpoint.uid or uid in absent]
+        if self._old is None:
+            self._old = max(uids, default=self.checkpoint.uid)
+        return uids
 
     async def _recall(self, rows: Sequence[Row]) -> None:
         """Learn which mails an earlier session published; those that are newer than this one
         it cannot have."""
-        before = [row for row in rows if row.uid < self.mailbox.selected.uidnext]
+        before = [row for row in rows if self._old is None or row.uid <= self._old]
         names = [subjects.received(self.source.name, self.publisher.mail_id(row)) for row in before]
         for message in (await self.broker.last_many(STREAM, names) if names else {}).values():
             self.known.learn(_events(message))
@@ -154,7 +187,8 @@ class Intake:
             self.failures.pop(verdict.row.uid, None)
         await self._finish(done)
         crashpoint("ingest.after_flag")
-        await self._pass(step[-1].row.uid)
+        # what is gone may only be out of sight: it is not passed, but missing
+        await self._pass([v.row.uid for v in step if v.row.uid in data or not v.fetched])
 
     def _published(
         self, rows: Sequence[Row], outcomes: Sequence[bool | BaseException]
@@ -208,20 +242,28 @@ class Intake:
             self._unfinished.clear()
             self.refusal = None
 
-    async def _pass(self, uid: int) -> None:
-        """Every UID up to this one is looked at; the checkpoint follows where all are done."""
-        self._cursor = max(self._cursor, uid)
+    async def _pass(self, uids: Collection[int]) -> None:
+        """The mails under these UIDs are looked at; the checkpoint is stored where all are done."""
+        checkpoint = advance(self.checkpoint, uids)
+        if missing(checkpoint) - missing(self.checkpoint):
+            self._look_back_at = min(self._look_back_at, _ticks() + SOON_SECONDS)
+        self.checkpoint = checkpoint
         if self._unfinished or self._suspects:
             return
-        checkpoint = advance(self.checkpoint, self._cursor)
-        if checkpoint != self.checkpoint:
-            self.checkpoint = checkpoint
-            await self._store()
+        whole = lasting(self.checkpoint)
+        if whole is not None and whole != self._stored:
+            self.checkpoint = whole
+            await self._store(whole)
             crashpoint("ingest.after_checkpoint")
 
-    async def _store(self) -> None:
+    async def _store(self, checkpoint: Checkpoint) -> None:
         key = subjects.checkpoint(self.source.name)
-        await self.broker.publish(key, msgspec.json.encode(self.checkpoint))
+        await self.broker.publish(key, msgspec.json.encode(checkpoint))
+        self._stored = checkpoint
+
+
+def _ticks() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _events(message: Stored) -> tuple[Event, ...]:

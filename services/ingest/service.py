@@ -148,7 +148,7 @@ class Feed:
                 if intake.refusal is not None:
                     raise intake.refusal
                 return
-            await mailbox.wait(self.source.poll_seconds, stopping)
+            await mailbox.wait(intake.patience, stopping)
             if not mailbox.news.is_set():
                 await mailbox.noop()  # some servers go deaf in IDLE: ask as well
 

@@ -51,20 +51,25 @@ def folder_argument(name: str) -> str:
     return quote("".join(parts))
 
 
+def ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
+    """`[1, 2, 3, 7]` as `[(1, 3), (7, 7)]`."""
+    found: list[tuple[int, int]] = []
+    for uid in sorted(uids):
+        if found and uid <= found[-1][1] + 1:
+            found[-1] = found[-1][0], uid
+        else:
+            found.append((uid, uid))
+    return found
+
+
 def uid_set(uids: Iterable[int]) -> str:
     """`[1, 2, 3, 7]` as `1:3,7`."""
-    ranges: list[list[int]] = []
-    for uid in sorted(uids):
-        if ranges and uid <= ranges[-1][1] + 1:
-            ranges[-1][1] = uid
-        else:
-            ranges.append([uid, uid])
-    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in ranges)
+    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in ranges(uids))
 
 
 def response_code(lines: Lines, name: str) -> int | None:
-    """The number of `[NAME number]` anywhere in an answer (`UIDVALIDITY`, `UIDNEXT`)."""
-    wanted = re.compile(rb"\[%s (\d+)\]" % name.encode(), re.IGNORECASE)
+    """The number of `[NAME number]` anywhere in an answer (`UIDVALIDITY`)."""
+    wanted = re.compile(rb"\[%s (\d{1,10})\]" % name.encode(), re.IGNORECASE)
     for line in lines:
         if match := wanted.search(line):
             return int(match[1])
@@ -72,12 +77,15 @@ def response_code(lines: Lines, name: str) -> int | None:
 
 
 def searched(lines: Lines) -> list[int]:
-    """UIDs of a SEARCH answer, ascending. The last line is the tagged one and is no result."""
-    return sorted({int(word) for line in lines[:-1] for word in line.split() if word.isdigit()})
+    """UIDs of a SEARCH answer, ascending, in whatever order and however often it has them. The
+    last line is the tagged one and is no result; no UID is 0 or has more than 32 bits."""
+    words = {word for line in lines[:-1] for word in line.split() if _NUMBER.fullmatch(word)}
+    return sorted({uid for uid in map(int, words) if 0 < uid < 1 << 32})
 
 
-_UID = re.compile(rb"\bUID (\d+)")
-_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
+_NUMBER = re.compile(rb"\d{1,10}")
+_UID = re.compile(rb"\bUID (\d{1,10})\b")
+_SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,18})\b")
 _DATE = re.compile(rb'\bINTERNALDATE "([^"]{1,40})"')
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)", re.IGNORECASE)
 _ITEM = re.compile(rb"\d+ FETCH \(", re.IGNORECASE)

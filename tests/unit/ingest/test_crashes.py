@@ -1,4 +1,4 @@
-"""Crashes, renumbered folders and equal mails, in every order: each mail is published once.
+"""Crashes, renumbered folders, equal mails and late ones, in every order: each is published once.
 
 A model of a folder, of RECEIVED and of the checkpoint is driven through the decider in the order
 `intake` keeps (publish, flag, checkpoint) and killed after any of these writes.
@@ -25,7 +25,10 @@ from services.ingest.decider import (
     Verdict,
     advance,
     contact,
+    holds,
     judge,
+    lasting,
+    missing,
     resolve,
     steps,
 )
@@ -44,6 +47,7 @@ class Mail:
     text: bytes
     arrived: datetime
     seen: bool = False
+    hidden: bool = False  # for now: another replica has it
 
 
 @dataclass
@@ -62,16 +66,23 @@ class World:
     left: int = 0
     owed: Counter[bytes] = field(default_factory=Counter)
 
-    def arrive(self, text: bytes, seen: bool = False) -> None:
+    def arrive(self, text: bytes, seen: bool = False, hidden: bool = False) -> None:
         self.now += timedelta(minutes=1)
-        self.mails.append(Mail(self.uidnext, text, self.now, seen))
+        self.mails.append(Mail(self.uidnext, text, self.now, seen, hidden))
         self.uidnext += 1
         if self.met or self.start == "all" or (self.start == "unseen" and not seen):
             self.owed[text] += 1
 
+    def appear(self, number: int) -> None:
+        hidden = [mail for mail in self.mails if mail.hidden]
+        if hidden:
+            hidden[number % len(hidden)].hidden = False
+
     def renumber(self) -> None:
         self.uidvalidity += 1
-        self.mails = [replace(mail, uid=uid) for uid, mail in enumerate(self.mails, 1)]
+        self.mails = [
+            replace(mail, uid=uid, hidden=False) for uid, mail in enumerate(self.mails, 1)
+        ]
         self.uidnext = len(self.mails) + 1
 
     def published(self) -> Counter[bytes]:
@@ -81,9 +92,14 @@ class World:
         """What one run of ingest does, killed after so many writes."""
         self.left = writes
         self.now += timedelta(minutes=1)
-        selected = Selected(folder="INBOX", uidvalidity=self.uidvalidity, uidnext=self.uidnext)
-        checkpoint = contact(self.checkpoint, selected, self.start, self.now)
-        if checkpoint != self.checkpoint:
+        selected = Selected(folder="INBOX", uidvalidity=self.uidvalidity)
+        checkpoint = self.checkpoint
+        if checkpoint is None and self.mails:  # above all others it would be later mail
+            self.mails[-1].hidden = False
+        visible = [mail for mail in self.mails if not mail.hidden]
+        if checkpoint is None or not holds(checkpoint, selected):
+            there = [mail.uid for mail in visible]
+            checkpoint = contact(checkpoint, selected, there, self.start, self.now)
             self.write()
             self.checkpoint = checkpoint
             self.met = True
@@ -95,15 +111,15 @@ class World:
         )
         rows = [
             Row(uid=mail.uid, size=len(mail.text), arrived=mail.arrived, seen=mail.seen)
-            for mail in self.mails
-            if mail.uid > checkpoint.uid
+            for mail in visible
+            if mail.uid > checkpoint.uid or mail.uid in missing(checkpoint)
         ]
         verdicts = [judge(checkpoint, mail, known, largest=1000, now=self.now) for mail in rows]
         for step in steps(verdicts):
             self.take(step, known)
             self.write()
-            self.checkpoint = checkpoint = advance(checkpoint, step[-1].row.uid)
-        self.checkpoint = advance(checkpoint, self.uidnext - 1)
+            checkpoint = advance(checkpoint, [verdict.row.uid for verdict in step])
+            self.checkpoint = lasting(checkpoint) or self.checkpoint
 
     def take(self, step: list[Verdict], known: Known) -> None:
         by_uid = {mail.uid: mail for mail in self.mails}
@@ -140,7 +156,8 @@ class World:
 
 equal_mails = st.sampled_from([b"one", b"two", b"three"])
 events = st.one_of(
-    st.tuples(st.just("arrive"), equal_mails, st.booleans()),
+    st.tuples(st.just("arrive"), equal_mails, st.booleans(), st.booleans()),
+    st.tuples(st.just("appear"), st.integers(0, 9)),
     st.tuples(st.just("session"), st.integers(0, 12)),
     st.tuples(st.just("renumber")),
 )
@@ -173,6 +190,8 @@ def play(world: World, story: list[Any]) -> None:
             getattr(world, what)(*details)
         except Killed:
             continue
+    for mail in world.mails:
+        mail.hidden = False
     world.session(10_000)
 
 

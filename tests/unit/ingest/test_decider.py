@@ -17,13 +17,17 @@ from services.ingest.decider import (
     LARGE,
     RANGE_MAILS,
     RANGE_OCTETS,
+    WINDOW,
     Checkpoint,
     Known,
     Selected,
     Verdict,
     advance,
     contact,
+    holds,
     judge,
+    lasting,
+    missing,
     pause,
     resolve,
     steps,
@@ -33,7 +37,8 @@ from services.ingest.syntax import Row
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LAST_WEEK = NOW - timedelta(days=7)
 LONG_AGO = NOW - timedelta(days=26)
-INBOX = Selected(folder="INBOX", uidvalidity=7, uidnext=101)
+INBOX = Selected(folder="INBOX", uidvalidity=7)
+THERE = range(1, 101)
 
 
 def place(**changes: Any) -> Checkpoint:
@@ -69,38 +74,50 @@ def received(
 
 def test_now_passes_over_everything_there_is() -> None:
     """With start = "now" the checkpoint stands at the last mail of the moment."""
-    assert contact(None, INBOX, "now", NOW).uid == 100
+    assert contact(None, INBOX, THERE, "now", NOW).uid == 100
 
 
 def test_all_passes_over_nothing() -> None:
     """With start = "all" the first UID is the first to be taken."""
-    assert contact(None, INBOX, "all", NOW).uid == 0
+    assert contact(None, INBOX, THERE, "all", NOW).uid == 0
 
 
 def test_unseen_passes_over_what_was_read_then_and_nothing_later() -> None:
     """With start = "unseen" being read counts only for mail that was there at first contact."""
-    checkpoint = contact(None, INBOX, "unseen", NOW)
+    checkpoint = contact(None, INBOX, THERE, "unseen", NOW)
     assert verdict(checkpoint, row(100, seen=True)).action == "skip"
     assert verdict(checkpoint, row(100)).action == "take"
     assert verdict(checkpoint, row(101, seen=True)).action == "take"
 
 
-@pytest.mark.parametrize("start", ["now", "unseen", "all"])
-def test_a_known_folder_goes_on_where_it_stands(start: Any) -> None:
-    """A later change of `start` changes nothing: it is about first contact."""
-    last = place(uid=42)
-    assert contact(last, INBOX, start, NOW) == last
+def test_late_mail_counts_as_new_by_its_arrival() -> None:
+    """Under a UID that was out of sight at first contact, mail that arrived later is taken, and
+    with start = "now" what arrived before is passed over like the rest."""
+    checkpoint = contact(None, INBOX, [1, 2, 4], "now", LAST_WEEK)
+    assert missing(checkpoint) == {3}
+    assert verdict(checkpoint, row(3, arrived=NOW)).action == "take"
+    before = LAST_WEEK - timedelta(minutes=1)
+    assert verdict(checkpoint, row(3, arrived=before)).action == "skip"
+    assert verdict(checkpoint, row(5, arrived=before)).action == "take"
+
+
+def test_a_checkpoint_holds_for_its_folder_and_uidvalidity() -> None:
+    """Only there it says where to go on, and a later change of `start` changes nothing."""
+    assert holds(place(uid=42), INBOX)
+    assert not holds(place(uid=42, folder="Lists"), INBOX)
+    assert not holds(place(uid=42, uidvalidity=6), INBOX)
 
 
 def test_another_folder_is_a_first_contact() -> None:
     """A checkpoint of another folder says nothing about this one."""
-    assert contact(place(folder="Lists", uid=42), INBOX, "now", NOW).uid == 100
+    assert contact(place(folder="Lists", uid=42), INBOX, THERE, "now", NOW).uid == 100
 
 
 def test_a_new_uidvalidity_starts_over_and_remembers_the_first_contact() -> None:
     """UIDs of an earlier UIDVALIDITY mean nothing; the first contact still does."""
-    last = place(uidvalidity=6, uid=42, start="now")
-    assert contact(last, INBOX, "all", NOW) == place(start="now", rescan_below=101)
+    last = place(uidvalidity=6, uid=42, missing=((40, 41),), start="now")
+    found = contact(last, INBOX, THERE, "all", NOW)
+    assert found == place(start="now", unseen_below=101, rescan_below=101)
 
 
 # --- what to do ---------------------------------------------------------------------------------
@@ -232,14 +249,40 @@ def test_a_rescan_begins_again_after_a_crash() -> None:
     """Which of two equal mails is accounted for is told by counting from the beginning, so the
     checkpoint waits for the end of the rescan."""
     rescan = place(rescan_below=101)
-    assert advance(rescan, 99) == rescan
-    assert advance(rescan, 100) == place(uid=100)
+    assert lasting(advance(rescan, range(1, 100))) is None
+    assert lasting(advance(rescan, range(1, 101))) == place(uid=100)
 
 
 def test_the_checkpoint_never_goes_back() -> None:
     """A UID that was passed is passed."""
-    assert advance(place(uid=42), 41) == place(uid=42)
-    assert advance(place(uid=42), 43) == place(uid=43)
+    assert advance(place(uid=42), []) == place(uid=42)
+    assert advance(place(uid=42), [41]) == place(uid=42)
+    assert advance(place(uid=42), [43]) == place(uid=43)
+
+
+def test_uids_without_mail_are_remembered_for_a_while() -> None:
+    """A UID that was passed without a mail under it is missing until one turns up, or the
+    checkpoint is WINDOW further."""
+    passed = advance(place(uid=42), [44, 48])
+    assert (passed.uid, passed.missing) == (48, ((43, 43), (45, 47)))
+    assert missing(advance(passed, [46])) == {43, 45, 47}
+    assert missing(advance(passed, [45 + WINDOW])) == set(range(46, 45 + WINDOW)) - {48}
+
+
+@given(st.permutations(range(1, 30)), st.lists(st.integers(1, 8), max_size=30))
+def test_mail_may_become_visible_in_any_order(order: list[int], looks: list[int]) -> None:
+    """In whatever order and however many at a time mails come into sight, each is looked at
+    once."""
+    checkpoint, looked, visible = place(), list[int](), 0
+    for number in [*looks, len(order)]:
+        visible = min(visible + number, len(order))
+        absent = missing(checkpoint)
+        there = sorted(order[:visible])
+        found = [uid for uid in there if uid > checkpoint.uid or uid in absent]
+        half = len(found) // 2
+        checkpoint = advance(advance(checkpoint, found[:half]), found[half:])
+        looked += found
+    assert sorted(looked) == sorted(order)
 
 
 # --- once the bytes are there ---------------------------------------------------------------------

@@ -73,6 +73,13 @@ def test_search_results_end_before_the_tagged_line() -> None:
     assert syntax.searched([b"Search completed 1 2 3"]) == []
 
 
+def test_search_results_are_uids_in_any_order() -> None:
+    """Whatever order and number they come in, and on how many lines, each UID counts once; what
+    can be no UID is none."""
+    assert syntax.searched([b"3 1 3", b"2 1", DONE]) == [1, 2, 3]
+    assert syntax.searched([b"0 7 4294967296 -1 " + b"9" * 5_000, DONE]) == [7]
+
+
 def test_listing_reads_what_the_decider_needs() -> None:
     """UID, size, date and the two flags, in whatever order the server puts them."""
     lines = [
@@ -122,7 +129,7 @@ def test_impossible_dates_are_none(text: str) -> None:
 
 
 def test_response_codes_hold_numbers() -> None:
-    """UIDVALIDITY and UIDNEXT stand in brackets in some line of the answer."""
-    lines = [b"OK [UIDVALIDITY 17] UIDs valid", b"OK [UIDNEXT 4392] next"]
-    assert syntax.response_code(lines, "UIDNEXT") == 4392
+    """UIDVALIDITY stands in brackets in some line of the answer."""
+    lines = [b"OK [UIDNEXT 4392] next", b"OK [UIDVALIDITY 17] UIDs valid"]
+    assert syntax.response_code(lines, "UIDVALIDITY") == 17
     assert syntax.response_code(lines, "HIGHESTMODSEQ") is None
