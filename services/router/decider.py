@@ -77,7 +77,7 @@ def decide(
     mail_id = mail_id or mail.mail_id
     context = Context(mail, known, author, this, earlier)
     if to.sub == "" and known.settings.sub_address == "none" and not loop.check(context):
-        to = subject_command(known.slug, mail.facts.subject) or to
+        to = subject_command(known, mail.facts.subject) or to
     if to.sub not in ("", "owner"):
         return decide_command(mail, to, settings=known.seq, mail_id=mail_id)
     rulings = rules.ask(rules.OWNER if to.sub else rules.POST, context)

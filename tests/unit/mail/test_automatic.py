@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from postroad.mail.automatic import answers_by_itself, automatic, out_of_office, unanswerable
+from postroad.mail.automatic import (
+    answers_by_itself,
+    automatic,
+    out_of_office,
+    says_away,
+    unanswerable,
+    undelivered,
+)
 from postroad.mail.headers import scan
 from schemas.mail import HeaderFacts
 
@@ -149,6 +156,22 @@ def test_no_reason_shows_an_address() -> None:
         "自動応答: 確認",
         "自动答复: 确认",
         "자동 회신: 확인",
+        "Urlaub",
+        "Ich bin im Urlaub",
+        "Urlaub bis 7.12.",
+        "En congés",
+        "Je suis absente",
+        "Je suis absent(e) jusqu’au 7 décembre",
+        "Estoy de vacaciones",
+        "Sono in ferie fino al 7",
+        "Ik ben met vakantie",
+        "Estou de férias",
+        "Jestem na urlopie",
+        "På semester",
+        "Jeg er på ferie",
+        "Olen lomalla",
+        "Absence",
+        "AW: Abwesend",
     ],
 )
 def test_subjects_of_vacation_programs_are_known(subject: str) -> None:
@@ -169,11 +192,76 @@ def test_subjects_of_vacation_programs_are_known(subject: str) -> None:
         "Poissons et crustacés",
         "Urlaub in Schweden",
         "How do I write an automatic reply?!"[:19],
+        "Holiday photos",
+        "Awards",
+        "Failures of our pump: why?"[9:],
+        "Vacances d'été: qui vient ?",
+        "Ferienhaus gesucht",
     ],
 )
 def test_peoples_subjects_are_no_vacation_notices(subject: str) -> None:
     """A person's answer is not lost to a word that vacation programs use as well."""
     assert not out_of_office(subject)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Undeliverable: Please confirm: join team@lists.example.org",
+        "Undelivered Mail Returned to Sender",
+        "Delivery Status Notification (Failure)",
+        "Mail delivery failed: returning message to sender",
+        "failure notice",
+        "Returned mail: see transcript for details",
+        "Your message to anna could not be delivered",
+        "Unzustellbar: Bitte bestätigen",
+        "Non remis : Veuillez confirmer",
+        "Échec de la remise",
+        "Onbestelbaar: Bevestig",
+        "Niedostarczalne: Potwierdź",
+    ],
+)
+def test_subjects_of_bounces_are_known(subject: str) -> None:
+    """Bounces that carry no mark are told by what they write first."""
+    assert undelivered(subject)
+    assert not undelivered("Please confirm: join team@lists.example.org")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I am out of the office until Monday.",
+        "Hello, I’m currently\nout of the office.",
+        "Thanks for writing. I will be back on 7 December.",
+        "Ich bin bis 7.12. nicht im Büro.",
+        "Vielen Dank. Ich bin derzeit im Urlaub.",
+        "Je suis actuellement absente du bureau.",
+        "Estaré fuera de la oficina hasta el lunes",
+        "Sono fuori ufficio.",
+        "Ik ben afwezig tot maandag",
+        "Estou de férias até dia 7",
+        "Jestem na urlopie do 7 grudnia",
+        "Jag är på semester",
+        "Jeg er ikke på kontoret",
+        "Olen lomalla 7.12. asti",
+        "Я в отпуске до понедельника",
+        "ただいま不在にしております",
+        "我正在休假",
+        "현재 휴가 중입니다",
+    ],
+)
+def test_texts_of_vacation_notices_are_known(text: str) -> None:
+    """A vacation program that keeps the Subject is told by what it says."""
+    assert says_away(text.split("\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Yes", "Ja, gerne!", "Oui, merci.", "I confirm.", "Sent from my iPhone", "Sim, por favor"],
+)
+def test_peoples_answers_are_no_vacation_notices(text: str) -> None:
+    """What people send to confirm confirms."""
+    assert not says_away([text])
 
 
 def test_bounces_of_the_corpus_are_known_by_their_headers(corpora: Path) -> None:

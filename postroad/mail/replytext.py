@@ -1,0 +1,49 @@
+"""What the author of a reply wrote, apart from what their mail program quoted. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+LINES = 10  # that are looked at: people say yes or no, programs say why they write, at the top
+LINE_CHARS = 500  # of a line
+
+_QUOTE = re.compile(r"\s*[>|]")
+# Mail programs that do not mark quoted lines draw a line, or repeat the header, above them.
+_BELOW = re.compile(
+    r"\s*(?:-{3,}|_{5,}|-- ?$"
+    r"|\*?(?:from|von|de|da|van|från|fra|od|kimden|от|发件人|差出人)\*?\s?[:：])",
+    re.IGNORECASE,
+)
+_ATTRIBUTION = re.compile(r".*[:：]\s*$")
+
+
+def written(text: str) -> tuple[str, ...]:
+    """The first ten lines that the author wrote, without empty ones, quotations, the line that
+    introduces a quotation, and signatures."""
+    kept: list[str] = []
+    quoting = False
+    for line in text.split("\n"):
+        line = line[:LINE_CHARS].strip()  # noqa: PLW2901 - the rest of it is not read
+        if _BELOW.match(line):
+            break
+        if _QUOTE.match(line):
+            if not quoting:
+                kept = list(_unintroduced(kept))
+            quoting = True
+        elif line:
+            quoting = False
+            kept.append(line)
+        if len(kept) > LINES + 2:  # an introduction may have two lines
+            break
+    return tuple(kept[:LINES])
+
+
+def _unintroduced(lines: list[str]) -> Iterator[str]:
+    """Less `On Monday Ann wrote:` at the end, which may be broken in two."""
+    left = len(lines)
+    if lines and _ATTRIBUTION.match(lines[-1]):
+        left -= 1
+        if left and not re.search(r"\d", lines[left]):
+            left -= 1
+    return iter(lines[:left])
