@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.ingest.syntax import Lines
 
+_RESULTS = b"\nauthentication-results:"
 _PERMANENT = re.compile(rb"\[PERMANENTFLAGS \(([^)]*)\)\]", re.IGNORECASE)
 _EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
 
@@ -15,13 +16,20 @@ _EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
 class Glance:
     """A folder. `flags` are the PERMANENTFLAGS, `rights` those of MYRIGHTS (RFC 4314), each
     None where the server does not say; `newest` are the header blocks of the newest mails, the
-    newest last."""
+    newest last; `older` those of mails before, looked at where none of the newest has results.
+    """
 
     mails: int = 0
     unread: int = 0
     flags: frozenset[str] | None = None
     rights: str | None = None
     newest: tuple[bytes, ...] = ()
+    older: tuple[bytes, ...] = ()
+
+
+def has_results(block: bytes) -> bool:
+    """Whether a header block has Authentication-Results."""
+    return _RESULTS in b"\n" + block.lower()
 
 
 def permanent_flags(opened: Lines) -> frozenset[str] | None:

@@ -13,6 +13,7 @@ from services.ingest.login import Account
 __all__ = ["Examiner", "Glance"]
 
 NEWEST = 10  # mails whose headers are read
+FARTHEST = 50  # and as many where none of these tells who writes Authentication-Results
 HEADER_OCTETS = 16_384  # of each
 
 
@@ -37,12 +38,17 @@ class Examiner(Account):
         self._imap.state = aioimaplib.aioimaplib.SELECTED
         mails = glance.exists(opened.lines)
         unread = await self._do("SEARCH", self._imap.search("UNSEEN", charset=None))
+        newest = await self._headers(mails - NEWEST, mails)
+        older: tuple[bytes, ...] = ()
+        if not any(map(glance.has_results, newest)):
+            older = await self._headers(mails - FARTHEST, mails - NEWEST)
         return Glance(
             mails=mails,
             unread=len(syntax.searched(unread.lines)),
             flags=glance.permanent_flags(opened.lines),
             rights=await self._rights(argument),
-            newest=await self._newest(mails),
+            newest=newest,
+            older=older,
         )
 
     async def _rights(self, argument: str) -> str | None:
@@ -51,10 +57,11 @@ class Examiner(Account):
         answer = await self._execute("MYRIGHTS", argument)
         return glance.rights(answer.lines) if answer.result == "OK" else None
 
-    async def _newest(self, mails: int) -> tuple[bytes, ...]:
-        if not mails:
+    async def _headers(self, after: int, last: int) -> tuple[bytes, ...]:
+        """The header blocks of the mails with the numbers between these."""
+        if last < 1:
             return ()
-        wanted = f"{max(1, mails - NEWEST + 1)}:{mails}"
+        wanted = f"{max(0, after) + 1}:{last}"
         items = f"(BODY.PEEK[HEADER]<0.{HEADER_OCTETS}>)"
         answer = await self._do("FETCH", self._imap.fetch(wanted, items))
         return glance.literals(answer.lines)

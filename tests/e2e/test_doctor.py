@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -64,6 +65,7 @@ async def test_a_healthy_installation_is_all_ok(tmp_path: Path) -> None:
         assert {row["check"] for row in checks} == {check.name for check in CHECKS} - {"token"}
         assert result.code == shown.code == 0
         assert max(map(len, shown.out.splitlines())) <= 100
+        assert not re.search(r"\b([2-9]|1\d+) warning\b", shown.out)
         assert sink.records() == []
         assert [mail.flags & {"\\Seen"} for mail in dovecot.mails(LISTS)] == [frozenset()]
 

@@ -30,7 +30,7 @@ async def test_settings_that_are_unwise(tmp_path: Path) -> None:
 async def test_secrets_that_others_may_read(tmp_path: Path) -> None:
     """A password or token file open to every user fails, and the remedy is the command."""
     box = source(tmp_path, 1)
-    assert (await check("secrets", tmp_path, box)).state == "ok"
+    assert (await check("secrets", tmp_path, box)).finding == "1 secret file, private"
     tokens = tmp_path / "state" / "oauth"
     tokens.mkdir(parents=True)
     token = tokens / "0123.json"
@@ -89,8 +89,12 @@ def test_state_on_a_full_disk(free: int, writable: bool, expected: str) -> None:
     [((3, 11, 14), "warning"), ((3, 11, 15), "ok"), ((3, 13, 11), "warning"), ((3, 15, 0), "ok")],
 )
 def test_python_below_the_floor(version: tuple[int, int, int], expected: str) -> None:
-    """A Python without the fix of a mail-related hole is a warning."""
-    assert machine.python(version).state == expected
+    """A Python without the fix of a mail-related hole is a warning, unless it is the
+    distribution's: that one keeps its number, and is mended by security updates."""
+    assert machine.python(version, packaged=False).state == expected
+    assert machine.python(version, packaged=True).state == "ok"
+    told = machine.python((3, 11, 2), packaged=True).finding
+    assert "security updates" in told
 
 
 async def test_broker_of_ones_own(tmp_path: Path, nats: NatsServer) -> None:

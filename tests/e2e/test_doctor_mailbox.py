@@ -81,7 +81,7 @@ async def test_folder_that_is_missing(dovecot: Dovecot, tmp_path: Path) -> None:
     """A folder that is not there is told by its name; opening one marks nothing as read."""
     dovecot.deliver(LISTS, mail(""))
     found = await check("folder", tmp_path, source(tmp_path, dovecot.port))
-    assert (found.state, '"INBOX" holds 1 mails' in found.finding) == ("ok", True)
+    assert (found.state, '"INBOX" holds 1 mail' in found.finding) == ("ok", True)
     assert dovecot.mails(LISTS)[0].flags <= {"\\Recent"}
     found = await check("folder", tmp_path, source(tmp_path, dovecot.port, folder="Größe/ Ä"))
     assert (found.state, found.finding) == ("failed", 'there is no folder "Größe/ Ä"')
@@ -143,6 +143,24 @@ async def test_authserv_id_that_the_server_writes(
         dovecot.deliver(LISTS, mail(f"Authentication-Results: {writes} 1; dkim=pass\r\n{below}"))
     found = await check("authserv_id", tmp_path, source(tmp_path, dovecot.port, authserv_id=named))
     assert (found.state, words in found.finding) == (state, True), found
+
+
+async def test_authserv_id_of_older_mails(dovecot: Dovecot, tmp_path: Path) -> None:
+    """Where none of the newest mails was checked by the server (they came from within), those
+    before are looked at, but not all there are."""
+    dovecot.deliver(LISTS, mail("Authentication-Results: mx.too-old.net; dkim=pass\r\n"))
+    dovecot.deliver(LISTS, mail("Authentication-Results: mx.example.org; dkim=pass\r\n"))
+    for _ in range(49):
+        dovecot.deliver(LISTS, mail(""))
+    box = source(tmp_path, dovecot.port, authserv_id="mx.example.org")
+    found = await check("authserv_id", tmp_path, box)
+    assert (found.state, "in 1 of the newest" in found.finding) == ("ok", True), found
+
+
+async def test_folder_that_mail_moves_to(dovecot: Dovecot, tmp_path: Path) -> None:
+    """A folder to move mail to need not be there: it is said when it is made."""
+    found = await check("folder", tmp_path, source(tmp_path, dovecot.port, after="move:Done"))
+    assert (found.state, '"Done" is made when first needed' in found.finding) == ("ok", True)
 
 
 @pytest.mark.parametrize(

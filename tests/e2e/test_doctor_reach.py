@@ -7,12 +7,13 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from postroad.cli.doctor.examination import examine
-from postroad.cli.doctor.judge.peer import unencrypted
+from postroad.cli.doctor.judge.peer import Handshake, tls, unencrypted
 from postroad.runtime.config import Config
 from tests.e2e.examined import LISTS, SECRET, check, relay, source, write
 from tests.peers.certificate import Certificate, self_signed
@@ -58,12 +59,13 @@ async def listening(certificate: Certificate) -> AsyncIterator[int]:
     ("name", "days", "trusted", "state", "words"),
     [
         ("localhost", 90, True, "ok", "good until"),
-        ("localhost", 10, True, "warning", "ends in 9 days"),
+        ("localhost", 10, True, "warning", "ends in 10 days"),
         ("localhost", 0, True, "failed", "has expired"),
         ("mail.example.org", 90, True, "failed", "it is for mail.example.org"),
         ("localhost", 90, False, "failed", "not trusted: self-signed certificate"),
+        ("localhost", 0, False, "failed", "self-signed certificate, and it has expired"),
     ],
-    ids=["good", "soon", "expired", "other-name", "unknown-authority"],
+    ids=["good", "soon", "expired", "other-name", "unknown-authority", "both"],
 )
 async def test_tls_certificate(
     tmp_path: Path,
@@ -82,6 +84,14 @@ async def test_tls_certificate(
         box = source(tmp_path, port, host="localhost", tls="implicit")
         found = await check("tls", tmp_path, box)
     assert (found.state, words in found.finding) == (state, True), found
+
+
+@pytest.mark.parametrize(("hours", "words"), [(1, "ends today"), (14, "ends tomorrow")])
+def test_tls_certificate_of_the_last_days(hours: int, words: str) -> None:
+    """The last days of a certificate have names."""
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    found = tls("relay out", "localhost", Handshake(expires=now + timedelta(hours=hours)), now)
+    assert (found.state, words in found.finding) == ("warning", True)
 
 
 async def test_tls_by_starttls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

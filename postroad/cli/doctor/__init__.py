@@ -69,7 +69,11 @@ def _print(found: Sequence[Finding]) -> None:
     print_table(("", "check", "of", "finding"), map(_row, _together(found)), whole=2)
     states = [finding.state for finding in found]
     counts = [(states.count(state), state) for state in ("failed", "warning", "ok", "skipped")]
-    print("\n" + ", ".join(f"{count} {state}" for count, state in counts if count))
+    print("\n" + ", ".join(_counted(count, state) for count, state in counts if count))
+
+
+def _counted(count: int, state: str) -> str:
+    return f"{count} {state}{'s' if state == 'warning' and count > 1 else ''}"
 
 
 def _together(found: Sequence[Finding]) -> Iterator[list[Finding]]:

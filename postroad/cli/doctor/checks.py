@@ -40,7 +40,7 @@ CHECKS = (
         "python",
         ("installation",),
         "this Python has the fixes that a mail program needs",
-        "install the newest patch release of your Python",
+        "install a newer Python, or use your distribution's with its security updates",
     ),
     Check(
         "broker",

@@ -117,7 +117,7 @@ async def _installation(config: Config, running: Running) -> AsyncIterator[Findi
         yield finding
     for finding in judge_machine.state(machine.state(config)):
         yield finding
-    yield judge_machine.python(sys.version_info[:3])
+    yield judge_machine.python(sys.version_info[:3], packaged=sys.base_prefix == "/usr")
     seen = await running.told()
     yield judge_broker.broker(seen.broker)
     for finding in judge_broker.lists(seen.lists, config):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from postroad.cli.doctor.checks import REMEDIES
 from postroad.cli.doctor.finding import Finding, failed, ok, warning
 
 HERE = "postroad"
 FULL = 200_000_000  # bytes free below which the next large post may not fit
 SCARCE = 2_000_000_000
-# the first releases without the header injection of CVE-2026-1299
-PYTHONS = {11: 15, 12: 13, 13: 12}
+# the first releases of Python 3.x that mend the header injection of its email package;
+# github.com/python/cpython/issues/144125, as of March 2026
+HOLE, PYTHONS = "CVE-2026-1299", {11: 15, 12: 13, 13: 12}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def secrets(files: Sequence[Secret]) -> list[Finding]:
         elif file.mode & 0o007:
             what = f"{file.what}: {file.path} may be used by every user of this machine"
             found.append(failed("secrets", HERE, what, f"chmod o-rwx {file.path}"))
-    return found or [ok("secrets", HERE, f"{len(files)} secret files, private")]
+    count = "1 secret file" if len(files) == 1 else f"{len(files)} secret files"
+    return found or [ok("secrets", HERE, f"{count}, private")]
 
 
 def state(facts: State) -> list[Finding]:
@@ -84,11 +87,15 @@ def state(facts: State) -> list[Finding]:
     return found or [ok("state", HERE, f"{facts.path}: {there}, {room}")]
 
 
-def python(version: tuple[int, int, int]) -> Finding:
-    """New enough for hostile mail. Other lines than 3.11 to 3.13 are not judged."""
-    text = ".".join(map(str, version))
+def python(version: tuple[int, int, int], *, packaged: bool) -> Finding:
+    """New enough for hostile mail. `packaged`: it is the distribution's, which keeps the number
+    and backports what was mended. Other lines than 3.11 to 3.13 are not judged."""
+    text = f"Python {'.'.join(map(str, version))}"
     least = PYTHONS.get(version[1])
-    if version[0] == 3 and least is not None and version[2] < least:
-        what = f"Python {text} is older than 3.{version[1]}.{least}, which mends CVE-2026-1299"
-        return warning("python", HERE, what, "install the newest patch release of your Python")
-    return ok("python", HERE, f"Python {text}")
+    if version[0] != 3 or least is None or version[2] >= least:
+        return ok("python", HERE, text)
+    if packaged:
+        what = f"{text} of your distribution, whose security updates mend it ({HOLE})"
+        return ok("python", HERE, f"{what}: keep them on")
+    what = f"{text} is older than 3.{version[1]}.{least}, which mends {HOLE}"
+    return warning("python", HERE, what, REMEDIES["python"])

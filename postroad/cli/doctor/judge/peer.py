@@ -18,13 +18,15 @@ Fault = Literal["", "expired", "name", "untrusted", "no starttls", "no tls", "si
 @dataclass(frozen=True)
 class Handshake:
     """How TLS went. `names` and `expires` are the certificate's where it could be read, `why`
-    OpenSSL's words."""
+    OpenSSL's words; one that is `untrusted` may have `expired` besides. `certificate` is DER."""
 
     fault: Fault = ""
     version: str = ""
     expires: datetime | None = None
     names: tuple[str, ...] = ()
     why: str = ""
+    expired: bool = False
+    certificate: bytes = b""
 
 
 def host(subject: str, name: str, addresses: Sequence[str], problem: str) -> Finding:
@@ -69,7 +71,10 @@ def tls(subject: str, name: str, seen: Handshake, now: datetime) -> Finding:
             return failed("tls", subject, what, remedy)
         case "untrusted":
             remedy = "use a public authority's, or name its own in SSL_CERT_FILE"
-            return failed("tls", subject, f"the certificate is not trusted: {seen.why}", remedy)
+            besides = ", and it has expired" if seen.expired else ""
+            renew = "renew it on the server; then " if seen.expired else ""
+            what = f"the certificate is not trusted: {seen.why}{besides}"
+            return failed("tls", subject, what, f"{renew}{remedy}")
         case "no starttls":
             remedy = 'set tls = "implicit" and its port (993 for IMAP, 465 for SMTP)'
             return failed("tls", subject, "the server does not offer STARTTLS", remedy)
@@ -81,9 +86,10 @@ def tls(subject: str, name: str, seen: Handshake, now: datetime) -> Finding:
             return failed("tls", subject, "the server does not answer to TLS", remedy)
     if seen.expires is None:
         return ok("tls", subject, f"{seen.version}, trusted")
-    days = (seen.expires - now).days
+    days = (seen.expires.date() - now.date()).days
     if days < SOON_DAYS:
-        what = f"the certificate ends in {days} days, on {seen.expires:%Y-%m-%d}"
+        when = {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
+        what = f"the certificate ends {when}, on {seen.expires:%Y-%m-%d}"
         return warning("tls", subject, what, "renew it on the server; is its automatic renewal on?")
     return ok("tls", subject, f"{seen.version}, trusted, good until {seen.expires:%Y-%m-%d}")
 

@@ -39,7 +39,10 @@ def capabilities(source: Source, found: Collection[str]) -> Finding:
 def folder(source: Source, seen: Glance) -> Finding:
     """Whether mail may be flagged there, as far as the server says without being asked to."""
     subject = f"source {source.name}"
-    count = f'"{source.folder}" holds {seen.mails} mails'
+    mails = "1 mail" if seen.mails == 1 else f"{seen.mails} mails"
+    moved = source.after.removeprefix("move:") if source.after.startswith("move:") else ""
+    made = f'; "{moved}" is made when first needed' if moved else ""
+    count = f'"{source.folder}" holds {mails}'
     wanted = "s" if source.after == "seen" else "ste"
     if seen.rights is not None:
         missing = [right for right in wanted if right not in seen.rights]
@@ -47,11 +50,12 @@ def folder(source: Source, seen: Glance) -> Finding:
             what = f'"{source.folder}" is read-only for user (rights: {seen.rights or "none"})'
             remedy = f'give the user the rights "lrws{wanted[1:]}" on it, or choose another folder'
             return failed("folder", subject, what, remedy)
-        return ok("folder", subject, f"{count}, and may be written")
+        return ok("folder", subject, f"{count}, and may be written{made}")
     if seen.flags and seen.flags & {"\\Seen", "\\*"}:
-        return ok("folder", subject, f"{count}, and may be written")
+        return ok("folder", subject, f"{count}, and may be written{made}")
     # under EXAMINE most servers have no permanent flags to tell of
-    return ok("folder", subject, f"{count}; whether it may be written shows with the first one")
+    unsure = "whether it may be written shows with the first one"
+    return ok("folder", subject, f"{count}; {unsure}{made}")
 
 
 def start(source: Source, seen: Glance, *, contacted: bool | None) -> Finding:

@@ -84,7 +84,7 @@ async def examine_source(
     known = await running.told()
     contacted = source.name in known.contacted if known.broker.running else None
     yield judge_source.start(source, seen, contacted=contacted)
-    yield judge_source.authserv_id(source, seen.newest)
+    yield judge_source.authserv_id(source, [*seen.older, *seen.newest])
     domains = {domain.name for domain in config.domain}
     yield judge_source.recipient_headers(source, seen.newest, domains)
 

@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -77,22 +78,42 @@ async def handshake(
     hosts: Sequence[str], port: int, name: str, kind: Kind, *, starttls: bool
 ) -> Handshake:
     """TLS to the server, which must be called `name`."""
-    seen = await _handshake(hosts, port, name, kind, starttls=starttls, any_name=False)
+
+    async def shaken(context: ssl.SSLContext) -> Handshake:
+        return await _handshake(hosts, port, name, kind, context, starttls=starttls)
+
+    strict, any_name = ssl.create_default_context(), ssl.create_default_context()
+    any_name.check_hostname = False
+    seen = await shaken(strict)
     if seen.fault == "name":
-        other = await _handshake(hosts, port, name, kind, starttls=starttls, any_name=True)
+        other = await shaken(any_name)
         return Handshake(fault="name", names=other.names, expires=other.expires)
+    if seen.fault == "untrusted":
+        # OpenSSL names one fault; once this very certificate is trusted it names the next
+        anyhow = ssl.create_default_context()
+        anyhow.check_hostname, anyhow.verify_mode = False, ssl.CERT_NONE
+        shown = await shaken(anyhow)
+        if shown.certificate:
+            any_name.load_verify_locations(cadata=shown.certificate)
+            any_name.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            other = await shaken(any_name)
+            return replace(seen, expired=other.fault == "expired")
     return seen
 
 
 async def _handshake(
-    hosts: Sequence[str], port: int, name: str, kind: Kind, *, starttls: bool, any_name: bool
+    hosts: Sequence[str],
+    port: int,
+    name: str,
+    kind: Kind,
+    context: ssl.SSLContext,
+    *,
+    starttls: bool,
 ) -> Handshake:
     streams = await connect(hosts, port)
     if isinstance(streams, str):
         return Handshake(fault="silent", why=streams)
     reader, writer = streams
-    context = ssl.create_default_context()
-    context.check_hostname = not any_name
     try:
         async with asyncio.timeout(TLS_SECONDS):
             if starttls:
@@ -123,6 +144,7 @@ def _certificate(tls: ssl.SSLObject) -> Handshake:
         version=tls.version() or "TLS",
         expires=datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if ends else None,
         names=tuple(name for _, name in certificate.get("subjectAltName", ())),
+        certificate=tls.getpeercert(binary_form=True) or b"",
     )
 
 
