@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,8 @@ from postroad.cli.output import print_table
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from postroad.runtime.config import Config
     from postroad.runtime.oauth.endpoint import Grant
     from postroad.runtime.oauth.store import Login, Store
@@ -80,13 +83,14 @@ async def login(
     if device + browser + paste > 1:
         raise UsageError("give one of --device, --browser and --paste")
     assert account.oauth2 is not None
-    if account.oauth2.flow == "client_credentials":
-        grant = await asyncio.to_thread(logins.alone, account)
-    elif _by_device(account, device=device, other=browser or paste):
-        grant = await _enter(account)
-    else:
-        grant = _paste(account) if paste else await _browse(account)
-    await asyncio.to_thread(logins.save, Store(call.config.site.state_dir), account, grant)
+    async with contextlib.AsyncExitStack() as stack:  # a browser hears whether all went well
+        if account.oauth2.flow == "client_credentials":
+            grant = await asyncio.to_thread(logins.alone, account)
+        elif _by_device(account, device=device, other=browser or paste):
+            grant = await _enter(account)
+        else:
+            grant = _paste(account) if paste else await _browse(account, stack)
+        await asyncio.to_thread(logins.save, Store(call.config.site.state_dir), account, grant)
     sharing = [
         _told(other) for other in _accounts(call.config) if identity(other) == identity(account)
     ]
@@ -108,10 +112,22 @@ def ls(call: Call) -> int:
 
     store = Store(call.config.site.state_dir)
     found = [_line(store, account) for account in _accounts(call.config)]
-    columns = ("", "name", "provider", "flow", "logged in", "token until", "problem")
-    rows = [(a.kind, a.name, a.provider, a.flow, a.since, a.ends, a.problem) for a in found]
-    call.show(found, lambda: print_table(columns, rows, whole=3))
+    call.show(found, lambda: _print(found))
     return 1 if any(account.problem for account in found) else 0
+
+
+def _print(found: Sequence[Account]) -> None:
+    columns = ("", "name", "provider", "flow", "logged in (UTC)", "token until")
+    rows = [(a.kind, a.name, a.provider, a.flow, _short(a.since), _short(a.ends)) for a in found]
+    print_table(columns, rows, whole=len(columns))
+    for account in found:
+        if account.problem:
+            print(f"\n{account.kind} {account.name}: {account.problem}")
+
+
+def _short(time: str) -> str:
+    """ISO 8601 to the minute, as a person reads it."""
+    return time[:16].replace("T", " ")
 
 
 def _account(config: Config, name: str) -> Source | Relay:
@@ -166,34 +182,40 @@ def _by_device(account: Source | Relay, *, device: bool, other: bool) -> bool:
 
 async def _enter(account: Source | Relay) -> Grant:
     """By device code: poll as often as the provider allows."""
-    from postroad.runtime.oauth.login import by_device, polled
+    from postroad.runtime.oauth.login import Pending, by_device, polled
 
     found = await asyncio.to_thread(by_device, account)
     _say(f"Open {found.url} on any device and enter the code {found.code}")
-    interval = found.interval
+    interval, trouble = found.interval, ""
     deadline = asyncio.get_running_loop().time() + found.seconds
-    while asyncio.get_running_loop().time() < deadline:
+    while asyncio.get_running_loop().time() + interval < deadline:
         await asyncio.sleep(interval)
         answer = await asyncio.to_thread(polled, account, found)
-        if not isinstance(answer, float):
+        if not isinstance(answer, Pending):
             return answer
-        interval += answer
+        interval += answer.longer
+        if answer.trouble and answer.trouble != trouble:
+            left = max(1.0, (deadline - asyncio.get_running_loop().time()) / 60)
+            _say(f"{answer.trouble}; asked again for as long as the code is good, {left:.0f} min")
+        trouble = answer.trouble
+    if trouble:
+        raise PostroadError(f"{trouble}; the code has ended: run the command again")
     raise PostroadError("nobody entered the code in time; run the command again")
 
 
-async def _browse(account: Source | Relay) -> Grant:
-    """By browser on this machine."""
+async def _browse(account: Source | Relay, stack: contextlib.AsyncExitStack) -> Grant:
+    """By browser on this machine; `stack` keeps its last page open until all is done."""
     from postroad.runtime.oauth.login import by_browser, redeemed
     from postroad.runtime.oauth.loopback import Loopback
 
-    async with Loopback.opened() as loopback:
-        attempt = by_browser(account, loopback.port)
-        _say(f"Open this page in a browser on this machine (elsewhere: --paste):\n{attempt.url}")
-        try:
-            async with asyncio.timeout(PATIENCE):
-                target = await loopback.redirected(attempt.state)
-        except TimeoutError:
-            raise PostroadError("nobody logged in within 10 minutes; run it again") from None
+    loopback = await stack.enter_async_context(Loopback.opened())
+    attempt = by_browser(account, loopback.port)
+    _say(f"Open this page in a browser on this machine (elsewhere: --paste):\n{attempt.url}")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            target = await loopback.redirected(attempt.state)
+    except TimeoutError:
+        raise PostroadError("nobody logged in within 10 minutes; run it again") from None
     return await asyncio.to_thread(redeemed, account, attempt, target)
 
 

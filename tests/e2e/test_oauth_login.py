@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from postroad.runtime.oauth import TokenError
-from postroad.runtime.oauth.login import by_device, polled
+from postroad.runtime.oauth.login import Pending, by_device, polled
 from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.store import Store
 from tests.e2e.oauth import Account, account
@@ -105,14 +105,46 @@ async def test_a_provider_that_wants_fewer_questions_gets_fewer(tmp_path: Path) 
     """slow_down means 5 seconds more between two questions, an outage likewise; pending nothing."""
     async with account(tmp_path, "microsoft", slow_down=1, pending=1) as box:
         device = await asyncio.to_thread(by_device, box.source)
-        assert await asyncio.to_thread(polled, box.source, device) == 5.0
-        assert await asyncio.to_thread(polled, box.source, device) == 0.0
+        assert await asyncio.to_thread(polled, box.source, device) == Pending(5.0)
+        assert await asyncio.to_thread(polled, box.source, device) == Pending()
         box.provider.status = 503
-        assert await asyncio.to_thread(polled, box.source, device) == 5.0
+        waiting = await asyncio.to_thread(polled, box.source, device)
+        assert isinstance(waiting, Pending)
+        assert (waiting.longer, "HTTP 503" in waiting.trouble) == (5.0, True)
         box.provider.status = 0
-        assert not isinstance(await asyncio.to_thread(polled, box.source, device), float)
+        assert not isinstance(await asyncio.to_thread(polled, box.source, device), Pending)
         with pytest.raises(TokenError, match="nobody entered the code in time"):
             await asyncio.to_thread(polled, box.source, device)
+
+
+async def test_a_provider_that_fails_while_a_code_is_entered_is_told(tmp_path: Path) -> None:
+    """An outage is said once and ridden out; where it lasts as long as the code, the command ends
+    with it, and says nothing of what services do by themselves."""
+    async with account(tmp_path, "microsoft", logged_in=False, status=503) as box:
+        async with box.login("out") as command:
+            said = await command.says(r"(the token endpoint .*)\n")
+            assert "answers HTTP 503" in said
+            box.provider.status = 0
+            assert (await command.ends()).code == 0
+        box.provider.status, box.provider.code_seconds = 503, 1.0
+        async with box.login("out") as command:
+            told = await command.ends()
+        assert told.code == 1
+        assert "HTTP 503" in told.err
+        assert "run the command again" in told.err
+        assert "by itself" not in told.err
+
+
+async def test_a_browser_is_answered_when_the_login_has_ended(tmp_path: Path) -> None:
+    """The page never says that all is well where the exchange then fails."""
+    async with account(tmp_path, logged_in=False, status=503) as box:
+        async with box.login("box") as command:
+            page = await visit(await command.says(PAGE))
+            told = await command.ends()
+        assert (page.status_code, "The login has failed" in page.text) == (400, True)
+        assert told.code == 1
+        assert "HTTP 503" in told.err
+        assert "mail waits" not in told.err
 
 
 async def test_a_login_by_a_browser_elsewhere_is_pasted(tmp_path: Path) -> None:
@@ -141,10 +173,11 @@ async def test_a_login_that_would_not_last_is_refused(tmp_path: Path) -> None:
     """Without a refresh token the login would end in an hour, without the mail scope be no use."""
     async with account(tmp_path, logged_in=False, offline=False) as box:
         async with box.login("box") as command:
-            await visit(await command.says(PAGE))
+            page = await visit(await command.says(PAGE))
             told = await command.ends()
         assert told.code == 1
         assert "no login that lasts" in told.err
+        assert "The login has failed; the terminal says why" in page.text
         box.provider.offline, box.provider.scope = True, "openid"
         async with box.login("box") as command:
             await visit(await command.says(PAGE))
@@ -220,9 +253,7 @@ async def test_ls_tells_who_is_logged_in_and_what_is_wrong(tmp_path: Path) -> No
         before = await postroad("oauth", "ls", "--json", "--config", str(box.file))
         assert before.code == 1
         assert [line["problem"] for line in before.json] == [
-            f"google gives no token and mail waits {where}: nobody has logged in yet; "
-            f"run: postroad oauth login {name}"
-            for name, where in (("box", "on its server"), ("out", "here"))
+            f"nobody has logged in yet; run: postroad oauth login {name}" for name in ("box", "out")
         ]
         async with box.login("box") as command:
             await visit(await command.says(PAGE))
@@ -239,6 +270,8 @@ async def test_ls_tells_who_is_logged_in_and_what_is_wrong(tmp_path: Path) -> No
         ended = await postroad("oauth", "ls", "--config", str(box.file))
         assert ended.code == 1
         assert "invalid_grant" in ended.out
+        assert max(map(len, ended.out.splitlines()[:3])) <= 100
+        assert after.json[0]["since"][:16].replace("T", " ") in ended.out.splitlines()[1]
         assert token not in ended.out + after.out
 
 

@@ -6,6 +6,7 @@
         provider.expire()                                      # every access token, now
         provider.fault = "invalid_grant"                       # until it is "" again
         provider.rotate, provider.lifetime, provider.delay, provider.status, provider.clock = ...
+    provider.drip = 0.5                                    # a line of header so often, without end
 
 It runs in a thread of its own, so that it also answers while a test blocks. Endpoints: /authorize
 (a redirect at once), /device, /token (PKCE is checked; authorization_code, device_code,
@@ -65,10 +66,12 @@ class TokenServer:
     status: int = 0  # the status that every question to /token is answered with, and no JSON
     retry_after: str = ""
     delay: float = 0.0  # seconds before each answer of /token
+    drip: float = 0.0  # seconds between the lines of a head of /token that never ends
     clock: float = 0.0  # how far our clock is off, in seconds
     pending: int = 0  # how often a device is told to go on asking
     slow_down: int = 0  # how often it is told to ask less often
     interval: float = 0.1  # seconds between its questions
+    code_seconds: float = 900.0  # that its code is good for
     asked: list[str] = field(default_factory=list)  # the grant types of all questions to /token
     refreshes: int = 0  # refreshes that gave a token
     replayed: int = 0  # refresh tokens that were dead when they came
@@ -227,7 +230,7 @@ class TokenServer:
             "device_code": code,
             "user_code": "BCDF-GHJK",
             "verification_uri": self.url("activate"),
-            "expires_in": 900,
+            "expires_in": self.code_seconds,
             "interval": self.interval,
         }
 
@@ -267,7 +270,8 @@ class TokenServer:
         await asyncio.sleep(0)  # connections close in the next turn
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError):
+        ends = contextlib.suppress(OSError, EOFError, asyncio.CancelledError)
+        with contextlib.closing(writer), ends:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             lines = head.split("\r\n")
             fields = {
@@ -275,8 +279,20 @@ class TokenServer:
                 for name, _, text in (line.partition(":") for line in lines[1:])
             }
             body = await reader.readexactly(int(fields.get("content-length", 0)))
+            if self.drip and "/token" in lines[0]:
+                await self._drip(writer)
             writer.write(await self._respond(lines[0].split(" ")[1], fields, body.decode()))
             await writer.drain()
+
+    async def _drip(self, writer: asyncio.StreamWriter) -> None:
+        """Answer, for as long as anybody listens."""
+        self.asked.append("")
+        writer.write(b"HTTP/1.1 200 Told\r\n")
+        while not writer.is_closing():
+            writer.write(b"X-Told: more\r\n")
+            await writer.drain()
+            await asyncio.sleep(self.drip)
+        raise ConnectionError
 
     async def _respond(self, target: str, fields: dict[str, str], body: str) -> bytes:
         url = urlsplit(target)

@@ -22,11 +22,13 @@ next call.
 lives a fifth (`lifetime.py`). One renewal at a time, in this process and among all: a lock on a
 file beside the login, then the file is read again, since another process may have renewed. It runs
 in a thread, so that no cancelled task can lose a refresh token that the provider has just rotated:
-what comes back is on the disk before anybody uses it. Lives are counted from `expires_in` and our
-own clock of the time since boot: neither the server's clock nor a step of ours matters.
+what comes back is on the disk before anybody uses it; a process that ends waits up to 5 seconds
+for that. A question takes 12 seconds at most, name server and all (`exchange.py`). Lives are
+counted from `expires_in` and our own clock of the time since boot: neither the server's clock nor
+a step of ours matters.
 
 **When that fails.** The present token is used for as long as it lives. What passes (no answer
-within 15 seconds, 5xx, 429, `temporarily_unavailable`) is tried again after 2 seconds, doubled up
+within 12 seconds, 5xx, 429, `temporarily_unavailable`) is tried again after 2 seconds, doubled up
 to 5 minutes, by all processes together: the failure stands in the file of the login. What does not
 pass (`invalid_grant`, `invalid_client`, ...; `refusals.py` has the words) is asked again only with
 another login or secret, or after an hour. A token that the server turns down is renewed at once;

@@ -19,7 +19,7 @@ from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.oauth import endpoint
 from postroad.runtime.oauth.endpoint import Grant, Refused
 from postroad.runtime.oauth.provider import identity, provider, settings
-from postroad.runtime.oauth.refusals import Refusal, TokenError, refused
+from postroad.runtime.oauth.refusals import Refusal, TokenError, at_login, passing
 from postroad.runtime.oauth.store import Login, Store
 from postroad.runtime.settings import Relay, Source
 
@@ -47,6 +47,15 @@ class Device:
     seconds: float
     interval: float
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Nobody has entered the code yet: `longer` (s) is to be waited between two questions than
+    before; `trouble` says why the last one was not answered, if it was not."""
+
+    longer: float = 0.0
+    trouble: str = ""
 
 
 class StateMismatch(UsageError):
@@ -81,7 +90,7 @@ def redeemed(account: Source | Relay, attempt: Attempt, redirected: str) -> Gran
     if "code" not in answer:
         error = answer.get("error", "")
         error = error if re.fullmatch("[a-z_]{1,60}", error) else "access_denied"
-        raise refused(Refusal(error), account)
+        raise at_login(Refusal(error), account)
     body = endpoint.form(
         account,
         "authorization_code",
@@ -95,7 +104,7 @@ def redeemed(account: Source | Relay, attempt: Attempt, redirected: str) -> Gran
         if error.refusal.error == "invalid_grant":  # here it is the code that is not valid
             text = "the provider no longer takes this answer; run the command again"
             raise PostroadError(text) from None
-        raise refused(error.refusal, account) from None
+        raise at_login(error.refusal, account) from None
 
 
 def by_device(account: Source | Relay) -> Device:
@@ -113,28 +122,29 @@ def by_device(account: Source | Relay) -> Device:
             secret=str(answer["device_code"]),
         )
     except Refused as error:
-        raise refused(error.refusal, account) from None
+        raise at_login(error.refusal, account, "device_url") from None
     except (KeyError, TypeError, ValueError):
         raise TokenError(f"{known.device_url} gives no device code; check device_url") from None
 
 
-def polled(account: Source | Relay, device: Device) -> Grant | float:
-    """The tokens, once somebody has entered the code; until then how many seconds longer than
-    before to wait between two questions (0.0, after slow_down more). Raises TokenError."""
+def polled(account: Source | Relay, device: Device) -> Grant | Pending:
+    """The tokens, once somebody has entered the code; until then how to go on. Raises TokenError."""
     body = endpoint.form(account, DEVICE_CODE_GRANT_TYPE, device_code=device.secret)
     try:
         return endpoint.token(account, body)
     except Refused as error:
         match error.refusal.error:
             case "authorization_pending":
-                return 0.0
-            case "slow_down" | "timeout" | "unreachable" | "http" | "temporarily_unavailable":
-                return SLOWER
+                return Pending()
+            case "slow_down":
+                return Pending(SLOWER)
             case "authorization_declined":  # Microsoft's word
-                raise refused(Refusal("access_denied"), account) from None
+                raise at_login(Refusal("access_denied"), account) from None
             case "bad_verification_code":
-                raise refused(Refusal("expired_token"), account) from None
-        raise refused(error.refusal, account) from None
+                raise at_login(Refusal("expired_token"), account) from None
+        if not error.refusal.lasting:
+            return Pending(SLOWER, passing(error.refusal, account))
+        raise at_login(error.refusal, account) from None
 
 
 def alone(account: Source | Relay) -> Grant:
@@ -143,18 +153,18 @@ def alone(account: Source | Relay) -> Grant:
     try:
         return endpoint.token(account, endpoint.form(account, "client_credentials", scope=scope))
     except Refused as error:
-        raise refused(error.refusal, account) from None
+        raise at_login(error.refusal, account) from None
 
 
 def save(store: Store, account: Source | Relay, grant: Grant) -> None:
     """Store a login; running services see it at once. Raises TokenError when it would not last."""
     oauth2, name = settings(account), identity(account)
     if oauth2.flow == "login" and not grant.refresh_token:
-        raise refused(Refusal("no_refresh_token"), account)
+        raise at_login(Refusal("no_refresh_token"), account)
     if oauth2.provider == "google" and grant.scope:
         wanted = provider(oauth2).scope.split()
         if not set(wanted) <= set(grant.scope.split()):
-            raise refused(Refusal("no_mail_scope"), account)
+            raise at_login(Refusal("no_mail_scope"), account)
     login = Login(
         refresh_token=grant.refresh_token,
         access_token=grant.access_token,

@@ -60,7 +60,7 @@ _PASSING = {
     "temporarily_unavailable": "is unavailable",
     "server_error": "has an error of its own",
     "slow_down": "asks us to slow down",
-    "timeout": "does not answer within 15 s",
+    "timeout": "does not answer within 12 s",
     "unreachable": "cannot be reached; check token_url and the network",
     "untrusted": "has a certificate that cannot be trusted; check token_url, or name its authority "
     "in SSL_CERT_FILE",
@@ -68,7 +68,7 @@ _PASSING = {
 }
 
 
-_OURS = ("no_login", "no_refresh_token", "no_mail_scope")  # not what a provider said
+_OURS = ("no_refresh_token", "no_mail_scope")  # not what a provider said
 
 
 class TokenError(PostroadError):
@@ -96,7 +96,7 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def refused(refusal: Refusal, account: Source | Relay) -> TokenError:
-    """What to raise for a refusal."""
+    """What a service raises for a refusal."""
     return TokenError(_explained(refusal, account), lasting=refusal.lasting)
 
 
@@ -110,17 +110,41 @@ def turned_down(account: Source | Relay, *, lasting: bool) -> TokenError:
     )
 
 
-def _explained(refusal: Refusal, account: Source | Relay) -> str:
+def at_login(refusal: Refusal, account: Source | Relay, key: str = "token_url") -> TokenError:
+    """What to raise to a person who is logging in: nothing goes on by itself. `key` is the
+    setting of the URL that was asked."""
+    if refusal.lasting:
+        return TokenError(_lasting(refusal, account, ""))
+    return TokenError(f"{passing(refusal, account, key)}; run the command again", lasting=False)
+
+
+def passing(refusal: Refusal, account: Source | Relay, key: str = "token_url") -> str:
+    """What befell a question that may be put again."""
     oauth2 = account.oauth2
     assert oauth2 is not None
-    waits = "on its server" if isinstance(account, Source) else "here"
+    what = _PASSING.get(refusal.error, f"answers HTTP {refusal.status}; check token_url")
+    told = f"the token endpoint of {oauth2.provider} {what}"
+    if key == "token_url":
+        return told
+    return told.replace("token endpoint", "device endpoint").replace("token_url", key)
+
+
+def _explained(refusal: Refusal, account: Source | Relay) -> str:
     if not refusal.lasting:
-        what = _PASSING.get(refusal.error, f"answers HTTP {refusal.status}; check token_url")
-        return f"the token endpoint of {oauth2.provider} {what}; tried again by itself"
+        return f"{passing(refusal, account)}; tried again by itself"
+    waits = "on its server" if isinstance(account, Source) else "here"
+    return _lasting(refusal, account, f" and mail waits {waits}")
+
+
+def _lasting(refusal: Refusal, account: Source | Relay, waits: str) -> str:
+    oauth2 = account.oauth2
+    assert oauth2 is not None
     words = _MICROSOFT.get(refusal.number) or _ERRORS.get(
         refusal.error, "check the settings of oauth2, then " + _LOGIN
     )
     told = words.format(name=account.name, flow=oauth2.flow, causes=_CAUSES[oauth2.provider])
+    if refusal.error == "no_login":  # nobody was asked
+        return told
     code = f"{refusal.error} AADSTS{refusal.number}" if refusal.number else refusal.error
     code = "" if refusal.error in _OURS else f" ({code})"
-    return f"{oauth2.provider} gives no token{code} and mail waits {waits}: {told}"
+    return f"{oauth2.provider} gives no token{code}{waits}: {told}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from postroad.runtime.config import Config
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.oauth.background import in_background
 from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.refusals import TokenError, turned_down
 from postroad.runtime.oauth.store import Store
@@ -53,7 +55,7 @@ class Tokens:
     def _renewal(self, name: str, account: Source | Relay, refused: str) -> asyncio.Task[str]:
         if name not in self._renewals:
             # in a thread: a caller that is cancelled does not take the renewal with it
-            work = asyncio.to_thread(self._keeper(name).renewed, account, refused)
+            work = in_background(partial(self._keeper(name).renewed, account, refused))
             renewal = self._renewals[name] = asyncio.create_task(work)
             renewal.add_done_callback(lambda done: self._finished(name, done))
         return self._renewals[name]

@@ -9,6 +9,7 @@ from postroad.runtime.oauth.refusals import (
     _MICROSOFT,
     _PASSING,
     Refusal,
+    at_login,
     refused,
     turned_down,
 )
@@ -70,6 +71,21 @@ def test_what_passes_is_not_for_a_person_to_mend(error: str) -> None:
     told = refused(Refusal(error, status=503), source(GOOGLE))
     assert not told.lasting
     assert "tried again by itself" in told.reason
+
+
+@pytest.mark.parametrize("error", [*_PASSING, *_ERRORS, "http"])
+def test_whoever_logs_in_is_told_what_to_do_now(error: str) -> None:
+    """At a login nothing is tried again by itself, and no mail need wait."""
+    told = at_login(Refusal(error, status=503), source(GOOGLE), "device_url").reason
+    assert "by itself" not in told
+    assert "mail waits" not in told
+    assert "token_url" not in told or error in _ERRORS
+
+
+def test_nobody_was_asked_before_the_first_login() -> None:
+    """Before there is a login, no provider has refused anything."""
+    told = refused(Refusal("no_login"), source(GOOGLE)).reason
+    assert told == "nobody has logged in yet; run: postroad oauth login box"
 
 
 def test_too_many_questions_pass_whatever_the_answer_says() -> None:
