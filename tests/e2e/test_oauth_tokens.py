@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import ssl
+import threading
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ from postroad.runtime.oauth.lifetime import Stamp
 from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.store import Login, Store
 from tests.e2e.oauth import Account, account
-from tests.e2e.system import until
+from tests.e2e.system import postroad, until
 from tests.peers.certificate import self_signed
 from tests.peers.tokens import USER, log_in
 
@@ -233,6 +235,77 @@ async def test_a_slow_endpoint_is_given_up(tmp_path: Path, monkeypatch: pytest.M
         error = await refusal(box)
         assert not error.lasting
         assert "does not answer" in error.reason
+
+
+async def test_an_endpoint_that_never_ends_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever drips a line of header now and then holds nobody for longer: the line is cut, the
+    lock is free, and others hear of the outage without asking."""
+    monkeypatch.setattr("postroad.runtime.oauth.endpoint.SECONDS", 0.5)
+    async with account(tmp_path, drip=0.1) as box:
+        waiting = [refusal(box) for _ in range(3)]  # each as a process of its own
+        errors = await asyncio.wait_for(asyncio.gather(*waiting), 3)
+        assert all("does not answer" in error.reason for error in errors)
+        assert len(box.provider.asked) == 1
+        box.provider.drip = 0.0
+        log_in(box.config, box.provider)
+        assert box.provider.valid(await box.tokens().access(box.source))
+
+        async def ended() -> bool:
+            names = {thread.name for thread in threading.enumerate()}
+            return not names & {"oauth-exchange", "oauth-renewal"}
+
+        await until(ended, "no thread is left behind")
+
+
+async def test_a_process_that_ends_does_not_wait_for_an_endpoint(tmp_path: Path) -> None:
+    """Told to stop in the middle of a renewal that hangs, a process is gone within seconds, and
+    one that waits for the lock is as well."""
+    async with account(tmp_path, drip=0.1) as box:
+        asking = [await box.process() for _ in range(2)]
+        for process in asking:
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+
+        async def asked() -> bool:
+            return bool(box.provider.asked)
+
+        await until(asked, "one of them asks")
+        for process in asking:
+            process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(asyncio.gather(*(each.communicate() for each in asking)), 10)
+
+
+async def test_the_doctor_ends_where_an_endpoint_does_not(tmp_path: Path) -> None:
+    """`postroad doctor --only token` tells of an endpoint that drips within 20 seconds, and
+    ends."""
+    async with account(tmp_path, drip=0.5) as box:
+        command = postroad("doctor", "--only", "token", "--json", "--config", str(box.file))
+        result = await asyncio.wait_for(command, 20)
+        (row,) = result.json["checks"]
+        assert row["state"] == "warning"  # an outage passes
+        assert "does not answer" in row["finding"]
+
+
+async def test_a_name_server_that_is_silent_is_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look-up of a name has no deadline of its own: it counts like the rest."""
+    answer = threading.Event()
+
+    def silent(*_: object, **__: object) -> None:
+        answer.wait()
+        raise OSError("no answer")
+
+    monkeypatch.setattr("postroad.runtime.oauth.endpoint.SECONDS", 0.2)
+    async with account(tmp_path) as box:
+        monkeypatch.setattr(socket, "getaddrinfo", silent)
+        try:
+            error = await asyncio.wait_for(refusal(box), 3)
+        finally:
+            answer.set()
+    assert "does not answer" in error.reason
 
 
 async def test_an_endpoint_that_is_away_is_an_outage(tmp_path: Path) -> None:
