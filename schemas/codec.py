@@ -39,6 +39,7 @@ EVENTS: tuple[type[Event], ...] = (
     people.PersonErased,
     pending.ConfirmationAsked,
     pending.ConfirmationUsed,
+    pending.ConfirmationWithdrawn,
     pending.Contacted,
 )
 

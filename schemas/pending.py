@@ -37,15 +37,27 @@ class ConfirmationUsed(Event, tag="confirmation_used", kw_only=True):
     by: str
 
 
+class ConfirmationWithdrawn(Event, tag="confirmation_withdrawn", kw_only=True):
+    """The token will do nothing: whoever was asked said no in the mail `by`, or another question
+    of the same list went to them because of it. Stands after the confirmation it ends, in one
+    message with it; alone where there is none yet."""
+
+    by: str
+
+
 class Contact(Data, kw_only=True):
-    """One mail that an address was sent because of `cause` (a mail id or command id). `open`
-    is a confirmation nobody has answered."""
+    """One mail that an address was sent because of `cause` (a mail id or command id). Of a
+    confirmation: what it asks (`list`, `action`), the MAC that names its subject (`question`),
+    whether it still waits (`open`), and whether it was answered by yes."""
 
     kind: Literal["confirmation", "answer"]
     list: str = ""
+    action: Action | Literal[""] = ""
+    question: str = ""
     cause: str
     at: datetime
     open: bool = False
+    answered: bool = False
 
 
 class Contacted(Event, tag="contacted", kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 LINES = 10  # that are looked at: people say yes or no, programs say why they write, at the top
 LINE_CHARS = 500  # of a line
@@ -15,7 +14,9 @@ _BELOW = re.compile(
     r"|\*?(?:from|von|de|da|van|från|fra|od|kimden|от|发件人|差出人)\*?\s?[:：])",
     re.IGNORECASE,
 )
-_ATTRIBUTION = re.compile(r".*[:：]\s*$")
+_ATTRIBUTION = re.compile(r".*[:：]")
+_LAST_WORDS = re.compile(r"\S+(?: \S+){0,2} ?[:：]|[:：]")  # `wrote:`, `a écrit :`
+_DATED = re.compile(r"\d.*[@<]|\d{4}")
 
 
 def written(text: str) -> tuple[str, ...]:
@@ -29,7 +30,7 @@ def written(text: str) -> tuple[str, ...]:
             break
         if _QUOTE.match(line):
             if not quoting:
-                kept = list(_unintroduced(kept))
+                kept = _unintroduced(kept)
             quoting = True
         elif line:
             quoting = False
@@ -39,11 +40,12 @@ def written(text: str) -> tuple[str, ...]:
     return tuple(kept[:LINES])
 
 
-def _unintroduced(lines: list[str]) -> Iterator[str]:
-    """Less `On Monday Ann wrote:` at the end, which may be broken in two."""
-    left = len(lines)
-    if lines and _ATTRIBUTION.match(lines[-1]):
-        left -= 1
-        if left and not re.search(r"\d", lines[left]):
-            left -= 1
-    return iter(lines[:left])
+def _unintroduced(lines: list[str]) -> list[str]:
+    """Less `On 9 March 2026 Ann wrote:` at the end, which may be broken before its last words."""
+    match lines:
+        case [*rest, when, last] if _LAST_WORDS.fullmatch(last) and _DATED.search(when):
+            return rest
+        case [*rest, last] if _ATTRIBUTION.fullmatch(last):
+            return rest
+        case _:
+            return lines

@@ -182,6 +182,7 @@ class Commands:
             delivery_mode=ask.delivery_mode,
             cause=cause,
             at=now(),
+            text="confirm_invitation",
         )
         if question.outcome == "limited":
             raise Refused(

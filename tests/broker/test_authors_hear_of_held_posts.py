@@ -119,8 +119,8 @@ async def road(broker: Broker, tmp_path: Path) -> AsyncIterator[Road]:
 @pytest.mark.parametrize(
     ("verdict", "rule", "says"),
     [
-        ("held", "member-moderation", "a person who looks after the list is to read it first"),
-        ("held", "nonmember-moderation", "If you would like to join, write to"),
+        ("held", "member-moderation", "It waits for the people who run the list"),
+        ("held", "nonmember-moderation", "once you are on the list, send your mail again"),
         ("rejected", "member-moderation", "The list does not take such mail from you"),
         ("rejected", "nonmember-moderation", "Only those on the list may write to it"),
     ],

@@ -52,20 +52,71 @@ async def test_what_a_program_answers_confirms_nothing(
         assert done.outcome == "joined"
 
 
-async def test_an_unmarked_vacation_notice_confirms_nothing(broker: Broker, tmp_path: Path) -> None:
-    """A reply whose Subject looks like a vacation notice does not confirm; whoever wrote it is
-    told how, once, and can."""
+QUOTED = "\r\nOn Monday Team wrote:\r\n> To join, reply to this mail.\r\n"
+ASKED = "Re: Please confirm: join team@lists.example.org"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("Out of office: Re: Please confirm: join team@lists.example.org", ""),
+        ("Undeliverable: Please confirm: join team@lists.example.org", ""),
+        ("Je suis absent(e)", ""),
+        (ASKED, "I am out of the office until Monday.\r\n" + QUOTED),
+        (ASKED, "Guten Tag,\r\n\r\nich bin im Urlaub.\r\n" + QUOTED),
+    ],
+)
+async def test_an_unmarked_notice_of_a_program_confirms_nothing(
+    broker: Broker, tmp_path: Path, subject: str, body: str
+) -> None:
+    """A reply that looks like a vacation notice or a bounce, by its Subject or what it says, does
+    not confirm; whoever wrote it is told how, and can."""
     post = Post(broker)
     async with membership(broker, settings(tmp_path)) as service:
         await service.create()
         token = await asked(post)
-        away = mail_of(subject="Out of office: Re: Please confirm: join team@lists.example.org")
-        done, (letter,) = await post.ask("confirm", away, token=token)
+        done, (letter,) = await post.ask("confirm", mail_of(body, subject=subject), token=token)
         assert done.outcome == "ignored"
         assert letter.token == token
         assert not (await service.whois(ANNA)).roles
-        done, _ = await post.ask("confirm", mail_of(subject="Re: Did you mean?"), token=token)
+        again = mail_of("Yes", subject="Re: Did you mean to confirm?")
+        done, _ = await post.ask("confirm", again, token=token)
         assert done.outcome == "joined"
+
+
+@pytest.mark.parametrize("body", ["No!", "Nein danke", "I did not ask for this", "unsubscribe"])
+async def test_who_says_no_is_not_joined(broker: Broker, tmp_path: Path, body: str) -> None:
+    """The question ends, nothing is done, and one short letter says so; nobody asks the same
+    again that day."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        token = await asked(post)
+        no = mail_of(f"{body}\r\n{QUOTED}", subject=ASKED)
+        done, (letter,) = await post.ask("confirm", no, token=token)
+        assert (done.outcome, done.reason) == ("refused", "the answer was no")
+        assert (letter.to, letter.mail["Subject"]) == (ANNA, "Nothing was done")
+        done, (letter,) = await post.ask("confirm", token=token)
+        assert (done.outcome, letter.mail["Subject"]) == ("refused", "That question has ended")
+        done, letters = await post.ask("join")
+        assert (done.outcome, letters) == ("limited", [])
+        assert not (await service.whois(ANNA)).roles
+
+
+async def test_remove_me_agrees_to_leave(broker: Broker, tmp_path: Path) -> None:
+    """To the question whether to leave, `remove me` is a yes, and `no` a no."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.add(ANNA)
+        await service.add("bob@example.net")
+        token = await asked(post, "leave")
+        done, _ = await post.ask("confirm", mail_of("Please remove me"), token=token)
+        assert done.outcome == "left"
+        _, (letter,) = await post.ask("leave", mail_of(author="bob@example.net"))
+        done, _ = await post.ask("confirm", mail_of("No"), token=letter.token)
+        assert done.outcome == "refused"
+        assert (await service.whois("bob@example.net")).roles == ("member",)
 
 
 async def test_a_token_works_once(broker: Broker, tmp_path: Path) -> None:

@@ -86,12 +86,15 @@ async def test_an_open_list_takes_everybody(broker: Broker, tmp_path: Path) -> N
 
 
 async def test_a_list_that_welcomes_nobody(broker: Broker, tmp_path: Path) -> None:
-    """Without send_welcome_message a member is made in silence."""
+    """Without send_welcome_message a member who wanted it is made in silence; whom somebody else
+    may have put on an open list is told even so."""
     post = Post(broker)
     async with membership(broker, settings(tmp_path)) as service:
         await service.create(subscription_policy="open", send_welcome_message="false")
-        done, letters = await post.ask("join")
+        done, letters = await post.ask("join", mail_of(**PROVED))
         assert (done.outcome, letters) == ("joined", [])
+        done, (letter,) = await post.ask("join", mail_of(author="bob@example.net"))
+        assert (done.outcome, "Welcome" in letter.mail["Subject"]) == ("joined", True)
 
 
 async def test_another_address_cannot_be_put_on_a_list(broker: Broker, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ ASKING = (
     "membership.after_letter",
     "membership.before_command_done",
 )
+DECLINING = ("membership.confirmation_used", "membership.before_command_done")
 CONFIRMING = (
     "membership.confirmation_used",
     "membership.person_obtained",
@@ -82,6 +83,34 @@ async def test_killed_while_asking(broker: Broker, tmp_path: Path, crashpoint: s
     assert done.outcome == "joined"
 
 
+@pytest.mark.parametrize("crashpoint", DECLINING)
+async def test_killed_while_hearing_no(broker: Broker, tmp_path: Path, crashpoint: str) -> None:
+    """A no is taken once and answered once."""
+    token = await prepared(broker, tmp_path)
+    post = Post(broker)
+    mail_id = await post.write("confirm", mail_of("No!"), token=token)
+    await killed.die(tmp_path, crashpoint, SOURCE)
+    async with membership(broker, settings(tmp_path)):
+        assert (await post.done(mail_id)).reason == "the answer was no"
+        (letter,) = await post.letters(mail_id)
+        done, _ = await post.ask("confirm", token=token)
+    assert letter.mail["Subject"] == "Nothing was done"
+    assert (done.reason, await events(broker)) == ("the question was withdrawn", [])
+
+
+async def test_killed_while_one_question_replaces_another(broker: Broker, tmp_path: Path) -> None:
+    """One question waits, the later one, whatever died in between."""
+    token = await prepared(broker, tmp_path)
+    crashpoint = "membership.question_counted"
+    outcome, (letter,) = await finished(broker, tmp_path, "leave", crashpoint)
+    assert outcome == "confirmation_sent"
+    async with membership(broker, settings(tmp_path)):
+        done, _ = await Post(broker).ask("confirm", token=token)
+        assert done.reason == "the question was withdrawn"
+        done, _ = await Post(broker).ask("confirm", token=letter.token)
+        assert done.outcome == "answered"
+
+
 @pytest.mark.parametrize("crashpoint", CONFIRMING)
 async def test_killed_while_joining(broker: Broker, tmp_path: Path, crashpoint: str) -> None:
     """The member joins once and is welcomed once; the token is not refused as used."""
@@ -105,7 +134,7 @@ async def test_killed_while_leaving(broker: Broker, tmp_path: Path, crashpoint: 
 
 @pytest.mark.parametrize("which", [1, 2])
 async def test_killed_between_two_commands(broker: Broker, tmp_path: Path, which: int) -> None:
-    """Each command of a mail is carried out once, and the one letter tells of both."""
+    """Each command of a mail is carried out once, and the one letter tells how things stand."""
     await prepared(broker, tmp_path, member=True)
     post = Post(broker)
     mail_id = await post.write("request", mail_of("set mail off\r\nleave\r\n", **PROVED))
@@ -114,7 +143,7 @@ async def test_killed_between_two_commands(broker: Broker, tmp_path: Path, which
         assert (await post.done(mail_id)).outcome == "left"
     (letter,) = await post.letters(mail_id)
     assert await events(broker) == ["MemberSubscribed", "MemberChanged", "MemberUnsubscribed"]
-    assert "is now off" in letter.text
+    assert "still on the list" not in letter.text
     assert "You are off the list" in letter.text
 
 

@@ -157,7 +157,7 @@ async def test_several_commands_get_one_answer(broker: Broker, tmp_path: Path) -
         )
         done, (letter,) = await post.ask("request", data)
         assert (done.outcome, letter.to) == ("answered", ANNA)
-        for said in ("echo", f"    {LIST}\n", "is now off", "set mail off    stay"):
+        for said in ("echo", f"    {LIST}\n", "sends you no mail", "set mail off    stay"):
             assert said in letter.text
         assert "other@lists.example.org" not in letter.text
         assert (await service.whois(ANNA)).roles == ("member",)

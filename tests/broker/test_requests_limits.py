@@ -54,19 +54,91 @@ async def test_one_mail_to_many_lists(broker: Broker, tmp_path: Path, command: s
 
 
 async def test_a_second_join_sends_nothing(broker: Broker, tmp_path: Path) -> None:
-    """While a question waits for its answer the list sends no other; once it is answered it may,
-    so that whoever joined can ask to leave on the same day."""
+    """While a question waits for its answer the list does not ask the same again; once it is
+    answered it may ask whether to leave on the same day."""
     post = Post(broker)
     async with membership(broker, settings(tmp_path)) as service:
         await service.create()
         _, (letter,) = await post.ask("join")
         done, letters = await post.ask("join")
         assert (done.outcome, letters) == ("limited", [])
-        done, letters = await post.ask("leave")
-        assert (done.outcome, letters) == ("limited", [])
         await post.ask("confirm", token=letter.token)
         done, _ = await post.ask("leave")
         assert done.outcome == "confirmation_sent"
+
+
+async def test_forged_joins_keep_nobody_from_leaving(broker: Broker, tmp_path: Path) -> None:
+    """The question whether to leave takes the place of the one that a forged join made: its
+    token works, the older one is refused; asking for both by turns makes one mail of each."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.add(ANNA)
+        _, (joining,) = await post.ask("join")
+        done, (leaving,) = await post.ask("leave")
+        assert done.outcome == "confirmation_sent"
+        for command in ("join", "leave", "join"):
+            done, letters = await post.ask(command)
+            assert (done.outcome, letters) == ("limited", [])
+        done, (letter,) = await post.ask("confirm", token=joining.token)
+        assert (done.reason, letter.mail["Subject"]) == (
+            "the question was withdrawn",
+            "That question has ended",
+        )
+        done, _ = await post.ask("confirm", token=leaving.token)
+        assert done.outcome == "left"
+
+
+async def test_a_proved_author_is_kept_from_nothing(broker: Broker, tmp_path: Path) -> None:
+    """Whoever is proved leaves when all questions are used up, is asked again where a forged
+    question took the place of theirs, and hears why where no other may be sent."""
+    post = Post(broker)
+    proved = mail_of(**PROVED)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        for command in ("join", "leave"):
+            await post.ask(command)
+        done, (letter,) = await post.ask("join", proved)
+        assert (done.outcome, bool(letter.token)) == ("confirmation_sent", True)
+        done, (letter,) = await post.ask("join", mail_of(**PROVED))
+        assert (done.outcome, letter.mail["Subject"]) == ("limited", "We have asked you already")
+        await service.add(ANNA)
+        done, _ = await post.ask("leave", mail_of(**PROVED))
+        assert done.outcome == "left"
+
+
+async def test_a_mail_of_several_questions_asks_one(broker: Broker, tmp_path: Path) -> None:
+    """The letter with the question says which commands were left out."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        data = mail_of("which\r\nleave\r\nset mail off\r\njoin\r\n", subject="join")
+        done, (letter,) = await post.ask("request", data)
+        assert (done.outcome, letter.mail["Subject"]) == (
+            "confirmation_sent",
+            f"Please confirm: join {LIST}",
+        )
+        text = " ".join(letter.text.split())
+        assert f"Your mail also asked to leave {LIST}." in text
+        assert f"Your mail also asked to get no mail from {LIST} for now" in text
+        assert "also asked to join" not in text
+        done, _ = await post.ask("confirm", token=letter.token)
+        assert done.outcome == "joined"
+
+
+async def test_what_follows_a_plus_makes_no_new_inbox(broker: Broker, tmp_path: Path) -> None:
+    """Joins forged for anna+0@ to anna+5@, which all land at Anna's, make her one question a
+    list; but whom each would join is the full address."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        for number in range(6):
+            await post.ask("join", mail_of(author=f"anna+{number}@example.net"))
+        (letter,) = await post.letters()
+        assert letter.to == "anna+0@example.net"
+        await post.ask("confirm", token=letter.token)
+        assert (await service.whois("anna+0@example.net")).roles == ("member",)
+        assert not (await service.whois(ANNA)).roles
 
 
 async def test_three_answers_a_day(broker: Broker, tmp_path: Path) -> None:
@@ -89,15 +161,21 @@ async def test_three_answers_a_day(broker: Broker, tmp_path: Path) -> None:
         assert (done.outcome, len(letters)) == ("left", 1)
 
 
-async def test_a_welcome_to_an_open_list_counts(broker: Broker, tmp_path: Path) -> None:
-    """Whoever is joined to many open lists in forged mail hears of it three times a day."""
+async def test_nobody_is_put_on_an_open_list_in_silence(broker: Broker, tmp_path: Path) -> None:
+    """Whoever is joined to many open lists in forged mail hears of each: where the answers of
+    the day are used up, they are not joined. Who is proved always is."""
     post = Post(broker)
     names = [f"list{number}@lists.example.org" for number in range(5)]
+    slugs = [name.replace("@", "-").replace(".", "-") for name in names]
     async with membership(broker, settings(tmp_path)) as service:
         for name in names:
             await service.create(name, subscription_policy="open")
-            await post.ask("join", slug=name.replace("@", "-").replace(".", "-"))
+        outcomes = [(await post.ask("join", slug=slug))[0].outcome for slug in slugs]
+        assert outcomes == ["joined"] * 3 + ["limited"] * 2
         assert len(await post.letters()) == 3
+        done, (letter,) = await post.ask("join", mail_of(**PROVED), slug=slugs[4])
+        assert (done.outcome, "Welcome" in letter.mail["Subject"]) == ("joined", True)
+        assert not (await service.whois(ANNA, names[3])).roles
 
 
 async def test_the_same_cause_counts_once(broker: Broker, tmp_path: Path) -> None:
@@ -110,7 +188,8 @@ async def test_the_same_cause_counts_once(broker: Broker, tmp_path: Path) -> Non
         assert await contacts.may_answer(ANNA, cause, at=at)
     assert not await contacts.may_answer(ANNA.upper(), "d", at=at)
     assert await contacts.may_answer(ANNA, "d", at=at + timedelta(hours=24))
-    assert await contacts.may_ask(ANNA, SLUG, "e", at=at)
+    for cause in ("e", "e"):
+        assert await contacts.ask(ANNA, SLUG, "join", question="q", cause=cause, at=at) == ()
 
 
 async def test_no_address_stands_in_a_subject(broker: Broker, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ async def test_an_operator_asks(broker: Broker, tmp_path: Path) -> None:
         assert (await service.ask(ask)).changed == 1
         (question,) = await post.letters()
         assert (question.to, question.mail["In-Reply-To"]) == ("Anna@example.net", None)
+        assert "The people who run" in question.text
+        assert "Somebody" not in question.text
         assert await broker.last("PEOPLE", "people.>") is None
         again = await service.ask(ask)
         assert (again.code, "--confirmed" in again.refused) == ("limited", True)

@@ -22,6 +22,7 @@ RELEASED = [
     "command_routed.1",
     "confirmation_asked.1",
     "confirmation_used.1",
+    "confirmation_withdrawn.1",
     "contacted.1",
     "fanout_done.1",
     "fanout_progressed.1",

@@ -27,7 +27,6 @@ TOKEN = "k7dq2xw5h3m6pyz4tnabcrefgu"
 def letter(text: str, form: Form = "dash") -> Letter:
     """A letter with the fields that it may need."""
     fields = {
-        "mail": "off",
         "subject": "Minutes of Tuesday's meeting",
         "lists": "team@lists.example.org\nnews@lists.example.org",
     }
@@ -38,6 +37,7 @@ def letter(text: str, form: Form = "dash") -> Letter:
         to="ada@example.org",
         list_address="team@lists.example.org",
         list_name="Team",
+        list_description="Plans, minutes, and who brings the cake",
         form=form,
         date=datetime(2026, 3, 9, 8, 30, tzinfo=UTC),
         message_id="0195799f5f007d1e8b1c3a52d7e9f016@lists.example.org",

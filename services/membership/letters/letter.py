@@ -19,13 +19,14 @@ class Letter:
     none) are without brackets. `reply_to` is where a plain Reply goes, in place of the owners of
     the list; `subject` takes the place of the text's own; `leave_token` makes the address to
     leave by, as programs see it, one that acts at once. `fields` are those of the texts that
-    only the writer knows: token, days, mail, subject, lists (one a line).
+    only the writer knows: token, days, subject, lists (one a line).
     """
 
     text: str
     to: str
     list_address: str
     list_name: str
+    list_description: str = ""
     form: Form
     date: datetime
     message_id: str

@@ -25,7 +25,7 @@ from services.membership.letters.letter import Letter
 WIDTH = 72  # columns of plain text
 VALUE = 200  # characters of a value
 LINES = 200  # of a value that may have several
-GIVEN = ("token", "days", "mail", "subject", "lists")
+GIVEN = ("token", "days", "subject", "lists")
 _FIELD = re.compile(r"\{([a-z]+)\}")
 _VERBATIM = "    "
 _ITEM = re.compile(r"^- ", re.MULTILINE)
@@ -75,6 +75,7 @@ def page(letter: Letter) -> Page:
     bodies = [each.none if letter.form == "none" and each.none else each.text for each in found]
     sign_off = texts()["sign_off"].none if letter.form == "none" else texts()["sign_off"].text
     blocks = [block for body in bodies for block in re.split(r"\n\s*\n", body.strip("\n"))]
+    blocks = [block for block in blocks if _plain(block, values).strip()]
     plain = [_plain(block, values) for block in blocks]
     html = [_html(block, values) for block in blocks]
     subject = letter.subject or _filled(found[0].subject, lambda name: _value(values, name).plain)
@@ -104,6 +105,7 @@ def _values(letter: Letter) -> Mapping[str, Value]:
     if not values.get("subject", Value("-", "")).plain:
         values["subject"] = _said(_phrase("no_subject"))
     values["name"] = _said(letter.list_name.strip() or letter.list_address)
+    values["description"] = _said(letter.list_description)
     values["list"] = _link(letter.list_address)
     for sub, words in _COMMANDS.items():
         values[sub] = _way(letter, sub, words)

@@ -18,22 +18,29 @@ Promises
     - A token is 128 bits, works once, for three days, at its list; for a redelivered mail it is
       the same one.
     - What answers by itself (bounces, vacation notices) confirms and leaves nothing, not even
-      with a token; where it only looks so, its author is told how to confirm.
-    - One address is asked at most three times in 24 hours, once for a list that waits for its
-      answer, and answered at most three times. What a token or a proved From has done is always
-      answered. Nothing that a program wrote is.
+      with a token; where it only looks so, by its Subject or by what stands above the quotation,
+      its author is told how to confirm. An answer of no ends the question.
+    - One address is asked at most three times in 24 hours, and answered at most three times; one
+      question of a list waits at a time: a later one about something else ends it, the same is
+      not asked again that day unless it was answered by yes. Limits are counted by inbox: what
+      follows a plus makes no new address, nor do dots at Gmail.
+    - What a token or a proved From has done is always answered. Nothing that a program wrote is.
+    - Nobody is put onto a list without hearing of it: at an open one, where the answers of a day
+      are used up, whoever is not proved stays off.
 
 Outcomes   in `command_done`: joined, left, confirmation_sent, answered, refused, ignored, limited
 
 Letters    `Letter.text` names texts of letters/en.toml, several where a mail has several
-           commands: confirm_<action> and not_confirmed are given `token` and `days`, which
-           `lists`, settings_changed `mail`
+           commands: confirm_<action>, confirm_invitation and not_confirmed are given `token`
+           and `days`, which `lists`. What has another token is another letter; of texts that
+           contradict each other (off the list, still on it) the last stands.
 
 RFCs       3834 (what to answer), 8601 (who wrote it), 2369 (the unsubscribe button)
 
-Files      words          commands as people write them (pure)
+Files      words          the commands in a mail; their grammar: postroad.mail.commandwords (pure)
            intent         what a mail wants, and whether to listen to it (pure)
            confirmation   a token and its question (pure)
+           answer         what a mail says to a question: yes, no, or a program wrote it (pure)
            limits         how often an address is written to (pure)
            reply          what came of each command, as letters (pure)
            confirmations  questions in PENDING

@@ -3,7 +3,7 @@
 The token is 128 bits of MAC over what asked and what is asked, so that a mail handled twice
 sends the same one. It is stored under its own MAC: who reads the streams learns no token. The
 aggregate of `pending.confirmation.<key>`; its one message holds the question, and once it is
-answered who did.
+over who ended it.
 """
 
 from __future__ import annotations
@@ -11,34 +11,47 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
 from schemas.envelope import Event
-from schemas.pending import Action, ConfirmationAsked, ConfirmationUsed
+from schemas.pending import (
+    Action,
+    ConfirmationAsked,
+    ConfirmationUsed,
+    ConfirmationWithdrawn,
+)
 
 TOKEN_CHARS = 26  # 128 bits in base32
 LIFE = timedelta(days=3)  # Mailman's pending_request_life
 
-Trouble = Literal["token_unknown", "token_expired", "token_used"]
+Trouble = Literal["token_unknown", "token_expired", "token_used", "token_withdrawn"]
+REASONS: Mapping[Trouble, str] = {
+    "token_unknown": "the token is unknown",
+    "token_expired": "the token is expired",
+    "token_used": "the token is used",
+    "token_withdrawn": "the question was withdrawn",
+}
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A question, and the mail id that answered it."""
+    """A question, and the mail id that answered it, or because of which it was withdrawn."""
 
     asked: ConfirmationAsked | None = None
     used_by: str = ""
+    withdrawn_by: str = ""
 
 
 class NotConfirmedError(Exception):
-    """The token does nothing. Holds why."""
+    """The token does nothing. `why` names the letter's text, `reason` is for the record."""
 
     def __init__(self, why: Trouble) -> None:
         super().__init__(why)
         self.why: Trouble = why
+        self.reason = REASONS[why]
 
 
 def token_of(key: bytes, cause: str, list_: str, action: Action, address: str) -> str:
@@ -62,9 +75,20 @@ def fold(events: Iterable[Event]) -> State:
                 state = State(asked=event)
             case ConfirmationUsed():
                 state = msgspec.structs.replace(state, used_by=event.by)
+            case ConfirmationWithdrawn():
+                state = msgspec.structs.replace(state, withdrawn_by=event.by)
             case _:
                 pass
     return state
+
+
+def waits(state: State, list_: str, now: datetime) -> bool:
+    """Whether a question of this list can still be answered."""
+    try:
+        _waiting(state, list_, now)
+    except NotConfirmedError:
+        return False
+    return True
 
 
 def decide_use(state: State, *, list_: str, by: str, now: datetime) -> Sequence[Event]:
@@ -72,13 +96,34 @@ def decide_use(state: State, *, list_: str, by: str, now: datetime) -> Sequence[
 
     Nothing where this very mail has used it before. Raises NotConfirmedError.
     """
+    if state.used_by == by:
+        return ()
+    return (_waiting(state, list_, now), ConfirmationUsed(by=by))
+
+
+def decide_decline(state: State, *, list_: str, by: str, now: datetime) -> Sequence[Event]:
+    """End it by the answer no, as `decide_use` does by yes."""
+    if state.withdrawn_by == by:
+        return ()
+    return (_waiting(state, list_, now), ConfirmationWithdrawn(by=by))
+
+
+def decide_withdraw(state: State, *, by: str) -> Sequence[Event]:
+    """End it because of another question, whatever became of it; also before it is asked."""
+    if state.used_by or state.withdrawn_by:
+        return ()
+    asked = (state.asked,) if state.asked else ()
+    return (*asked, ConfirmationWithdrawn(by=by))
+
+
+def _waiting(state: State, list_: str, now: datetime) -> ConfirmationAsked:
     asked = state.asked
     if asked is None or (list_ and asked.list != list_):
         raise NotConfirmedError("token_unknown")
-    if state.used_by == by:
-        return ()
     if state.used_by:
         raise NotConfirmedError("token_used")
+    if state.withdrawn_by:
+        raise NotConfirmedError("token_withdrawn")
     if now >= asked.expires:
         raise NotConfirmedError("token_expired")
-    return (asked, ConfirmationUsed(by=by))
+    return asked

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
 from postroad.mail import addresses
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import envelope, now
-from postroad.runtime.errors import Conflict, Retry
-from schemas import codec, subjects
-from schemas.pending import Contacted
+from postroad.runtime.clock import now
+from postroad.runtime.transact import transact
+from schemas import subjects
+from schemas.envelope import Event
+from schemas.pending import Action, Contacted
 from services.membership.people import People
 from services.membership.requests import limits
+from services.membership.requests.limits import LimitedError
 
 ACTOR = "service:membership"
-TRIES = 20
 
 
 class Contacts:
@@ -29,39 +30,63 @@ class Contacts:
 
     async def may_answer(self, address: str, cause: str, *, at: datetime | None = None) -> bool:
         """Whether one more automatic answer may go there; from then on it counts."""
-        return await self._change(address, cause, partial(limits.answer, cause=cause, now=_or(at)))
+        change = partial(limits.answer, cause=cause, now=at or now())
+        try:
+            await self._change(address, cause, "answer", change)
+        except LimitedError:
+            return False
+        return True
 
-    async def may_ask(
-        self, address: str, list_: str, cause: str, *, at: datetime | None = None
-    ) -> bool:
-        """Whether one more confirmation may go there; from then on it counts."""
-        change = partial(limits.confirmation, list_=list_, cause=cause, now=_or(at))
-        return await self._change(address, cause, change)
+    async def ask(
+        self,
+        address: str,
+        list_: str,
+        action: Action,
+        *,
+        question: str,
+        cause: str,
+        at: datetime | None = None,
+        proved: bool = False,
+    ) -> tuple[str, ...]:
+        """Count one more confirmation; where the questions are stored that it puts an end to.
+        Raises LimitedError. For the arguments see `limits.confirmation`."""
+        change = partial(
+            limits.confirmation,
+            list_=list_,
+            action=action,
+            question=question,
+            cause=cause,
+            now=at or now(),
+            proved=proved,
+        )
+        state = await self._change(address, cause, "confirmation", change)
+        return limits.replaced(state, list_=list_, cause=cause)
 
-    async def confirmed(self, address: str, cause: str) -> None:
+    async def confirmed(self, address: str, cause: str, *, yes: bool) -> None:
         """The confirmation that went there because of `cause` was answered."""
-        await self._change(address, cause, partial(limits.confirmed, cause=cause))
+        change = partial(limits.confirmed, cause=cause, yes=yes)
+        await self._change(address, cause, "confirmed", change)
 
     async def _change(
-        self, address: str, cause: str, change: Callable[[limits.State], limits.State | None]
-    ) -> bool:
-        key = self.people.key_of_normal(addresses.normalise(address))
-        subject = subjects.contact(key)
-        for _ in range(TRIES):
-            last = await self.broker.last("PENDING", subject)
-            state = limits.fold(last.envelope().events if last else ())
-            after = change(state)
-            if after is None or after == state:
-                return after is not None
-            message = envelope([Contacted(contacts=after)], correlation=cause, actor=ACTOR)
-            try:
-                data = codec.encode(message)
-                await self.broker.publish(subject, data, expect=last.seq if last else 0)
-            except Conflict:
-                continue
-            return True
-        raise Retry("too many mails in one name at once")
+        self, address: str, cause: str, what: str, change: Callable[[limits.State], limits.State]
+    ) -> limits.State:
+        """Change what counts; what counts then."""
+        state: limits.State = ()
 
+        def decide(before: limits.State) -> Sequence[Event]:
+            nonlocal state
+            state = change(before)
+            return () if state == before else (Contacted(contacts=state),)
 
-def _or(at: datetime | None) -> datetime:
-    return now() if at is None else at
+        key = self.people.key_of_normal(limits.inbox(addresses.normalise(address)))
+        events, _ = await transact(
+            self.broker,
+            "PENDING",
+            subjects.contact(key),
+            limits.fold,
+            decide,
+            correlation=cause,
+            causation=f"{cause}.{what}",
+            actor=ACTOR,
+        )
+        return limits.fold(events) if events else state

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from postroad.mail import automatic
 from postroad.mail.authentication import authenticated
+from postroad.mail.commandwords import list_names
 from postroad.mail.parts import first_text
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.blobs import get_raw
@@ -92,7 +93,8 @@ class Desk:
         text = ""
         if intent.needs_text(event) and event.raw.size <= LARGEST:
             text = first_text(await get_raw(self.broker, event.raw))
-        wanted = intent.request(event, mail.facts.subject, text)
+        names = list_names((listed.state.address, *listed.state.settings.acceptable_aliases))
+        wanted = intent.request(event, mail.facts.subject, text, names)
         if reason := intent.deaf(mail, wanted):
             return _ignored(reason), ""
         author = intent.author(mail)
@@ -102,6 +104,7 @@ class Desk:
             office=self.office,
             listed=listed,
             mail=mail,
+            text=text,
             mail_id=event.mail_id,
             cause=delivery.envelope().id,
             at=at,
@@ -154,8 +157,8 @@ class Desk:
         feed = self.roster.feed
         slug = event.list
         if slug == subjects.NO_LIST:
-            asked = await self.office.questions.confirmations.peek(event.token)
-            slug = asked.list if asked else ""
+            state = await self.office.questions.confirmations.look(event.token)
+            slug = state.asked.list if state.asked else ""
         await feed.reached(AsOf(), lists=event.settings)
         listed = feed.lists.get(slug)
         if listed is None and slug == event.list:

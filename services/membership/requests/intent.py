@@ -6,21 +6,27 @@ nobody has something sent, or a list of subscriptions, to somebody else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from postroad.mail.addresses import parse_address
 from postroad.mail.automatic import answers_by_itself, automatic
+from postroad.mail.commandwords import Word
 from schemas.road import CommandRouted, MailReceived
 from services.membership.requests import words
-from services.membership.requests.words import Request, Word
+from services.membership.requests.words import Request
 
 
 def needs_text(event: CommandRouted) -> bool:
-    """Whether its commands stand in the mail, and not in the address it was sent to."""
-    return event.command == "request" or (event.command == "confirm" and not event.token)
+    """Whether what is written in it matters, beside the address it was sent to."""
+    return event.command in ("request", "confirm")
 
 
-def request(event: CommandRouted, subject: str, text: str = "") -> Request:
-    """The commands of this mail. To `-join` and `-leave` any content is the same: options of
-    older systems are harmless, and so is their token (`team+subscribe-digest@`)."""
+def request(
+    event: CommandRouted, subject: str, text: str = "", names: Collection[str] = ()
+) -> Request:
+    """The commands of this mail; `names` are those of the list. To `-join` and `-leave` any
+    content is the same: options of older systems are harmless, and so is their token
+    (`team+subscribe-digest@`)."""
     match event.command:
         case "join":
             return Request(words=(Word(name="join"),))
@@ -29,11 +35,11 @@ def request(event: CommandRouted, subject: str, text: str = "") -> Request:
         case "confirm" if event.token:
             return Request(words=(Word(name="confirm", token=event.token),))
         case "confirm":
-            read = words.read(subject, text).words
+            read = words.read(subject, text, names).words
             confirming = tuple(word for word in read if word.name == "confirm")
             return Request(words=confirming or (Word(name="confirm"),))
         case "request":
-            return words.read(subject, text)
+            return words.read(subject, text, names)
         case _:
             return Request(words=(Word(name="help"),))
 

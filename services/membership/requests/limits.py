@@ -2,7 +2,10 @@
 
 The aggregate of `pending.contact.<key>`: every mail that still counts, with the mail that caused
 it, so that a cause met again is not counted again. Whoever forges 10,000 requests in somebody's
-name makes them three confirmations a day, and three answers.
+name makes them three confirmations a day, no two alike, and three answers.
+
+One confirmation of a list waits at a time. Asking for something else ends the one that waits;
+asking for the same once more does not, unless the one before was answered.
 """
 
 from __future__ import annotations
@@ -13,13 +16,28 @@ from datetime import datetime, timedelta
 import msgspec
 
 from schemas.envelope import Event
-from schemas.pending import Contact, Contacted
+from schemas.pending import Action, Contact, Contacted
 
 DAY = timedelta(hours=24)
 CONFIRMATIONS = 3  # a day for one address, over all lists
 ANSWERS = 3  # a day for one address: help, errors, notices
+_DOTLESS = ("gmail.com", "googlemail.com")  # one provider, to which dots say nothing
 
 State = tuple[Contact, ...]
+
+
+class LimitedError(Exception):
+    """The address was written to often enough."""
+
+
+def inbox(address: str) -> str:
+    """What the limits of an address (in normal form) are counted under: mail to `anna+1@` and
+    `anna+2@` lands in one inbox. Only for counting; whose address it is, is another matter."""
+    local, _, domain = address.rpartition("@")
+    name = local.partition("+")[0] or local
+    if domain in _DOTLESS:
+        name, domain = name.replace(".", "") or name, _DOTLESS[0]
+    return f"{name}@{domain}"
 
 
 def fold(events: Iterable[Event]) -> State:
@@ -31,43 +49,83 @@ def fold(events: Iterable[Event]) -> State:
     return state
 
 
-def confirmation(state: State, *, list_: str, cause: str, now: datetime) -> State | None:
-    """The state once a confirmation for this list is sent; None where it may not be.
+def confirmation(
+    state: State,
+    *,
+    list_: str,
+    action: Action,
+    question: str,
+    cause: str,
+    now: datetime,
+    proved: bool = False,
+) -> State:
+    """The state once a confirmation of `action` for this list is sent, stored under `question`.
 
-    One that waits for its answer is enough for a list and a day.
+    It ends the one that waits for an answer about another action. `proved`: it is certainly the
+    address itself that asks, so one that a forger's question ended may be sent again. Raises
+    LimitedError.
     """
-    if _noted(state, "confirmation", cause):
-        return state
-    recent = [each for each in _recent(state, now) if each.kind == "confirmation"]
-    if len(recent) >= CONFIRMATIONS or any(each.open and each.list == list_ for each in recent):
-        return None
-    new = Contact(kind="confirmation", list=list_, cause=cause, at=now, open=True)
-    return (*_recent(state, now), new)
+    if known := _noted(state, "confirmation", cause):
+        if known.open or known.answered:
+            return state
+        raise LimitedError  # another took its place, or the answer was no
+    recent = _recent(state, now)
+    asked = [each for each in recent if each.kind == "confirmation"]
+    same = [each for each in asked if (each.list, each.action) == (list_, action)]
+    again = any(each.open or not (each.answered or proved) for each in same)
+    if len(asked) >= CONFIRMATIONS or again:
+        raise LimitedError
+    new = Contact(
+        kind="confirmation",
+        list=list_,
+        action=action,
+        question=question,
+        cause=cause,
+        at=now,
+        open=True,
+    )
+    return (*(_ended(each) if each.list == list_ else each for each in recent), new)
 
 
-def answer(state: State, *, cause: str, now: datetime) -> State | None:
-    """The state once an automatic answer is sent; None where it may not be."""
+def replaced(state: State, *, list_: str, cause: str) -> tuple[str, ...]:
+    """Where the questions of this list are stored that the one because of `cause` put an end
+    to."""
+    return tuple(
+        each.question
+        for each in state
+        if each.list == list_ and each.question and each.cause != cause and not each.open
+        if not each.answered
+    )
+
+
+def answer(state: State, *, cause: str, now: datetime) -> State:
+    """The state once an automatic answer is sent. Raises LimitedError."""
     if _noted(state, "answer", cause):
         return state
     recent = _recent(state, now)
     if sum(each.kind == "answer" for each in recent) >= ANSWERS:
-        return None
+        raise LimitedError
     return (*recent, Contact(kind="answer", cause=cause, at=now))
 
 
-def confirmed(state: State, *, cause: str) -> State:
+def confirmed(state: State, *, cause: str, yes: bool) -> State:
     """The state once the confirmation sent because of `cause` was answered: it still counts
-    among those of the day, but keeps no list from asking again."""
+    among those of the day. After a yes the list may ask the same again, after a no only a day
+    later."""
     return tuple(
-        msgspec.structs.replace(each, open=False)
+        msgspec.structs.replace(each, open=False, answered=yes)
         if each.kind == "confirmation" and each.cause == cause
         else each
         for each in state
     )
 
 
-def _noted(state: State, kind: str, cause: str) -> bool:
-    return any(each.kind == kind and each.cause == cause for each in state)
+def _ended(contact: Contact) -> Contact:
+    return msgspec.structs.replace(contact, open=False)
+
+
+def _noted(state: State, kind: str, cause: str) -> Contact | None:
+    return next((each for each in state if (each.kind, each.cause) == (kind, cause)), None)
 
 
 def _recent(state: State, now: datetime) -> State:

@@ -39,6 +39,7 @@ class Outbox:
             to=bundle.to,
             list_address=state.address,
             list_name=state.settings.display_name or local,
+            list_description=state.settings.description,
             form=state.settings.sub_address,
             date=at,
             message_id=f"{notice}@{domain}",

@@ -14,6 +14,7 @@ from services.membership.people import People
 from services.membership.requests import confirmation
 from services.membership.requests.confirmations import Confirmations
 from services.membership.requests.contacts import Contacts
+from services.membership.requests.limits import LimitedError
 from services.membership.requests.reply import Reply
 
 
@@ -35,27 +36,40 @@ class Questions:
         delivery_mode: DeliveryMode = "regular",
         cause: str,
         at: datetime,
+        text: str = "",
+        proved: bool = False,
     ) -> Reply:
-        """The reply that asks `address`; "limited", and silent, where it was asked enough."""
+        """The reply that asks `address`; "limited", and silent, where it was asked enough.
+
+        `text` names another text than that of the action; `proved` says that the address itself
+        wants it.
+        """
         slug = listed.state.slug
-        if not await self.contacts.may_ask(address, slug, cause, at=at):
-            return Reply("limited", reason="one confirmation waits, or three went out in a day")
-        crashpoint("membership.question_counted")
-        token = await self.confirmations.ask(
-            ConfirmationAsked(
-                list=slug,
-                action=action,
-                address=address,
-                display_name=name,
-                role=role,
-                delivery_mode=delivery_mode,
-                cause=cause,
-                expires=at + confirmation.LIFE,
+        token = self.confirmations.token(cause, slug, action, address)
+        key = self.confirmations.key(token)
+        try:
+            ended = await self.contacts.ask(
+                address, slug, action, question=key, cause=cause, at=at, proved=proved
             )
+        except LimitedError:
+            return Reply("limited", reason="the same was asked, or three went out, in a day")
+        crashpoint("membership.question_counted")
+        for each in ended:
+            await self.confirmations.withdraw(each, by=cause)
+        question = ConfirmationAsked(
+            list=slug,
+            action=action,
+            address=address,
+            display_name=name,
+            role=role,
+            delivery_mode=delivery_mode,
+            cause=cause,
+            expires=at + confirmation.LIFE,
         )
+        await self.confirmations.ask(token, question)
         return Reply(
             "confirmation_sent",
-            text=f"confirm_{action}",
+            text=text or f"confirm_{action}",
             to=address,
             fields=fields_of(token),
             owed=True,

@@ -1,7 +1,8 @@
 """What came of each command of a mail, and the letters that say so. Pure.
 
-However many commands a mail has, each mailbox gets one letter: those that came of a mail mostly
-go to its author, but a token speaks to whom it was sent to.
+However many commands a mail has, each mailbox gets one letter, but one for each token that it has
+to be told: those that came of a mail mostly go to its author, but a token speaks to whom it was
+sent to.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ _WEIGHT: Sequence[Outcome] = (
     "answered",
     "ignored",
 )
+
+
+# Texts that say how the reader stands to the list. Of those in one letter the last is true.
+_CHANGED = ("welcome", "goodbye", "mail_is_on", "mail_is_off")
+_UNCHANGED = ("already_member", "not_member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,41 @@ def decisive(replies: Iterable[Reply]) -> Reply:
 
 
 def bundles(replies: Iterable[Reply]) -> tuple[Bundle, ...]:
-    """One bundle for each mailbox, in the order in which they are first written to. What says
-    the same is said once."""
+    """The letters, in the order in which their mailboxes are first written to. What says the
+    same is said once, and of what contradicts itself only how things stand in the end."""
     found: dict[str, list[Reply]] = {}
     for reply in replies:
-        if reply.text and reply.to:
+        if reply.to:
             found.setdefault(reply.to, []).append(reply)
-    return tuple(_bundle(to, group) for to, group in found.items())
+    return tuple(
+        _bundle(to, letter)
+        for to, group in found.items()
+        for letter in _letters(_in_the_end(group))
+    )
+
+
+def _in_the_end(group: Sequence[Reply]) -> Sequence[Reply]:
+    """What there is to say, with the last word on how the reader stands to the list."""
+    changed = [
+        each for each in group if each.outcome in ("joined", "left") or each.text in _CHANGED
+    ]
+    standing = changed or [each for each in group if each.text in _UNCHANGED]
+    about = (*_CHANGED, *_UNCHANGED)
+    return [
+        each for each in group if each.text and (each.text not in about or each is standing[-1])
+    ]
+
+
+def _letters(group: Sequence[Reply]) -> Iterable[Sequence[Reply]]:
+    """One letter a token, which stands first and tells the letter where it is answered; what has
+    none goes with the first."""
+    tokens = list(dict.fromkeys(each.fields["token"] for each in group if "token" in each.fields))
+    rest = [each for each in group if "token" not in each.fields]
+    if not tokens:
+        return [rest] if rest else []
+    letters = [[each for each in group if each.fields.get("token") == token] for token in tokens]
+    letters[0].extend(rest)
+    return letters
 
 
 def _bundle(to: str, group: Sequence[Reply]) -> Bundle:

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial, reduce
 
 from postroad.mail import automatic
+from postroad.mail.commandwords import Word
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
@@ -27,11 +28,12 @@ from services.membership import decider
 from services.membership.directory import Listed
 from services.membership.people import People
 from services.membership.refused import Refused
-from services.membership.requests import intent
+from services.membership.requests import confirmation, intent
+from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
 from services.membership.requests.questions import Questions, fields_of
 from services.membership.requests.reply import Reply
-from services.membership.requests.words import Request, Word
+from services.membership.requests.words import Request
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
@@ -52,13 +54,15 @@ class Office:
 
 @dataclass
 class Turn:
-    """One mail to a command address of `listed`. `mail_id` is what it was decided under, `cause`
-    the id of that decision, `author` the one address in From (else empty), `proved` whether it
-    is proved to be theirs; `foreign` where the address named no list, so that any token fits."""
+    """One mail to a command address of `listed`. `text` is what it says, where that matters;
+    `mail_id` is what it was decided under, `cause` the id of that decision, `author` the one
+    address in From (else empty), `proved` whether it is proved to be theirs; `foreign` where the
+    address named no list, so that any token fits."""
 
     office: Office
     listed: Listed
     mail: MailReceived
+    text: str
     mail_id: str
     cause: str
     at: datetime
@@ -66,7 +70,7 @@ class Turn:
     proved: bool
     foreign: bool = False
     changes: int = 0
-    asked: list[Reply] = field(default_factory=list)
+    asked: dict[Action, Reply] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -110,11 +114,22 @@ class Turn:
             return self._refuse("list_closed", "the list is closed")
         if self.listed.state.settings.subscription_policy == "confirm":
             return await self._ask("join")
+        return await self._join_open()
+
+    async def _join_open(self) -> Reply:
+        """Nobody is put onto a list without hearing of it: who cannot be told is not."""
         if reason := self._unanswerable:
             return Reply("ignored", reason=reason)
+        contacts = self.office.questions.contacts
+        if not self.proved and not await contacts.may_answer(
+            self.author, self.limited_as, at=self.at
+        ):
+            return Reply("limited", reason="three answers in a day, so they would not hear of it")
         evidence = f"mail {self.mail_id}, to a list open to all"
         reply = await self._subscribe(self.author, self._name, evidence=evidence, how="mail")
-        return _counted(reply)
+        if reply.outcome != "joined":
+            return _counted(reply)
+        return reply if self.proved else replace(reply, text="welcome")
 
     async def _leave(self, word: Word) -> Reply:
         person = self.office.tokens.read_leave(self.slug, word.token) if word.token else None
@@ -150,32 +165,51 @@ class Turn:
         return self._say("which", lists=lists)
 
     async def _ask(self, action: Action) -> Reply:
-        """Ask the author. A mail asks one question: its other commands can be given again."""
+        """Ask the author. A mail asks one question, and says which commands it left out."""
         if self.asked:
-            return Reply("limited", reason="one mail asks one question")
+            return self._left_out(action)
         if reason := self._unanswerable:
             return Reply("ignored", reason=reason)
         reply = await self.office.questions.ask(
-            self.listed, action, self.author, name=self._name, cause=self.limited_as, at=self.at
+            self.listed,
+            action,
+            self.author,
+            name=self._name,
+            cause=self.limited_as,
+            at=self.at,
+            proved=self.proved,
         )
-        self.asked.append(reply)
+        if reply.outcome == "limited" and self.proved:
+            reply = replace(reply, text="asked_enough", to=self.author)
+        self.asked[action] = reply
         return reply
 
+    def _left_out(self, action: Action) -> Reply:
+        asked = any(each.outcome == "confirmation_sent" for each in self.asked.values())
+        text = f"left_out_{action}" if asked and action not in self.asked else ""
+        return Reply("limited", "one mail asks one question", text=text, to=self.author)
+
     async def _confirm(self, token: str) -> Reply:
-        token = token.lower()
         confirmations = self.office.questions.confirmations
-        if automatic.out_of_office(self.mail.facts.subject) and await confirmations.peek(token):
-            # a person may write such a subject too: nothing is done, and they are told how
-            reason = "it may be a vacation notice, which confirms nothing"
-            fields = fields_of(token)
+        state = await confirmations.look(token)
+        subject = self.mail.facts.subject
+        said = answer(state.asked.action, subject, self.text) if state.asked else "yes"
+        if said == "program" and confirmation.waits(state, self.slug, self.at):
+            # a person may write so too: nothing is done, and they are told how
+            reason = "it may be a vacation notice or a bounce, which confirms nothing"
+            fields = fields_of(token.lower())
             return Reply("ignored", reason, text="not_confirmed", to=self.author, fields=fields)
+        end = confirmations.decline if said == "no" else confirmations.use
         list_ = "" if self.foreign else self.slug
         try:
-            asked = await confirmations.use(token, list_=list_, by=self.mail_id, now=self.at)
+            asked = await end(token, list_=list_, by=self.mail_id, now=self.at)
         except NotConfirmedError as error:
-            return self._refuse(error.why, error.why.replace("token_", "the token is "))
+            return self._refuse(error.why, error.reason)
         crashpoint("membership.confirmation_used")
-        await self.office.questions.contacts.confirmed(asked.address, asked.cause)
+        contacts = self.office.questions.contacts
+        await contacts.confirmed(asked.address, asked.cause, yes=said == "yes")
+        if said == "no":
+            return Reply("refused", "the answer was no", "declined", to=asked.address, owed=True)
         return await self._do_confirmed(asked)
 
     async def _do_confirmed(self, asked: ConfirmationAsked) -> Reply:
@@ -242,9 +276,8 @@ class Turn:
             return Reply("refused", "not a member", text="not_member", to=address, owed=True)
         return Reply(
             "answered",
-            text="settings_changed",
+            text="mail_is_on" if on else "mail_is_off",
             to=address,
-            fields={"mail": "on" if on else "off"},
             owed=True,
             person=person.id,
         )

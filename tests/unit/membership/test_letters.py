@@ -34,7 +34,7 @@ PLAIN = Letter(
     form="dash",
     date=datetime(2026, 3, 9, 8, 30, tzinfo=UTC),
     message_id="0195799f@lists.example.org",
-    fields={"mail": "off", "subject": "Minutes", "lists": "a@example.org\nb@example.org"},
+    fields={"subject": "Minutes", "lists": "a@example.org\nb@example.org"},
 )
 ASKING = replace(PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3"})
 
@@ -157,6 +157,16 @@ def test_one_mail_may_hold_several_texts() -> None:
     assert words.count("-- \n") == 1
 
 
+def test_a_list_with_too_long_a_name_writes_all_the_same() -> None:
+    """Where a sub-address would pass 64 octets, Reply goes to the list itself."""
+    address = "t" * 60 + "@lists.example.org"
+    mail = parsed(
+        of("help", list_address=address, reply_to="t" * 60 + "-request@lists.example.org")
+    )
+    assert mail["Reply-To"] == address
+    assert mail["List-Help"] is None
+
+
 def test_what_there_is_not_is_refused() -> None:
     """An unknown text, an unknown field, a missing one and a token that is none are mistakes."""
     for text in ("", "nonsense", "help nonsense", "sign_off", "phrases"):
@@ -183,6 +193,16 @@ def test_nobody_on_any_list_and_a_mail_without_subject() -> None:
     assert "    (none)\n" in body(parsed(of("which", fields={"lists": ""})), "plain")
     waiting = body(parsed(of("post_waiting", fields={"subject": " "})), "plain")
     assert "    (no subject)\n" in waiting
+
+
+def test_the_welcome_tells_what_the_list_is() -> None:
+    """Its name and description, where it has one; without, no gap is left."""
+    described = body(parsed(of("welcome", list_description="All about tea")), "plain")
+    assert "mailing list Team now" in described
+    assert "\n\n    All about tea\n\n" in described
+    plain = parsed(of("welcome"))
+    assert "\n\n\n" not in body(plain, "plain")
+    assert "<pre>" not in body(plain, "html")
 
 
 def test_the_id_of_a_letter_follows_from_its_cause() -> None:
@@ -235,8 +255,8 @@ def test_nothing_others_wrote_becomes_markup_or_a_header(
 ) -> None:
     """Whatever a list is called, whatever a mail says: the shape of a letter stays ours."""
     fields = {"token": TOKEN, "days": "3"} if text in CONFIRMATIONS else {}
-    letter = of(text, list_name=name, form=form, answering=answering)
-    letter = replace(letter, fields={**dict.fromkeys(("mail", "subject", "lists"), said), **fields})
+    letter = of(text, list_name=name, list_description=said, form=form, answering=answering)
+    letter = replace(letter, fields={**dict.fromkeys(("subject", "lists"), said), **fields})
     data = compose(letter)
     assert data == compose(letter)
     assert data.isascii()
@@ -252,7 +272,7 @@ def test_nothing_others_wrote_becomes_markup_or_a_header(
         "text/html",
     ]
     page = Page(body(mail, "html"))
-    known = Page(body(parsed(of(text, form=form)), "html"))
+    known = Page(body(parsed(of(text, form=form, list_description="x")), "html"))
     assert page.tags <= known.tags | {"bdi"}
     assert page.attributes <= {"lang", "charset", "style", "href"}
     assert page.links == known.links
@@ -271,7 +291,7 @@ def test_an_address_that_is_not_ascii_stays_an_address() -> None:
 
 def test_every_field_is_one_of_the_list() -> None:
     """The language file uses no field that nobody fills in."""
-    known = {*GIVEN, "name", "list", "join", "leave", "request", "owner", "confirm"}
+    known = {*GIVEN, "name", "list", "description", "join", "leave", "request", "owner", "confirm"}
     for name, text in texts().items():
         used = set(re.findall(r"\{([^}]*)\}", text.subject + text.text + text.none))
         assert used <= known, name

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.testing import Given
-from schemas.pending import ConfirmationAsked, ConfirmationUsed
+from schemas.pending import ConfirmationAsked, ConfirmationUsed, ConfirmationWithdrawn
 from services.membership.requests.confirmation import (
     NotConfirmedError,
     State,
+    decide_decline,
     decide_use,
+    decide_withdraw,
     fold,
     key_of,
     token_of,
@@ -60,6 +62,35 @@ def test_late_foreign_and_unknown_tokens_are_refused() -> None:
         NotConfirmedError, "token_unknown"
     )
     asked.when(decide_use, list_="", by="mail", now=NOW).then(ASKED, ConfirmationUsed(by="mail"))
+
+
+def test_no_ends_a_question_as_yes_does() -> None:
+    """Whoever says no is asked no more by that token; the mail that said so may say it again."""
+    asked = Given(fold([ASKED]))
+    no = ConfirmationWithdrawn(by="mail")
+    asked.when(decide_decline, list_="team", by="mail", now=NOW).then(ASKED, no)
+    declined = Given(fold([ASKED, no]))
+    declined.when(decide_decline, list_="team", by="mail", now=NOW).then_nothing()
+    for decide in (decide_decline, decide_use):
+        declined.when(decide, list_="team", by="other", now=NOW).then_refused(
+            NotConfirmedError, "token_withdrawn"
+        )
+    used = Given(fold([ASKED, ConfirmationUsed(by="mail")]))
+    used.when(decide_decline, list_="team", by="other", now=NOW).then_refused(
+        NotConfirmedError, "token_used"
+    )
+
+
+def test_another_question_takes_the_place_of_one_that_waits() -> None:
+    """A question is withdrawn unless it was answered, also before an interrupted try has stored
+    it, and once."""
+    gone = ConfirmationWithdrawn(by="other")
+    Given(fold([ASKED])).when(decide_withdraw, by="other").then(ASKED, gone)
+    Given(State()).when(decide_withdraw, by="other").then(gone)
+    Given(fold([gone])).when(decide_withdraw, by="third").then_nothing()
+    Given(fold([ASKED, ConfirmationUsed(by="mail")])).when(
+        decide_withdraw, by="other"
+    ).then_nothing()
 
 
 @given(st.lists(st.tuples(names, names, names), min_size=2, max_size=2, unique=True))

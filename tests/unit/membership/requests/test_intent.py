@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from postroad.mail.commandwords import Word
 from schemas.mail import HeaderFacts, Mailbox, RawRef
 from schemas.road import CommandRouted, MailReceived, Origin
 from services.membership.requests.intent import (
@@ -15,7 +16,7 @@ from services.membership.requests.intent import (
     needs_text,
     request,
 )
-from services.membership.requests.words import Request, Word
+from services.membership.requests.words import Request
 
 RAW = RawRef(mail_id="0" * 32, chunks=1, size=1, sha256="", head=1)
 ANNA = (Mailbox(address="anna@example.net"),)
@@ -51,7 +52,8 @@ def mail(**facts: Any) -> MailReceived:
 def test_the_address_says_what_is_wanted(
     command: str, token: str, subject: str, text: str, words: list[Word]
 ) -> None:
-    """Only a mail to -request, and one to -confirm without a token, is read for commands."""
+    """Only a mail to -request, and one to -confirm without a token, is read for commands; of the
+    answer to a question it is read what it says."""
     event = routed(command, token)
     assert list(request(event, subject, text).words) == words
     if not needs_text(event):

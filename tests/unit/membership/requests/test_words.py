@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.membership.requests.words import LINES, Request, Word, read
+from postroad.mail.commandwords import Word
+from services.membership.requests.words import LINES, Request, read
 
 TOKEN = "abcdefghijklmnopqrstuvwxy2"
 LEAVE = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def the(subject: str, body: str = "") -> Word:
-    """The one command of a mail."""
-    (word,) = read(subject, body).words
+    """The one command of a mail to the list team."""
+    (word,) = read(subject, body, {"team"}).words
     return word
 
 
@@ -62,9 +63,9 @@ def the(subject: str, body: str = "") -> Word:
 )
 def test_a_line_is_a_command_or_is_none(line: str, name: str | None) -> None:
     """In the Subject or in the text the same words are commands; ordinary sentences are not."""
-    names = [word.name for word in read(line, "").words]
+    names = [word.name for word in read(line, "", {"team"}).words]
     assert names == ([name] if name else [])
-    assert [word.name for word in read("", f"\n\n{line}\n").words] == names
+    assert [word.name for word in read("", f"\n\n{line}\n", {"team"}).words] == names
 
 
 @pytest.mark.parametrize("before", ["Re: ", "RE: Re: ", "AW: ", "Fwd: ", "[Team] Re: ", "Re[2]: "])
