@@ -60,17 +60,6 @@ def apply(header_block: bytes, edits: Iterable[HeaderEdit]) -> bytes:
     return block.octets()
 
 
-def subject_with_prefix(raw_subject: bytes | None, prefix: str) -> tuple[HeaderEdit, ...]:
-    """The edit that puts `prefix` before a Subject, or none where it stands there already.
-
-    `raw_subject` is the value of the field as it is in the mail, None where there is no such
-    field. Where the bytes are not at hand, `edit("prefix", "Subject", prefix)` does the same
-    when it is applied.
-    """
-    value = _prefixed(raw_subject, prefix)
-    return () if value is None else (edit("set", "Subject", value),)
-
-
 def field_bytes(name: str, value: str) -> bytes:
     """One field, encoded, folded and ending in CRLF. Raises ValueError for what cannot be one."""
     _check(name, value)

@@ -220,9 +220,3 @@ def extract(headers: Mapping[str, str]) -> OtelContext:
         trace_flags=TraceFlags(int(match[3], 16)),
     )
     return set_span_in_context(NonRecordingSpan(parent), OtelContext())
-
-
-def current_trace() -> str:
-    """The trace id of the current span, or an empty string."""
-    context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else ""

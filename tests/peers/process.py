@@ -132,6 +132,9 @@ class Daemon:
         except TimeoutError:
             await self.kill()
             raise RuntimeError(f"{self.argv[0]} is not ready: {self.words()}") from None
+        except BaseException:  # what has ended by itself may have left children
+            await self.kill()
+            raise
 
     async def _ready(self) -> bool:
         assert self.process is not None

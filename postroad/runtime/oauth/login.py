@@ -128,7 +128,7 @@ def by_device(account: Source | Relay) -> Device:
 
 
 def polled(account: Source | Relay, device: Device) -> Grant | Pending:
-    """The tokens, once somebody has entered the code; until then how to go on. Raises TokenError."""
+    """The tokens, once somebody has entered the code; until then what to do. Raises TokenError."""
     body = endpoint.form(account, DEVICE_CODE_GRANT_TYPE, device_code=device.secret)
     try:
         return endpoint.token(account, body)

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.process import Daemon, free_port, program
+from tests.peers.process import Daemon, free_port, program, until
 
-LISTEN = "import socket, time; socket.create_server(('127.0.0.1', {port})); time.sleep(600)"
-FORK = "import os; os.fork(); "  # the second to listen fails, but holds the group
+LISTEN = "import os, socket, time; kept = socket.create_server(('127.0.0.1', {port})); "
+FORK = "os.fork()"  # the child holds the port as well
 
 
-def daemon(place: Path, port: int, *, before: str = "") -> Daemon:
-    """A Python process that listens, after doing something else."""
-    code = before + LISTEN.format(port=port).replace("socket.create", "kept = socket.create")
-    return Daemon([sys.executable, "-c", code], [port], place / "log")
+def daemon(place: Path, port: int, *, then: str = "", ready: int = 0) -> Daemon:
+    """A Python process that listens on `port`, does something else and sleeps. It counts as ready
+    when it takes connections there, or at the port `ready`."""
+    code = f"{LISTEN.format(port=port)}{then or 'pass'}; time.sleep(600)"
+    return Daemon([sys.executable, "-c", code], [ready or port], place / "log")
 
 
 def test_a_missing_program_skips_and_names_its_package() -> None:
@@ -29,15 +30,36 @@ def test_a_missing_program_skips_and_names_its_package() -> None:
 
 async def test_a_daemon_that_ends_at_once_tells_its_last_words(tmp_path: Path) -> None:
     """A wrong configuration is read in the failure, not guessed."""
+    wrong = daemon(
+        tmp_path, free_port(), then="raise SystemExit('no such setting')", ready=free_port()
+    )
     with pytest.raises(RuntimeError, match="no such setting"):
-        await daemon(tmp_path, free_port(), before="raise SystemExit('no such setting'); ").start()
+        await wrong.start()
 
 
-@pytest.mark.parametrize("before", ["", FORK])
-async def test_killed_means_that_nobody_listens_any_more(tmp_path: Path, before: str) -> None:
+async def test_a_daemon_that_ends_at_once_leaves_no_child(tmp_path: Path) -> None:
+    """What the first process forked before it ended is ended too."""
+    port = free_port()
+    orphaned = daemon(tmp_path, port, then="os.fork() and os._exit(1)", ready=free_port())
+    with pytest.raises(RuntimeError, match="did not start"):
+        await orphaned.start()
+
+    async def gone() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return True
+        writer.close()
+        return False
+
+    await until(gone)
+
+
+@pytest.mark.parametrize("then", ["", FORK])
+async def test_killed_means_that_nobody_listens_any_more(tmp_path: Path, then: str) -> None:
     """Children go with their parent, and the port is free for the next start."""
     port = free_port()
-    async with daemon(tmp_path, port, before=before) as running:
+    async with daemon(tmp_path, port, then=then) as running:
         await running.kill()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
