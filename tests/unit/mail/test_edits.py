@@ -130,10 +130,10 @@ def test_lines_are_folded(value: str) -> None:
 )  # fmt: skip
 def test_prefix_is_put_once(subject: bytes | None, after: str | None) -> None:
     """The prefix leads, once, also where it stands after "Re:"; encoded words stay untouched."""
-    before = b"To: team@example.org\r\n"
-    block = before + (b"" if subject is None else b"Subject: " + subject + b"\r\n")
+    to = b"To: team@example.org\r\n"
+    block = (b"" if subject is None else b"Subject: " + subject + b"\r\n") + to
     done = apply(block, [edit("prefix", "Subject", "[Team] ")])
-    assert done == (block if after is None else before + field_bytes("Subject", after))
+    assert done == (block if after is None else field_bytes("Subject", after) + to)
     assert apply(done, [edit("prefix", "Subject", "[Team]")]) == done
 
 
