@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from postroad.mail.addresses import Form, SubAddress, sub_address
+from postroad.mail.addresses import Form, SubAddress, parse_address, sub_address
 from postroad.mail.edits import edit
 from postroad.mail.words import encode_phrase
 from schemas.mail import HeaderEdit
@@ -63,24 +63,26 @@ def list_headers(
 
     `description` is the phrase of List-Id, usually the display name; `web_base` is the https
     address of the list's own page without a slash at its end, empty where there is no web.
-    List-Unsubscribe is the one all members share: `unsubscribe_headers` makes it personal.
-    Raises ValueError where an address or the web base could not stand in a header.
+    List-Unsubscribe is the one all members share: `unsubscribe_headers` makes it personal. What
+    names a command address that is too long for servers is left out. Raises ValueError where an
+    address or the web base could not stand in a header.
     """
-    join = _command_link(list_address, "join", form)
+    join = [f"<{web_base}/join>"] if web_base else []
+    join += _command_links(list_address, "join", form)
     headers = {
         "List-Id": f"{encode_phrase(description)} <{list_id(list_address)}>".strip(),
-        "List-Help": _mailto(sub_address(list_address, "request", form), "help"),
-        "List-Subscribe": f"<{web_base}/join>, {join}" if web_base else join,
-        "List-Unsubscribe": _command_link(list_address, "leave", form),
+        "List-Help": "".join(_command_links(list_address, "request", form, "help")),
+        "List-Subscribe": ", ".join(join),
+        "List-Unsubscribe": "".join(_command_links(list_address, "leave", form)),
         "List-Post": _mailto(list_address) if post_allowed else "NO",
     }
     if form != "none":
-        headers["List-Owner"] = _mailto(sub_address(list_address, "owner", form))
+        headers["List-Owner"] = "".join(_command_links(list_address, "owner", form))
     if web_base:
         headers["List-Archive"] = f"<{web_base}/archive>"
     return (
         *(edit("remove", name) for name in LIST_HEADERS),
-        *(edit("add", name, value) for name, value in headers.items()),
+        *(edit("add", name, value) for name, value in headers.items() if value),
         edit("set", "Precedence", "list"),
     )
 
@@ -113,9 +115,13 @@ def list_id(list_address: str) -> str:
     return list_address.replace("@", ".").lower()
 
 
-def _command_link(list_address: str, sub: SubAddress, form: Form) -> str:
-    """A link that sends a command: to its own address, or in a Subject where there is none."""
-    return _mailto(sub_address(list_address, sub, form), sub if form == "none" else "")
+def _command_links(list_address: str, sub: SubAddress, form: Form, subject: str = "") -> list[str]:
+    """A link that sends a command: to its own address, or in a Subject where there is none. None
+    where that address would be too long for servers."""
+    address = sub_address(list_address, sub, form)
+    if parse_address(address) is None:
+        return []
+    return [_mailto(address, subject or (sub if form == "none" else ""))]
 
 
 def _mailto(address: str, subject: str = "") -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
+from typing import get_args
 
 import msgspec
 
+from postroad.mail.addresses import Form, SubAddress, match, parse_address, sub_address
 from schemas import subjects
 from schemas.envelope import Event
 from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
@@ -52,13 +54,18 @@ def decide_create(
     known: Mapping[str, State], *, address: str, typed: Mapping[str, str]
 ) -> ListCreated:
     """Create the list `address` (normalised) with settings as typed, among all lists ever
-    `known` by slug. Raises Refused where the address is in use or a setting is wrong."""
-    if any(state.open and state.address == address for state in known.values()):
+    `known` by slug. Raises Refused where the address is in use, also as one of those at which
+    another list takes commands, is too long, or a setting is wrong."""
+    taken = [state.address for state in known.values() if state.open]
+    if address in taken:
         raise Refused("list_exists", f"the list {address} exists already")
+    _refuse_twice_used(address, taken)
     given = settings.parse(typed)
     given.setdefault("display_name", address.partition("@")[0].capitalize())
     slug = next(slug for slug in slugs(address) if slug not in known)
-    return ListCreated(slug=slug, address=address, settings=_with(ListSettings(), given))
+    made = _with(ListSettings(), given)
+    _refuse_too_long(address, made.sub_address)
+    return ListCreated(slug=slug, address=address, settings=made)
 
 
 def decide_configure(state: State, *, typed: Mapping[str, str]) -> tuple[Event, ...]:
@@ -66,6 +73,8 @@ def decide_configure(state: State, *, typed: Mapping[str, str]) -> tuple[Event, 
     if not state.open:
         raise Refused("closed", f"the list {state.address} is closed")
     wanted = settings.parse(typed)
+    if "sub_address" in wanted:
+        _refuse_too_long(state.address, _with(state.settings, wanted).sub_address)
     changes: dict[str, tuple[object, object]] = {
         name: (getattr(state.settings, name), value)
         for name, value in wanted.items()
@@ -87,6 +96,38 @@ def slugs(address: str) -> Iterator[str]:
     if base != subjects.NO_LIST:
         yield base
     yield from (f"{base}-{number}" for number in count(2))
+
+
+def _refuse_twice_used(address: str, taken: Iterable[str]) -> None:
+    """Refused where one of two lists is what the other has for commands, bounces or its owners:
+    mail to that would go to the list of that name."""
+    local = address.rpartition("@")[0]
+    for other in taken:
+        if not other.startswith(local) and not local.startswith(other.rpartition("@")[0]):
+            continue
+        for one, of in ((address, other), (other, address)):
+            hit = match(one, {of: "list"})
+            if hit and hit.slug and hit.sub:
+                raise Refused(
+                    "list_exists",
+                    f"{one} is an address of the list {of} (-{hit.sub}), so {address} cannot be "
+                    f"a list beside {other}; choose another name",
+                )
+
+
+def _refuse_too_long(address: str, form: Form) -> None:
+    """Refused where a sub-address would have more before the @ than servers take. At a list
+    without sub-addresses its owners' is read all the same."""
+    if form == "none":
+        longest = sub_address(address, "owner", "dash")
+    else:
+        longest = max((sub_address(address, sub, form) for sub in get_args(SubAddress)), key=len)
+    if parse_address(longest) is None:
+        raise Refused(
+            "bad_address",
+            f"the name of the list {address} is too long: its address {longest} would pass what "
+            "mail servers take (64 octets before the @, 254 in all); choose a shorter one",
+        )
 
 
 def _with(old: ListSettings, new: Mapping[str, object]) -> ListSettings:

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from postroad.mail.addresses import read_address, sub_address
+from postroad.mail.addresses import parse_address, read_address, sub_address
 from postroad.mail.edits import field_bytes
 from postroad.mail.listheaders import list_headers, unsubscribe_headers
 from postroad.mail.words import encode_phrase
@@ -42,7 +42,9 @@ def compose(letter: Letter) -> bytes:
 
 
 def _headers(letter: Letter, words: Page) -> Iterator[tuple[str, str]]:
-    reply_to = str(read_address(letter.reply_to or _answered_at(letter)))
+    # A list older than our care for long names: what a sub-address has no room for comes to it.
+    answered = parse_address(letter.reply_to or _answered_at(letter))
+    reply_to = str(answered or read_address(letter.list_address))
     yield "From", f"{encode_phrase(_name(letter))} <{reply_to}>"
     yield "Reply-To", reply_to
     yield "To", str(read_address(letter.to))
@@ -61,12 +63,13 @@ def _headers(letter: Letter, words: Page) -> Iterator[tuple[str, str]]:
 def _list_headers(letter: Letter, *, member: bool) -> Iterator[tuple[str, str]]:
     edits = list_headers(letter.list_address, _name(letter), letter.form)
     ours = {each.name: each.value for each in edits if each.op == "add"}
-    yield "List-Id", ours["List-Id"]
-    yield "List-Help", ours["List-Help"]
-    if not member:
-        return
-    if not letter.leave_token:
-        yield "List-Unsubscribe", ours["List-Unsubscribe"]
+    shared = ["List-Id", "List-Help"]
+    if member and not letter.leave_token:
+        shared.append("List-Unsubscribe")
+    for name in shared:
+        if name in ours:
+            yield name, ours[name]
+    if not member or not letter.leave_token:
         return
     address = sub_address(letter.list_address, "leave", letter.form, letter.leave_token)
     words = f"leave {letter.leave_token}" if letter.form == "none" else ""

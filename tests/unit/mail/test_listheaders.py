@@ -61,6 +61,14 @@ def test_form_without_sub_addresses() -> None:
     }
 
 
+def test_a_list_with_too_long_a_name_has_no_links_that_servers_refuse() -> None:
+    """`-request` would pass 64 octets here, `-owner` would not: only the first is left out."""
+    made = list_headers("t" * 58 + "@lists.example.org", "Team", "dash")
+    added = {each.name for each in made if each.op == "add"}
+    assert "List-Help" not in added
+    assert {"List-Id", "List-Post", "List-Owner", "List-Subscribe", "List-Unsubscribe"} <= added
+
+
 def test_announce_only_list_says_no() -> None:
     """RFC 2369: a list that takes no posts says NO."""
     assert made(list_headers("a@b.org", "", "dash", post_allowed=False))["List-Post"] == "NO"

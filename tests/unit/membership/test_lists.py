@@ -27,6 +27,7 @@ ADDRESS = "team@lists.example.org"
 CREATED = ListCreated(
     slug="team-lists-example-org", address=ADDRESS, settings=ListSettings(display_name="Team")
 )
+NONE = ListSettings(sub_address="none")
 a_list = Decider(initial=initial, evolve=evolve)
 texts = st.text(max_size=20)
 
@@ -64,6 +65,40 @@ def test_two_addresses_never_share_a_slug() -> None:
 def test_none_is_no_slug() -> None:
     """`none` stands for "no list" in subjects, so no list ever has it."""
     assert list(islice(slugs("none@\u00fc"), 2)) == ["none-2", "none-3"]
+
+
+@pytest.mark.parametrize(
+    ("form", "longest"), [("dash", 56), ("plus", 56), ("none", 58)], ids=("dash", "plus", "none")
+)
+def test_a_name_leaves_room_for_its_commands(form: str, longest: int) -> None:
+    """A list whose `-request` or `-owner` would pass 64 octets is refused, with that address; so
+    is a change that would make it so."""
+    address = "t" * longest + "@lists.example.org"
+    decide_create({}, address=address, typed={"sub_address": form})
+    with pytest.raises(Refused, match=r"too long: its address t+[-+]\w+@lists.* choose a shorter"):
+        decide_create({}, address="t" + address, typed={"sub_address": form})
+    without = a_list.given(ListCreated(slug="t", address="tt" + address, settings=NONE)).state
+    with pytest.raises(Refused, match="too long"):
+        decide_configure(without, typed={"sub_address": "dash"})
+
+
+@pytest.mark.parametrize("name", ["team-request", "team-owner", "team+join", "team-editor"])
+def test_no_list_takes_the_commands_of_another(name: str) -> None:
+    """Whichever of the two was there first, the second is refused; beside a closed list, or where
+    there is no such list, the name is free."""
+    other = f"{name}@lists.example.org"
+    with pytest.raises(Refused, match=r"is an address of the list team@.* choose another name"):
+        decide_create(known(CREATED), address=other, typed={})
+    created = decide_create({}, address=other, typed={})
+    with pytest.raises(Refused, match="choose another name"):
+        decide_create(known(created), address=ADDRESS, typed={})
+    decide_create(known(created, closed=True), address=ADDRESS, typed={})
+
+
+@pytest.mark.parametrize("name", ["team-news", "team+friends", "request", "t", "teams-request"])
+def test_a_name_that_only_looks_like_a_command_is_free(name: str) -> None:
+    """`lists+team@` beside `lists@`, as at Gmail, is as good as any other."""
+    decide_create(known(CREATED), address=f"{name}@lists.example.org", typed={})
 
 
 @given(st.emails())
