@@ -238,9 +238,9 @@ def seen(list_: str, digest: str) -> str:
     return f"seen.{list_}.{digest}"
 
 
-def recent(list_: str, author: str) -> str:
-    """Subject of the latest posts of an author to a list; `author` is in hex."""
-    return f"seen.{list_}.recent.{author}"
+def recent(list_: str, who: str) -> str:
+    """Subject of the latest posts of one author to a list; `who` is in hex."""
+    return f"seen.{list_}.recent.{who}"
 
 
 def deadletter(durable: str, stream: str, seq: int) -> str:

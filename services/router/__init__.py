@@ -1,7 +1,8 @@
 """router: mail.received → mail.routed, one decision for each mail and list.
 
 Consumes   `mail.received.>` (durable router) and, by following it, `lists.>`
-Reads      ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy
+Reads      ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy and an
+           author who repeats; RECEIVED, for the mail that a copy of ours was made of
 Asks       `postroad.membership.whois`: who the author is on this list, and how far the roster
            had read when it answered (`as_of`)
 Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
@@ -16,6 +17,8 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
                           MailStopped: the rules that hit, each with its reason
                unrouted   MailUnrouted, list `none`: for no list of ours, never dropped
            `seen.<list>.<digest>`: the id of the mail that a list has posted
+           `seen.<list>.recent.<who>`: digests of an author's posts of a day, 100 at most; `who`
+           is a person's id, or 16 bits of a digest of a stranger's address
 
 Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` for https links,
            secret_file for the tokens it reads (read when the first one comes); of a list:
@@ -32,7 +35,11 @@ Promises
       A mail delivered again, or all mail delivered again, decides nothing anew.
     - A mail that comes by two ways is posted once to each list; the second copy is discarded by
       the rule `duplicate`, which names the first (ADR-10). Same is what has the same Message-ID,
-      From and body. Only what was posted counts: a held mail may be sent again.
+      From and body. A copy that one list sent to another counts as the mail it was made of,
+      whatever From it has now, so a mail to both is posted once. Only what was posted counts: a
+      held mail may be sent again.
+    - An author who goes on as only a robot does is held by `repetition`, however many routers
+      there are, and whatever is delivered again. Times are those of arrival in the mailbox.
     - A bounce is about a post only where a token proves it, or where ROUTED or SEND has the mail
       whose trace it quotes. A forged token changes nothing, and is recorded as it came.
     - Own copies, and notices for others, that turn up in the mailbox are discarded by `loop`.
@@ -59,6 +66,7 @@ Files      recipients   which of our lists a mail was sent to (pure)
            context      what a rule sees and answers (pure)
            rules/       one rule a file; the order is the table in rules/__init__ (pure)
            subjectcommand  commands in Subjects (pure)
+           seen         what each list has posted: claims, and each author's latest posts
            bounces      which post of which list a bounce is about
            decider      the decision and its header edits (pure)
            service      the loop around them

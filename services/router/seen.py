@@ -102,16 +102,16 @@ class Authors:
     async def decide(
         self,
         slug: str,
-        author: str,
+        who: str,
         this: Seen,
         decide: Callable[[tuple[Seen, ...]], Decision],
     ) -> Decision:
         """What `decide` makes of a post and the author's earlier ones. What goes out is remembered.
 
         Posts of one author are decided one after the other, whichever router has them; a mail
-        that is delivered again counts once. `author` is a person's id or `stranger()`.
+        that is delivered again counts once. `who` is a person's id or `stranger()`.
         """
-        subject = subjects.recent(slug, author)
+        subject = subjects.recent(slug, who)
         lock = self._locks.setdefault(subject, asyncio.Lock())  # spares most conflicts
         async with lock:
             while True:

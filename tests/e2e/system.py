@@ -317,7 +317,8 @@ def mail(
     author: str = "anna@example.net",
 ) -> bytes:
     """A plain post with the Message-ID <number@posts>."""
-    text = body or f"Dear all, {number}:\r\n.this line begins with a dot\r\n" + "and so on.\r\n" * 20
+    dots = "\r\n.this line begins with a dot\r\n" + "and so on.\r\n" * 20
+    text = body or f"Dear all, {number}:{dots}"
     return (
         f"Return-Path: <{author}>\r\n"
         f"Received: from mx by mailbox; Fri, 20 Nov 2026 12:00:00 +0000\r\n"
