@@ -18,11 +18,12 @@ from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 if TYPE_CHECKING:
     from postroad.cli.people import BadLine
     from postroad.runtime.broker import Broker
-    from schemas.commands import ChangeMember, ImportRow, RosterRow, Subscribe, Unsubscribe
+    from schemas.commands import Answer, ChangeMember, ImportRow, RosterRow, Subscribe, Unsubscribe
 
     One = Subscribe | Unsubscribe | ChangeMember
 
 PAGE = 1000
+ASKED = "asked"  # by mail; they are on the list once they reply
 ROWS = 1000  # of an import in one request; more are refused
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "delivery_mode": get_args(DeliveryMode),
@@ -64,6 +65,8 @@ async def add(
         raise UsageError(
             "--welcome goes with --confirmed; whoever is asked by mail is welcomed on joining"
         )
+    if welcome and role != "member":
+        print(f"postroad: --welcome does nothing with --role {role}", file=sys.stderr)
     if name and len(addresses) > 1:
         raise UsageError("--name is for one address; use `postroad member import` for many")
     requests = [
@@ -77,8 +80,8 @@ async def add(
         )
         for address in addresses
     ]
-    done = "added" if confirmed else "asked"
-    return await _each(call, "subscribe", requests, done=done, already="there already")
+    done = "added" if confirmed else ASKED
+    return await _each(call, "subscribe", requests, done=done, already="there already", role=role)
 
 
 @command(member, "remove", example="postroad member remove staff@lists.example.org ann@example.net")
@@ -87,7 +90,8 @@ async def remove(call: Call, list_: List, addresses: Addresses, role: InRole = "
     from schemas.commands import Unsubscribe
 
     requests = [Unsubscribe(list=list_, address=address, role=role) for address in addresses]
-    return await _each(call, "unsubscribe", requests, done="removed", already="not there")
+    words = {"done": "removed", "already": "not there"}
+    return await _each(call, "unsubscribe", requests, **words, role=role)
 
 
 @command(
@@ -204,7 +208,15 @@ def portions(
         yield tuple(rows), False
 
 
-async def _each(call: Call, name: str, requests: Sequence[One], *, done: str, already: str) -> int:
+async def _each(
+    call: Call,
+    name: str,
+    requests: Sequence[One],
+    *,
+    done: str,
+    already: str,
+    role: Role = "member",
+) -> int:
     """Ask for each address; refusals do not stop the others, and make the exit code 1."""
     from postroad.cli.ask import attempt, refusal
     from postroad.cli.road import road
@@ -212,27 +224,37 @@ async def _each(call: Call, name: str, requests: Sequence[One], *, done: str, al
     async with road(call.config) as broker:
         answers = [(request.address, await attempt(broker, name, request)) for request in requests]
     if len(answers) == 1 and answers[0][1].refused:
-        raise refusal(answers[0][1])
+        raise refusal(_naming(*answers[0]))
     report = [
         {
             "address": address,
-            "changed": bool(answer.changed) and done != "asked",
-            **({"asked": bool(answer.changed)} if done == "asked" else {}),
+            "changed": bool(answer.changed) and done != ASKED,
+            **({"asked": bool(answer.changed)} if done == ASKED else {}),
             "refused": answer.refused,
         }
         for address, answer in answers
     ]
+    as_role = f" as {role}" if role != "member" else ""
     good = [(address, answer) for address, answer in answers if not answer.refused]
     call.show(
         report,
         lambda: print(
-            "\n".join(f"{address}: {done if one.changed else already}" for address, one in good)
+            "\n".join(
+                f"{address}: {done if one.changed else already}{as_role}" for address, one in good
+            )
         ),
     )
     for address, answer in answers:
         if answer.refused and not call.json:
-            print(f"postroad: {address}: {answer.refused}", file=sys.stderr)
+            print(f"postroad: {_naming(address, answer).refused}", file=sys.stderr)
     return 1 if len(good) < len(answers) else 0
+
+
+def _naming(address: str, answer: Answer) -> Answer:
+    """A refusal that names whom it is about."""
+    if address in answer.refused:
+        return answer
+    return msgspec.structs.replace(answer, refused=f"{address}: {answer.refused}")
 
 
 async def _roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[RosterRow]:

@@ -81,6 +81,23 @@ def test_commands_reach_the_membership_that_runs(ours: Installation):
     assert cid not in {row["address"] for row in ours.json("member", "ls", TEAM)}
 
 
+def test_roles_are_named_and_refusals_name_whom(ours: Installation):
+    """Who becomes an owner is said to; a welcome that owners do not get is said not to be sent;
+    and whoever is refused is named, alone as among others."""
+    cid, dan = "cid@example.net", "dan@example.net"
+    words = ("member", "add", TEAM, cid, "--role", "owner", "--confirmed")
+    added = ours.run(*words, "--welcome")
+    assert added.stdout == f"{cid}: added as owner\n"
+    assert "--welcome does nothing with --role owner" in added.stderr
+    assert ours.run(*words).stdout == f"{cid}: there already as owner\n"
+    removed = ours.run("member", "remove", TEAM, cid, "--role", "owner")
+    assert removed.stdout == f"{cid}: removed as owner\n"
+    assert ours.run("member", "add", TEAM, dan).returncode == 0
+    again = ours.run("member", "add", TEAM, dan)
+    assert again.returncode == 1
+    assert again.stderr.startswith(f"postroad: {dan}: this address was asked in the last 24 hours")
+
+
 def test_a_post_has_a_timeline_and_a_trace(ours: Installation):
     """A mail posted by SMTP can be found by its Message-ID, with what became of every copy, and
     its trace leads from the mailbox to the SMTP window."""

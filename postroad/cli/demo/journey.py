@@ -27,7 +27,7 @@ from postroad.cli.trace import spans
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import PostroadError
 from postroad.sandbox import Sandbox
-from schemas.commands import CreateList, Subscribe
+from schemas.commands import CreateList, ShowList, Subscribe
 from schemas.spans import Span
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Journey:
             step.says = f"NATS {found.broker.version}, {names}: {found.state}"
         async with road(self.here.config) as broker:
             await self._make_list(broker)
-            await self._join()
+            await self._join(broker)
             post = letter(datetime.now(UTC))
             await self._post(post)
             await self._arrive()
@@ -102,7 +102,7 @@ class Journey:
                 await ask(broker, "subscribe", request)
             step.says = ", ".join(added)
 
-    async def _join(self) -> None:
+    async def _join(self, broker: Broker) -> None:
         """The newcomer writes to -join and answers what comes back."""
         with self.screen.step("join", "joining by mail") as step:
             await self._send(joining.request(datetime.now(UTC)), NEWCOMER, JOIN)
@@ -112,9 +112,14 @@ class Journey:
             welcome = await self._notice(2, "welcomed")
             step.says = (
                 f'{NEWCOMER} to {JOIN}: asked "{joining.subject(question)}", '
-                f'replied, got "{joining.subject(welcome)}"'
+                f'replied, got "{joining.subject(welcome)}"; '
+                f"the list now has {await self._members(broker)} members"
             )
             self.report.joined = NEWCOMER
+
+    async def _members(self, broker: Broker) -> int:
+        (row,) = (await ask(broker, "list_show", ShowList(list=LIST))).lists
+        return row.members
 
     async def _notice(self, number: int, what: str) -> bytes:
         """The newcomer's latest mail once there are this many. Raises PostroadError."""
@@ -194,7 +199,8 @@ class Journey:
             missing = gaps(self.spans)
             step.failed = bool(missing)
             step.says = "; ".join(missing) or (
-                f"{len(self.spans)} spans, from the mailbox to each SMTP window ({windows})"
+                f"{len(self.spans)} spans, from the mailbox to the relay: "
+                f"{'1 SMTP window' if windows == 1 else f'{windows} SMTP windows'}"
             )
             self.report.problems += missing
 

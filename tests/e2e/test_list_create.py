@@ -1,4 +1,4 @@
-"""`postroad list create` where the mailbox decides which addresses a list can have."""
+"""`postroad list`: the mailbox decides which addresses a list can have."""
 
 from __future__ import annotations
 
@@ -52,3 +52,13 @@ def test_a_list_that_no_mail_reaches_is_made_with_a_warning(tmp_path: Path) -> N
         ours.config.write_text(ours.config.read_text().replace("gmail.com", "example.net"))
         made = ours.run("list", "create", "team@gmail.com")
         assert (made.returncode, "[[domain]]" in made.stderr) == (0, True)
+
+
+def test_settings_are_shown_as_they_are_typed(tmp_path: Path) -> None:
+    """What `list show` prints can be given to `list set`."""
+    with Installation.at(tmp_path, mail=False) as ours:
+        ours.json("list", "create", "team@lists.example.org", "send_welcome_message=false")
+        shown = ours.run("list", "show", "team@lists.example.org").stdout
+        rows = dict(line.split(None, 1) for line in shown.splitlines() if len(line.split()) > 1)
+        assert rows["send_welcome_message"].strip() == "false"
+        assert rows["send_goodbye_message"].strip() == "true"
