@@ -157,10 +157,9 @@ class Router:
             return None
         if await self.bounces.sent(known.slug, trace):
             return decider.decide_duplicate(mail, known, author, trace)
-        if first := await self.claims.original_at(known.slug, mail):
-            return decider.decide_duplicate(mail, known, author, first)
         if truths(mail, source.user):  # sent to this very list, which may be a member of another
-            return None
+            first = await self.claims.original_at(known.slug, mail)
+            return decider.decide_duplicate(mail, known, author, first) if first else None
         for id_ in mail.facts.list_ids:
             other = self.directory.named(id_, _domain(source))
             if other and await self.bounces.sent(other.slug, trace):
