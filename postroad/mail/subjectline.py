@@ -15,6 +15,16 @@ _BEFORE = re.compile(
 _AFTER = re.compile(r"\[[^\[\]]{0,100}\]")
 
 
+def is_reply(subject: str) -> bool:
+    """Whether a decoded subject says that it answers or forwards another: `Re:`, `AW:`, `Fwd:`."""
+    at = 0
+    while found := _BEFORE.match(subject, at):
+        if not found[0].lstrip().startswith("["):
+            return True
+        at = found.end()
+    return False
+
+
 def bare(subject: str) -> str:
     """A decoded subject without reply and forward prefixes and `[tags]` before it, and without
     tags after it (`[EXTERNAL]`)."""

@@ -137,7 +137,8 @@ class Router:
         kind, event = decide()
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
             return own
-        if kind == "post" and mail.body_sha256 and not mail.facts.list_ids:
+        told_apart = mail.body_sha256 and not mail.facts.list_ids
+        if kind == "post" and told_apart and repetition.answers(mail):
             this = repetition.seen(mail, decider.digest(mail), mail.origin.arrived or stored)
             who = author.person or stranger(mail.facts.from_[0].address)
             kind, event = await self.authors.decide(

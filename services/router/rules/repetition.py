@@ -8,6 +8,9 @@ the first hold ends it. Three signs, each with how many posts people may send wi
 - the same subject, less `Re:` and `[tags]`: robots that quote what they answer, or count;
 - answers to the author's own answers, one below the other: robots that write their own subjects.
 
+Only what answers something is counted: a program that reports, or a person who sends two hundred
+mails, writes no answers; a robot that goes round writes nothing else.
+
 Times are those of arrival, so that a mailbox full of old mail repeats nothing. Mail from other
 lists does not come here: many people may write under one From there, and X-BeenThere tells if it
 goes round. None of this is reached by a lively thread, a series of patches, or an evening's mail
@@ -19,7 +22,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from postroad.mail.subjectline import bare
+from postroad.mail.subjectline import bare, is_reply
 from schemas.road import MailReceived
 from schemas.seen import Seen
 from services.router.context import Context, Hit
@@ -48,6 +51,12 @@ def check(context: Context) -> Hit | None:
     if _depth(this, _since(SHORT, this, earlier)) > ANSWERS:
         return Hit(f"its author has answered own answers {ANSWERS} times within {_told(SHORT)}")
     return None
+
+
+def answers(mail: MailReceived) -> bool:
+    """Whether the mail answers another, by its marks or by its Subject."""
+    facts = mail.facts
+    return bool(facts.in_reply_to or facts.references) or is_reply(facts.subject)
 
 
 def seen(mail: MailReceived, post: str, at: datetime) -> Seen:

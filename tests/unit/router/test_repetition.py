@@ -107,3 +107,11 @@ def test_what_is_remembered_is_bounded(times: list[tuple[int, int]]) -> None:
         earlier = repetition.remembered(earlier, this)
         assert this in earlier
     assert len(earlier) <= repetition.REMEMBERED
+
+
+def test_only_answers_are_counted() -> None:
+    """Two hundred mails with one text are no loop: what goes round is marked as an answer."""
+    assert not repetition.answers(post(1, "Tea"))
+    assert not repetition.answers(post(1, "[PATCH 1/2] Tea"))
+    assert repetition.answers(post(1, "[Team] AW: Tea"))
+    assert repetition.answers(post(1, "Ticket 7", In_Reply_To="<0@x>"))
