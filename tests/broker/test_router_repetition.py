@@ -22,7 +22,7 @@ AUTHORS = {"ann@example.org": ANN}
 def answer(number: int, body: str = "I am on holiday.", author: str = "ann") -> list[str]:
     """One of many mails, all with one body."""
     head = (f"Message-ID: <{author}{number}@x>", f"From: {author}@example.org", f"To: {TEAM}")
-    return [*head, f"Subject: about {number}", "", body]
+    return [*head, f"Subject: Re: about {number}", "", body]
 
 
 async def test_the_fourth_mail_of_one_text_is_held_whoever_routes_it(broker: Broker) -> None:
