@@ -6,7 +6,7 @@ needs only the last entry. An intent without an outcome is in doubt: its copies 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -98,6 +98,13 @@ def retry_chunk(
         since=chunk.since or queued,
         copy=chunk.copy,
     )
+
+
+def passed_over(entries: Iterable[WindowRecorded]) -> bool:
+    """Whether all who are deferred in these entries of a chunk are so for the relay's sake alone:
+    it refused them, and took what came behind."""
+    failures = (f for entry in entries if entry.outcome for f in entry.outcome.failures)
+    return all(f.scope == "relay" for f in failures if f.kind == "deferred")
 
 
 def given_up(chunk: ChunkQueued, now: datetime) -> bool:

@@ -15,7 +15,8 @@ from services.sender.transaction import Result
 @dataclass(frozen=True, slots=True)
 class Window:
     """The outcome of a window; `outcome.end` is where to go on. Recipients from there up to
-    `doubt` may have a copy. `trouble` says what is wrong with the relay, "" for nothing."""
+    `doubt` may have a copy. `trouble` says what is wrong with the relay, "" for nothing: one that
+    took what came last works."""
 
     outcome: Outcome
     accepted: int
@@ -83,14 +84,14 @@ def judge(
     )
     lasting = any(
         verdict is not None and verdict.lasting
-        for verdict, waits in zip(verdicts, pending, strict=True)
+        for verdict, waits in zip(verdicts[reach:], pending[reach:], strict=True)
         if waits
     )
     return Window(
         outcome,
         sum(accepted),
         max(start + doubt, start + reach),
-        _trouble(replies, pending),
+        _trouble(replies[reach:], pending[reach:]),
         lasting,
     )
 

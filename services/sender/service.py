@@ -27,6 +27,7 @@ from services.sender.posts import Posts
 from services.sender.replies import retry_after
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
+PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
 
 
 class Sender:
@@ -117,6 +118,14 @@ class Sender:
         if await self.broker.last("DELIVERY", subjects.delivery(*names)) is not None:
             return
         first = duration(self._relay(chunk.event).retry_after)
+        entries = [
+            entry
+            async for stored in self.broker.scan("DELIVERY", chunk.ledger)
+            for entry in stored.envelope().events
+            if isinstance(entry, WindowRecorded)
+        ]
+        if ledger.passed_over(entries):
+            first = min(first, PASSED_OVER)
         jitter = random.random()  # noqa: S311  spreads load, keeps no secret
         due = now() + timedelta(seconds=retry_after(smaller.attempt, jitter, first))
         message = envelope([smaller], correlation=smaller.mail_id, causation=chunk.id, actor=WORKER)

@@ -59,6 +59,19 @@ async def test_too_many_a_minute(tmp_path: Path) -> None:
         here.exact(everyone)
 
 
+async def test_refused_in_between(tmp_path: Path) -> None:
+    """Whom the relay had no room for while it took those behind is tried again within seconds, not
+    as late as somebody greylisted; and a relay that took what came last is well."""
+    throttled = "454 4.3.0 Throttling failure: Maximum sending rate exceeded."
+    async with providing(tmp_path, POSTFIX, relay={"connections": "1"}) as here:
+        here.provider.tell(Script(rules=(Rule(at="mail", after=2, times=3, reply=throttled),)))
+        everyone = await here.queue(await here.post(1), 0, 10)
+        await here.finished(2)
+        await here.well()
+        await here.nobody_failed()
+        here.exact(everyone)
+
+
 async def test_more_connections_than_allowed(tmp_path: Path) -> None:
     """Four lanes where three are allowed: the fourth is turned away, nobody is blamed."""
     rules = dataclasses.replace(MICROSOFT, per_minute=0)

@@ -88,6 +88,19 @@ def test_deferred_people_come_back_under_the_same_number() -> None:
     assert (again.chunk, again.numbers, again.since) == ("3r2", (117,), THEN)
 
 
+def test_passed_over_is_who_waits_for_the_relay_alone() -> None:
+    """One recipient who asked for time himself makes the whole chunk wait as he asked."""
+    queued = chunk(20)
+    relays = Failure(index=4, code=454, kind="deferred", scope="relay")
+    dead = Failure(index=5, code=550, kind="failed")
+    first = write(queued, 10, Outcome(start=0, end=10, failures=(relays, dead)), next_end=20)
+    grey = Failure(index=17, code=450, kind="deferred")
+    assert ledger.passed_over([first])
+    assert not ledger.passed_over(
+        [first, write(queued, 20, Outcome(start=10, end=20, failures=(grey,)))]
+    )
+
+
 def test_nobody_deferred_means_no_retry() -> None:
     """A chunk without deferred recipients leaves nothing behind."""
     assert ledger.retry_chunk(chunk(20), (), THEN) is None
