@@ -76,7 +76,7 @@ class Distributor:
             personal=routed.personal if isinstance(routed, PostRouted) else True,
             list=routed.list,
             list_address=address,
-            list_name=listed.state.settings.display_name or address.rpartition("@")[0],
+            list_name=listed.state.name,
             bounces=around_token(address, "bounces", form),
             leave=around_token(address, "leave", form),
             unsubscribe_url=f"{self.config.site.base_url.rstrip('/')}/u/" if web else "",

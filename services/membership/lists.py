@@ -32,6 +32,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether it takes mail and commands."""
         return bool(self.address) and not self.closed
 
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.settings.display_name or self.address.rpartition("@")[0]
+
 
 initial = State()
 

@@ -43,7 +43,7 @@ def compose(letter: Letter) -> bytes:
 
 def _headers(letter: Letter, words: Page) -> Iterator[tuple[str, str]]:
     # A list older than our care for long names: what a sub-address has no room for comes to it.
-    answered = parse_address(letter.reply_to or _answered_at(letter))
+    answered = parse_address(_answered_at(letter))
     reply_to = str(answered or read_address(letter.list_address))
     yield "From", f"{encode_phrase(_name(letter))} <{reply_to}>"
     yield "Reply-To", reply_to
@@ -63,18 +63,15 @@ def _headers(letter: Letter, words: Page) -> Iterator[tuple[str, str]]:
 def _list_headers(letter: Letter, *, member: bool) -> Iterator[tuple[str, str]]:
     edits = list_headers(letter.list_address, _name(letter), letter.form)
     ours = {each.name: each.value for each in edits if each.op == "add"}
-    shared = ["List-Id", "List-Help"]
+    names = ["List-Id", "List-Help"]
     if member and not letter.leave_token:
-        shared.append("List-Unsubscribe")
-    for name in shared:
-        if name in ours:
-            yield name, ours[name]
-    if not member or not letter.leave_token:
-        return
-    address = sub_address(letter.list_address, "leave", letter.form, letter.leave_token)
-    words = f"leave {letter.leave_token}" if letter.form == "none" else ""
-    for each in unsubscribe_headers(address, subject=words):
-        yield each.name, each.value
+        names.append("List-Unsubscribe")
+    yield from ((name, ours[name]) for name in names if name in ours)
+    if member and letter.leave_token:
+        address = sub_address(letter.list_address, "leave", letter.form, letter.leave_token)
+        words = f"leave {letter.leave_token}" if letter.form == "none" else ""
+        for each in unsubscribe_headers(address, subject=words):
+            yield each.name, each.value
 
 
 def _name(letter: Letter) -> str:
@@ -91,9 +88,7 @@ def _answered_at(letter: Letter) -> str:
 def _subject(letter: Letter, words: Page) -> str:
     """Where a list has no sub-addresses, only the Subject can bring a token back."""
     token = letter.fields.get("token", "")
-    if token and letter.form == "none" and not letter.subject:
-        return f"confirm {token}"
-    return words.subject
+    return f"confirm {token}" if token and letter.form == "none" else words.subject
 
 
 def _encoding(text: str) -> str:

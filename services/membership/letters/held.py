@@ -96,12 +96,12 @@ def _letter(
     event: MailStopped, facts: HeaderFacts, listed: Listed, notice: str, at: datetime
 ) -> Letter:
     state = listed.state
-    local, _, domain = state.address.rpartition("@")
+    domain = state.address.rpartition("@")[2]
     return Letter(
         text=_text(event),
         to=facts.from_[0].address,
         list_address=state.address,
-        list_name=state.settings.display_name or local,
+        list_name=state.name,
         form=state.settings.sub_address,
         date=at,
         message_id=f"{notice}@{domain}",

@@ -16,10 +16,9 @@ class Letter:
 
     `text` names a text of en.toml, or several, separated by spaces, which then make one mail.
     `message_id` and `answering` (the Message-ID of the mail answered, empty where this answers
-    none) are without brackets. `reply_to` is where a plain Reply goes, in place of the owners of
-    the list; `subject` takes the place of the text's own; `leave_token` makes the address to
-    leave by, as programs see it, one that acts at once. `fields` are those of the texts that
-    only the writer knows: token, days, subject, lists (one a line).
+    none) are without brackets. `leave_token` makes the address to leave by, as programs see it,
+    one that acts at once. `fields` are those of the texts that only the writer knows: token, days,
+    subject, lists (one a line).
     """
 
     text: str
@@ -30,8 +29,6 @@ class Letter:
     form: Form
     date: datetime
     message_id: str
-    reply_to: str = ""
-    subject: str = ""
     answering: str = ""
     leave_token: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)

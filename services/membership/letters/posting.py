@@ -16,7 +16,6 @@ from services.membership.letters.composing import compose
 from services.membership.letters.letter import Letter
 
 ACTOR = "service:membership"
-NO_TOKEN = ("", "")
 
 
 class Letterbox:
@@ -57,8 +56,7 @@ class Letterbox:
                 list_address=letter.list_address,
                 list_name=letter.list_name,
                 notice=True,
-                bounces=NO_TOKEN,
-                leave=NO_TOKEN,
+                bounces=("", ""),
                 post=post,
             ),
         )

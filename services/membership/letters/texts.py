@@ -78,7 +78,7 @@ def page(letter: Letter) -> Page:
     blocks = [block for block in blocks if _plain(block, values).strip()]
     plain = [_plain(block, values) for block in blocks]
     html = [_html(block, values) for block in blocks]
-    subject = letter.subject or _filled(found[0].subject, lambda name: _value(values, name).plain)
+    subject = _filled(found[0].subject, lambda name: _value(values, name).plain)
     return Page(
         subject=printable(" ".join(subject.split()), 2 * VALUE),
         plain="\n\n".join((*plain, f"-- \n{_plain(sign_off.strip(), values)}")) + "\n",

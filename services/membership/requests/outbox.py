@@ -32,13 +32,13 @@ class Outbox:
         """Queue the letter that is the `number`th because of `cause` (a mail id or command id);
         its id. `answering` is the Message-ID it answers, `post` the ROUTED sequence of the mail."""
         state = listed.state
-        local, _, domain = state.address.rpartition("@")
+        domain = state.address.rpartition("@")[2]
         notice = notice_id(cause, state.slug, f"answer {number}")
         letter = Letter(
             text=" ".join(bundle.texts),
             to=bundle.to,
             list_address=state.address,
-            list_name=state.settings.display_name or local,
+            list_name=state.name,
             list_description=state.settings.description,
             form=state.settings.sub_address,
             date=at,

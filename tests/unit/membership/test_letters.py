@@ -160,9 +160,7 @@ def test_one_mail_may_hold_several_texts() -> None:
 def test_a_list_with_too_long_a_name_writes_all_the_same() -> None:
     """Where a sub-address would pass 64 octets, Reply goes to the list itself."""
     address = "t" * 60 + "@lists.example.org"
-    mail = parsed(
-        of("help", list_address=address, reply_to="t" * 60 + "-request@lists.example.org")
-    )
+    mail = parsed(of("help", list_address=address))
     assert mail["Reply-To"] == address
     assert mail["List-Help"] is None
 
