@@ -9,8 +9,6 @@ import msgspec
 import pytest
 
 from postroad.mail.addresses import Match
-from postroad.mail.edits import apply
-from postroad.mail.headers import scan
 from postroad.testing import Given
 from schemas.commands import Author
 from schemas.envelope import Event
@@ -33,7 +31,6 @@ from tests.unit.router.mails import (
     OWNER,
     RAW,
     STRANGER,
-    before,
     mail,
     the_list,
 )
@@ -325,48 +322,6 @@ def test_where_a_list_has_one_address_it_gets_its_bounces_there(line, form, boun
     assert decider.bounces_here(mail(line), the_list(sub_address=form)) is bounce
 
 
-def digest(*lines: str, body: str = "ab" * 32) -> str:
-    """What a mail with these lines is told as."""
-    return decider.digest(msgspec.structs.replace(mail(*lines), body_sha256=body))
-
-
-def test_a_post_is_told_by_its_id_author_and_body() -> None:
-    """Another way to us does not change what a mail is; another author or body does, under the
-    same Message-ID too."""
-    first = digest("Message-ID: <1@x>")
-    assert first == digest("Message-ID: <1@x>", "Received: by b", "Delivered-To: b@example.org")
-    others = [
-        digest("Message-ID: <2@x>"),
-        digest("Message-ID: <1@x>", "From: eve@example.net"),
-        digest("Message-ID: <1@x>", body="cd" * 32),
-    ]
-    assert len({first, *others}) == 4
-
-
-def test_a_post_without_id_is_told_by_date_and_subject_too() -> None:
-    """`+1` of today is not that of yesterday."""
-    first = digest("Date: Mon, 5 Jan 2026 10:00:00 +0000")
-    assert first == digest("Date: Mon, 5 Jan 2026 10:00:00 +0000", "Received: by b")
-    assert first != digest("Date: Tue, 6 Jan 2026 10:00:00 +0000")
-    assert first != digest("Date: Mon, 5 Jan 2026 10:00:00 +0000", "Subject: Coffee")
-
-
-def test_a_mail_from_an_older_release_is_no_duplicate() -> None:
-    """Where nobody took the digest of the body, nothing is claimed."""
-    assert digest(body="") == ""
-
-
-def test_a_duplicate_says_which_mail_was_first() -> None:
-    """It is recorded, never silent, and whoever looks finds the post."""
-    kind, event = decider.decide_duplicate(mail(), the_list(), MEMBER, "m1")
-    assert kind == "discarded"
-    assert event.hits == (
-        RuleHit(
-            rule="duplicate", reason="the list has had this mail already: the first copy is m1"
-        ),
-    )
-
-
 def test_mail_for_no_list_is_recorded_with_its_reason() -> None:
     """Never dropped: it stays visible with its subject and why."""
     kind, event = decider.decide_unrouted(mail("Message-ID: <1@example.org>"), "no list")
@@ -409,107 +364,3 @@ def test_two_addresses_of_one_list_are_decided_under_two_ids() -> None:
     _, event = decider.decide(mail(), TO_OWNER, the_list(), mail_id="m-2")
     assert isinstance(event, OwnerMailRouted)
     assert (event.mail_id, event.raw.mail_id) == ("m-2", MAIL_ID)
-
-
-# --- headers --------------------------------------------------------------------------------------
-
-POSTED = (
-    "Message-ID: <1@example.org>",
-    "Sender: desk@example.org",
-    "DKIM-Signature: v=1; h=from:subject; b=abc",
-    "List-Id: Old <old.example.net>",
-    "List-Unsubscribe: <https://phish.example/>",
-    "X-BeenThere: old@example.net",
-    "Disposition-Notification-To: ann@example.org",
-    "Approved: secret",
-)
-
-
-def headers_of_copy(known: List, *lines: str, web: str = "", owner: bool = False) -> str:
-    """The header block of a copy, after the edits of the decision."""
-    received = mail(*lines)
-    context = before(received, MEMBER, known)
-    edits = decider.owner_edits(context) if owner else decider.post_edits(context, web)
-    head = "\r\n".join([*lines, "Subject: Tea", "", ""]).encode()
-    return apply(head, edits).decode()
-
-
-def test_a_copy_carries_this_lists_headers_and_no_other_lists() -> None:
-    """RFC 2369 and RFC 2919: our List-*, exactly; what stood there before comes off."""
-    copy = headers_of_copy(the_list(), *POSTED)
-    for line in (
-        "List-Id: Team <team.lists.example.org>",
-        "List-Post: <mailto:team@lists.example.org>",
-        "List-Help: <mailto:team-request@lists.example.org?subject=help>",
-        "List-Subscribe: <mailto:team-join@lists.example.org>",
-        "List-Unsubscribe: <mailto:team-leave@lists.example.org>",
-        "List-Owner: <mailto:team-owner@lists.example.org>",
-        "Precedence: list",
-        "Subject: [Team] Tea",
-    ):
-        assert f"\r\n{line}\r\n" in f"\r\n{copy}"
-    assert "old.example.net" not in copy
-    assert "phish.example" not in copy
-
-
-def test_a_copy_keeps_what_is_the_authors() -> None:
-    """Message-ID, Sender and signatures stay as they were; Sender is never added."""
-    copy = headers_of_copy(the_list(), *POSTED)
-    assert all(f"{line}\r\n" in copy for line in POSTED[:3])
-    assert "Sender" not in headers_of_copy(the_list())
-
-
-def test_a_copy_tells_nothing_that_is_not_for_members() -> None:
-    """Passwords and requests for receipts do not reach the list."""
-    copy = headers_of_copy(the_list(), *POSTED)
-    assert "Disposition-Notification-To" not in copy
-    assert "secret" not in copy
-
-
-@pytest.mark.parametrize("owner", [False, True])
-def test_a_copy_remembers_every_list_it_went_through(owner: bool) -> None:
-    """When it comes back, even by way of another list, the loop rule knows it."""
-    copy = headers_of_copy(the_list(), *POSTED, owner=owner)
-    facts, _ = scan(copy.encode())
-    here = "team-owner@lists.example.org" if owner else "team@lists.example.org"
-    assert facts.been_there == ("old@example.net", here)
-    came_back = mail(*(f"X-BeenThere: {address}" for address in facts.been_there))
-    to = TO_OWNER if owner else TO_LIST
-    assert decider.decide(came_back, to, the_list(), MEMBER)[0] == "discarded"
-
-
-def test_mail_to_owners_goes_as_it_came() -> None:
-    """No prefix and no list headers: it is a letter, not a post."""
-    copy = headers_of_copy(the_list(), *POSTED, owner=True)
-    assert "Subject: Tea\r\n" in copy
-    assert "Old <old.example.net>" in copy
-    assert "team.lists.example.org" not in copy
-
-
-@pytest.mark.parametrize(
-    ("settings", "subject"),
-    [
-        ({}, "[Team] Tea"),
-        ({"subject_prefix": "[T]"}, "[T] Tea"),
-        ({"subject_prefix": "[T] "}, "[T] Tea"),
-        ({"subject_prefix": ""}, "Tea"),
-        ({"display_name": ""}, "[team] Tea"),
-        ({"display_name": "Grüße"}, "[Grüße] Tea"),
-    ],
-)
-def test_the_subject_prefix_is_the_lists_name_unless_set(settings, subject: str) -> None:
-    """None means the display name in brackets, empty means no prefix."""
-    facts, _ = scan(headers_of_copy(the_list(**settings)).encode())
-    assert facts.subject == subject
-
-
-def test_an_announcement_list_says_that_it_takes_no_posts() -> None:
-    """RFC 2369: List-Post: NO where members' posts are refused."""
-    assert "List-Post: NO\r\n" in headers_of_copy(the_list(default_member_action="reject"))
-
-
-def test_https_links_stand_only_where_there_are_pages() -> None:
-    """Without [web] no link is promised that nobody answers."""
-    assert "https:" not in headers_of_copy(the_list())
-    copy = headers_of_copy(the_list(), web="https://lists.example.org")
-    assert "<https://lists.example.org/lists/team/join>" in copy

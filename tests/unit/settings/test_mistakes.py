@@ -1,0 +1,136 @@
+"""How a mistake in the settings is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from postroad.runtime.settings import LATER, LATER_VALUES
+from postroad.runtime.settings_reader import nearest
+from tests.unit.settings.conftest import MINIMAL, Load, Refuse
+
+
+@pytest.mark.parametrize(
+    ("addition", "told"),
+    [
+        ("hots = 'x'", '[[relay]] "out": unknown key "hots"; did you mean "host"?'),
+        ("password = 'hunter2'", 'unknown key "password"; did you mean "password_file"?'),
+        ("port = 70000", '[[relay]] "out" port: expected integer <= 65535'),
+        ("port = 'smtp'", '[[relay]] "out" port: expected integer, got text'),
+        ("window = 0", '[[relay]] "out" window: expected integer >= 1'),
+        ("tls = 'ssl'", '[[relay]] "out" tls: "ssl" is not one of implicit, starttls, none'),
+        ("[sites]\nname = 'x'", 'unknown section "sites"; did you mean "site"?'),
+        ("[broker]\nurl = 'http://x'", '[broker] url must be "embedded" or nats://'),
+        ("[broker]\nreplicas = 2", '[broker] replicas: "2" is not one of 1, 3, 5'),
+        ("[broker]\nreplicas = 3", "[broker] replicas: the embedded broker is one server"),
+        ("[broker]\nack_wait = 'soon'", '[broker] ack_wait: "soon" is not a duration'),
+        ("[telemetry]\notlp_endpoint = 'x'", "[telemetry] otlp_endpoint: not a URL"),
+        ("[[domain]]\nname = 'a b'", '"a b" is not a mail domain'),
+        ("[[domain]]\nname = 'b.org'\nrelay = 'uot'", 'no "uot"; did you mean "out"?'),
+        ("retry_after = 'soon'", '[[relay]] "out" retry_after: "soon" is not a duration'),
+        ("[[domain]]\nrelay = 'out'", "[[domain]] 0: name is missing"),
+        ("[web]\nport = 0", "[web] port: expected integer >= 1"),
+        ("[[site]]", "not valid TOML"),
+        ("[[broker]]", "broker must be one table: write [broker]"),
+    ],
+)
+def test_a_mistake_names_section_key_and_remedy(refuse: Refuse, addition: str, told: str) -> None:
+    """Every wrong setting is refused in words that say where and what instead."""
+    message = refuse(f"{MINIMAL}{addition}\n")
+    assert told in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("addition", "told"),
+    [
+        ("name = 'In Box'", '[[source]] "In Box" name: use up to 63 of a-z'),
+        ("host = 'a b'", 'host: "a b" is not the name or address of a host'),
+        ("user = ''", "user is empty"),
+        ("password_file = 3", "password_file: expected the path of a file"),
+        ("after = 'move'", 'after: "move" is not one of'),
+        ("poll = '0s'", 'poll: "0s" is too small'),
+        ("max_size = 'big'", 'max_size: "big" is not a size'),
+        ("domain = 'lists.example.com'", 'did you mean "lists.example.org"?'),
+        ("recipient_headers = ['Delivered To']", '"Delivered To" is not the name of a header'),
+        ("recipient_headers = 'Delivered-To'", "recipient_headers: expected array, got text"),
+        ("start = 'unsean'", '"unsean" is not one of now, unseen, all'),
+    ],
+)
+def test_a_wrong_source_is_refused(refuse: Refuse, addition: str, told: str) -> None:
+    """Every setting of a source is checked before anything connects."""
+    key = addition.split(maxsplit=1)[0]
+    lines = {"name": "'a'", "host": "'h'", "user": "'u'", "password_file": "'p'"}
+    source = "\n".join(f"{k} = {v}" for k, v in lines.items() if k != key)
+    site = "[site]\ndomain = 'lists.example.org'\n"
+    assert told in refuse(f"{site}[[source]]\n{source}\n{addition}\n")
+
+
+def test_all_problems_are_listed_at_once(refuse: Refuse) -> None:
+    """Nobody mends one line to be told the next."""
+    message = refuse(f"{MINIMAL}weihgt = 3\nport = -1\n[broker]\nurl = 'x'\n[wbe]\nport = 1\n")
+    assert "4 problems" in message
+    for name in ("weihgt", "port", "url", "wbe"):
+        assert name in message
+
+
+@pytest.mark.parametrize(
+    ("addition", "told"),
+    [
+        ("[[source]]\nprofile = 'gmial'\nuser = 'u'", 'mean "gmail"?'),
+        ("[[relay]]\nprofile = 'SES'\nuser = 'u'", 'mean "ses"?'),
+        ("[[relay]]\nhost = 'h'\ntls = 'starttsl'", 'mean "starttls"?'),
+        ("[[relay]]\nhost = 'h'\nenvelope = 'verb'", 'mean "verp"?'),
+    ],
+)
+def test_a_wrong_value_has_a_nearest_right_one(refuse: Refuse, addition: str, told: str) -> None:
+    """A slip in a value is told with the value that was meant, in one line: what an unknown
+    profile would have set is not missing too."""
+    report = refuse(f"[site]\ndomain = 'example.org'\n{addition}")
+    assert told in report
+    assert "missing" not in report
+    assert "of ," not in report
+    assert len(report.splitlines()) == 1
+
+
+def test_names_are_unique(refuse: Refuse) -> None:
+    """Two relays of one name could not be told apart in the ledger or in status."""
+    message = refuse(MINIMAL + '[[relay]]\nname = "out"\nhost = "h"\n')
+    assert '[[relay]] "out" stands 2 times' in message
+
+
+def test_a_login_needs_both_halves(refuse: Refuse) -> None:
+    """A user without a password file, or the reverse, is a slip."""
+    relay = '[[relay]]\nname = "b"\nhost = "h"\n'
+    assert "password_file is missing" in refuse(f'{MINIMAL}{relay}user = "u"\n')
+    assert "user is missing" in refuse(f'{MINIMAL}{relay}password_file = "p"\n')
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [(section, key) for section in LATER for key in LATER[section]]
+)
+def test_settings_of_later_releases_are_refused(refuse: Refuse, section: str, key: str) -> None:
+    """What this release cannot do is said, never silently ignored."""
+    entry = f"[[{section}]]\nname = 'x.org'\n{key} = 'other'\n"
+    assert f"{key} is not available in this release" in refuse(entry)
+
+
+def test_saying_what_happens_anyway_is_allowed(load: Load) -> None:
+    """A setting of a later release may be given the value that this release has built in."""
+    assert load(MINIMAL + 'null_sender = true\nenvelope = "verp"\nweight = 1\n').relay
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [(section, key, v) for (section, key), values in LATER_VALUES.items() for v in values],
+)
+def test_kinds_of_later_releases_are_refused(
+    refuse: Refuse, section: str, key: str, value: str
+) -> None:
+    """A kind of source or relay that does not exist yet is named as such."""
+    message = refuse(f"[[{section}]]\n{key} = '{value}'\n")
+    assert f"{section} {key} '{value}' is not available in this release" in message
+
+
+def test_without_any_near_name_all_are_shown() -> None:
+    """Where nothing is near, the choice is small enough to show."""
+    assert nearest("zzz", ["host", "port"]) == " (there are: host, port)"
