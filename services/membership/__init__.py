@@ -63,6 +63,7 @@ Files      decider      one person on one list (pure)
            importing    a thousand members at once
            endpoints    commands over NATS
            distribute   routed mail into chunks
+           received     the mail that a decision is on
            answers      mail that somebody waits for an answer to
            requests     what people ask for by mail
            letters      every mail we write to people

@@ -15,9 +15,11 @@ from services.membership.feed import Feed, open_store
 from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
 from services.membership.people import People
+from services.membership.received import Received
 from services.membership.requests.desk import Desk
 from services.membership.requests.outbox import Outbox
 from services.membership.requests.questions import Questions
+from services.membership.requests.turn import Office
 from services.membership.roster import Roster
 
 AT_ONCE = 8  # mails that are read for commands; each may be 4 MB
@@ -41,13 +43,12 @@ async def _work(context: Context, feed: Feed) -> None:
     """Answer commands and mail, and fan out, until told to stop."""
     broker, config, key = context.broker, context.config, context.config.site_key()
     roster, people = Roster(feed), People(broker, key)
-    letterbox = Letterbox(broker)
-    questions = Questions(broker, people, key)
-    outbox = Outbox(letterbox, TokenMaker(key))
+    letterbox, received, tokens = Letterbox(broker), Received(broker, config), TokenMaker(key)
+    questions, outbox = Questions(broker, people, key), Outbox(letterbox, tokens)
     fanout = Distributor(broker, config, roster, people)
     answers = Answers(
-        Desk(broker, config, roster, people, questions, outbox),
-        PostNotices(broker, config, feed, letterbox, questions.contacts),
+        Desk(Office(broker, roster, people, questions, tokens), received, outbox),
+        PostNotices(feed, received, letterbox, questions.contacts),
     )
     commands = Commands(broker, roster, people, questions, outbox)
     async with serving(context, commands), asyncio.TaskGroup() as work:

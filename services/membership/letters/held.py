@@ -10,19 +10,17 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from postroad.mail.authentication import authenticated
 from postroad.mail.automatic import unanswerable
-from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
-from postroad.runtime.config import Config
 from postroad.runtime.consume import Delivery
 from schemas import subjects
 from schemas.mail import HeaderFacts
-from schemas.road import AsOf, MailReceived, MailStopped
+from schemas.road import AsOf, MailStopped
 from services.membership.directory import Listed
 from services.membership.feed import Feed
 from services.membership.letters.letter import Letter, notice_id
 from services.membership.letters.posting import Letterbox
+from services.membership.received import Received
 from services.membership.requests.contacts import Contacts
 
 # Rules whose hit means that no person waits for an answer, or that one would go in circles.
@@ -36,11 +34,10 @@ class PostNotices:
     """Handles `mail.routed.held.>` and `mail.routed.rejected.>`."""
 
     def __init__(
-        self, broker: Broker, config: Config, feed: Feed, letterbox: Letterbox, contacts: Contacts
+        self, feed: Feed, received: Received, letterbox: Letterbox, contacts: Contacts
     ) -> None:
-        self.broker = broker
-        self.servers = {source.name: source.authserv_id for source in config.source}
         self.feed = feed
+        self.received = received
         self.letterbox = letterbox
         self.contacts = contacts
 
@@ -55,12 +52,13 @@ class PostNotices:
             return "a rule found that no person waits for an answer"
         if now() - delivery.envelope().ts > NEWS:
             return "it is too long ago"
-        mail = await self._received(event)
+        # the event has no source; its own id may be numbered (`<mail_id>-2`), that of its bytes not
+        mail = await self.received.mail(subjects.received("*", event.raw.mail_id))
         if mail is None:
             return "the mail is not on record"
         if reason := unanswerable(mail.facts, mail.envelope_from):
             return reason
-        if not authenticated(mail.facts, self.servers.get(mail.origin.source, "")):
+        if not self.received.proved(mail):
             return "From is not proved"
         await self.feed.reached(AsOf(), lists=event.settings)
         listed = self.feed.lists.get(event.list)
@@ -81,15 +79,6 @@ class PostNotices:
             post=delivery.seq,
         )
         return ""
-
-    async def _received(self, event: MailStopped) -> MailReceived | None:
-        """The mail as it came in. The event has its id, but not its source."""
-        # mail_id may be numbered (`<mail_id>-2`); the bytes have the mail's own
-        anywhere = subjects.received("*", event.raw.mail_id)
-        stored = await self.broker.last("RECEIVED", anywhere)
-        if stored is None:
-            return None
-        return next((e for e in stored.envelope().events if isinstance(e, MailReceived)), None)
 
 
 def _letter(

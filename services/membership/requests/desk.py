@@ -8,30 +8,24 @@ see `turn` for the commands, and the letters have ids made from the mail's.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from postroad.mail import automatic
-from postroad.mail.authentication import authenticated
 from postroad.mail.commandwords import list_names
 from postroad.mail.parts import first_text
-from postroad.mail.tokens import TokenMaker
 from postroad.runtime.blobs import get_raw
-from postroad.runtime.broker import Broker
-from postroad.runtime.clock import envelope
-from postroad.runtime.config import Config
+from postroad.runtime.clock import envelope, now
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
 from schemas import codec, subjects
-from schemas.road import AsOf, CommandDone, CommandRouted, MailReceived
+from schemas.road import AsOf, CommandDone, CommandRouted
 from services.membership.directory import Listed
-from services.membership.people import People
+from services.membership.received import Received
 from services.membership.requests import intent, reply
 from services.membership.requests.outbox import Outbox
-from services.membership.requests.questions import Questions
 from services.membership.requests.reply import Bundle, Reply
 from services.membership.requests.turn import Office, Turn
-from services.membership.roster import Roster
 
 ACTOR = "service:membership"
 LARGEST = 4 << 20  # octets of a mail that is read for commands; of a larger one its Subject is
@@ -41,20 +35,13 @@ OLDEST = timedelta(days=14)  # what waited longer is nobody's wish any more
 class Desk:
     """Handles `mail.routed.command.>`."""
 
-    def __init__(
-        self,
-        broker: Broker,
-        config: Config,
-        roster: Roster,
-        people: People,
-        questions: Questions,
-        outbox: Outbox,
-    ) -> None:
-        self.broker = broker
-        self.servers = {source.name: source.authserv_id for source in config.source}
-        self.roster = roster
+    def __init__(self, office: Office, received: Received, outbox: Outbox) -> None:
+        self.office = office
+        self.broker = office.broker
+        self.feed = office.roster.feed
+        self.contacts = office.questions.contacts
+        self.received = received
         self.outbox = outbox
-        self.office = Office(broker, roster, people, questions, TokenMaker(config.site_key()))
 
     async def handle(self, event: CommandRouted, delivery: Delivery) -> None:
         """Deal with one mail. Done before: nothing happens."""
@@ -84,9 +71,10 @@ class Desk:
     async def _deal(self, event: CommandRouted, delivery: Delivery) -> tuple[Reply, str]:
         """What came of the mail, and the id of the first letter that says so."""
         at = datetime.fromtimestamp(delivery.ns / 1e9, UTC)
-        if datetime.now(UTC) - at > OLDEST:
+        if now() - at > OLDEST:
             return _ignored("it waited too long to be answered"), ""
-        mail = await self._received(event)
+        # an older release did not say where the mail is
+        mail = await self.received.mail(event.received) if event.received else None
         listed = await self._listed(event)
         if mail is None or listed is None:
             return _ignored("its record, or its list, is gone"), ""
@@ -98,7 +86,7 @@ class Desk:
         if reason := intent.deaf(mail, wanted):
             return _ignored(reason), ""
         author = intent.author(mail)
-        if author and self.roster.feed.lists.means_list(author):
+        if author and self.feed.lists.means_list(author):
             return _ignored("it is from an address of a list"), ""
         turn = Turn(
             office=self.office,
@@ -109,28 +97,28 @@ class Desk:
             cause=delivery.envelope().id,
             at=at,
             author=author,
-            proved=bool(author) and authenticated(mail.facts, self._server(mail)),
+            proved=bool(author) and self.received.proved(mail),
             foreign=event.list == subjects.NO_LIST,
         )
-        replies = await turn.run(wanted)
-        came = reply.decisive(replies)
-        quiet = automatic.unanswerable(mail.facts, mail.envelope_from)
+        return await self._tell(turn, await turn.run(wanted), delivery.seq)
+
+    async def _tell(self, turn: Turn, replies: Sequence[Reply], post: int) -> tuple[Reply, str]:
+        """Queue the letters; what came of the mail as a whole, and the id of the first."""
+        came, quiet = reply.decisive(replies), turn.unanswerable
         notices = [
             notice
             for number, bundle in enumerate(reply.bundles(replies))
-            if (notice := await self._write(turn, delivery, bundle, number, quiet=quiet))
+            if (notice := await self._write(turn, bundle, number, post))
         ]
         if came.outcome == "answered" and not notices:
             came = _ignored(quiet) if quiet else Reply("limited", reason="three answers in a day")
         return came, notices[0] if notices else ""
 
-    async def _write(
-        self, turn: Turn, delivery: Delivery, bundle: Bundle, number: int, *, quiet: str
-    ) -> str:
+    async def _write(self, turn: Turn, bundle: Bundle, number: int, post: int) -> str:
         """Queue a letter, if it may be; its id."""
-        contacts = self.office.questions.contacts
         if not bundle.owed and (
-            quiet or not await contacts.may_answer(bundle.to, turn.limited_as, at=turn.at)
+            turn.unanswerable
+            or not await self.contacts.may_answer(bundle.to, turn.limited_as, at=turn.at)
         ):
             return ""
         return await self.outbox.write(
@@ -140,34 +128,20 @@ class Desk:
             number=number,
             at=turn.at,
             answering=turn.mail.facts.message_id,
-            post=delivery.seq,
+            post=post,
         )
-
-    async def _received(self, event: CommandRouted) -> MailReceived | None:
-        """What is known of the mail; None where it is gone, or was routed by a release that did
-        not say where it is."""
-        stored = await self.broker.last("RECEIVED", event.received) if event.received else None
-        for each in stored.envelope().events if stored else ():
-            if isinstance(each, MailReceived):
-                return each
-        return None
 
     async def _listed(self, event: CommandRouted) -> Listed | None:
         """The list; where the address named none, the one that the token is of."""
-        feed = self.roster.feed
         slug = event.list
         if slug == subjects.NO_LIST:
             state = await self.office.questions.confirmations.look(event.token)
             slug = state.asked.list if state.asked else ""
-        await feed.reached(AsOf(), lists=event.settings)
-        listed = feed.lists.get(slug)
+        await self.feed.reached(AsOf(), lists=event.settings)
+        listed = self.feed.lists.get(slug)
         if listed is None and slug == event.list:
             raise Retry(f"the list {slug} is not known yet")
         return listed
-
-    def _server(self, mail: MailReceived) -> str:
-        """Whose Authentication-Results to believe in mail from this source."""
-        return self.servers.get(mail.origin.source, "")
 
 
 def _ignored(reason: str) -> Reply:

@@ -78,6 +78,11 @@ class Turn:
         return self.listed.state.slug
 
     @property
+    def unanswerable(self) -> str:
+        """Why no answer is written to it; empty where one may be."""
+        return automatic.unanswerable(self.mail.facts, self.mail.envelope_from)
+
+    @property
     def limited_as(self) -> str:
         """The cause of what it has written: one mail to thirty lists is thirty causes."""
         return f"{self.mail_id}.{self.slug}"
@@ -118,7 +123,7 @@ class Turn:
 
     async def _join_open(self) -> Reply:
         """Nobody is put onto a list without hearing of it: who cannot be told is not."""
-        if reason := self._unanswerable:
+        if reason := self.unanswerable:
             return Reply("ignored", reason=reason)
         contacts = self.office.questions.contacts
         if not self.proved and not await contacts.may_answer(
@@ -168,7 +173,7 @@ class Turn:
         """Ask the author. A mail asks one question, and says which commands it left out."""
         if self.asked:
             return self._left_out(action)
-        if reason := self._unanswerable:
+        if reason := self.unanswerable:
             return Reply("ignored", reason=reason)
         reply = await self.office.questions.ask(
             self.listed,
@@ -304,10 +309,6 @@ class Turn:
         return events
 
     # --- what is said -------------------------------------------------------------------------
-
-    @property
-    def _unanswerable(self) -> str:
-        return automatic.unanswerable(self.mail.facts, self.mail.envelope_from)
 
     @property
     def _name(self) -> str:
