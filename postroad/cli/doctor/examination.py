@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import NamedTuple, cast
 
-from postroad.cli.doctor.checks import ORDER, REMEDIES, Of, names
+from postroad.cli.doctor.checks import ORDER, REMEDIES, names
 from postroad.cli.doctor.finding import Finding, failed, skipped
 from postroad.cli.doctor.judge import broker as judge_broker
 from postroad.cli.doctor.judge import machine as judge_machine
@@ -22,11 +22,13 @@ from postroad.cli.doctor.probe.account import (
 from postroad.cli.doctor.probe.broker import Running
 from postroad.cli.doctor.probe.dns import Resolver
 from postroad.cli.doctor.probe.domain import examine_domain
-from postroad.runtime.config import Config, Relay, Source
+from postroad.runtime.config import Config, Source
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.settings_checks import warn
 
 PATIENCE = 14.0  # seconds for everything about one subject; all are looked at together
+# without these nothing after them can be looked at
+_NEEDED = ("host", "connection", "tls", "greeting", "login", "folder")
 
 
 class Subject(NamedTuple):
@@ -71,41 +73,27 @@ async def examine(
 
 def total(config: Config) -> int:
     """How many checks there are for these settings."""
-    accounts: list[Source | Relay] = [*config.source, *config.relay]
-    return (
-        len(names("installation"))
-        + len(config.source) * len(_but_token("source"))
-        + len(config.relay) * len(_but_token("relay"))
-        + sum(account.oauth2 is not None for account in accounts)
-        + len(config.domain) * len(names("domain"))
-    )
+    return sum(len(subject.checks) for subject in _subjects(config, Running(config)))
 
 
 def _subjects(config: Config, running: Running) -> list[Subject]:
     tokens, resolver = Tokens(config), Resolver()
     found = [Subject(judge_machine.HERE, names("installation"), _installation(config, running))]
-    for source in config.source:
-        access = Access(config, tokens, source)
-        name = f"source {source.name}"
-        if source.oauth2 is not None:
-            found.append(Subject(name, ("token",), examine_token(source, access)))
-        findings = examine_source(config, source, access, running)
-        found.append(Subject(name, _but_token("source"), findings))
-    for relay in config.relay:
-        access = Access(config, tokens, relay)
-        name = f"relay {relay.name}"
-        if relay.oauth2 is not None:
-            found.append(Subject(name, ("token",), examine_token(relay, access)))
-        findings = examine_relay(config, relay, access, running)
-        found.append(Subject(name, _but_token("relay"), findings))
+    for account in config.accounts:
+        access = Access(config, tokens, account)
+        if isinstance(account, Source):
+            name, checks = f"source {account.name}", names("source")
+            findings = examine_source(config, account, access, running)
+        else:
+            name, checks = f"relay {account.name}", names("relay")
+            findings = examine_relay(config, account, access, running)
+        if account.oauth2 is not None:
+            found.append(Subject(name, ("token",), examine_token(name, account, access)))
+        found.append(Subject(name, tuple(check for check in checks if check != "token"), findings))
     for domain in config.domain:
         findings = examine_domain(config, domain, resolver)
         found.append(Subject(domain.name, names("domain"), findings))
     return found
-
-
-def _but_token(of: Of) -> tuple[str, ...]:
-    return tuple(check for check in names(of) if check != "token")
 
 
 async def _installation(config: Config, running: Running) -> AsyncIterator[Finding]:
@@ -150,7 +138,3 @@ async def examined(subject: Subject, patience: float) -> list[Finding]:
         what = f"not looked at without {last}"
         found.append(skipped(check, subject.name, what, f"mend {last} first"))
     return found
-
-
-# without these nothing after them can be looked at
-_NEEDED = ("host", "connection", "tls", "greeting", "login", "folder")

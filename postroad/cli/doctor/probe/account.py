@@ -36,19 +36,14 @@ class Access:
     def __init__(self, config: Config, tokens: Tokens, account: Source | Relay) -> None:
         self.tokens = tokens
         self._look = functools.partial(probe_token.look, config, tokens, account)
-        self._needed = account.oauth2 is not None
         self._looking: asyncio.Future[Token] | None = None
 
     @property
     def token(self) -> asyncio.Future[Token]:
-        """What is known of the token, asked once; where none is needed, all is well."""
+        """What is known of the token, asked once."""
         if self._looking is None:
-            self._looking = asyncio.ensure_future(self._look() if self._needed else _none())
+            self._looking = asyncio.ensure_future(self._look())
         return asyncio.shield(self._looking)
-
-
-async def _none() -> Token:
-    return Token()
 
 
 async def examine_source(
@@ -120,10 +115,11 @@ async def examine_relay(
     yield judge_relay.daily(relay, (await running.told()).lists)
 
 
-async def examine_token(account: Source | Relay, access: Access) -> AsyncIterator[Finding]:
+async def examine_token(
+    subject: str, account: Source | Relay, access: Access
+) -> AsyncIterator[Finding]:
     """The token of an account with oauth2, which needs nothing else to be well."""
-    kind = "source" if isinstance(account, Source) else "relay"
-    yield judge_token(f"{kind} {account.name}", account, await access.token, datetime.now(UTC))
+    yield judge_token(subject, account, await access.token, datetime.now(UTC))
 
 
 async def _reached(account: Source | Relay, subject: str, kind: Kind) -> AsyncIterator[Finding]:

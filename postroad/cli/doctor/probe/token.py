@@ -13,7 +13,9 @@ from postroad.runtime.settings import Relay, Source
 
 
 async def look(config: Config, tokens: Tokens, account: Source | Relay) -> Token:
-    """Whether there is one, and how long it is good."""
+    """Whether there is one, and how long it is good; where none is needed, all is well."""
+    if account.oauth2 is None:
+        return Token()
     try:
         await tokens.access(account)
         login = Store(config.site.state_dir).read(identity(account))
