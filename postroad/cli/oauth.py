@@ -135,10 +135,9 @@ def _account(config: Config, name: str) -> Source | Relay:
     from postroad.runtime.oauth.provider import identity
     from postroad.runtime.settings_reader import nearest
 
-    everybody: list[Source | Relay] = [*config.source, *config.relay]
-    named = [a for a in everybody if name in (a.name, f"{_kind(a)}:{a.name}")]
+    named = [a for a in config.accounts if name in (a.name, f"{_kind(a)}:{a.name}")]
     if not named:
-        known = {account.name for account in everybody}
+        known = {account.name for account in config.accounts}
         raise UsageError(f'there is no source or relay "{name}"{nearest(name, known)}')
     found = [account for account in named if account.oauth2 is not None]
     if not found:
@@ -151,8 +150,7 @@ def _account(config: Config, name: str) -> Source | Relay:
 
 
 def _accounts(config: Config) -> list[Source | Relay]:
-    everybody: list[Source | Relay] = [*config.source, *config.relay]
-    return [account for account in everybody if account.oauth2 is not None]
+    return [account for account in config.accounts if account.oauth2 is not None]
 
 
 def _kind(account: Source | Relay) -> str:

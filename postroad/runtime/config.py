@@ -26,6 +26,7 @@ from postroad.runtime.settings import (
     Source,
     Telemetry,
     Web,
+    client_secret,
 )
 from postroad.runtime.settings_reader import Reader, read_toml
 
@@ -128,13 +129,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         plain command loads settings without it: its user may have no right to the passwords.
         """
         problems = []
-        for account in self._accounts():
+        for account in self.accounts:
             try:
                 if account.password_file is not None:
                     account.password()
-                if account.oauth2 is not None and account.oauth2.client_secret_file is not None:
-                    what = f'"{account.name}" oauth2 client_secret_file'
-                    secretfile.read_secret(account.oauth2.client_secret_file, what)
+                client_secret(account)
             except SettingsError as error:
                 problems.append(str(error))
         if self.site.secret_file is not None:
@@ -145,13 +144,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if problems:
             raise SettingsError(_report(self.path, problems))
 
-    def _accounts(self) -> tuple[Source | Relay, ...]:
+    @property
+    def accounts(self) -> tuple[Source | Relay, ...]:
+        """Whatever is logged in to."""
         return (*self.source, *self.relay)
 
     def _secret_files(self) -> list[Path]:
         paths = [self.site.secret_file, self.broker.creds_file]
-        paths += [account.password_file for account in self._accounts()]
-        paths += [a.oauth2.client_secret_file for a in self._accounts() if a.oauth2]
+        paths += [account.password_file for account in self.accounts]
+        paths += [a.oauth2.client_secret_file for a in self.accounts if a.oauth2]
         return [path for path in paths if path is not None]
 
 

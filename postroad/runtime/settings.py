@@ -185,6 +185,15 @@ def _password(path: Path | None, what: str) -> str:
     return secretfile.read_secret(path, what)
 
 
+def client_secret(account: Source | Relay) -> str:
+    """The secret of its OAuth2 client, read now; "" where it has none. SettingsError when the
+    file is missing or empty."""
+    if account.oauth2 is None or account.oauth2.client_secret_file is None:
+        return ""
+    what = f'"{account.name}" oauth2 client_secret_file'
+    return secretfile.read_secret(account.oauth2.client_secret_file, what)
+
+
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """[alarm]: whom to tell what only a person can mend. `command` is split as a shell would,
     run without one, and given the text on standard input; `webhook` gets it as JSON by POST."""

@@ -12,12 +12,11 @@ import httpx
 import msgspec
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from postroad.runtime import secretfile
 from postroad.runtime.oauth.exchange import TooLarge, exchange
 from postroad.runtime.oauth.lifetime import Stamp, now
 from postroad.runtime.oauth.provider import provider, settings
 from postroad.runtime.oauth.refusals import Refusal
-from postroad.runtime.settings import Relay, Source
+from postroad.runtime.settings import Relay, Source, client_secret
 
 SECONDS = 12.0  # for all of it, from the look-up of the name to the end of the answer
 LARGEST = 256 * 1024
@@ -55,11 +54,9 @@ class Grant:
 def form(account: Source | Relay, grant_type: str, **fields: str) -> str:
     """The body of a request to the token endpoint, with client and secret. SettingsError when the
     secret cannot be read."""
-    oauth2 = settings(account)
-    fields["client_id"] = oauth2.client_id
-    if oauth2.client_secret_file is not None:
-        what = f'"{account.name}" oauth2 client_secret_file'
-        fields["client_secret"] = secretfile.read_secret(oauth2.client_secret_file, what)
+    fields["client_id"] = settings(account).client_id
+    if secret := client_secret(account):
+        fields["client_secret"] = secret
     return str(prepare_token_request(grant_type, **fields))
 
 

@@ -14,8 +14,6 @@ from postroad.runtime.oauth.refusals import refused as refused_by
 from postroad.runtime.oauth.store import Login, Store, Version
 from postroad.runtime.settings import Relay, Source
 
-LOCK_SECONDS = 20.0  # longer than one question to an endpoint may take
-
 
 class Keeper:
     """One login in this process. `present` is quick; `renewed` blocks, for a thread. Both raise
@@ -44,7 +42,7 @@ class Keeper:
 
     def renewed(self, account: Source | Relay, refused: str = "") -> str:
         """The token to use, after asking the provider unless another process just did."""
-        with self._store.locked(self._identity, LOCK_SECONDS):
+        with self._store.locked(self._identity):
             login = self._saved(self._store.read(self._identity))
             token = self._usable(login, account, refused)
             if token:

@@ -18,6 +18,7 @@ from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.oauth import endpoint
 from postroad.runtime.oauth.endpoint import Grant, Refused
+from postroad.runtime.oauth.keeper import question
 from postroad.runtime.oauth.provider import identity, provider, settings
 from postroad.runtime.oauth.refusals import Refusal, TokenError, at_login, passing
 from postroad.runtime.oauth.store import Login, Store
@@ -25,7 +26,6 @@ from postroad.runtime.settings import Relay, Source
 
 INTERVAL = 5.0  # seconds between two questions for a device, unless told (RFC 8628 section 3.2)
 SLOWER = 5.0  # more of them after slow_down (section 3.5)
-LOCK_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,8 @@ def polled(account: Source | Relay, device: Device) -> Grant | Pending:
 
 def alone(account: Source | Relay) -> Grant:
     """The tokens of an account that needs no person. Raises TokenError."""
-    scope = provider(settings(account)).scope
     try:
-        return endpoint.token(account, endpoint.form(account, "client_credentials", scope=scope))
+        return endpoint.token(account, question(Login(), account))
     except Refused as error:
         raise at_login(error.refusal, account) from None
 
@@ -172,7 +171,7 @@ def save(store: Store, account: Source | Relay, grant: Grant) -> None:
         issued=grant.asked,
         since=grant.asked.wall,
     )
-    with store.locked(name, LOCK_SECONDS):
+    with store.locked(name):
         try:
             store.write(name, login)
         except OSError as error:

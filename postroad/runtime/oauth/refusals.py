@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.oauth.provider import settings
 from postroad.runtime.settings import Relay, Source
 
 _LOGIN = "log in again with: postroad oauth login {name}"
@@ -66,8 +67,6 @@ _PASSING = {
     "in SSL_CERT_FILE",
     "no_token": "answers with what is no token; check token_url",
 }
-
-
 _OURS = ("no_refresh_token", "no_mail_scope")  # not what a provider said
 
 
@@ -120,10 +119,8 @@ def at_login(refusal: Refusal, account: Source | Relay, key: str = "token_url") 
 
 def passing(refusal: Refusal, account: Source | Relay, key: str = "token_url") -> str:
     """What befell a question that may be put again."""
-    oauth2 = account.oauth2
-    assert oauth2 is not None
     what = _PASSING.get(refusal.error, f"answers HTTP {refusal.status}; check token_url")
-    told = f"the token endpoint of {oauth2.provider} {what}"
+    told = f"the token endpoint of {settings(account).provider} {what}"
     if key == "token_url":
         return told
     return told.replace("token endpoint", "device endpoint").replace("token_url", key)
@@ -137,8 +134,7 @@ def _explained(refusal: Refusal, account: Source | Relay) -> str:
 
 
 def _lasting(refusal: Refusal, account: Source | Relay, waits: str) -> str:
-    oauth2 = account.oauth2
-    assert oauth2 is not None
+    oauth2 = settings(account)
     words = _MICROSOFT.get(refusal.number) or _ERRORS.get(
         refusal.error, "check the settings of oauth2, then " + _LOGIN
     )

@@ -20,6 +20,7 @@ from postroad.runtime.oauth.lifetime import Stamp
 from postroad.runtime.oauth.refusals import Refusal, TokenError
 from postroad.runtime.secretfile import private_directory
 
+LOCK_SECONDS = 20.0  # longer than one question to an endpoint may take
 Version = tuple[int, int, int]  # changes with every write: inode, time of change in ns, size
 
 
@@ -105,7 +106,7 @@ class Store:
             os.close(folder)
 
     @contextlib.contextmanager
-    def locked(self, identity: str, patience: float) -> Iterator[None]:
+    def locked(self, identity: str, patience: float = LOCK_SECONDS) -> Iterator[None]:
         """Nobody else renews this login within the block. TokenError, not lasting, when another
         holds it for longer than `patience` seconds; blocks the thread."""
         private_directory(self._folder)
