@@ -55,10 +55,9 @@ QUIET = (
     "x-mailing-list",
 )
 
+SUBJECT_CHARS = 500  # of a subject that are looked at
 _REPORTS = ("delivery-status", "disposition-notification")  # RFC 3464, RFC 8098
 _REPORT_TYPES = ("message/delivery-status", "message/disposition-notification")
-_DAEMON = "mailer-daemon"
-SUBJECT_CHARS = 500  # of a subject that are looked at
 _NOBODY = re.compile(
     r"no[-_.]?reply.*|.*[-_.+]no[-_.]?reply|do[-_.]?not[-_.]?reply.*|postmaster|nobody|daemon"
     r"|listserv|majordomo|owner-.*|.*-(?:request|bounces?|owner)|bounces?(?:[-+].*)?"
@@ -80,7 +79,7 @@ def answers_by_itself(facts: HeaderFacts, envelope_from: str | None = None) -> s
     if marks := [name for name in facts.vendor_auto if name in ANSWERING]:
         return f"it carries {marks[0]}, as automatic answers do"
     senders = {_local(address) for address in (*_authors(facts), facts.return_path or "")}
-    if _DAEMON in senders:
+    if "mailer-daemon" in senders:
         return "it is from a mail system"
     if "postmaster" in senders and undelivered(facts.subject):
         return "a postmaster says that mail was not delivered"
@@ -121,14 +120,6 @@ def undelivered(subject: str) -> bool:
     return finder("undelivered").find(bare(subject)[:SUBJECT_CHARS])
 
 
-def _authors(facts: HeaderFacts) -> tuple[str, ...]:
-    return tuple(box.address for box in facts.from_)
-
-
-def _local(address: str) -> str:
-    return address.rpartition("@")[0].lower()
-
-
 def out_of_office(subject: str) -> bool:
     """Whether a vacation program may have written this subject (decoded), for those that set no
     mark. A guess: use it only where mistaking a robot for a person would do harm."""
@@ -139,3 +130,11 @@ def says_away(lines: Iterable[str]) -> bool:
     """Whether these first lines of a text, less what it quotes, may be a vacation notice's, or
     another program's. A guess as well."""
     return finder("away_text").find(" ".join(lines))
+
+
+def _authors(facts: HeaderFacts) -> tuple[str, ...]:
+    return tuple(box.address for box in facts.from_)
+
+
+def _local(address: str) -> str:
+    return address.rpartition("@")[0].lower()

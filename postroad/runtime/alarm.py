@@ -54,16 +54,13 @@ class Alarms:
         if ok:
             if self._raised.pop((kind, name), None) is None:
                 return
-            text = f"{kind} {name} works again"
+            state, text = "cleared", f"{kind} {name} works again"
+            log.info("alarm.cleared", kind=kind, name=name)
         elif before == detail:
             return
         else:
             self._raised[kind, name] = detail
-            text = f"{kind} {name}: {detail}"
-        state = "cleared" if ok else "raised"
-        if ok:
-            log.info("alarm.cleared", kind=kind, name=name)
-        else:
+            state, text = "raised", f"{kind} {name}: {detail}"
             log.error("alarm.raised", kind=kind, name=name, detail=detail)
         notice = Notice(
             state=state,
