@@ -43,7 +43,8 @@ def obstacle(config: Config, address: str, form: Form) -> Obstacle | None:
             "it is somebody else's",
             f"make the list at an address of your mailbox: {user}+NAME@{domain}",
         )
-    if form == "dash" and (plus_only(config, address) or _bare(config, address, domain)):
+    bare = domain in profiles.DOMAINS and _own(config, address)
+    if form == "dash" and (bare or plus_only(config, address)):
         return Obstacle(
             f"{domain} does not deliver {sub_address(address, 'join', 'dash')} to this mailbox",
             f"postroad list set {address} sub_address=plus",
@@ -54,11 +55,8 @@ def obstacle(config: Config, address: str, form: Form) -> Obstacle | None:
 def plus_only(config: Config, address: str) -> str:
     """The provider of the mailbox whose own address this is, where it delivers name+join@ and
     not name-join@; or ""."""
-    for source in config.source:
-        who = profiles.provider(source.profile, source.host)
-        if who in profiles.PLUS and "+" not in address and _behind(source, address):
-            return who
-    return ""
+    known = (profiles.provider(one.profile, one.host) for one in _own(config, address))
+    return next((who for who in known if who in profiles.PLUS), "")
 
 
 def owner(config: Config, address: str) -> str:
@@ -81,10 +79,9 @@ def owner_remedy(address: str) -> str:
     )
 
 
-def _bare(config: Config, address: str, domain: str) -> bool:
-    """Whether it is a mailbox's own address at a provider of anybody's."""
-    own = "+" not in address and any(_behind(source, address) for source in config.source)
-    return own and domain in profiles.DOMAINS
+def _own(config: Config, address: str) -> list[Source]:
+    """The mailboxes whose own address this is."""
+    return [one for one in config.source if "+" not in address and _behind(one, address)]
 
 
 def _behind(source: Source, address: str) -> bool:

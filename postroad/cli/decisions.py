@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from postroad.cli.mails import RECEIVED, newest
+from postroad.cli.output import SHORT_ID
 from postroad.cli.timeline import author
 from postroad.runtime.broker import Broker
 from postroad.runtime.stored import Stored
@@ -22,8 +23,6 @@ from schemas.road import (
     MailStopped,
     MailUnrouted,
 )
-
-SHORT_ID = 16  # digits: the millisecond of arrival and 12 random bits
 
 
 class Decision(msgspec.Struct, kw_only=True):

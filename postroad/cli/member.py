@@ -90,8 +90,9 @@ async def remove(call: Call, list_: List, addresses: Addresses, role: InRole = "
     from schemas.commands import Unsubscribe
 
     requests = [Unsubscribe(list=list_, address=address, role=role) for address in addresses]
-    words = {"done": "removed", "already": "not there"}
-    return await _each(call, "unsubscribe", requests, **words, role=role)
+    return await _each(
+        call, "unsubscribe", requests, done="removed", already="not there", role=role
+    )
 
 
 @command(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 WIDEST = 100
+SHORT_ID = 16  # digits of a mail's id: the millisecond of arrival and 12 random bits
 
 
 def print_json(data: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import print_table
+from postroad.cli.output import SHORT_ID, print_table
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
 
 SHOWN_TROUBLES = 20
-SHORT_ID = 16  # digits: the millisecond of arrival and 12 random bits
 
 post = group("post", "Mails and what became of them.", example="postroad post ls --limit 5")
 
