@@ -173,10 +173,10 @@ def _print_fate(fate: Fate) -> None:
     for trouble in fate.troubles[:SHOWN_TROUBLES]:
         reply = f"{trouble.code} {trouble.enhanced} {trouble.text}".strip()
         print(f"  {trouble.kind} {trouble.address or trouble.person}: {' '.join(reply.split())}")
+    if len(fate.troubles) > SHOWN_TROUBLES:
+        print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")
     for bounce in fate.bounces[:SHOWN_TROUBLES]:
         whose = bounce.address or bounce.person or "a recipient that it does not tell"
         print(f"  came back {bounce.at:%Y-%m-%d %H:%M}: {whose}, bounce {bounce.mail[:SHORT_ID]}")
     if len(fate.bounces) > SHOWN_TROUBLES:
         print(f"  and {len(fate.bounces) - SHOWN_TROUBLES} more bounces (all of them: --json)")
-    if len(fate.troubles) > SHOWN_TROUBLES:
-        print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")

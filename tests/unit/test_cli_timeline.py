@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from postroad.cli.timeline import LINES, Fate, Story, Teller
+import pytest
+
+from postroad.cli.post import SHOWN_TROUBLES, _print_fate
+from postroad.cli.timeline import LINES, Fate, Returned, Story, Teller, Trouble
 from schemas.envelope import Event
 from schemas.mail import HeaderFacts, Mailbox, RawRef
 from schemas.road import (
@@ -248,3 +251,21 @@ def test_mail_that_reached_nobody_says_so() -> None:
     last = told(RECEIVED, owners, nobody).timeline[-1].what
     assert last.startswith("team@example.org: nobody was reached: the list had no owner")
     assert "nobody to send it to" in told(RECEIVED, POST, nobody).timeline[-1].what
+
+
+def test_what_is_left_out_is_counted_below_its_own_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    """Troubles that are not shown are counted under the troubles, bounces under the bounces."""
+    _print_fate(
+        Fate(
+            list="team@example.org",
+            kind="post",
+            troubles=tuple(
+                Trouble(person=f"p{n}", kind="failed", code=550, at=START)
+                for n in range(SHOWN_TROUBLES + 2)
+            ),
+            bounces=tuple(Returned(mail=MAIL, at=START) for _ in range(SHOWN_TROUBLES + 3)),
+        )
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.index("  and 2 more (all of them: --json)") == 1 + SHOWN_TROUBLES
+    assert lines[-1] == "  and 3 more bounces (all of them: --json)"
