@@ -5,12 +5,10 @@
         await day.join(day.ann, team)
         day.post(day.ann, team)
         await day.quiet()
-        await day.audit({...})
 
 Mail comes in through a Dovecot, with the provider's headers put above it, and goes out through the
-provider's scripted SMTP server; certificates, tokens and passwords are checked on both. `audit`
-compares the mailboxes of the world with what was posted: it knows of the copies only what stands
-there.
+provider's scripted SMTP server; certificates, tokens and passwords are checked on both.
+What happens at every provider is in `provider_events.py`, the reckoning in `provider_audit.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shlex
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import policy
@@ -33,20 +31,17 @@ import pytest
 
 from postroad.runtime.config import Config
 from schemas.envelope import Event
-from schemas.road import BounceRouted, MailStopped, MailUnrouted, WindowRecorded
 from tests.e2e.oauth import Account
-from tests.e2e.provider_people import List, Person, addresses, ask, marks, read
+from tests.e2e.provider_people import List, Person, addresses, ask
 from tests.e2e.system import Result, System, until
-from tests.peers.checker import Post, Report, check
+from tests.peers.checker import Post
 from tests.peers.dovecot import Dovecot
 from tests.peers.provider import Provider
 from tests.peers.providerinbox import Habits, Inbox
 from tests.peers.providerrules import Rules
-from tests.peers.records import Record
 from tests.peers.tokens import TokenServer
 
 PASSWORD = "correct horse"
-ORIGINAL = b"X-Google-Original-From"  # Gmail's mark on a From it had to overwrite
 ALARM_SECONDS = 60.0  # within which a person must have been told
 
 
@@ -265,82 +260,6 @@ class Day:
         """All that a stream holds."""
         scan = self.road.broker.scan(stream, subject)
         return [event async for stored in scan for event in stored.envelope().events]
-
-    # --- the reckoning --------------------------------------------------------------------------
-
-    def copies(self) -> Report:
-        """What people's mailboxes hold, against what was posted."""
-        records = [
-            _record(data, address)
-            for address, mails in self.provider.mailboxes.items()
-            if not self.inbox.takes(address)
-            for data in mails
-            if read(data)["Auto-Submitted"] is None
-        ]
-        return check(records, self.posts)
-
-    async def audit(
-        self,
-        letters: Mapping[str, Sequence[str]],
-        *,
-        stopped: Sequence[str],
-        unrouted: int = 0,
-        unknown: int = 0,
-    ) -> Report:
-        """The books at the end of the day: every copy came once and unaltered, nobody was blamed
-        or given up, nothing was posted back, each report on the dead found its mail. Of what
-        Postroad wrote, everybody got their `letters`, by the first words of their Subjects.
-        These rules stopped mails; so many were for no list, and so many came to the bounce
-        address about nothing that is known."""
-        report = self.copies()
-        assert report.exact, report
-        assert report.expected > 30
-        assert not [d for box in self.provider.mailboxes.values() for d in box if ORIGINAL in d]
-        for name, who in self.people.items():
-            got = [" ".join(letter["Subject"].split()[:2]) for letter in who.letters]
-            assert sorted(got) == sorted(letters.get(name, ())), name
-        windows = await self.events("DELIVERY", "delivery.>")
-        outcomes = [w.outcome for w in windows if isinstance(w, WindowRecorded) and w.outcome]
-        failures = [failure for outcome in outcomes for failure in outcome.failures]
-        assert not [f for f in failures if f.scope == "recipient" or f.kind == "failed"], failures
-        assert not [o for o in outcomes if o.possible_duplicate]
-        assert not await self.events("DEADLETTER", "deadletter.>")
-        assert not self.provider.violations()
-        for where, members in self.members.items():
-            told = await self.command("member", "ls", where.address, "--json")
-            assert {member["address"] for member in told.json} == members
-            assert {member["delivery_status"] for member in told.json} == {"enabled"}
-        routed = await self.events("ROUTED", "mail.routed.>")
-        bounces = [event.about for event in routed if isinstance(event, BounceRouted)]
-        assert bounces.count("") == unknown
-        assert len(bounces) == self.bounced + unknown
-        rules = [event.hits[0].rule for event in routed if isinstance(event, MailStopped)]
-        assert sorted(rules) == sorted(stopped), rules
-        lost = [event.reason for event in routed if isinstance(event, MailUnrouted)]
-        assert len(lost) == unrouted, lost
-        await self.command("status")
-        return report
-
-
-def _record(data: bytes, address: str) -> Record:
-    """A copy as the checker reads it, known by its mark."""
-    mail = read(data)
-    (mark,) = marks(mail)
-    return Record(
-        time=0.0,
-        connection=0,
-        helo="",
-        sender="",
-        parameters="",
-        recipients=(address,),
-        size=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        body_sha256=hashlib.sha256(data.partition(b"\r\n\r\n")[2]).hexdigest(),
-        message_id=mark,
-        list_id=str(mail["List-Id"]).rpartition("<")[2].rstrip(">"),
-        trace="",
-        headers="",
-    )
 
 
 @asynccontextmanager

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.provider_audit import audit
 from tests.e2e.provider_day import PASSWORD, Day, living
-from tests.e2e.provider_people import List, Person, ask
+from tests.e2e.provider_events import (
+    LETTERS,
+    a_connection_breaks,
+    first_post,
+    members_join,
+    members_leave,
+    the_minute_is_full,
+    the_quota_is_used_up,
+)
+from tests.e2e.provider_people import List
 from tests.peers.providerinbox import OWN
 from tests.peers.providerrules import SES
-from tests.peers.sinkscript import Rule, Script
 
 ACCOUNT = "lists@example.org"
 DOMAIN = "lists.example.org"
@@ -44,17 +52,7 @@ async def test_lists_live_a_day_at_ses(tmp_path: Path, monkeypatch: pytest.Monke
         await people_write(day)
         await credentials_expire(day)
         await limits_are_met(day)
-        await day.audit(
-            {
-                "ann": ["Please confirm:", "Welcome to"],
-                "ben": ["Please confirm:", "You have"],
-                "eva": ["Please confirm:", "Welcome to"],
-                "zoe": ["Please confirm:", "Welcome to", "You have", "Please confirm:"],
-                "sam": ["Your mail"],
-            },
-            stopped=[*["loop"] * 4, *["nonmember-moderation"] * 2],
-            unknown=1,
-        )
+        await audit(day, LETTERS, stopped=[*["loop"] * 4, *["nonmember-moderation"] * 2], unknown=1)
 
 
 def new_password(home: Path, password: str) -> None:
@@ -69,25 +67,16 @@ async def people_join(day: Day) -> None:
     await day.well()
     await day.make_list(TEAM, day.ben.address, day.dan.address, display_name="Team")
     await day.make_list(CREW, day.ben.address, ACCOUNT)
-    await day.command(
-        "member", "add", TEAM.address, day.ann.address, "--role", "owner", "--confirmed"
-    )
-    await asyncio.gather(day.join(day.ann, TEAM), day.join(day.zoe, TEAM))
-    day.bounced += 1
-    day.send(day.gus, ask(TEAM.at("join")))  # a question that nobody gets
-    await day.join(day.eva, TEAM, away=True)
+    await members_join(day, TEAM, away=True)
 
 
 async def people_write(day: Day) -> None:
     """Posts, and answers to the Message-ID that SES made up; a stranger, and somebody in his
     name; two members leave: by a copy's List-Unsubscribe, and by a signed mail to -leave."""
-    first = day.post(day.ann, TEAM)
-    await day.quiet()
+    first = await first_post(day, TEAM, TEAM.address)
     fate = await day.fate(first)
     assert [bounce["address"] for bounce in fate["bounces"]] == [day.dan.address]
     copy = day.ben.copy(first)
-    assert copy["From"] == "Ann via Team <team@lists.example.org>"
-    assert copy["Reply-To"] == "Ann <ann@alpha.example>"
     assert copy["Message-ID"].endswith("amazonses.com>")
     answer = day.post(day.ben, TEAM, answer=day.ben.answer(copy, everybody=True))
     both = day.post(day.ben, TEAM, CREW)
@@ -95,18 +84,7 @@ async def people_write(day: Day) -> None:
     await day.quiet()
     known = f"{day.eva.copy(first)['References']} {day.eva.copy(first)['Message-ID']}".split()
     assert set(known) & set(day.eva.copy(answer)["References"].split())
-    await day.leave(day.zoe, TEAM, both)
-    day.send(Person(day.ben.address, signs=False), ask(TEAM.at("leave")))
-    await day.ben.hears("Please confirm: leave")
-    day.post(day.me, CREW)
-    day.write_to_owners(day.sam, TEAM, day.ann)
-    day.post(day.sam, TEAM, stopped=True)
-    day.post(day.tom, TEAM, stopped=True)
-    day.post(day.ann, TEAM)
-    await day.quiet()
-    await day.leave(day.ben, CREW)
-    told = await day.sam.hears("Your mail to Team is waiting")
-    assert "team-join@lists.example.org" in told.as_string()
+    await members_leave(day, TEAM, CREW, both)
 
 
 async def credentials_expire(day: Day) -> None:
@@ -130,17 +108,8 @@ async def limits_are_met(day: Day) -> None:
     """SES's quota is used up in the middle of a post, then the one in the settings: the rest waits
     till SES takes more, till the operator says that it does. Too many a second, and a connection
     that breaks, are waited out."""
-    past = len(day.told)
-    day.provider.change(daily=day.provider.copies + 1)
-    mark = day.post(day.ben, TEAM)
-    await day.alarmed("relay ses", "454 Throttling failure: Daily message quota", after=past)
-    day.post(day.eva, TEAM)
-    day.send(day.zoe, ask(TEAM.at("join")))
-    fate = await day.fate(mark)
-    assert (fate["accepted"], fate["waiting"], fate["failed"]) == (1, 3, 0)
-    day.provider.advance(hours=24)
-    await day.alarmed("relay ses works again", after=past)
-    await day.quiet()
+    says = "454 Throttling failure: Daily message quota"
+    await the_quota_is_used_up(day, says, TEAM, left=1)
     day.provider.change(daily=50_000)
 
     past = len(day.told)
@@ -152,19 +121,9 @@ async def limits_are_met(day: Day) -> None:
     await granted(day, 60_000)
     await day.quiet()
 
-    past = len(day.told)
-    day.provider.change(per_minute=2)
-    day.provider.advance(minutes=1)
-    day.post(day.ann, TEAM)
-    await day.refuses("454 Throttling failure: Maximum sending rate exceeded")
-    day.provider.advance(minutes=1)
-    await day.quiet()
-    day.provider.change(per_minute=0)
-    day.provider.tell(Script(rules=(Rule(at="data", after=1, times=1, close=True),)))
-    day.post(day.ben, TEAM)
-    await day.quiet()
-    await day.well()
-    assert len(day.told) == past
+    says = "454 Throttling failure: Maximum sending rate exceeded"
+    await the_minute_is_full(day, says, TEAM, day.ann)
+    await a_connection_breaks(day, TEAM, after=1)
 
 
 async def granted(day: Day, copies: int) -> None:
