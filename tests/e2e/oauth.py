@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
+
 from postroad.runtime.children import die_with_parent
 from postroad.runtime.config import Config
-from postroad.runtime.oauth import Tokens
+from postroad.runtime.oauth import TokenError, Tokens
+from postroad.runtime.oauth.lifetime import Stamp
 from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.store import Login, Store
 from postroad.runtime.settings import Relay, Source
-from tests.e2e.system import Result
+from tests.e2e.system import Result, until
 from tests.peers.tokens import USER, TokenServer, log_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +30,8 @@ ASK = """
 import asyncio, os, sys
 from pathlib import Path
 from postroad.runtime.config import Config
-from postroad.runtime.oauth import Tokens
+from postroad.runtime.oauth import TokenError, Tokens
+from postroad.runtime.oauth.lifetime import Stamp
 config = Config.load(Path(sys.argv[1]), os.environ)
 sys.stdin.readline()
 print(asyncio.run(Tokens(config).access(config.source[0], refused=sys.argv[2])))
@@ -85,6 +90,34 @@ class Account:
     def tokens(self) -> Tokens:
         """As a process has them."""
         return Tokens(self.config)
+
+    async def refusal(self) -> TokenError:
+        """Why there is no token."""
+        with pytest.raises(TokenError) as caught:
+            await self.tokens().access(self.source)
+        return caught.value
+
+    async def is_asked(self) -> None:
+        """Wait until somebody has asked for a token."""
+
+        async def asked() -> bool:
+            return bool(self.provider.asked)
+
+        await until(asked, "the provider is asked for a token")
+
+    def grow_old(self, seconds: float) -> None:
+        """As if this much time had passed since the token was asked for, and since it failed."""
+
+        def earlier(then: Stamp) -> Stamp:
+            return Stamp(then.boot, then.ticks - seconds, then.wall - seconds)
+
+        login = self.stored
+        assert login.issued is not None
+        failure = login.failure
+        if failure is not None:
+            failure = msgspec.structs.replace(failure, at=earlier(failure.at))
+        aged = msgspec.structs.replace(login, issued=earlier(login.issued), failure=failure)
+        Store(self.config.site.state_dir).write(identity(self.source), aged)
 
     @contextlib.asynccontextmanager
     async def login(self, *words: str) -> AsyncIterator[Command]:
