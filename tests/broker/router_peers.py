@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from schemas.lists import ListCreated, ListSettings
 from schemas.mail import RawRef
 from schemas.road import AsOf, MailReceived, Origin
 from services.router.service import run
+from tests.peers.process import until
 
 PATIENCE = 20.0  # seconds until a test gives up waiting
 ANN = Author(person="a1" * 12, roles=("member",), as_of=AsOf(membership=3, people=2))
+AUTHORS = {"ann@example.org": ANN}
 TEAM, NEWS = "team@lists.example.org", "news@lists.example.org"
 
 
@@ -138,13 +140,6 @@ async def all_handled(broker: Broker) -> None:
         return bool(info["num_pending"] == info["num_ack_pending"] == 0)
 
     await until(handled)
-
-
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for a condition that nothing announces."""
-    async with asyncio.timeout(PATIENCE):
-        while not await true():  # noqa: ASYNC110 - the broker does not call us
-            await asyncio.sleep(0.02)
 
 
 async def decisions(broker: Broker) -> int:

@@ -14,7 +14,7 @@ from schemas import subjects
 from schemas.mail import RawRef
 from schemas.road import BounceRouted, ChunkQueued, CommandRouted, Copy, MailStopped, MailUnrouted
 from tests.broker.router_peers import (
-    ANN,
+    AUTHORS,
     NEWS,
     TEAM,
     a_letter,
@@ -27,7 +27,6 @@ from tests.broker.router_peers import (
     store,
 )
 
-AUTHORS = {"ann@example.org": ANN}
 LONG = "a-list-whose-name-leaves-no-room-for-tokens@lists.example.org"
 
 

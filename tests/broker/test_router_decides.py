@@ -19,6 +19,7 @@ from schemas.road import (
 )
 from tests.broker.router_peers import (
     ANN,
+    AUTHORS,
     NEWS,
     TEAM,
     a_list,
@@ -29,10 +30,8 @@ from tests.broker.router_peers import (
     routed,
     routing,
     store,
-    until,
 )
-
-AUTHORS = {"ann@example.org": ANN}
+from tests.peers.process import until
 
 
 async def test_one_mail_to_two_lists_is_two_independent_posts(broker: Broker) -> None:

@@ -15,7 +15,7 @@ import pytest
 from postroad.runtime.broker import Broker
 from postroad.runtime.provision import provision
 from tests.broker.router_peers import (
-    ANN,
+    AUTHORS,
     NEWS,
     TEAM,
     a_list,
@@ -84,7 +84,7 @@ async def test_a_killed_router_loses_nothing_and_decides_nothing_twice(
     await provision(broker, ack_wait=1.0)
     for address in (TEAM, NEWS):
         await a_list(broker, address)
-    async with membership(broker, {"ann@example.org": ANN}):
+    async with membership(broker, AUTHORS):
         mails = [await a_mail(broker, TEAM, NEWS) for _ in range(MAILS)]
         async with router(tmp_path, crashpoint) as first:
             assert await asyncio.wait_for(first.wait(), 20) == -signal.SIGKILL

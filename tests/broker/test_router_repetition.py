@@ -5,7 +5,7 @@ from __future__ import annotations
 from postroad.runtime.broker import Broker
 from schemas.road import MailStopped
 from tests.broker.router_peers import (
-    ANN,
+    AUTHORS,
     TEAM,
     a_letter,
     a_list,
@@ -15,8 +15,6 @@ from tests.broker.router_peers import (
     routed,
     routing,
 )
-
-AUTHORS = {"ann@example.org": ANN}
 
 
 def answer(number: int, body: str = "I am on holiday.", author: str = "ann") -> list[str]:
