@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -89,10 +90,7 @@ async def test_no_password_without_tls(
 ) -> None:
     """Whatever a server, or somebody in between, says instead of TLS: the login is not sent."""
     monkeypatch.setattr(Connection, "CONNECT_SECONDS", 1.0)
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.cert))
-    async with ScriptedImap.start({USER: "secret"}, [mail(1)]) as imap:
-        imap.certificate = certificate
+    async with scripted(tmp_path, monkeypatch) as imap:
         imap.faults.append(fault)
         with pytest.raises(MailboxError, match=words):
             async with mailbox(imap, tmp_path):
@@ -107,10 +105,7 @@ async def test_what_was_said_before_tls_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Capabilities are asked anew behind TLS, and again after the login."""
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.cert))
-    async with ScriptedImap.start({USER: "secret"}) as imap:
-        imap.certificate = certificate
+    async with scripted(tmp_path, monkeypatch) as imap:
         imap.capabilities.append("LOGINDISABLED")
         act = lambda: imap.capabilities.remove("LOGINDISABLED")  # noqa: E731
         imap.faults.append(Fault(at="STARTTLS", act=act, times=1))
@@ -129,15 +124,22 @@ async def test_a_server_that_takes_no_password_is_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """LOGINDISABLED behind TLS means a token is wanted; no password is sent."""
-    certificate = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.cert))
-    async with ScriptedImap.start({USER: "secret"}) as imap:
-        imap.certificate = certificate
+    async with scripted(tmp_path, monkeypatch) as imap:
         imap.capabilities.append("LOGINDISABLED")
         with pytest.raises(MailboxError, match="takes no password; use oauth2"):
             async with mailbox(imap, tmp_path):
                 pass
         assert "LOGIN" not in imap.commands
+
+
+@contextlib.asynccontextmanager
+async def scripted(home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ScriptedImap]:
+    """A server with one mail, which offers STARTTLS under a certificate that is trusted."""
+    certificate = self_signed(home)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.cert))
+    async with ScriptedImap.start({USER: "secret"}, [mail(1)]) as imap:
+        imap.certificate = certificate
+        yield imap
 
 
 def mailbox(imap: ScriptedImap, home: Path) -> Mailbox:
