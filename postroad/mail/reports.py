@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from postroad.mail.automatic import answers_by_itself, undelivered
 from postroad.mail.fields import fields
 from postroad.mail.headers import scan
@@ -53,12 +55,7 @@ def returned(data: bytes, facts: HeaderFacts) -> Returned | None:
         return None
     found = _found(data, _LEVELS)
     if not found.message_id:
-        found = Returned(
-            trace=found.trace,
-            copy=found.copy,
-            list_id=found.list_id,
-            message_id=facts.in_reply_to,
-        )
+        found = msgspec.structs.replace(found, message_id=facts.in_reply_to)
     return found if found != Returned() else None
 
 

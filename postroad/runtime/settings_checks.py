@@ -108,11 +108,10 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
             missing = "password_file" if relay.user else "user"
             yield f"{where}: {missing} is missing; a login needs user and password_file or oauth2"
         yield from _one_login(where, relay)
-        for key, value, address in (
-            ("from", relay.from_, relay.from_address),
-            ("envelope", relay.envelope, relay.envelope_address),
+        for key, value, address, words in (
+            ("from", relay.from_, relay.from_address, ("any", "own_domain", "user")),
+            ("envelope", relay.envelope, relay.envelope_address, ("verp", "user")),
         ):
-            words = ("any", "own_domain", "user") if key == "from" else ("verp", "user")
             if value == "user" and address.count("@") != 1:
                 yield f'{where} {key} = "user": user is not an address; write the address here'
             elif address and address.count("@") != 1:

@@ -1,4 +1,4 @@
-"""Reaching a mail server, whichever it is: its name, its port, its certificate, its token."""
+"""Reaching a mail server, whichever it is: its name, its port, its certificate."""
 
 from __future__ import annotations
 
