@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from postroad.mail.addresses import Match
+from postroad.mail.addresses import Match, match
 from postroad.mail.reports import is_report
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.clock import envelope
@@ -104,10 +104,9 @@ class Router:
     async def _route(self, mail: MailReceived, cause: str, stored: datetime) -> None:
         """Decide on one mail; `stored` is the broker's time, as is that of a list's creation."""
         source = self.sources.get(mail.origin.source)
+        if source and not self._knows_all(mail, source):
+            await self.catch_up()  # one may be of a list that was created a moment ago
         to = self._recipients(mail, source)
-        if source and len(to) < len(sent_to(mail, source.user)):
-            await self.catch_up()  # one of the others may be a list that was created a moment ago
-            to = self._recipients(mail, source)
         to = tuple(address for address in to if self._existed(address.slug, stored))
         if not to:
             await self._store(*await self._unaddressed(mail, source), mail, cause)
@@ -200,11 +199,22 @@ class Router:
             mail, known, token, about=copy.about, number=copy.number, mail_id=mail_id
         )
 
+    def _knows_all(self, mail: MailReceived, source: Source) -> bool:
+        """Whether every address the mail was sent to is one of a list we know."""
+        reach = self.directory.reach(_domain(source))
+        told = sent_to(mail, source.user, one_copy=source.one_copy)
+        return all((hit := match(address, reach)) and hit.slug for address in told)
+
+    def _found(
+        self, mail: MailReceived, source: Source, *, closed: bool = False
+    ) -> tuple[Match, ...]:
+        reach = self.directory.reach(_domain(source), closed=closed)
+        return recipients(mail, reach, mailbox=source.user, one_copy=source.one_copy)
+
     def _recipients(self, mail: MailReceived, source: Source | None) -> tuple[Match, ...]:
         if source is None:
             return ()
-        reach = self.directory.reach(_domain(source))
-        found = recipients(mail, reach, mailbox=source.user, one_copy=source.one_copy)
+        found = self._found(mail, source)
         if all(address.slug for address in found):
             return found
         return tuple(each for address in found if (each := self._by_token(address, source)))
@@ -231,13 +241,11 @@ class Router:
             return f"its source {mail.origin.source!r} is no longer in the settings"
         if not sent_to(mail, source.user):
             return "it names no recipient in To or Cc"
-        reach = self.directory.reach(_domain(source))
-        if any(not hit.slug for hit in recipients(mail, reach, mailbox=source.user)):
+        if any(not hit.slug for hit in self._found(mail, source)):
             return "the token in its address is of none of our lists"
         if is_report(mail.facts):
             return "it is a delivery report or an automatic answer, on no mail that we know"
-        closed = self.directory.reach(_domain(source), closed=True)
-        if any(hit.slug for hit in recipients(mail, closed, mailbox=source.user)):
+        if any(hit.slug for hit in self._found(mail, source, closed=True)):
             return "it is for a list that is closed"
         if self._recipients(mail, source):
             return "it is older than the list it is for; have it sent again"
