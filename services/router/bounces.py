@@ -7,6 +7,7 @@ where ROUTED has such a post of that list, or SEND such a notice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import NamedTuple
 
 from postroad.mail.addresses import Match, around_token
@@ -35,23 +36,21 @@ class Bounces:
     def __init__(self, broker: Broker, tokens: Callable[[], TokenMaker]) -> None:
         self._broker = broker
         self._make = tokens
-        self._tokens: TokenMaker | None = None
 
-    @property
-    def tokens(self) -> TokenMaker:
-        """The reader of this site's tokens."""
-        if self._tokens is None:
-            self._tokens = self._make()
-        return self._tokens
+    @cached_property
+    def _tokens(self) -> TokenMaker:
+        return self._make()
 
     def list_of(self, to: Match, lists: Iterable[List]) -> str:
         """The slug of the list whose token stands in `bounces+TOKEN@` or `leave+TOKEN@`; empty
         where it is of none. Only lists whose names leave no room for a token have such."""
-        reads = {"bounces": self.tokens.read_verp, "leave": self.tokens.read_leave}
+        reads = {"bounces": self._tokens.read_verp, "leave": self._tokens.read_leave}
         read = reads.get(to.sub)
-        for known in lists if read else ():
+        if read is None:
+            return ""
+        for known in lists:
             named = around_token(known.address, "bounces", known.settings.sub_address)[0]
-            if read and named == "bounces+" and read(known.slug, to.token) is not None:
+            if named == "bounces+" and read(known.slug, to.token) is not None:
                 return known.slug
         return ""
 
@@ -70,9 +69,10 @@ class Bounces:
     ) -> Copy | None:
         """The mail of ours that a report names, wherever it came in. `named` is the list of its
         List-Id; without it each of `lists` is tried. None where it names none."""
-        for known in (named,) if named else lists if returned.copy else ():
-            if returned.copy and (copy := await self._by_token(known.slug, returned.copy)):
-                return copy
+        if returned.copy:
+            for known in (named,) if named else lists:
+                if copy := await self._by_token(known.slug, returned.copy):
+                    return copy
         return await self._by_trace(named.slug if named else "*", returned.trace)
 
     async def sent(self, slug: str, trace: str) -> bool:
@@ -80,7 +80,7 @@ class Bounces:
         return await self._by_trace(slug, trace) is not None
 
     async def _by_token(self, slug: str, token: str) -> Copy | None:
-        numbers = self.tokens.read_verp(slug, token)
+        numbers = self._tokens.read_verp(slug, token)
         if numbers is None:
             return None
         post, number = numbers

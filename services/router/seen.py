@@ -22,7 +22,7 @@ from services.router.decider import BEEN_THERE
 from services.router.rules import repetition
 
 _encode = msgspec.json.Encoder().encode
-_posts = msgspec.json.Decoder(tuple[Seen, ...])
+_decode = msgspec.json.Decoder(tuple[Seen, ...]).decode
 
 Decision = tuple[subjects.Kind, Event]
 
@@ -38,7 +38,7 @@ class Claims:
 
         Who is killed after its claim finds its own id there when the mail comes again.
         """
-        digest = await self.digest(mail)
+        digest = await self._digest(mail)
         if not digest:
             return ""
         subject = subjects.seen(slug, digest)
@@ -60,7 +60,7 @@ class Claims:
         first = await self._claimed(subjects.seen(slug, digest)) if digest else ""
         return "" if first == mail.mail_id else first
 
-    async def digest(self, mail: MailReceived) -> str:
+    async def _digest(self, mail: MailReceived) -> str:
         """What makes the mail the same post as another. A copy that a list of ours sent is what
         its original is, whatever became of its From; with another body it stands for itself, or
         a false trace could claim the post of somebody else."""
@@ -116,7 +116,7 @@ class Authors:
         async with lock:
             while True:
                 stored = await self._broker.last("SEEN", subject)
-                earlier = _posts.decode(stored.data) if stored else ()
+                earlier = _decode(stored.data) if stored else ()
                 decision = decide(earlier)
                 if decision[0] != "post":
                     return decision

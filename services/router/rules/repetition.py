@@ -20,6 +20,7 @@ sent at once.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 from postroad.mail.subjectline import bare, is_reply
@@ -74,15 +75,15 @@ def seen(mail: MailReceived, post: str, at: datetime) -> Seen:
 
 def remembered(earlier: tuple[Seen, ...], this: Seen) -> tuple[Seen, ...]:
     """The author's posts with `this` among them, as far as they matter tomorrow."""
-    others = (seen for seen in _since(LONG, this, list(earlier)) if seen.post != this.post)
+    others = (seen for seen in _since(LONG, this, earlier) if seen.post != this.post)
     return (*others, this)[-REMEMBERED:]
 
 
-def _since(minutes: int, this: Seen, earlier: list[Seen]) -> list[Seen]:
+def _since(minutes: int, this: Seen, earlier: Sequence[Seen]) -> list[Seen]:
     return [seen for seen in earlier if abs(this.at - seen.at) < minutes * 60]
 
 
-def _depth(this: Seen, earlier: list[Seen]) -> int:
+def _depth(this: Seen, earlier: Sequence[Seen]) -> int:
     """How many posts of this author stand above this one, each answered by the next."""
     above = {seen.message: seen.answers for seen in earlier if seen.message}
     depth, at = 0, this.answers
