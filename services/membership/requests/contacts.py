@@ -22,14 +22,14 @@ ACTOR = "service:membership"
 
 class Contacts:
     """How often addresses may be written to. `cause` is the mail id or command id because of
-    which it would be: the same cause is counted once. `at` defaults to now."""
+    which it would be: the same cause is counted once."""
 
     def __init__(self, broker: Broker, people: People) -> None:
         self.broker = broker
         self.people = people
 
     async def may_answer(self, address: str, cause: str, *, at: datetime | None = None) -> bool:
-        """Whether one more automatic answer may go there; from then on it counts."""
+        """Whether one more automatic answer may go there now (or `at`); from then on it counts."""
         change = partial(limits.answer, cause=cause, now=at or now())
         try:
             await self._change(address, cause, "answer", change)
@@ -45,7 +45,7 @@ class Contacts:
         *,
         question: str,
         cause: str,
-        at: datetime | None = None,
+        at: datetime,
         proved: bool = False,
     ) -> tuple[str, ...]:
         """Count one more confirmation; where the questions are stored that it puts an end to.
@@ -56,7 +56,7 @@ class Contacts:
             action=action,
             question=question,
             cause=cause,
-            now=at or now(),
+            now=at,
             proved=proved,
         )
         state = await self._change(address, cause, "confirmation", change)

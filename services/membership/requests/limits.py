@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-import msgspec
+from msgspec.structs import replace
 
 from schemas.envelope import Event
 from schemas.pending import Action, Contact, Contacted
@@ -84,7 +84,8 @@ def confirmation(
         at=now,
         open=True,
     )
-    return (*(_ended(each) if each.list == list_ else each for each in recent), new)
+    ended = (replace(each, open=False) if each.list == list_ else each for each in recent)
+    return (*ended, new)
 
 
 def replaced(state: State, *, list_: str, cause: str) -> tuple[str, ...]:
@@ -93,8 +94,10 @@ def replaced(state: State, *, list_: str, cause: str) -> tuple[str, ...]:
     return tuple(
         each.question
         for each in state
-        if each.list == list_ and each.question and each.cause != cause and not each.open
-        if not each.answered
+        if each.list == list_
+        and each.question
+        and each.cause != cause
+        and not (each.open or each.answered)
     )
 
 
@@ -113,15 +116,11 @@ def confirmed(state: State, *, cause: str, yes: bool) -> State:
     among those of the day. After a yes the list may ask the same again, after a no only a day
     later."""
     return tuple(
-        msgspec.structs.replace(each, open=False, answered=yes)
+        replace(each, open=False, answered=yes)
         if each.kind == "confirmation" and each.cause == cause
         else each
         for each in state
     )
-
-
-def _ended(contact: Contact) -> Contact:
-    return msgspec.structs.replace(contact, open=False)
 
 
 def _noted(state: State, kind: str, cause: str) -> Contact | None:

@@ -9,21 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+# the weightiest first
 Outcome = Literal[
     "joined", "left", "confirmation_sent", "limited", "refused", "answered", "ignored"
 ]
-_WEIGHT: Sequence[Outcome] = (
-    "joined",
-    "left",
-    "confirmation_sent",
-    "limited",
-    "refused",
-    "answered",
-    "ignored",
-)
-
+_WEIGHT: Sequence[Outcome] = get_args(Outcome)
 
 # Texts that say how the reader stands to the list. Of those in one letter the last is true.
 _CHANGED = ("welcome", "goodbye", "mail_is_on", "mail_is_off")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial, reduce
 
@@ -70,7 +70,7 @@ class Turn:
     proved: bool
     foreign: bool = False
     changes: int = 0
-    asked: dict[Action, Reply] = field(default_factory=dict)
+    asked: tuple[Action, Reply] | None = None
 
     @property
     def slug(self) -> str:
@@ -172,7 +172,7 @@ class Turn:
     async def _ask(self, action: Action) -> Reply:
         """Ask the author. A mail asks one question, and says which commands it left out."""
         if self.asked:
-            return self._left_out(action)
+            return self._left_out(action, *self.asked)
         if reason := self.unanswerable:
             return Reply("ignored", reason=reason)
         reply = await self.office.questions.ask(
@@ -186,12 +186,12 @@ class Turn:
         )
         if reply.outcome == "limited" and self.proved:
             reply = replace(reply, text="asked_enough", to=self.author)
-        self.asked[action] = reply
+        self.asked = action, reply
         return reply
 
-    def _left_out(self, action: Action) -> Reply:
-        asked = any(each.outcome == "confirmation_sent" for each in self.asked.values())
-        text = f"left_out_{action}" if asked and action not in self.asked else ""
+    def _left_out(self, action: Action, asked: Action, reply: Reply) -> Reply:
+        told = reply.outcome == "confirmation_sent" and action != asked
+        text = f"left_out_{action}" if told else ""
         return Reply("limited", "one mail asks one question", text=text, to=self.author)
 
     async def _confirm(self, token: str) -> Reply:
