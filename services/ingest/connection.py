@@ -58,9 +58,7 @@ class Connection:
         try:
             greeting = await self._within(self.CONNECT_SECONDS, self._imap.greeting)
         except MailboxError as error:
-            where = f"{self.source.host}:{self.source.port}"
-            what = f"{where} does not greet as an IMAP server ({error.what})"
-            raise self._error(what, "check port and tls") from error
+            raise self._no_greeting(f" ({error.what})") from error
         match greeting.upper().split()[:2]:
             case [b"*", b"OK"]:
                 self._imap.state = aioimaplib.aioimaplib.NONAUTH
@@ -69,9 +67,11 @@ class Connection:
             case [b"*", b"BYE"]:
                 raise closed(self.source, self._imap.farewell)
             case _:
-                where = f"{self.source.host}:{self.source.port}"
-                what = f"{where} does not greet as an IMAP server"
-                raise self._error(what, "check port and tls")
+                raise self._no_greeting()
+
+    def _no_greeting(self, why: str = "") -> MailboxError:
+        where = f"{self.source.host}:{self.source.port}"
+        return self._error(f"{where} does not greet as an IMAP server{why}", "check port and tls")
 
     async def _starttls(self) -> None:
         # whoever sits on the wire can greet with PREAUTH, or add answers of his own before TLS

@@ -36,13 +36,9 @@ class Mailbox(Account):
     _uidvalidity = 0
     _deaf = False  # the server refuses IDLE
 
-    @property
-    def news(self) -> asyncio.Event:
-        """Whether new mail was announced since the last search."""
-        return self._imap.news
-
     def __init__(self, source: Source, tokens: Tokens | None = None) -> None:
         super().__init__(source, tokens)
+        self.news = self._imap.news
         self._copied: set[int] = set()  # by COPY, whether or not they could be deleted after it
 
     async def __aenter__(self) -> Self:

@@ -213,8 +213,8 @@ class Intake:
                 found = await self.mailbox.fetch_large(uids[0], self._largest)
             else:
                 found = await self.mailbox.fetch(uids)
-            missing = [uid for uid in uids if uid not in found]
-            if missing and await self.mailbox.listing(missing):
+            withheld = [uid for uid in uids if uid not in found]
+            if withheld and await self.mailbox.listing(withheld):
                 raise MailboxError(self.source, "the server does not hand out a mail it lists")
         except MailboxError as error:
             if not error.passing:

@@ -10,8 +10,6 @@ from services.ingest import glance, syntax
 from services.ingest.glance import Glance
 from services.ingest.login import Account
 
-__all__ = ["Examiner", "Glance"]
-
 NEWEST = 10  # mails whose headers are read
 FARTHEST = 50  # and as many where none of these tells who writes Authentication-Results
 HEADER_OCTETS = 16_384  # of each

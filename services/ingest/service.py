@@ -122,7 +122,6 @@ class Feed:
     async def _session(self) -> None:
         async with Mailbox(self.source, self.tokens) as mailbox:
             self.reading = True
-            renewing: asyncio.Task[None] | None = None
             try:
                 intake = Intake(self.context, self.source, mailbox, self._failures)
                 self._token_trouble = self._foreboding()
@@ -130,11 +129,12 @@ class Feed:
                 self._report(intake)
                 self.tried.set()
                 renewing = asyncio.create_task(self._renew(intake))
-                await self._read(mailbox, intake)
+                try:
+                    await self._read(mailbox, intake)
+                finally:
+                    renewing.cancel()
             finally:
                 self.reading = False
-                if renewing is not None:
-                    renewing.cancel()
 
     async def _read(self, mailbox: Mailbox, intake: Intake) -> None:
         stopping = self.context.stopping
