@@ -61,6 +61,14 @@ class Conversation:
         """Whether a message's final dot is written and unanswered."""
         return self._ending is not None and self.body is None
 
+    @property
+    def awaited(self) -> tuple[Result, int] | None:
+        """Whose answer comes next: a transaction, and its recipient by index or, -1, all of
+        it. None between windows."""
+        if self._ending is not None:
+            return self._ending, -1
+        return None if self._offering is None else (self._offering, self._offering.asked)
+
     def begin(self, transactions: Sequence[Transaction]) -> list[Result]:
         """Start a window. The results fill as answers come; they stand when not `busy`."""
         results = [Result([None] * len(t.recipients)) for t in transactions]
@@ -190,11 +198,13 @@ def _offered(
         result.settle(wanted, no_sender)
     taken = []
     for index in wanted:
+        result.asked = index
         refusal = _refusal((yield), "RCPT")
         if not refusal:
             taken.append(index)
         elif not no_sender:
             result.recipients[index] = refusal
+    result.asked = -1
     answer = yield
     if answer[0] == 354:
         if taken and no_sender:

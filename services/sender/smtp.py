@@ -75,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._progress = 0.0  # loop time of the last answer, or of the last octets taken
         self._timer: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[None] | None = None  # the window under way
+        self._results: list[Result] = []  # of it, or of the last
         self._closed: asyncio.Future[None] = self._loop.create_future()
         transport.set_protocol(self)
         if (sock := transport.get_extra_info("socket")) is not None:
@@ -102,9 +103,24 @@ class Connection(asyncio.Protocol):
         Raises nothing for what server and network do: see `Result`, and `fault`. Cancelled, it
         closes the connection.
         """
-        results = self._conversation.begin(transactions)
+        results = self._results = self._conversation.begin(transactions)
         await self._converse()
         return results
+
+    def waiting(self) -> tuple[int, int, float] | None:
+        """What keeps a window under way: a transaction of it, its recipient (-1: all of it),
+        and for how many seconds the server has said nothing. None where there is none."""
+        awaited = self._conversation.awaited
+        if awaited is None:
+            return None
+        result, recipient = awaited
+        number = next(n for n, each in enumerate(self._results) if each is result)
+        return number, recipient, self._loop.time() - self._progress
+
+    def abandon(self, fault: str) -> None:
+        """End a window under way where it stands, at once: a message whose dot is written and
+        unanswered is in doubt."""
+        self._abort(fault)
 
     async def close(self) -> None:
         """Take leave and close, at any moment; a window under way ends where it stands."""
@@ -191,8 +207,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """The server said something."""
         conversation = self._conversation
+        awaited = conversation.awaited
         if conversation.receive(data):
-            self._progress = self._loop.time()
+            now = self._loop.time()
+            if awaited is not None:
+                result, recipient = awaited
+                waited = result.waits.get(recipient, 0.0) + now - self._progress
+                result.waits[recipient] = waited
+            self._progress = now
         if conversation.fault:
             self._abort(conversation.fault)
         elif not conversation.busy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.sender.answers import Reply
 
@@ -46,11 +46,16 @@ class Result:
     None means that the server gave no final word on this recipient: with `lost` the message
     may or may not have been taken (in doubt); without, it was not, and is safe to send again.
     `data` is the reply to the message, or to the DATA command where that was refused.
+
+    `waits` are the seconds that the server took for an answer about a recipient, by index, and
+    about the message (-1); `asked` is the recipient whose answer comes next, -1 for none.
     """
 
     recipients: list[Reply | None]
     data: Reply | None = None
     lost: bool = False
+    waits: dict[int, float] = field(default_factory=dict)
+    asked: int = -1
 
     @property
     def untried(self) -> bool:

@@ -135,6 +135,27 @@ async def test_silence_ends_the_connection(at: int, limit: float) -> None:
     await connection.close()
 
 
+@pytest.mark.parametrize(("at", "whom"), [(1, (0, 0)), (3, (0, -1)), (5, (1, 0)), (7, (1, -1))])
+async def test_whom_the_server_keeps_us_waiting_for(at: int, whom: tuple[int, int]) -> None:
+    """A window under way tells which recipient, or message, has no answer yet; abandoned, it
+    leaves only a message behind its dot in doubt, and says how long each answer took."""
+    wire = MemoryTransport(ScriptedServer([*[OK] * at, SILENCE]))
+    connection = Connection(wire, OFFERS)
+    assert connection.waiting() is None
+    sending = asyncio.create_task(connection.send(mails(2)))
+    await turns(30)
+    waiting = connection.waiting()
+    assert waiting is not None
+    assert waiting[:2] == whom
+    connection.abandon("enough")
+    results = await sending
+    assert [result.lost for result in results] == [whom == (0, -1), whom == (1, -1)]
+    assert bool(results[0].waits) is (at > 1)
+    assert connection.waiting() is None
+    assert connection.fault == "enough"
+    await connection.close()
+
+
 async def test_a_server_that_takes_no_more_of_a_body() -> None:
     """A body that does not move ends the connection, and is not in doubt: its dot never left."""
     wire = MemoryTransport(ScriptedServer(), full=lambda writes: writes == 5)
