@@ -236,17 +236,19 @@ class FanoutProgressed(Event, tag="fanout_progressed", kw_only=True):
 
 
 class Failure(Data, kw_only=True):
-    """What a relay said of one recipient, by its index in the chunk. No address in `text`.
+    """Why one recipient, by the index in the chunk, has no copy. No address in `text`.
 
-    Only a failure of `recipient` scope can count against a member.
+    What a relay said, or why it was not asked: who `left` is no longer on the list; with the
+    scope `destination` the recipient's domain has to wait. Only who `failed` with the scope
+    `recipient` can have it counted against them.
     """
 
     index: int
-    code: int  # SMTP code; 0 where the connection broke
+    code: int  # SMTP code; 0 where there was none
     enhanced: str = ""
     text: str = ""
-    kind: Literal["deferred", "failed"]
-    scope: Literal["recipient", "message", "relay"] = "recipient"
+    kind: Literal["deferred", "failed", "left"]
+    scope: Literal["recipient", "message", "relay", "destination"] = "recipient"
 
 
 class Outcome(Data, kw_only=True):

@@ -167,6 +167,7 @@ def _print_fate(fate: Fate) -> None:
     print(
         f"{fate.list}: {fate.recipients:,} recipients, {fate.accepted:,} accepted, "
         f"{fate.failed:,} failed, {fate.waiting:,} waiting"
+        + (f", {fate.left:,} left before their copy" if fate.left else "")
     )
     if fate.possible_duplicates:
         print(f"  {fate.possible_duplicates:,} may have got it twice, after a crash")

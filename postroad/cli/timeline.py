@@ -65,9 +65,10 @@ class Returned(msgspec.Struct, kw_only=True):
 
 
 class Fate(msgspec.Struct, kw_only=True):
-    """What became of the mail on one list. Counts are recipients: `waiting` have no outcome yet,
-    or are tried again; `possible_duplicates` may have got two copies, after a crash. `outcome` is
-    that of a command, `notices` are the ids of what was written in answer."""
+    """What became of the mail on one list. Counts are recipients: `left` were no longer on the
+    list when their copy was due, `waiting` have no outcome yet or are tried again,
+    `possible_duplicates` may have got two copies, after a crash. `outcome` is that of a command,
+    `notices` are the ids of what was written in answer."""
 
     list: str
     kind: str
@@ -76,6 +77,7 @@ class Fate(msgspec.Struct, kw_only=True):
     chunks: int = 0
     accepted: int = 0
     failed: int = 0
+    left: int = 0
     waiting: int = 0
     possible_duplicates: int = 0
     windows: int = 0
@@ -108,6 +110,7 @@ class Teller:
         self._lines: list[Line] = []
         self.fates: dict[str, Fate] = {}  # by slug
         self._troubles: dict[str, dict[str, Trouble]] = {}
+        self._left: dict[str, set[str]] = {}  # by slug: persons
         self._intents: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         self._last_window: dict[str, datetime] = {}
 
@@ -139,7 +142,9 @@ class Teller:
         for slug, fate in self.fates.items():
             fate.troubles = tuple(self._troubles.get(slug, {}).values())
             fate.failed = sum(trouble.kind == "failed" for trouble in fate.troubles)
-            fate.waiting = max(0, fate.recipients - fate.accepted - fate.failed)
+            fate.left = len(self._left.get(slug, ()))
+            gone = fate.accepted + fate.failed + fate.left
+            fate.waiting = max(0, fate.recipients - gone)
             if fate.windows > LINES:
                 left_out = f"{fate.windows - LINES} more windows, the last now"
                 self._say(self._last_window[slug], slug, left_out)
@@ -235,8 +240,11 @@ class Teller:
         refused = {failure.index: failure for failure in outcome.failures}
         size = outcome.end - outcome.start
         for index, person in enumerate(people[:size], outcome.start):
-            if (failure := refused.get(index)) is None:
+            failure = refused.get(index)
+            if failure is None or failure.kind == "left":
                 troubles.pop(person, None)
+                if failure is not None:
+                    self._left.setdefault(event.list, set()).add(person)
                 continue
             troubles[person] = Trouble(
                 person=person,
@@ -311,6 +319,7 @@ def _counts(outcome: Outcome) -> str:
         "accepted": outcome.end - outcome.start - len(kinds),
         "deferred": kinds.count("deferred"),
         "failed": kinds.count("failed"),
+        "left the list": kinds.count("left"),
     }
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     return f"{told}{', perhaps for the second time' if outcome.possible_duplicate else ''}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,7 +23,8 @@ from services.sender import ledger, outcomes, smtp
 from services.sender.compose import Prepared
 from services.sender.lanes import LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
 from services.sender.ledger import Position
-from services.sender.transaction import Transaction
+from services.sender.transaction import Result, Transaction
+from services.sender.window import Plan, Withhold, plan
 
 WORKER = f"service:sender/{os.getpid()}"
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
@@ -53,6 +55,8 @@ class Run:
         lane: Lane,
         post: Prepared,
         at: Position,
+        *,
+        withhold: Withhold,
     ) -> None:
         self.context = context
         self.delivery = delivery
@@ -61,6 +65,7 @@ class Run:
         self.lanes = lanes
         self.lane = lane
         self.post = post
+        self.withhold = withhold
         self.seq = at.seq
         self.done = at.done
         self.doubt = at.doubt
@@ -80,43 +85,34 @@ class Run:
         single = first and size <= width and not self.relay.daily
         outcome: Outcome | None = None
         while self.done < size:
-            wanted = min(width, size - self.done)
-            window, connection, reused = await self._advance(wanted, outcome, single=single)
-            outcome = window.outcome
-            self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
-            self.done = outcome.end
-            self.doubt = max(self.doubt, window.doubt)
+            planned = plan(self.done, size, width, self.withhold)
+            if not planned.offered:  # nobody is left to send to
+                if not single:
+                    await self._record(outcome, named=True, next_end=size)
+                outcome = self._take(self._judge(planned, (), 0))
+                break
+            window, connection, reused = await self._advance(planned, outcome, single=single)
+            outcome = self._take(window)
             if window.trouble:
-                moved = outcome.end > outcome.start
+                moved = outcome.end > planned.offered[0]
                 if moved or window.doubt > outcome.end or not single:
                     await self._record(outcome, named=not single, next_end=window.doubt)
                     single, outcome = False, None
-                if connection.out_of_step:
-                    self.lanes.pipelining = False
-                reason = connection.fault or window.trouble
-                if window.lasting and not self.post.shared()[0]:
-                    reason += "; if it takes no null sender, set null_sender = false"
-                await self.lane.drop()
-                if moved:  # it ends every connection after some mail, as many do
-                    self.lanes.succeeded()
-                elif not reused:
-                    longest = LONGEST_LASTING if window.lasting else LONGEST
-                    raise self._trouble(reason, longest, alarm=window.lasting)
+                await self._bear(window, connection, moved=moved, reused=reused)
             else:
                 self._works()
         if outcome is not None:
             await self._record(outcome, named=not single, next_end=None)
-        self.lanes.succeeded()
         self.context.health.count("chunks")
         return tuple(self.deferred)
 
     async def _advance(
-        self, wanted: int, outcome: Outcome | None, *, single: bool
+        self, planned: Plan, outcome: Outcome | None, *, single: bool
     ) -> tuple[outcomes.Window, smtp.Connection, bool]:
-        """Record the window before (not where the chunk is a `single` one) and send the next, of
-        `wanted` recipients or as many as the day has room for."""
+        """Record the window before (not where the chunk is a `single` one) and send the next, or
+        as much of it as the day has room for."""
         quota = self.lanes.quota
-        room = quota.take(wanted, now())
+        room = quota.take(len(planned.offered), now())
         if not room:
             if outcome is not None:
                 await self._record(outcome, named=True, next_end=None)
@@ -126,14 +122,32 @@ class Run:
             connection, reused = await self._open()
             if not self.delivery.fresh(self.context.ack_wait):
                 raise Superseded(self.chunk.ledger)
+            planned = planned.cut(room)
             if not single:
-                await self._record(outcome, named=True, next_end=self.done + room)
+                await self._record(outcome, named=True, next_end=planned.end)
             sent = room
-            window = await self._window(connection, self.done + room)
+            window = await self._window(connection, planned)
             sent = window.accepted + window.doubt - window.outcome.end
         finally:
             quota.settle(room, sent, now())
         return window, connection, reused
+
+    async def _bear(
+        self, window: outcomes.Window, connection: smtp.Connection, *, moved: bool, reused: bool
+    ) -> None:
+        """The window met with trouble: go on with another connection where that may help. Raises
+        Retry where the relay itself failed."""
+        if connection.out_of_step:
+            self.lanes.pipelining = False
+        reason = connection.fault or window.trouble
+        if window.lasting and not self.post.shared()[0]:
+            reason += "; if it takes no null sender, set null_sender = false"
+        await self.lane.drop()
+        if moved:  # it ends every connection after some mail, as many do
+            self.lanes.succeeded()
+        elif not reused:
+            longest = LONGEST_LASTING if window.lasting else LONGEST
+            raise self._trouble(reason, longest, alarm=window.lasting)
 
     async def _open(self) -> tuple[smtp.Connection, bool]:
         """The lane's connection, and whether it was used before (it may have gone stale)."""
@@ -154,29 +168,22 @@ class Run:
             self.context.health.report("relay", self.relay.name, ok=True)
         return connection, not fresh
 
-    async def _window(self, connection: smtp.Connection, end: int) -> outcomes.Window:
-        """Send the recipients from `done` up to `end` and say what became of them."""
+    async def _window(self, connection: smtp.Connection, planned: Plan) -> outcomes.Window:
+        """Send a window and say what became of it."""
         event = self.chunk.event
-        start = self.done
         with self.context.telemetry.span("sender.window", kind=SpanKind.CLIENT) as span:
             span.set_attributes(
                 {
                     "postroad.list": event.list,
                     "postroad.chunk": event.chunk,
                     "postroad.relay": self.relay.name,
-                    "postroad.window.start": start,
-                    "postroad.window.end": end,
+                    "postroad.window.start": planned.start,
+                    "postroad.window.end": planned.end,
                 }
             )
             began = time.monotonic()
-            results = await connection.send(self._transactions(start, end))
-            window = outcomes.judge(
-                results,
-                start,
-                doubtful=start < self.doubt,
-                ms=int((time.monotonic() - began) * 1000),
-                giving_up=self.giving_up,
-            )
+            results = await connection.send(self._transactions(planned.offered))
+            window = self._judge(planned, results, int((time.monotonic() - began) * 1000))
             span.set_attribute("postroad.accepted", window.accepted)
             span.set_attribute("smtp.reply.code", window.outcome.code)
             if window.trouble:
@@ -184,16 +191,34 @@ class Run:
         self.context.health.count("copies", window.accepted)
         return window
 
-    def _transactions(self, start: int, end: int) -> list[Transaction]:
+    def _judge(self, planned: Plan, results: Sequence[Result], ms: int) -> outcomes.Window:
+        return outcomes.judge(
+            results,
+            planned,
+            doubtful=planned.start < self.doubt,
+            ms=ms,
+            giving_up=self.giving_up,
+        )
+
+    def _take(self, window: outcomes.Window) -> Outcome:
+        """Go on behind this window."""
+        outcome = window.outcome
+        self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
+        self.done = outcome.end
+        self.doubt = max(self.doubt, window.doubt)
+        return outcome
+
+    def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event = self.chunk.event
+        addresses = event.addresses
         if not event.copy.personal:
             sender, pieces = self.post.shared()
-            return [Transaction(sender, event.addresses[start:end], pieces)]
+            return [Transaction(sender, [addresses[index] for index in offered], pieces)]
         numbers = event.numbers or range(event.first, event.first + len(event.people))
         made = []
-        for index in range(start, end):
+        for index in offered:
             sender, pieces = self.post.personal(numbers[index], event.people[index])
-            made.append(Transaction(sender, (event.addresses[index],), pieces))
+            made.append(Transaction(sender, (addresses[index],), pieces))
         return made
 
     async def _record(self, outcome: Outcome | None, *, named: bool, next_end: int | None) -> None:
@@ -252,6 +277,7 @@ class Run:
 
     def _works(self) -> None:
         """A window came to its end and the relay had nothing against us."""
+        self.lanes.succeeded()
         if self.lanes.trouble:
             self.lanes.trouble = ""
             self.context.health.report("relay", self.relay.name, ok=True)

@@ -101,10 +101,10 @@ def retry_chunk(
 
 
 def passed_over(entries: Iterable[WindowRecorded]) -> bool:
-    """Whether all who are deferred in these entries of a chunk are so for the relay's sake alone:
-    it refused them, and took what came behind."""
+    """Whether all who are deferred in these entries of a chunk were not refused themselves: the
+    relay took what came behind them, or their domain has to wait."""
     failures = (f for entry in entries if entry.outcome for f in entry.outcome.failures)
-    return all(f.scope == "relay" for f in failures if f.kind == "deferred")
+    return all(f.scope in ("relay", "destination") for f in failures if f.kind == "deferred")
 
 
 def given_up(chunk: ChunkQueued, now: datetime) -> bool:

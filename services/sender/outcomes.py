@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from schemas.road import Failure, Outcome
 from services.sender import ledger
 from services.sender.answers import Reply
 from services.sender.replies import classify
 from services.sender.transaction import Result
+from services.sender.window import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,14 @@ class Window:
 
 
 def judge(
-    results: Sequence[Result], start: int, *, doubtful: bool, ms: int, giving_up: bool
+    results: Sequence[Result], plan: Plan, *, doubtful: bool, ms: int, giving_up: bool
 ) -> Window:
-    """Judge the results of a window whose first recipient has the index `start`.
+    """Judge the results of a window: one for each who was offered, or for several of them.
 
     The outcome ends before the first recipient who is still to be tried because the relay
     failed, unless somebody behind was accepted: then who was passed over is deferred instead.
     """
+    offered = plan.offered
     replies = [reply for result in results for reply in result.recipients]
     lost = [result.lost for result in results for _ in result.recipients]
     accepted = [reply is not None and reply.accepted for reply in replies]
@@ -44,38 +47,44 @@ def judge(
         not ok and (verdict is None or verdict.scope == "relay")
         for verdict, ok in zip(verdicts, accepted, strict=True)
     ]
-    reach = max((index for index, ok in enumerate(accepted) if ok), default=-1) + 1
+    reach = max((place for place, ok in enumerate(accepted) if ok), default=-1) + 1
     while reach < len(replies) and not pending[reach]:
         reach += 1
+    end = offered[reach] if reach < len(offered) else plan.end
 
-    failures = []
-    for index in range(reach):
-        reply, verdict = replies[index], verdicts[index]
-        if accepted[index]:
+    failures = [failure for failure in plan.withheld if failure.index < end]
+    for place in range(reach):
+        index, reply, verdict = offered[place], replies[place], verdicts[place]
+        if accepted[place]:
             continue
         if reply is None or verdict is None:
             text = "the connection broke before this copy"
-            failure = Failure(
-                index=start + index, code=0, text=text, kind="deferred", scope="relay"
-            )
+            failure = Failure(index=index, code=0, text=text, kind="deferred", scope="relay")
         else:
             failure = Failure(
-                index=start + index,
+                index=index,
                 code=reply.code,
                 enhanced=reply.enhanced,
                 text=reply.text,
                 kind="deferred" if verdict.scope == "relay" else verdict.kind,
                 scope=verdict.scope,
             )
-        if failure.kind == "deferred" and giving_up and failure.scope != "relay":
-            failure = ledger.final(failure)
         failures.append(failure)
+    if giving_up:
+        failures = [
+            ledger.final(failure)
+            if failure.kind == "deferred" and failure.scope != "relay"
+            else failure
+            for failure in failures
+        ]
+    if plan.withheld:
+        failures.sort(key=attrgetter("index"))
 
     first = next((reply for reply, ok in zip(replies, accepted, strict=True) if ok and reply), None)
-    doubt = max((index + 1 for index, is_lost in enumerate(lost) if is_lost), default=0)
+    in_doubt = [index + 1 for index, gone in zip(offered, lost, strict=True) if gone]
     outcome = Outcome(
-        start=start,
-        end=start + reach,
+        start=plan.start,
+        end=end,
         code=first.code if first else 0,
         text=first.text if first else "",
         failures=tuple(failures),
@@ -90,7 +99,7 @@ def judge(
     return Window(
         outcome,
         sum(accepted),
-        max(start + doubt, start + reach),
+        max((end, *in_doubt)),
         _trouble(replies[reach:], pending[reach:]),
         lasting,
     )

@@ -25,6 +25,7 @@ from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
 from services.sender.replies import retry_after
+from services.sender.window import Withhold
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
@@ -90,7 +91,10 @@ class Sender:
             post = await self.posts.get(event, relay)
             async with lanes.lend(urgent=urgent) as lane:
                 lanes.check()
-                run = Run(self.context, delivery, chunk, relay, lanes, lane, post, at)
+                withhold = self._withhold(event)
+                run = Run(
+                    self.context, delivery, chunk, relay, lanes, lane, post, at, withhold=withhold
+                )
                 deferred = await run.run()
         await self._schedule(chunk, deferred)
 
@@ -102,6 +106,10 @@ class Sender:
         if not isinstance(entry, WindowRecorded):
             raise Reject("not a ledger")
         return ledger.position(entry, last.seq)
+
+    def _withhold(self, _chunk: ChunkQueued) -> Withhold:
+        """Who of a chunk gets no copy now, asked before each window."""
+        return lambda _index: None
 
     def _relay(self, chunk: ChunkQueued) -> Relay:
         name = self.relay_of.get(chunk.copy.list_address.rpartition("@")[2])

@@ -1,4 +1,5 @@
 """Golden files: `events/<type>.<version>.json` is an event as that version stored it, for ever.
+What a later release wrote into the same version has a file `<type>.<version>-<what>.json` more.
 
 A new event, or a new version of one, comes with its file (every field set, written by hand or
 by `codec.encode`) and a line in RELEASED. Neither a file nor a line is ever changed or removed:
@@ -42,6 +43,7 @@ RELEASED = [
     "person_known.1",
     "post_routed.1",
     "window_recorded.1",
+    "window_recorded.1-withheld",
 ]
 CURRENT = [
     f"{type_.__struct_config__.tag}.{codec._CURRENT.get(type_, 1)}" for type_ in codec.EVENTS

@@ -127,6 +127,19 @@ def test_who_has_no_copy_and_why():
     assert (trouble.address, trouble.code, trouble.text) == ("bob@example.net", 550, "no such user")
 
 
+def test_who_left_before_their_copy_is_neither_failed_nor_waiting():
+    """Leaving is nobody's failure: it is counted apart, also where the first try was deferred."""
+    left = Failure(index=0, code=0, text="left the list", kind="left")
+    story = told(POST, chunk("ann", "bob", "cy"), window("ann", "bob", "cy", failures=(left,)))
+    (found,) = story.lists
+    assert (found.accepted, found.left, found.failed, found.waiting) == (2, 1, 0, 0)
+    assert found.troubles == ()
+    assert "2 accepted, 1 left the list" in story.timeline[-1].what
+    first = POST, window("ann", "bob", failures=(failure(0, "deferred"),)), chunk("ann", "bob")
+    later = fate(*first, window("ann", name="0r1", failures=(left,)))
+    assert (later.accepted, later.left, later.waiting, later.troubles) == (1, 1, 0, ())
+
+
 def test_deferred_is_waiting_until_the_retry_went_well():
     """A deferred recipient waits; a later chunk that delivers ends the trouble."""
     first = POST, window("ann", "bob", failures=(failure(0, "deferred"),)), chunk("ann", "bob")

@@ -88,14 +88,16 @@ def test_deferred_people_come_back_under_the_same_number() -> None:
     assert (again.chunk, again.numbers, again.since) == ("3r2", (117,), THEN)
 
 
-def test_passed_over_is_who_waits_for_the_relay_alone() -> None:
+def test_passed_over_is_who_waits_for_relay_or_domain_alone() -> None:
     """One recipient who asked for time himself makes the whole chunk wait as he asked."""
     queued = chunk(20)
     relays = Failure(index=4, code=454, kind="deferred", scope="relay")
     dead = Failure(index=5, code=550, kind="failed")
     first = write(queued, 10, Outcome(start=0, end=10, failures=(relays, dead)), next_end=20)
     grey = Failure(index=17, code=450, kind="deferred")
+    domain = Failure(index=18, code=0, kind="deferred", scope="destination")
     assert ledger.passed_over([first])
+    assert ledger.passed_over([write(queued, 20, Outcome(start=10, end=20, failures=(domain,)))])
     assert not ledger.passed_over(
         [first, write(queued, 20, Outcome(start=10, end=20, failures=(grey,)))]
     )

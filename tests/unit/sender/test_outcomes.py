@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from schemas.road import Failure
 from services.sender import outcomes
 from services.sender.answers import Reply
 from services.sender.transaction import Result
+from services.sender.window import Plan
 
 OK = Reply(250, "2.0.0", "Ok", ".")
 UNKNOWN = Reply(550, "5.1.1", "no such user", "RCPT")
@@ -15,8 +17,14 @@ QUOTA = Reply(550, "5.4.5", "daily sending quota exceeded", "RCPT")
 def judge(*replies: Reply | None, lost: int | None = None, **options: bool) -> outcomes.Window:
     """Judge one-recipient transactions from index 10 on; `lost` is the one in doubt."""
     results = [Result([reply], lost=number == lost) for number, reply in enumerate(replies)]
+    whole = Plan(10, 10 + len(replies), range(10, 10 + len(replies)))
+    return judge_plan(results, whole, **options)
+
+
+def judge_plan(results: list[Result], plan: Plan, **options: bool) -> outcomes.Window:
+    """Judge the results of a planned window."""
     settings = {"doubtful": False, "giving_up": False, **options}
-    return outcomes.judge(results, 10, ms=1, **settings)
+    return outcomes.judge(results, plan, ms=1, **settings)
 
 
 def test_all_accepted() -> None:
@@ -63,9 +71,7 @@ def test_a_broken_connection_leaves_the_rest_to_be_tried() -> None:
 
 def test_a_shared_copy_in_doubt_is_in_doubt_for_all() -> None:
     """When the reply to a shared copy is lost, each of its recipients may have it."""
-    window = outcomes.judge(
-        [Result([None, None, None], lost=True)], 0, doubtful=False, ms=1, giving_up=False
-    )
+    window = judge_plan([Result([None, None, None], lost=True)], Plan(0, 3, range(3)))
     assert (window.outcome.end, window.doubt) == (0, 3)
 
 
@@ -79,3 +85,37 @@ def test_a_deferral_after_five_days_is_final() -> None:
     (failure,) = judge(GREY, giving_up=True).outcome.failures
     assert failure.kind == "failed"
     assert "given up" in failure.text
+
+
+def gone(index: int) -> Failure:
+    """Somebody who left."""
+    return Failure(index=index, code=0, text="left the list", kind="left")
+
+
+def waits(index: int) -> Failure:
+    """Somebody whose domain has to wait."""
+    return Failure(index=index, code=0, text="slow", kind="deferred", scope="destination")
+
+
+def test_who_is_withheld_has_an_outcome_without_being_offered() -> None:
+    """Replies belong to those who were offered; the others stand between them in their order."""
+    plan = Plan(10, 15, (11, 13, 14), (gone(10), waits(12)))
+    window = judge_plan([Result([OK]), Result([UNKNOWN]), Result([OK])], plan)
+    found = [(failure.index, failure.kind) for failure in window.outcome.failures]
+    assert found == [(10, "left"), (12, "deferred"), (13, "failed")]
+    assert (window.outcome.end, window.accepted, window.trouble) == (15, 2, "")
+
+
+def test_relay_trouble_ends_the_outcome_before_who_was_offered() -> None:
+    """Who is withheld behind the trouble has no outcome yet, and is asked about again."""
+    plan = Plan(10, 16, (11, 13, 15), (gone(10), gone(12), gone(14)))
+    window = judge_plan([Result([OK]), Result([QUOTA]), Result([None], lost=True)], plan)
+    assert [failure.index for failure in window.outcome.failures] == [10, 12]
+    assert (window.outcome.end, window.doubt) == (13, 16)
+
+
+def test_a_domain_that_waits_for_five_days_is_given_up() -> None:
+    """Otherwise a dead domain would be tried for ever; who left is not failed by it."""
+    plan = Plan(10, 12, (), (gone(10), waits(11)))
+    kinds = [failure.kind for failure in judge_plan([], plan, giving_up=True).outcome.failures]
+    assert kinds == ["left", "failed"]

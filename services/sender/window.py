@@ -1,0 +1,47 @@
+"""A window before it is sent: whom of its recipients the relay is offered (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from schemas.road import Failure
+
+Withhold = Callable[[int], Failure | None]
+"""Why the recipient with this index in the chunk gets no copy now; None where nothing is in the
+way. Asked before each window: `left` for who is no longer on the list, `deferred` and scope
+`destination` for whose domain has to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The recipients [start, end) of a chunk: `offered` to the relay, by index, or `withheld`."""
+
+    start: int
+    end: int
+    offered: Sequence[int]
+    withheld: Sequence[Failure] = ()
+
+    def cut(self, room: int) -> Plan:
+        """The beginning of it in which `room` are offered, or all of it."""
+        if room >= len(self.offered):
+            return self
+        end = self.offered[room]
+        kept = [failure for failure in self.withheld if failure.index < end]
+        return Plan(self.start, end, self.offered[:room], kept)
+
+
+def plan(start: int, size: int, width: int, withhold: Withhold) -> Plan:
+    """The window from `start` on, in a chunk of `size`: at most `width` are offered, and who is
+    withheld behind the last of them is part of it."""
+    offered: list[int] = []
+    withheld: list[Failure] = []
+    for index in range(start, size):
+        failure = withhold(index)
+        if failure is not None:
+            withheld.append(failure)
+        elif len(offered) < width:
+            offered.append(index)
+        else:
+            return Plan(start, index, offered, withheld)
+    return Plan(start, size, offered, withheld)
