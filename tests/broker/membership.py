@@ -83,13 +83,6 @@ class Membership:
             )
             assert not answer.refused
 
-    async def add_many(self, count: int) -> Answer:
-        """Import member0@d0.example, member1@d1.example, ... (seven domains)."""
-        for start in range(0, count, 1000):
-            answer = await self.import_(many(start, min(count, start + 1000)))
-            assert not answer.refused
-        return answer
-
     async def import_(self, rows: Iterable[ImportRow]) -> Answer:
         """Import these rows into the list."""
         return await self.ask(ImportMembers(list=LIST, rows=tuple(rows)))

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from postroad.runtime.blobs import get_raw
+from postroad.runtime.broker import Broker
 from postroad.runtime.config import Alarm, Config, Source
 from postroad.runtime.health import Fact
 from postroad.runtime.service import Context, running
@@ -67,14 +68,8 @@ class Reading:
     @contextlib.asynccontextmanager
     async def running(self, **changes: object) -> AsyncIterator[Context]:
         """Ingest at work in this process for the length of the block."""
-        async with running("ingest", self.config(**changes), self.road.broker) as context:
-            task = asyncio.ensure_future(SERVICE.run(context))
-            try:
-                await until(lambda: _true(context.health.ready), "ingest is ready")
-                yield context
-            finally:
-                context.stopping.set()
-                await asyncio.wait_for(task, 30)
+        async with _at_work(self.config(**changes), self.road.broker) as context:
+            yield context
 
     async def killed_at(self, crashpoint: str) -> None:
         """Run ingest as a process until it dies at this point (`name:n`)."""
@@ -192,6 +187,22 @@ async def _road(home: Path, port: int, settings: Mapping[str, str]) -> AsyncIter
         yield road
 
 
+@contextlib.asynccontextmanager
+async def _at_work(config: Config, broker: Broker) -> AsyncIterator[Context]:
+    async with running("ingest", config, broker) as context:
+        task = asyncio.ensure_future(SERVICE.run(context))
+
+        async def ready() -> bool:
+            return context.health.ready
+
+        try:
+            await until(ready, "ingest is ready")
+            yield context
+        finally:
+            context.stopping.set()
+            await asyncio.wait_for(task, 30)
+
+
 def fact(context: Context) -> Fact:
     """What the service reports of its source."""
     (found,) = context.health.answer().facts
@@ -221,11 +232,8 @@ class Watch:
     @contextlib.asynccontextmanager
     async def running(self, ingest: Reading, **changes: object) -> AsyncIterator[Context]:
         """Ingest at work with this [alarm]."""
-        config = ingest.config
-        ingest.config = lambda **more: msgspec.structs.replace(  # type: ignore[method-assign]
-            config(**more), alarm=self.alarm
-        )
-        async with ingest.running(**changes) as context:
+        config = msgspec.structs.replace(ingest.config(**changes), alarm=self.alarm)
+        async with _at_work(config, ingest.road.broker) as context:
             yield context
 
     @property
@@ -240,10 +248,6 @@ class Watch:
             return any(text in line for line in self.told)
 
         await until(heard, f"somebody is told {text!r}")
-
-
-async def _true(value: bool) -> bool:
-    return value
 
 
 @contextlib.asynccontextmanager

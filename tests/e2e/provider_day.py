@@ -242,8 +242,7 @@ class Day:
 
     async def hang_up(self, *, imap: bool = True) -> None:
         """The provider ends every connection by SMTP, and by IMAP."""
-        for session in tuple(self.provider.sessions):
-            session.transport.abort()
+        self.provider.hang_up()
         if imap:
             await self.inbox.dovecot.disconnect(self.inbox.account)
 

@@ -69,6 +69,20 @@ async def gmail(tmp_path: Path, provider: TokenServer) -> AsyncIterator[Scripted
         yield Scripted(road, imap)
 
 
+def taken_from_now_on(provider: TokenServer, gmail: Scripted) -> list[str]:
+    """The tokens that the provider gives from now on; the server takes the latest."""
+    given: list[str] = []
+    give = provider.access_token
+
+    def access_token(user: str = USER) -> str:
+        given.append(give(user))
+        gmail.imap.tokens = {given[-1]}
+        return given[-1]
+
+    provider.access_token = access_token  # type: ignore[method-assign]
+    return given
+
+
 async def test_a_mailbox_is_entered_with_a_token(ingest: Ingest, provider: TokenServer) -> None:
     """A real server that checks the token lets us in, and mail flows; the token is asked for once
     and used again after a lost connection."""
@@ -222,15 +236,7 @@ async def test_microsoft_ends_sessions_whose_token_died(
     gmail.imap.faults.append(
         Fault(at="AUTHENTICATE", reply="NO AUTHENTICATE failed.", after=1, times=1)
     )
-    given: list[str] = []
-    give = provider.access_token
-
-    def access_token(user: str = USER) -> str:
-        given.append(give(user))
-        gmail.imap.tokens = {given[-1]}
-        return given[-1]
-
-    provider.access_token = access_token  # type: ignore[method-assign]
+    given = taken_from_now_on(provider, gmail)
     async with gmail.running() as context:
         await gmail.took(1)
         await gmail.idles()
@@ -257,14 +263,7 @@ async def test_no_token_is_sent_to_a_server_without_xoauth2(
 async def test_gmails_folders_are_read(gmail: Scripted, provider: TokenServer) -> None:
     """A folder such as [Gmail]/All Mail is a name like any other."""
     gmail.imap.folders["[Gmail]/All Mail"] = gmail.imap.inbox
-    give = provider.access_token
-
-    def access_token(user: str = USER) -> str:
-        token = give(user)
-        gmail.imap.tokens.add(token)
-        return token
-
-    provider.access_token = access_token  # type: ignore[method-assign]
+    taken_from_now_on(provider, gmail)
     await gmail.once(folder="[Gmail]/All Mail", after="move:[Gmail]/Trash")
     assert await gmail.texts() == [mail(1)]
     assert [found.data for found in gmail.imap.folders["[Gmail]/Trash"].mails] == [mail(1)]

@@ -80,10 +80,10 @@ class Provider:
 
     `password` None: there is no login by password. `tokens` says whether an access token is one
     of the account (XOAUTH2); None: that is not offered. `identities` are the domains the account
-    may send for besides its own address, `aliases` its other addresses. `deliver` gets every
-    mail besides `mailboxes`, in the order of acceptance. `dead` do not exist; that turns out
-    later. `logins` counts successful logins, `refused` what was said to the rest of the world's
-    attempts: every 4xx and 5xx, in order.
+    may send for besides its own address. `deliver` gets every mail besides `mailboxes`, in the
+    order of acceptance. `dead` do not exist; that turns out later. `logins` counts successful
+    logins, `refused` what was said to the rest of the world's attempts: every 4xx and 5xx, in
+    order.
     """
 
     rules: Rules
@@ -91,8 +91,7 @@ class Provider:
     password: str | None
     tokens: Callable[[str], bool] | None
     identities: frozenset[str]
-    aliases: frozenset[str]
-    deliver: Deliver | None
+    deliver: Deliver | None = None
     port: int = 0
     certificate: Certificate | None = None
     dead: set[str] = field(default_factory=set)
@@ -116,12 +115,10 @@ class Provider:
         password: str | None = "secret",
         tokens: Callable[[str], bool] | None = None,
         identities: frozenset[str] = frozenset(),
-        aliases: frozenset[str] = frozenset(),
-        deliver: Deliver | None = None,
         tls: bool = False,
     ) -> AsyncIterator[Provider]:
         """Serve until the context ends; with `tls` STARTTLS is offered under `certificate`."""
-        provider = cls(rules, account, password, tokens, identities, aliases, deliver)
+        provider = cls(rules, account, password, tokens, identities)
         with directory("provider") as place:
             context = None
             if tls:
@@ -185,8 +182,8 @@ class Provider:
 
     def is_ours(self, sender: str) -> bool:
         """Whether the account may send as this address."""
-        known = {self.account.lower(), *(alias.lower() for alias in self.aliases)}
-        return sender.lower() in known or sender.lower().rpartition("@")[2] in self.identities
+        sender = sender.lower()
+        return sender == self.account.lower() or sender.rpartition("@")[2] in self.identities
 
     def too_fast(self) -> bool:
         """Whether one more message now is one too many within a minute; it counts if not."""

@@ -6,13 +6,11 @@
         provider.expire()                                      # every access token, now
         provider.fault = "invalid_grant"                       # until it is "" again
         provider.rotate, provider.lifetime, provider.delay, provider.status, provider.clock = ...
-    provider.drip = 0.5                                    # a line of header so often, without end
+        provider.drip = 0.5                                # a line of header so often, without end
 
 It runs in a thread of its own, so that it also answers while a test blocks. Endpoints: /authorize
 (a redirect at once), /device, /token (PKCE is checked; authorization_code, device_code,
-refresh_token, client_credentials) and /introspect: the token as `Authorization: Bearer`, as posted
-form or in the query, as Dovecot's `introspection_mode` auth, post and get give it; the answer has
-`active`, `username` and `email`.
+refresh_token, client_credentials) and /introspect, as Dovecot's `introspection_mode` post asks it.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.store import Login, Store
 
 USER = "lists@example.org"
-PENDING = "urn:ietf:params:oauth:grant-type:device_code"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -64,7 +62,6 @@ class TokenServer:
     fault: str = ""  # the error that every question to /token is answered with
     description: str = "about lists@example.org"  # names people, as Microsoft's does
     status: int = 0  # the status that every question to /token is answered with, and no JSON
-    retry_after: str = ""
     delay: float = 0.0  # seconds before each answer of /token
     drip: float = 0.0  # seconds between the lines of a head of /token that never ends
     clock: float = 0.0  # how far our clock is off, in seconds
@@ -147,12 +144,10 @@ class TokenServer:
         """Every access token ends now, long before its time."""
         self._access.clear()
 
-    def revoke(self, user: str = "") -> None:
-        """All tokens of a user, or of everybody, are void."""
-        for given in (self._refresh, self._access):
-            for token, owner in list(given.items()):
-                if not user or user == (owner.user if isinstance(owner, Access) else owner):
-                    del given[token]
+    def revoke(self) -> None:
+        """All tokens are void, and so are the logins."""
+        self._refresh.clear()
+        self._access.clear()
 
     # --- endpoints ------------------------------------------------------------------------------
 
@@ -170,7 +165,7 @@ class TokenServer:
                 return self._renew(form.get("refresh_token", ""))
             case "client_credentials":
                 return self._granted(self.user, lasting=False)
-        return self._poll(form) if grant == PENDING else self._error("unsupported_grant_type")
+        return self._poll(form) if grant == DEVICE_CODE else self._error("unsupported_grant_type")
 
     def _redeem(self, form: dict[str, str]) -> Answer:
         code = self._codes.pop(form.get("code", ""), None)
@@ -246,11 +241,9 @@ class TokenServer:
             back["error"] = "access_denied" if good else "invalid_request"
         return f"{query.get('redirect_uri', '')}?{urlencode(back)}"
 
-    def _introspect(self, token: str, *, posted: bool) -> Answer:
+    def _introspect(self, token: str) -> Answer:
         user = self.user_of(token)
-        if not user:
-            return (200, {"active": False}) if posted else (401, {"error": "invalid_token"})
-        return 200, {"active": True, "username": user, "email": user}
+        return 200, {"active": True, "username": user} if user else {"active": False}
 
     def _error(self, error: str, status: int = 400) -> Answer:
         return status, {"error": error, "error_description": self.description}
@@ -281,7 +274,7 @@ class TokenServer:
             body = await reader.readexactly(int(fields.get("content-length", 0)))
             if self.drip and "/token" in lines[0]:
                 await self._drip(writer)
-            writer.write(await self._respond(lines[0].split(" ")[1], fields, body.decode()))
+            writer.write(await self._respond(lines[0].split(" ")[1], body.decode()))
             await writer.drain()
 
     async def _drip(self, writer: asyncio.StreamWriter) -> None:
@@ -294,7 +287,7 @@ class TokenServer:
             await asyncio.sleep(self.drip)
         raise ConnectionError
 
-    async def _respond(self, target: str, fields: dict[str, str], body: str) -> bytes:
+    async def _respond(self, target: str, body: str) -> bytes:
         url = urlsplit(target)
         query, form = dict(parse_qsl(url.query)), dict(parse_qsl(body))
         match url.path:
@@ -303,10 +296,7 @@ class TokenServer:
             case "/device":
                 return self._json(self._device(form))
             case "/introspect":
-                bearer = fields.get("authorization", "").removeprefix("Bearer ")
-                token = bearer or form.get("token") or query.get("access_token", "")
-                token = token or query.get("token", "") or url.query
-                return self._json(self._introspect(token, posted="token" in form))
+                return self._json(self._introspect(form.get("token", "")))
             case "/token":
                 self.asked.append(form.get("grant_type", ""))
                 await asyncio.sleep(self.delay)
@@ -319,8 +309,6 @@ class TokenServer:
         return self._http(answer[0], json.dumps(answer[1]).encode())
 
     def _http(self, status: int, body: bytes, more: str = "") -> bytes:
-        if self.retry_after and status >= 400:
-            more += f"Retry-After: {self.retry_after}\r\n"
         head = (
             f"HTTP/1.1 {status} Told\r\nDate: {formatdate(time.time() + self.clock, usegmt=True)}"
             f"\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{more}"
