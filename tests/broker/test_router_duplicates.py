@@ -11,6 +11,7 @@ from schemas import subjects
 from schemas.road import MailStopped
 from tests.broker.router_peers import (
     ANN,
+    AUTHORS,
     NEWS,
     TEAM,
     a_letter,
@@ -22,7 +23,6 @@ from tests.broker.router_peers import (
     routing,
 )
 
-AUTHORS = {"ann@example.org": ANN}
 TEAM_ITSELF, EVE = (msgspec.structs.replace(ANN, person=each * 12) for each in ("b2", "e4"))
 
 
