@@ -20,6 +20,7 @@ Code = Literal[
     "bad_address",
     "bad_setting",
     "unknown_member",
+    "unknown_post",
     "closed",
     "bad_request",
     "limited",
@@ -169,6 +170,29 @@ class RosterRow(Command, kw_only=True):
     since: str = ""  # RFC 3339, when they came onto the list
 
 
+class RetryFailed(Command, kw_only=True):
+    """Endpoint `retry`: whose copies of this post have finally failed, on every list that it went
+    to; with `go` they are queued once more. `domain` leaves out who is elsewhere."""
+
+    mail_id: str
+    domain: str = ""
+    go: bool = False
+
+
+class FailedCopies(Command, kw_only=True):
+    """The failed copies of a post on one list. Of those, `waiting` are being tried again already,
+    `gone` get no mail of the list any more, or were sent it too long ago to be found. `ready` can
+    be tried again, `reasons` say why they failed and how many; `queued` were queued now."""
+
+    list: str  # address
+    failed: int
+    waiting: int = 0
+    gone: int = 0
+    ready: int = 0
+    reasons: tuple[tuple[str, int], ...] = ()
+    queued: int = 0
+
+
 class Answer(Command, kw_only=True):
     """The answer to every other command. `changed` counts what is new; 0 means it was so already.
 
@@ -182,4 +206,5 @@ class Answer(Command, kw_only=True):
     bad_rows: tuple[tuple[int, str], ...] = ()  # (line, reason)
     rows: tuple[RosterRow, ...] = ()
     lists: tuple[ListRow, ...] = ()
+    failed: tuple[FailedCopies, ...] = ()
     as_of: AsOf = AsOf()

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli import config, demo, doctor, frame, lists, member, oauth, post, run, status, trace
+from postroad.cli import (
+    config,
+    demo,
+    doctor,
+    frame,
+    lists,
+    member,
+    oauth,
+    post,
+    retry,
+    run,
+    status,
+    trace,
+)
 
 app = typer.Typer(
     name="postroad",
@@ -53,6 +66,7 @@ for noun in (
     member.member,
     post.post,
     trace.trace,
+    retry.retry,
     oauth.oauth,
     config.config,
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -152,6 +153,9 @@ def _print(story: Story) -> None:
         if fate.recipients or fate.bounces:
             print()
             _print_fate(fate)
+    if any(fate.failed for fate in story.lists):
+        again = f"postroad retry {story.id[:SHORT_ID]} --failed"
+        print(f"\nto have failed copies sent once more: {again}")
 
 
 def print_timeline(story: Story) -> None:
@@ -171,6 +175,8 @@ def _print_fate(fate: Fate) -> None:
     )
     if fate.possible_duplicates:
         print(f"  {fate.possible_duplicates:,} may have got it twice, after a crash")
+    for reason, count in Counter(each.why for each in fate.troubles if each.why).most_common():
+        print(f"  {count:,} failed: {reason}")
     for trouble in fate.troubles[:SHOWN_TROUBLES]:
         reply = f"{trouble.code} {trouble.enhanced} {trouble.text}".strip()
         print(f"  {trouble.kind} {trouble.address or trouble.person}: {' '.join(reply.split())}")

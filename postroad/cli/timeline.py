@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from postroad.mail.refusals import why
 from schemas.envelope import Event
 from schemas.mail import HeaderFacts
 from schemas.road import (
@@ -41,13 +42,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 class Trouble(msgspec.Struct, kw_only=True):
     """Somebody who has no copy: the last reply of the relay. `kind` is deferred (it is tried
-    again) or failed. `address` is empty once the chunk that held it is gone."""
+    again) or failed, and then `why` says it in plain words. `address` is empty once the chunk that
+    held it is gone."""
 
     person: str
     kind: str
     code: int
     enhanced: str = ""
     text: str = ""
+    why: str = ""
     scope: str = ""
     relay: str = ""
     at: datetime
@@ -140,7 +143,8 @@ class Teller:
     def tell(self) -> Story:
         """The story so far, its lines in order of time."""
         for slug, fate in self.fates.items():
-            fate.troubles = tuple(self._troubles.get(slug, {}).values())
+            found = self._troubles.get(slug, {}).values()
+            fate.troubles = tuple(sorted(found, key=lambda trouble: trouble.kind != "failed"))
             fate.failed = sum(trouble.kind == "failed" for trouble in fate.troubles)
             fate.left = len(self._left.get(slug, ()))
             gone = fate.accepted + fate.failed + fate.left
@@ -252,6 +256,7 @@ class Teller:
                 code=failure.code,
                 enhanced=failure.enhanced,
                 text=failure.text,
+                why=why(failure.code, failure.enhanced) if failure.kind == "failed" else "",
                 scope=failure.scope,
                 relay=event.relay,
                 at=at,
@@ -274,7 +279,7 @@ class Teller:
             index = _index(event, bounce.number)
             if index is not None:
                 bounce.person, bounce.address = event.people[index], event.addresses[index]
-        if event.attempt:
+        if event.attempt or event.chunk.startswith("f"):
             self._say(at, event.list, f"chunk {event.chunk}: {len(event.people)} tried again")
         elif event.chunk == "0" and event.last and not fate.recipients:
             fate.recipients, fate.chunks = len(event.people), 1

@@ -2,7 +2,7 @@
 
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
-           member_set, import, roster. Requests and answers are in schemas/commands.py.
+           member_set, import, roster, retry. Requests and answers are in schemas/commands.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>` and `mail.routed.rejected.>`, to tell authors what became of a
@@ -56,11 +56,13 @@ Files      decider      one person on one list (pure)
            directory    every list, in memory (pure)
            mirror       small lists, in memory (pure)
            fanout       an audience into chunks (pure)
+           failures     who finally got no copy, and into chunks again (pure)
            people       whose address it is
            feed         what keeps the roster true
            roster       every question anybody asks of it
            commands     one function a command
            importing    a thousand members at once
+           retrying     failed copies, sent once more
            endpoints    commands over NATS
            distribute   routed mail into chunks
            received     the mail that a decision is on

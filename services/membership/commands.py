@@ -26,6 +26,7 @@ from schemas.commands import (
     ImportMembers,
     ListLists,
     ListRow,
+    RetryFailed,
     RosterPage,
     ShowList,
     Subscribe,
@@ -34,7 +35,7 @@ from schemas.commands import (
 )
 from schemas.envelope import Event
 from schemas.road import AsOf
-from services.membership import decider, importing, lists
+from services.membership import decider, importing, lists, retrying
 from services.membership.directory import Listed
 from services.membership.people import People, valid
 from services.membership.refused import Refused
@@ -237,6 +238,10 @@ class Commands:
         limit = min(ask.limit, LONGEST_PAGE)
         rows = await self.roster.page(listed.state.slug, ask.role, ask.after, limit)
         return Answer(rows=tuple(rows), as_of=self.roster.feed.as_of)
+
+    async def retry(self, ask: RetryFailed) -> Answer:
+        """Try the failed copies of a post once more, or only count them."""
+        return Answer(failed=await retrying.retry(self.broker, self.roster, ask))
 
     async def _on_member(
         self,

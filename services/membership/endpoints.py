@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "member_set": (requests.ChangeMember, Commands.member_set),
     "import": (requests.ImportMembers, Commands.import_members),
     "roster": (requests.RosterPage, Commands.roster_page),
+    "retry": (requests.RetryFailed, Commands.retry),
 }
 
 

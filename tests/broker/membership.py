@@ -34,6 +34,7 @@ ENDPOINTS = {
     commands.ChangeMember: "member_set",
     commands.ImportMembers: "import",
     commands.RosterPage: "roster",
+    commands.RetryFailed: "retry",
 }
 
 

@@ -1,0 +1,86 @@
+"""`postroad retry`: copies that finally failed, sent once more."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from postroad.cli.frame import Call, command
+from postroad.runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from schemas.commands import FailedCopies
+
+retry = typer.Typer()
+
+
+@command(retry, "retry", example="postroad retry 0199d2c64d30 --failed --domain example.net")
+async def again(
+    call: Call,
+    post: Annotated[
+        str, typer.Argument(metavar="POST", help="Its id, the first digits of it, or a Message-ID.")
+    ],
+    failed: Annotated[
+        bool, typer.Option("--failed", metavar="", help="Who finally failed.")
+    ] = False,
+    domain: Annotated[
+        str, typer.Option(metavar="DOMAIN", help="Only addresses of this domain.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask first.")] = False,
+) -> None:
+    """Send a post once more to those whose copy finally failed.
+
+    Says first who they are, in numbers, and asks. Who has left since is left out, and who is being
+    tried again already; so giving the command twice sends nothing twice. What is tried again by
+    itself needs none of this.
+    """
+    from postroad.cli.ask import ask
+    from postroad.cli.mails import mail_id
+    from postroad.cli.road import road
+    from schemas.commands import RetryFailed
+
+    if not failed:
+        raise UsageError("say whom to send it to again: --failed, those whose copy finally failed")
+    async with road(call.config) as broker:
+        wanted = RetryFailed(mail_id=await mail_id(broker, post), domain=domain.strip().lstrip("@"))
+        found = (await ask(broker, "retry", wanted)).failed
+        ready = sum(each.ready for each in found)
+        if not call.json:
+            for each in found:
+                _print(each, domain)
+        if ready and (yes or (not call.json and _agreed(ready))):
+            go = RetryFailed(mail_id=wanted.mail_id, domain=wanted.domain, go=True)
+            found = (await ask(broker, "retry", go)).failed
+    queued = sum(each.queued for each in found)
+    answer = {"post": wanted.mail_id, "queued": queued, "lists": found}
+    call.show(answer, lambda: print(_said(queued, ready, wanted.mail_id)))
+
+
+def _agreed(ready: int) -> bool:
+    """Whether a person at a terminal says yes; without one, nobody does."""
+    return sys.stdin.isatty() and typer.confirm(f"Send {_copies(ready)} again?")
+
+
+def _print(found: FailedCopies, domain: str) -> None:
+    at = f", of which at {domain}:" if domain else ""
+    print(f"{found.list}: {_copies(found.failed)} failed for good{at}")
+    for reason, count in found.reasons:
+        print(f"  {count:,} can be sent again: {reason}")
+    if found.waiting:
+        print(f"  {found.waiting:,} being sent again already")
+    if found.gone:
+        print(f"  {found.gone:,} to people who get no mail of the list any more")
+
+
+def _said(queued: int, ready: int, mail_id: str) -> str:
+    if queued:
+        return f"queued {_copies(queued)}; see `postroad post show {mail_id}`"
+    if ready:
+        return "nothing was sent; add --yes to do it"
+    return "there is nothing to send again"
+
+
+def _copies(count: int) -> str:
+    return "1 copy" if count == 1 else f"{count:,} copies"
