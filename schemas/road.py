@@ -186,7 +186,8 @@ class Copy(Data, kw_only=True):
     "@example.org")` gives `team-bounces+TOKEN@example.org`. `post` is the number in VERP
     tokens: the ROUTED sequence (48 bits). Where `bounces` is `("", "")` the sender is null
     (`MAIL FROM:<>`), as notices have it. `list_name` is the list's display name, for a From that
-    a relay makes us write anew; `notice` marks a mail that Postroad wrote itself.
+    a relay makes us write anew; `notice` marks a mail that Postroad wrote itself, `to_owners` one
+    that goes to the owners of the list, whether or not they are members.
     """
 
     raw: RawRef
@@ -196,6 +197,7 @@ class Copy(Data, kw_only=True):
     list_address: str
     list_name: str = ""
     notice: bool = False
+    to_owners: bool = False
     bounces: tuple[str, str]
     leave: tuple[str, str] = ("", "")
     unsubscribe_url: str = ""  # prefix of the https link, empty where [web] is off

@@ -77,6 +77,7 @@ class Distributor:
             list=routed.list,
             list_address=address,
             list_name=listed.state.name,
+            to_owners=isinstance(routed, OwnerMailRouted),
             bounces=around_token(address, "bounces", form),
             leave=around_token(address, "leave", form),
             unsubscribe_url=f"{self.config.site.base_url.rstrip('/')}/u/" if web else "",

@@ -1,6 +1,7 @@
 """sender: mail.send → SMTP, and a ledger entry for every window.
 
-Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sender-bulk), RAW
+Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sender-bulk), RAW;
+            `membership.<list>.*` of lists with a post on its way for more than two seconds
 Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later
 Settings    [[relay]] host, port, tls, user, password_file, oauth2, from, envelope, null_sender,
             keeps_message_id, daily, connections, window, recipients_per_transaction,
@@ -10,6 +11,10 @@ One chunk is sent by one lane (one SMTP connection). The ledger runs one window 
 of a window is on disk before its first message leaves, so after a crash only windows that were
 open can go out twice, at most lanes x window copies. Every entry expects the sequence of the one
 before, so a worker that was frozen and replaced stops at its next entry.
+
+A recipient can be withheld from a window: it is recorded what became of them, and the relay is
+not asked (`window.plan`). Who has left the list is (`departed`), five seconds after that at the
+latest; letters and mail to owners go to whom they are for.
 
 What a relay does not take is not offered to it (`compose.Terms`, once for each post and relay):
 From becomes "Ann via Team" <the address it takes> and the author goes into Reply-To

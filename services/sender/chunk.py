@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,10 +21,11 @@ from schemas import codec
 from schemas.road import ChunkQueued, Outcome
 from services.sender import ledger, outcomes, smtp
 from services.sender.compose import Prepared
+from services.sender.departed import Departed
 from services.sender.lanes import LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
 from services.sender.ledger import Position
-from services.sender.transaction import Result, Transaction
-from services.sender.window import Plan, Withhold, plan
+from services.sender.transaction import Transaction
+from services.sender.window import Plan, Withhold, left, plan
 
 WORKER = f"service:sender/{os.getpid()}"
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
@@ -56,6 +57,7 @@ class Run:
         post: Prepared,
         at: Position,
         *,
+        departed: Departed,
         withhold: Withhold,
     ) -> None:
         self.context = context
@@ -65,6 +67,7 @@ class Run:
         self.lanes = lanes
         self.lane = lane
         self.post = post
+        self.departed = departed
         self.withhold = withhold
         self.seq = at.seq
         self.done = at.done
@@ -85,20 +88,17 @@ class Run:
         single = first and size <= width and not self.relay.daily
         outcome: Outcome | None = None
         while self.done < size:
-            planned = plan(self.done, size, width, self.withhold)
-            if not planned.offered:  # nobody is left to send to
-                if not single:
-                    await self._record(outcome, named=True, next_end=size)
-                outcome = self._take(self._judge(planned, (), 0))
-                break
-            window, connection, reused = await self._advance(planned, outcome, single=single)
-            outcome = self._take(window)
+            wanted = min(width, size - self.done)
+            window, connection, reused = await self._advance(wanted, outcome, single=single)
+            outcome = window.outcome
+            self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
+            self.done = outcome.end
+            self.doubt = max(self.doubt, window.doubt)
             if window.trouble:
-                moved = outcome.end > planned.offered[0]
-                if moved or window.doubt > outcome.end or not single:
+                if window.moved or window.doubt > outcome.end or not single:
                     await self._record(outcome, named=not single, next_end=window.doubt)
                     single, outcome = False, None
-                await self._bear(window, connection, moved=moved, reused=reused)
+                await self._bear(window, connection, reused=reused)
             else:
                 self._works()
         if outcome is not None:
@@ -107,12 +107,12 @@ class Run:
         return tuple(self.deferred)
 
     async def _advance(
-        self, planned: Plan, outcome: Outcome | None, *, single: bool
+        self, wanted: int, outcome: Outcome | None, *, single: bool
     ) -> tuple[outcomes.Window, smtp.Connection, bool]:
-        """Record the window before (not where the chunk is a `single` one) and send the next, or
-        as much of it as the day has room for."""
+        """Record the window before (not where the chunk is a `single` one) and send the next, to
+        `wanted` recipients or as many as the day has room for."""
         quota = self.lanes.quota
-        room = quota.take(len(planned.offered), now())
+        room = quota.take(wanted, now())
         if not room:
             if outcome is not None:
                 await self._record(outcome, named=True, next_end=None)
@@ -120,12 +120,13 @@ class Run:
         sent = 0
         try:
             connection, reused = await self._open()
+            gone = await self.departed.of(self.chunk.event, self.chunk.queued)
             if not self.delivery.fresh(self.context.ack_wait):
                 raise Superseded(self.chunk.ledger)
-            planned = planned.cut(room)
+            planned = plan(self.done, len(self.chunk.event.people), room, self._withhold(gone))
             if not single:
                 await self._record(outcome, named=True, next_end=planned.end)
-            sent = room
+            sent = len(planned.offered)
             window = await self._window(connection, planned)
             sent = window.accepted + window.doubt - window.outcome.end
         finally:
@@ -133,7 +134,7 @@ class Run:
         return window, connection, reused
 
     async def _bear(
-        self, window: outcomes.Window, connection: smtp.Connection, *, moved: bool, reused: bool
+        self, window: outcomes.Window, connection: smtp.Connection, *, reused: bool
     ) -> None:
         """The window met with trouble: go on with another connection where that may help. Raises
         Retry where the relay itself failed."""
@@ -143,7 +144,7 @@ class Run:
         if window.lasting and not self.post.shared()[0]:
             reason += "; if it takes no null sender, set null_sender = false"
         await self.lane.drop()
-        if moved:  # it ends every connection after some mail, as many do
+        if window.moved:  # it ends every connection after some mail, as many do
             self.lanes.succeeded()
         elif not reused:
             longest = LONGEST_LASTING if window.lasting else LONGEST
@@ -183,7 +184,13 @@ class Run:
             )
             began = time.monotonic()
             results = await connection.send(self._transactions(planned.offered))
-            window = self._judge(planned, results, int((time.monotonic() - began) * 1000))
+            window = outcomes.judge(
+                results,
+                planned,
+                doubtful=planned.start < self.doubt,
+                ms=int((time.monotonic() - began) * 1000),
+                giving_up=self.giving_up,
+            )
             span.set_attribute("postroad.accepted", window.accepted)
             span.set_attribute("smtp.reply.code", window.outcome.code)
             if window.trouble:
@@ -191,22 +198,10 @@ class Run:
         self.context.health.count("copies", window.accepted)
         return window
 
-    def _judge(self, planned: Plan, results: Sequence[Result], ms: int) -> outcomes.Window:
-        return outcomes.judge(
-            results,
-            planned,
-            doubtful=planned.start < self.doubt,
-            ms=ms,
-            giving_up=self.giving_up,
-        )
-
-    def _take(self, window: outcomes.Window) -> Outcome:
-        """Go on behind this window."""
-        outcome = window.outcome
-        self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
-        self.done = outcome.end
-        self.doubt = max(self.doubt, window.doubt)
-        return outcome
+    def _withhold(self, gone: Container[str]) -> Withhold:
+        """Withholds who is `gone`, and whom we were told to."""
+        people, withhold = self.chunk.event.people, self.withhold
+        return lambda index: left(index) if people[index] in gone else withhold(index)
 
     def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event = self.chunk.event

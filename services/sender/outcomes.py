@@ -22,6 +22,7 @@ class Window:
 
     outcome: Outcome
     accepted: int
+    moved: bool  # somebody who was offered has an outcome
     doubt: int
     trouble: str
     lasting: bool  # of the trouble: somebody must act, or a day pass, before a try can work
@@ -99,6 +100,7 @@ def judge(
     return Window(
         outcome,
         sum(accepted),
+        reach > 0,
         max((end, *in_doubt)),
         _trouble(replies[reach:], pending[reach:]),
         lasting,

@@ -21,6 +21,7 @@ from schemas import codec, subjects
 from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import ledger, quota
 from services.sender.chunk import WORKER, Chunk, Run
+from services.sender.departed import Departed
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
@@ -42,6 +43,7 @@ class Sender:
         self.lanes = {relay.name: Lanes(relay, tokens) for relay in context.config.relay}
         self.relay_of = {d.name: d.relay for d in context.config.domain if d.relay}
         domains = frozenset(domain.name for domain in context.config.domain)
+        self.departed = Departed(context.broker)
         self.posts = Posts(context.broker, TokenMaker(context.config.site_key()), domains)
 
     async def now(self, delivery: Delivery) -> None:
@@ -91,9 +93,10 @@ class Sender:
             post = await self.posts.get(event, relay)
             async with lanes.lend(urgent=urgent) as lane:
                 lanes.check()
-                withhold = self._withhold(event)
                 run = Run(
-                    self.context, delivery, chunk, relay, lanes, lane, post, at, withhold=withhold
+                    *(self.context, delivery, chunk, relay, lanes, lane, post, at),
+                    departed=self.departed,
+                    withhold=self._withhold(event),
                 )
                 deferred = await run.run()
         await self._schedule(chunk, deferred)

@@ -22,13 +22,10 @@ class Plan:
     offered: Sequence[int]
     withheld: Sequence[Failure] = ()
 
-    def cut(self, room: int) -> Plan:
-        """The beginning of it in which `room` are offered, or all of it."""
-        if room >= len(self.offered):
-            return self
-        end = self.offered[room]
-        kept = [failure for failure in self.withheld if failure.index < end]
-        return Plan(self.start, end, self.offered[:room], kept)
+
+def left(index: int) -> Failure:
+    """The outcome of who is no longer on the list."""
+    return Failure(index=index, code=0, text="left the list", kind="left")
 
 
 def plan(start: int, size: int, width: int, withhold: Withhold) -> Plan:

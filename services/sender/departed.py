@@ -1,0 +1,132 @@
+"""Who has left a list since an audience was fixed: no window that begins more than a few seconds
+later includes them.
+
+MEMBERSHIP is read only while there is something to send that is old enough to matter: a fan-out
+of a second reads nothing, and an import costs the sender nothing. Once a second, what happened
+on the list since the oldest chunk in hand is folded; for chunks that are older still (retries, a
+backlog) it is looked up once how each recipient stands.
+
+Whatever ends a membership is told there as `member_unsubscribed`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import now
+from postroad.runtime.stored import Stored
+from schemas import subjects
+from schemas.codec import UnknownEvent
+from schemas.envelope import Event
+from schemas.membership import MemberSubscribed, MemberUnsubscribed
+from schemas.road import ChunkQueued
+
+YOUNG = timedelta(seconds=2)  # a chunk no older is sent as it was queued
+OFTEN = 1.0  # seconds that what is known of a list is fresh
+LAG = timedelta(minutes=1)  # by which an audience may be older than its chunk
+REACH = timedelta(hours=1)  # what is older is looked up: 80 µs a recipient, measured
+NOBODY: Container[str] = frozenset()
+
+
+class Departed:
+    """Who has left which list."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._lists: dict[str, _List] = {}
+
+    async def of(self, chunk: ChunkQueued, queued: datetime) -> Container[str]:
+        """Persons who are not on the list of this chunk any more, those of the chunk among them;
+        to be asked before each window. `queued` is when the chunk was. Raises Retry."""
+        time, audience = now(), chunk.since or queued
+        if chunk.copy.notice or chunk.copy.to_owners or time - audience < YOUNG:
+            return NOBODY
+        audience -= LAG
+        known = self._lists.get(chunk.list)
+        if known is None or known.since < time - 2 * REACH:
+            self._lists = {
+                slug: each for slug, each in self._lists.items() if each.since >= time - 2 * REACH
+            }
+            known = _List(self._broker, chunk.list, max(audience, time - REACH))
+            self._lists[chunk.list] = known
+        return await known.gone(chunk, audience)
+
+
+class _List:
+    """What is known of one list: all that happened on it after `since`."""
+
+    def __init__(self, broker: Broker, slug: str, since: datetime) -> None:
+        self.since = since
+        self._broker = broker
+        self._slug = slug
+        self._gone: set[str] = set()
+        self._looked_up: set[tuple[str, str]] = set()  # chunks older than `since`
+        self._position = 0  # the last sequence folded
+        self._fresh_until = 0.0  # loop time
+        self._lock = asyncio.Lock()  # a look at the past and the fold take turns
+
+    async def gone(self, chunk: ChunkQueued, audience: datetime) -> Container[str]:
+        """See `Departed.of`; `audience` is when that of the chunk was fixed, or before."""
+        loop = asyncio.get_running_loop()
+        name = chunk.mail_id, chunk.chunk
+        covered = audience >= self.since or name in self._looked_up
+        if covered and loop.time() < self._fresh_until:
+            return self._gone
+        async with self._lock:
+            if loop.time() >= self._fresh_until:
+                asked = loop.time()
+                await self._fold()
+                self._fresh_until = asked + OFTEN
+            if not covered and name not in self._looked_up:
+                await self._look_up(chunk.people)
+                self._looked_up.add(name)
+        return self._gone
+
+    async def _fold(self) -> None:
+        everybody = subjects.membership(self._slug, "*")
+        start_time = "" if self._position else self.since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        async for stored in self._broker.scan(
+            "MEMBERSHIP", everybody, self._position + 1, start_time=start_time
+        ):
+            self._position = stored.seq
+            person = stored.subject.rpartition(".")[2]
+            if b"member_unsubscribed" in stored.data or person in self._gone:
+                self._tell(person, gone=is_gone(_events(stored)))
+
+    async def _look_up(self, people: Iterable[str]) -> None:
+        wanted = (subjects.membership(self._slug, person) for person in people if person)
+        for subject, stored in (await self._broker.last_many("MEMBERSHIP", wanted)).items():
+            gone = is_gone(_events(stored))
+            if gone is None:  # the last of it was about something else
+                life = [
+                    event
+                    async for each in self._broker.scan("MEMBERSHIP", subject)
+                    for event in _events(each)
+                ]
+                gone = is_gone(life)
+            self._tell(subject.rpartition(".")[2], gone=gone)
+
+    def _tell(self, person: str, *, gone: bool | None) -> None:
+        if gone:
+            self._gone.add(person)
+        elif gone is False:
+            self._gone.discard(person)
+
+
+def _events(stored: Stored) -> Sequence[Event]:
+    try:
+        return stored.envelope().events
+    except UnknownEvent:  # of a newer release
+        return ()
+
+
+def is_gone(events: Iterable[Event]) -> bool | None:
+    """Whether somebody is no member after these events of theirs; None where they do not say."""
+    gone: bool | None = None
+    for event in events:
+        if isinstance(event, MemberSubscribed | MemberUnsubscribed) and event.role == "member":
+            gone = isinstance(event, MemberUnsubscribed)
+    return gone
