@@ -19,7 +19,6 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     subjects: tuple[str, ...]
     max_age: int = 0
-    atomic: bool = False
     schedules: bool = False
     per_subject: int = -1
     relaxed: bool = False  # acknowledged before the disk has it: telemetry only
@@ -27,25 +26,23 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STREAMS: tuple[Stream, ...] = (
-    Stream(name="RAW", subjects=("raw.>",), atomic=True, about="message bytes in chunks"),
+    Stream(name="RAW", subjects=("raw.>",), about="message bytes in chunks"),
     Stream(
         name="RECEIVED",
         subjects=("mail.received.>",),
-        atomic=True,
         about="mail taken from a source",
     ),
     Stream(name="ROUTED", subjects=("mail.routed.>",), max_age=400 * DAY, about="what was decided"),
     Stream(
         name="SEND",
         subjects=("mail.send.>", "mail.fanout.>", "mail.retry.>"),
-        atomic=True,
         schedules=True,
         about="copies to send, fan-out progress, scheduled retries",
     ),
     Stream(name="DELIVERY", subjects=("delivery.>",), max_age=90 * DAY, about="the ledger"),
-    Stream(name="MEMBERSHIP", subjects=("membership.>",), atomic=True, about="who joined and left"),
+    Stream(name="MEMBERSHIP", subjects=("membership.>",), about="who joined and left"),
     Stream(name="LISTS", subjects=("lists.>",), about="lists and their settings"),
-    Stream(name="PEOPLE", subjects=("people.>",), atomic=True, about="addresses, until erased"),
+    Stream(name="PEOPLE", subjects=("people.>",), about="addresses, until erased"),
     Stream(
         name="PENDING",
         subjects=("pending.>",),

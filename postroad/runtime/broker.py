@@ -21,7 +21,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from postroad.runtime import pull, telemetry
-from postroad.runtime.apierror import CONFLICTS, PASSING, Ack, ApiError, Refusal, decode_ack
+from postroad.runtime.apierror import CONFLICTS, PASSING, Ack, ApiError, Refusal
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import (
     BrokerUnavailable,
@@ -30,6 +30,7 @@ from postroad.runtime.errors import (
     Retry,
     SettingsError,
 )
+from postroad.runtime.groupcommit import REPLY_SECONDS, GroupCommit, Sealed, store, store_all
 from postroad.runtime.inbox import Inbox
 from postroad.runtime.stored import Stored
 from schemas import subjects
@@ -37,7 +38,6 @@ from schemas import subjects
 EXPECT = "Nats-Expected-Last-Subject-Sequence"
 EXPECT_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
 BATCH_LIMIT = 1000  # messages in one atomic batch; the server refuses more (10199)
-REPLY_SECONDS = 5.0  # for one answer; then ask again with the same id
 PATIENCE_SECONDS = 15.0  # for a publish to succeed across elections and restarts
 READ_BYTES = 8 << 20  # of one page of a batch direct get; below the 64 MB a server lets pend
 
@@ -64,6 +64,7 @@ class Broker:
     def __init__(self, nc: Client) -> None:
         self.nc = nc
         self.inbox = Inbox(nc)
+        self._commits: dict[str, GroupCommit] = {}  # by stream
         self.closing = False
         self.reconnected: list[Callable[[], None]] = []  # called after each reconnect
 
@@ -154,14 +155,15 @@ class Broker:
         nothing could be learned in time, ApiError where the broker refuses for good.
         """
         head = _headers(telemetry.inject(), headers or {}, expect, expect_filter)
+        message = Sealed(subject, data, head)
         if expect is None:
-            head["Nats-Msg-Id"] = new_id()
-
-        async def store() -> Ack:
-            reply = await self.inbox.ask(subject, data, head, REPLY_SECONDS)
-            return decode_ack(reply.data)
-
-        return await self._stored(store, subject, data, timeout)
+            head["Nats-Msg-Id"] = new_id()  # one of these known already would refuse a whole batch
+            return await self._stored(lambda: store(self.inbox, message), subject, data, timeout)
+        stream = subjects.stream_of(subject)
+        commit = self._commits.get(stream)
+        if commit is None:
+            commit = self._commits[stream] = GroupCommit(self.inbox)
+        return await self._stored(lambda: commit.store(message), subject, data, timeout)
 
     async def publish_batch(self, messages: Sequence[Message]) -> int:
         """Store up to 1,000 messages of one stream, all or none; returns the last sequence.
@@ -179,13 +181,16 @@ class Broker:
                 headers=only.headers,
             )
         trace = telemetry.inject()
-        end = messages[-1]
+        sealed = [
+            Sealed(m.subject, m.data, _headers(trace, m.headers, m.expect, m.expect_filter))
+            for m in messages
+        ]
         return await self._stored(
-            lambda: self._try_batch(messages, trace), end.subject, end.data, PATIENCE_SECONDS
+            lambda: store_all(self.inbox, sealed), *sealed[-1][:2], PATIENCE_SECONDS
         )
 
     async def _stored(
-        self, store: Callable[[], Awaitable[Ack]], subject: str, data: bytes, patience: float
+        self, send: Callable[[], Awaitable[Ack]], subject: str, data: bytes, patience: float
     ) -> int:
         """Try to store until it is known to be so; `subject` and `data` are of the last message,
         by which an earlier try that was stored, but not answered, is recognised."""
@@ -195,7 +200,7 @@ class Broker:
         while True:
             tries += 1
             try:
-                ack = await store()
+                ack = await send()
             except (NatsError, OSError) as error:
                 problem = type(error).__name__
             else:
@@ -214,24 +219,6 @@ class Broker:
             if loop.time() > deadline:
                 raise BrokerUnavailable(f"the broker did not store a message in time: {problem}")
             await asyncio.sleep(min(0.05 * 2**tries, 1.0))
-
-    async def _try_batch(self, messages: Sequence[Message], trace: Mapping[str, str]) -> Ack:
-        batch = new_id()
-        for number, message in enumerate(messages, 1):
-            head = _headers(trace, message.headers, message.expect, message.expect_filter)
-            head["Nats-Batch-Id"] = batch
-            head["Nats-Batch-Sequence"] = str(number)
-            if number == len(messages):
-                head["Nats-Batch-Commit"] = "1"
-            elif number > 1:
-                await self.nc.publish(message.subject, message.data, headers=head)
-                continue
-            reply = await self.inbox.ask(message.subject, message.data, head, REPLY_SECONDS)
-            if reply.data:
-                ack = decode_ack(reply.data)
-                if ack.error or number == len(messages):
-                    return ack
-        raise BrokerUnavailable("an atomic batch ended without an answer")
 
     # --- reading ------------------------------------------------------------------------------
 

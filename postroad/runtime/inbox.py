@@ -54,6 +54,10 @@ class Inbox:
             raise NoRespondersError
         return message
 
+    async def tell(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
+        """Publish without an answer."""
+        await self._nc.publish(subject, data, headers=dict(headers))
+
     async def _receive(self, message: Msg) -> None:
         answer = self._waiting.get(message.subject[len(self._prefix) :])
         if answer is not None and not answer.done():

@@ -37,7 +37,7 @@ async def provision(broker: Broker, *, replicas: int = 1, ack_wait: float = 30.0
 
 async def _stream(broker: Broker, stream: Stream, replicas: int) -> None:
     needed: dict[str, Any] = {"allow_direct": True}
-    if stream.atomic:
+    if not stream.relaxed:
         needed["allow_atomic"] = True
     if stream.schedules:
         needed["allow_msg_schedules"] = True

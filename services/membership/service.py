@@ -55,7 +55,9 @@ async def _work(context: Context, feed: Feed) -> None:
         context.ready()
         work.create_task(context.consume(subjects.FANOUT, fanout.handle, span="membership.fanout"))
         work.create_task(
-            context.consume(subjects.ANSWERS, answers.handle, span="membership.answer")
+            context.consume(
+                subjects.ANSWERS, answers.handle, concurrency=AT_ONCE, span="membership.answer"
+            )
         )
 
 

@@ -33,6 +33,7 @@ from services.router.recipients import recipients, sent_to, truths
 from services.router.rules import repetition
 from services.router.seen import Authors, Claims, stranger
 
+AT_ONCE = 64  # mails in hand; what they store meets in group commits
 CATCH_UP_SECONDS = 10.0  # to read what LISTS holds; 40,000 lists take one
 
 log = structlog.get_logger()
@@ -305,7 +306,7 @@ async def run(context: Context) -> None:
                 context.health.error(retry.reason)
                 await asyncio.sleep(retry.delay)
         context.ready()
-        await context.consume(subjects.ROUTER, router.handle, concurrency=32)
+        await context.consume(subjects.ROUTER, router.handle, concurrency=AT_ONCE)
         following.cancel()
 
 

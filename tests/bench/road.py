@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from postroad.mail.headers import scan
+from postroad.mail.identity import body_digest
 from postroad.runtime.blobs import put_raw
 from postroad.runtime.broker import Broker
 from postroad.runtime.children import die_with_parent
@@ -101,7 +102,13 @@ class Road:
         mail_id = new_id()
         facts, head = scan(data, ())
         raw = await put_raw(self.broker, mail_id, 0, data, head)
-        return MailReceived(mail_id=mail_id, origin=Origin(source=SOURCE), raw=raw, facts=facts)
+        return MailReceived(
+            mail_id=mail_id,
+            origin=Origin(source=SOURCE),
+            raw=raw,
+            facts=facts,
+            body_sha256=body_digest(data, head),
+        )
 
     async def receive(self, event: MailReceived) -> None:
         """Put a stored mail onto the road, as ingest does next."""
