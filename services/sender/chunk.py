@@ -22,14 +22,13 @@ from schemas.road import ChunkQueued, Outcome
 from services.sender import ledger, outcomes, smtp
 from services.sender.compose import Prepared
 from services.sender.departed import Departed
-from services.sender.lanes import LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
+from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
 from services.sender.ledger import Position
 from services.sender.transaction import Transaction
 from services.sender.window import Plan, Withhold, left, plan
 
 WORKER = f"service:sender/{os.getpid()}"
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
-FEWER = 0.5  # seconds until a chunk is tried on one of the other lanes
 SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
 
 
@@ -143,12 +142,12 @@ class Run:
         reason = connection.fault or window.trouble
         if window.lasting and not self.post.shared()[0]:
             reason += "; if it takes no null sender, set null_sender = false"
-        await self.lane.drop()
         if window.moved:  # it ends every connection after some mail, as many do
             self.lanes.succeeded()
         elif not reused:
             longest = LONGEST_LASTING if window.lasting else LONGEST
             raise self._trouble(reason, longest, alarm=window.lasting)
+        await self.lane.drop()
 
     async def _open(self) -> tuple[smtp.Connection, bool]:
         """The lane's connection, and whether it was used before (it may have gone stale)."""

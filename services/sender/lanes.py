@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -22,7 +23,8 @@ FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
 LONGEST = 30.0  # a relay that is away is tried again this often
 LONGEST_LASTING = 300.0  # one that wants no more today, or refuses our login
 LONGEST_TOKEN = 5.0  # without a token nothing is asked of the relay: see soon whether there is one
-REST = 30.0  # seconds that a lane rests
+FEWER = 0.5  # seconds until a chunk is tried on one of the other lanes
+REST = 30.0  # seconds that a lane rests at least
 IDLE = 60.0  # seconds after which an unused connection is closed
 
 
@@ -56,18 +58,27 @@ class Lanes:
         self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
         self._failures = 0
         self._paused_until = 0.0
+        self._probe: Lane | None = None  # the one lane that tries a relay that failed
 
     @contextlib.asynccontextmanager
     async def lend(self, *, urgent: bool) -> AsyncIterator[Lane]:
-        """A lane for the length of the block."""
+        """A lane for the length of the block. Raises Retry while the relay is paused, or tried
+        again by another lane: were all to come back at once, it could turn all away at once."""
         lane = await self._acquire(urgent=urgent)
         try:
-            yield lane
-        except BaseException:
-            await lane.drop()  # whatever was on the wire, the next chunk starts clean
-            raise
+            self.check()
+            if self._failures:
+                self._probe = lane
+            try:
+                yield lane
+            except BaseException:
+                await lane.drop()  # whatever was on the wire, the next chunk starts clean
+                raise
+            finally:
+                lane.used = asyncio.get_running_loop().time()
         finally:
-            lane.used = asyncio.get_running_loop().time()
+            if self._probe is lane:
+                self._probe = None
             self._release(lane)
 
     async def open(self, lane: Lane) -> tuple[Connection, bool]:
@@ -82,10 +93,12 @@ class Lanes:
         return lane.connection, True
 
     def check(self) -> None:
-        """Raises Retry while the relay is paused."""
+        """Raises Retry while the relay is paused, or one lane tries whether it works again."""
         left = self._paused_until - asyncio.get_running_loop().time()
         if left > 0:
             raise Retry("the relay is paused", left)
+        if self._probe is not None and self._failures:
+            raise Retry("the relay is being tried", FEWER)
 
     def pause(self, *, longest: float = LONGEST) -> float:
         """The relay failed: pause it, longer each time, at most `longest` seconds. Lanes that
@@ -100,7 +113,7 @@ class Lanes:
     def rest(self, lane: Lane) -> bool:
         """Have this lane rest when it is given back, where others are connected: the relay may
         want fewer at once. False where none is; then it is the relay that is in trouble."""
-        others = (other.connection for other in self._all if other is not lane)
+        others = (o.connection for o in self._all if o is not lane and not o.tired)
         lane.tired = any(connection and not connection.fault for connection in others)
         return lane.tired
 
@@ -129,7 +142,9 @@ class Lanes:
     def _release(self, lane: Lane) -> None:
         if lane.tired:
             lane.tired = False
-            asyncio.get_running_loop().call_later(REST, self._release, lane)
+            # not all together: they would be too many together again
+            rest = REST * (1.0 + random.random())  # noqa: S311  spreads load, keeps no secret
+            asyncio.get_running_loop().call_later(rest, self._release, lane)
             return
         for queue in self._waiting:
             while queue:

@@ -92,7 +92,6 @@ class Sender:
             lanes.check()
             post = await self.posts.get(event, relay)
             async with lanes.lend(urgent=urgent) as lane:
-                lanes.check()
                 run = Run(
                     *(self.context, delivery, chunk, relay, lanes, lane, post, at),
                     departed=self.departed,

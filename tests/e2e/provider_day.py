@@ -217,15 +217,9 @@ class Day:
             came = self.inbox.came
             info = await self.road.broker.api("STREAM.INFO.RECEIVED")
             done = info["state"]["messages"] >= came and await self.road.idle()
-            return done and not await self._retries() and self.inbox.came == came
+            return done and not await self.road.retries() and self.inbox.came == came
 
         await until(nothing_waits, "nothing waits")
-
-    async def _retries(self) -> bool:
-        """Whether copies wait for their next try."""
-        asked = {"subjects_filter": "mail.retry.>"}
-        info = await self.road.broker.api("STREAM.INFO.SEND", asked)
-        return bool(info["state"].get("subjects"))
 
     async def refuses(self, words: str) -> None:
         """Wait until the provider has refused something with these words."""

@@ -84,11 +84,13 @@ class Chunks:
         ]
 
     async def finished(self, chunks: int) -> None:
-        """Wait until so many chunks (retries count) are finished and acknowledged."""
+        """Wait until so many chunks (retries count) are finished and acknowledged, and nobody waits
+        for another try."""
 
         async def all_done() -> bool:
             done = {entry.chunk for entry in await self.ledger() if entry.finished}
-            return len(done) >= chunks and await self.road.idle()
+            tried = len(done) >= chunks and not await self.road.retries()
+            return tried and await self.road.idle()
 
         await until(all_done, f"{chunks} chunks are finished")
 

@@ -196,6 +196,11 @@ class System:
                 return False
         return True
 
+    async def retries(self) -> bool:
+        """Whether copies wait for their next try."""
+        info = await self.broker.api("STREAM.INFO.SEND", {"subjects_filter": "mail.retry.>"})
+        return bool(info["state"].get("subjects"))
+
     async def settled_again(self, stream: str, consumer: str) -> None:
         """Wait until a consumer that was reset has acknowledged the whole stream again."""
 

@@ -61,3 +61,19 @@ async def test_the_last_lane_does_not_rest() -> None:
     relay = lanes(4)
     async with relay.lend(urgent=True) as lane:
         assert not relay.rest(lane)
+
+
+async def test_one_lane_tries_a_relay_that_failed() -> None:
+    """Were all to come back from a pause at once, a relay that wants fewer would turn away all."""
+    relay = lanes(4)
+    relay.pause()
+    with pytest.raises(Retry, match="paused"):
+        async with relay.lend(urgent=False):
+            pass
+    relay._paused_until = 0.0
+    async with relay.lend(urgent=False):
+        with pytest.raises(Retry, match="being tried"):
+            relay.check()
+        relay.succeeded()
+        async with relay.lend(urgent=False):
+            relay.check()
