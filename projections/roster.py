@@ -244,6 +244,13 @@ ADDRESS = """
     order by seq desc limit 1
 """
 
+# $people -> person, address: the same for many; of several, the newest comes last
+ADDRESSES = """
+    select p.person, p.address from people p
+    join (select unnest($people::varchar[]) as person) as wanted on p.person = wanted.person
+    where p.address is not null order by p.seq
+"""
+
 # $person -> list: where somebody is a member, in order
 LISTS = "select list from member where person = $person and to_seq is null and member order by list"
 

@@ -41,6 +41,7 @@ EVENTS: tuple[type[Event], ...] = (
     pending.ConfirmationUsed,
     pending.ConfirmationWithdrawn,
     pending.Contacted,
+    pending.FailuresTold,
 )
 
 # (type tag, version) -> the same event one version up, as plain data.

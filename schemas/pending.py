@@ -1,4 +1,5 @@
-"""Events of PENDING: confirmations waited for, and how often whom was written to.
+"""Events of PENDING: confirmations waited for, how often whom was written to, and what owners were
+told of failures.
 
 Each message says all there is to say of its subject, which keeps only the last. Addresses stand
 here for 14 days at most; nobody is in PEOPLE before they agreed.
@@ -64,3 +65,14 @@ class Contacted(Event, tag="contacted", kw_only=True):
     """Every mail that still counts against the limits of one address, oldest first."""
 
     contacts: tuple[Contact, ...]
+
+
+class FailuresTold(Event, tag="failures_told", kw_only=True):
+    """The owners of lists are told who finally failed in the ledger entries behind `after`, up to
+    and with `upto` (sequences of DELIVERY). It began `at`; until it is `done`, some may not be
+    told yet."""
+
+    after: int
+    upto: int
+    at: datetime
+    done: bool = False

@@ -48,7 +48,7 @@ STREAMS: tuple[Stream, ...] = (
         subjects=("pending.>",),
         max_age=14 * DAY,
         per_subject=1,
-        about="confirmations waited for, and how often whom was written to",
+        about="confirmations waited for, how often whom was written to, what owners were told",
     ),
     Stream(
         name="SEEN",
@@ -228,6 +228,11 @@ def confirmation(key: str) -> str:
 def contact(key: str) -> str:
     """Subject of how often an address was written to; `key` is its HMAC in hex."""
     return f"pending.contact.{key}"
+
+
+def failures_told() -> str:
+    """Subject of how far the owners of lists were told of final failures."""
+    return "pending.failures"
 
 
 def seen(list_: str, digest: str) -> str:

@@ -38,6 +38,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""  # default: https://<domain>
     state_dir: Path = Path("state")
     secret_file: Path | None = None  # default: <state_dir>/site.key, created on first use
+    delivery_retry_period: str = "5d"  # a copy refused for now is given up after this
+
+    @property
+    def retry_seconds(self) -> float:
+        """How long a copy is tried again, in seconds."""
+        return duration(self.delivery_retry_period)
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):

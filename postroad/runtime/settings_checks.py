@@ -34,9 +34,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def check_site(site: Site) -> Iterator[str]:
-    """A mail domain, and a URL people can open."""
+    """A mail domain, a URL people can open, and a time."""
     yield from _domain("[site] domain", site.domain)
     yield from _url("[site] base_url", site.base_url, ("https", "http"))
+    where = "[site] delivery_retry_period"
+    yield from _quantity(where, site.delivery_retry_period, duration, least=1)
 
 
 def check_broker(broker: BrokerSettings) -> Iterator[str]:

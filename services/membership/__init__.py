@@ -7,11 +7,13 @@ Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, 
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>` and `mail.routed.rejected.>`, to tell authors what became of a
            post (durable answers)
+Reads      DELIVERY, once a day and for `retry`: whose copies finally failed
 Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one message a decision
            `mail.send.<now|bulk>.<list>.<mail_id>.<chunk>`: whom a copy goes to
            `mail.fanout.<list>.<mail_id>`: how far a large fan-out has come
            `mail.routed.done.<list>.<mail_id>`: every chunk is queued, or the command is obeyed
            `pending.confirmation.<key>`, `pending.contact.<key>`: questions, and the limits
+           `pending.failures`: how far owners were told of final failures
            `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
            has a mail id of its own
 
@@ -63,6 +65,7 @@ Files      decider      one person on one list (pure)
            commands     one function a command
            importing    a thousand members at once
            retrying     failed copies, sent once more
+           owners       who runs a list
            endpoints    commands over NATS
            distribute   routed mail into chunks
            received     the mail that a decision is on

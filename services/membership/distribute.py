@@ -35,7 +35,7 @@ from services.membership import fanout
 from services.membership.directory import Listed
 from services.membership.fanout import Position
 from services.membership.mirror import Recipient
-from services.membership.people import People
+from services.membership.owners import Owners
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
@@ -49,11 +49,11 @@ Lane = Literal["now", "bulk"]
 class Distributor:
     """Handles `mail.routed.post.>` and `mail.routed.owner.>`."""
 
-    def __init__(self, broker: Broker, config: Config, roster: Roster, people: People) -> None:
+    def __init__(self, broker: Broker, config: Config, roster: Roster, owners: Owners) -> None:
         self.broker = broker
         self.config = config
         self.roster = roster
-        self.people = people
+        self.owners = owners
 
     async def handle(self, delivery: Delivery) -> None:
         """Fan one mail out. Done before: nothing happens."""
@@ -83,21 +83,6 @@ class Distributor:
             unsubscribe_url=f"{self.config.site.base_url.rstrip('/')}/u/" if web else "",
             post=post,
         )
-
-    async def owners(self, routed: OwnerMailRouted, listed: Listed) -> list[Recipient]:
-        """Owners and moderators, else whoever owns the domain, else nobody."""
-        if staff := await self.roster.staff(routed.list):
-            return staff
-        domain = listed.state.address.rpartition("@")[2]
-        owners = [known.owner for known in self.config.domain if known.name.lower() == domain]
-        if not any(owners):
-            log.warning("fanout.no_owner", list=routed.list, mail_id=routed.mail_id)
-            return []
-        address = next(filter(None, owners))
-        person = await self.people.obtain(
-            address, "", evidence="settings: owner of the domain", correlation=routed.mail_id
-        )
-        return [Recipient(person.id, address, address.rpartition("@")[2].lower())]
 
 
 class _Fanout:
@@ -178,7 +163,9 @@ class _Fanout:
 
     async def _audience(self, after: str) -> AsyncGenerator[list[Recipient]]:
         if isinstance(self.routed, OwnerMailRouted):
-            owners = await self.distributor.owners(self.routed, self.listed)
+            owners = await self.distributor.owners.of(self.listed, correlation=self.mail_id)
+            if not owners:
+                log.warning("fanout.no_owner", list=self.list, mail_id=self.mail_id)
             yield [owner for owner in owners if owner.person > after]
         else:
             seq = self.routed.as_of.membership

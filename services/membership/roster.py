@@ -91,6 +91,11 @@ class Roster:
         rows = await self._store.read(tables.ADDRESS, {"person": person})
         return str(rows[0][0]) if rows else ""
 
+    async def addresses(self, people: Sequence[str]) -> dict[str, str]:
+        """Where these persons are reached, as far as we know them."""
+        rows = await self._store.read(tables.ADDRESSES, {"people": list(people)})
+        return {str(person): str(address) for person, address in rows}
+
     async def lists_of(self, person: str) -> list[str]:
         """The slugs of the lists that a person is a member of."""
         return [str(row[0]) for row in await self._store.read(tables.LISTS, {"person": person})]

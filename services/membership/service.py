@@ -12,8 +12,10 @@ from services.membership.commands import Commands
 from services.membership.distribute import Distributor
 from services.membership.endpoints import serving
 from services.membership.feed import Feed, open_store
+from services.membership.letters.failed import FailureReports
 from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
+from services.membership.owners import Owners
 from services.membership.people import People
 from services.membership.received import Received
 from services.membership.requests.desk import Desk
@@ -45,7 +47,9 @@ async def _work(context: Context, feed: Feed) -> None:
     roster, people = Roster(feed), People(broker, key)
     letterbox, received, tokens = Letterbox(broker), Received(broker, config), TokenMaker(key)
     questions, outbox = Questions(broker, people, key), Outbox(letterbox, tokens)
-    fanout = Distributor(broker, config, roster, people)
+    owners = Owners(config, roster, people)
+    fanout = Distributor(broker, config, roster, owners)
+    reports = FailureReports(broker, roster, owners, letterbox)
     answers = Answers(
         Desk(Office(broker, roster, people, questions, tokens), received, outbox),
         PostNotices(feed, received, letterbox, questions.contacts),
@@ -53,6 +57,7 @@ async def _work(context: Context, feed: Feed) -> None:
     commands = Commands(broker, roster, people, questions, outbox)
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
+        work.create_task(reports.run(context.stopping))
         work.create_task(context.consume(subjects.FANOUT, fanout.handle, span="membership.fanout"))
         work.create_task(
             context.consume(

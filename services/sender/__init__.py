@@ -5,7 +5,7 @@ Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sende
 Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later
 Settings    [[relay]] host, port, tls, user, password_file, oauth2, from, envelope, null_sender,
             keeps_message_id, daily, connections, window, recipients_per_transaction,
-            retry_after; [[domain]] name, relay
+            retry_after; [[domain]] name, relay; [site] delivery_retry_period
 
 One chunk is sent by one lane (one SMTP connection). The ledger runs one window ahead: the intent
 of a window is on disk before its first message leaves, so after a crash only windows that were
@@ -23,7 +23,8 @@ token that a bounce proves its recipient with; where Message-IDs are written ane
 ends References. `daily` is counted from the ledger at start (`quota`); room is taken before a
 window is sent, so that no 24 hours have one recipient more. It holds for one sender process.
 
-Failure     4xx for a recipient: a smaller chunk, scheduled by the broker; given up after 5 days.
+Failure     4xx for a recipient: a smaller chunk, scheduled by the broker; given up after
+            delivery_retry_period.
             5xx for a recipient: recorded, never tried again.
             trouble with the relay (refused login, quota, no connection): the relay is paused,
             everything stays pending, nobody is blamed. What only a person can mend, and a

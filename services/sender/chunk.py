@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -72,7 +72,9 @@ class Run:
         self.done = at.done
         self.doubt = at.doubt
         self.deferred = list(at.deferred)
-        self.giving_up = ledger.given_up(chunk.event, now())
+        self.giving_up = ledger.given_up(
+            chunk.event, now(), timedelta(seconds=context.config.site.retry_seconds)
+        )
 
     async def run(self) -> tuple[int, ...]:
         """Send window after window; returns who is deferred. Raises Retry on trouble with the

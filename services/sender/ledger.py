@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 
 from schemas.road import ChunkQueued, Failure, Intent, Outcome, WindowRecorded
 
-GIVE_UP = timedelta(days=5)  # delivery_retry_period, as Mailman has it
-
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -107,9 +105,9 @@ def passed_over(entries: Iterable[WindowRecorded]) -> bool:
     return all(f.scope in ("relay", "destination") for f in failures if f.kind == "deferred")
 
 
-def given_up(chunk: ChunkQueued, now: datetime) -> bool:
-    """Whether a refusal now is the last: the first attempt was five days ago."""
-    return chunk.since is not None and now - chunk.since > GIVE_UP
+def given_up(chunk: ChunkQueued, now: datetime, period: timedelta) -> bool:
+    """Whether a refusal now is the last: the first attempt is longer ago than `period`."""
+    return chunk.since is not None and now - chunk.since > period
 
 
 def final(failure: Failure) -> Failure:
@@ -118,7 +116,7 @@ def final(failure: Failure) -> Failure:
         index=failure.index,
         code=failure.code,
         enhanced=failure.enhanced,
-        text=f"given up after five days: {failure.text}",
+        text=f"given up: {failure.text}",
         kind="failed",
         scope=failure.scope,
     )

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.sending import sending
+from tests.e2e.system import until
 from tests.peers.checker import Post, check
 from tests.peers.sink import Rule, Script
+
+PERIOD = timedelta(seconds=3)  # in the place of five days
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies are tried again for three seconds."""
+    monkeypatch.setenv("POSTROAD_SITE__DELIVERY_RETRY_PERIOD", "3s")
 
 
 async def test_450_comes_back_later_and_550_never(tmp_path: Path) -> None:
@@ -45,3 +57,52 @@ async def test_shared_copies_defer_one_recipient_alone(tmp_path: Path) -> None:
         await here.finished(2)
         assert check(here.sink.records(), [Post("<1@posts>", frozenset(everyone))]).exact
         assert len(here.sink.records()) == 4
+
+
+@pytest.mark.usefixtures("short")
+async def test_who_is_refused_for_longer_than_the_period_is_given_up(tmp_path: Path) -> None:
+    """Five days, here three seconds: then the last refusal is final, with its reply, and nothing
+    is tried again. Everybody else has their copy since the beginning."""
+    script = Script(rules=(Rule(at="rcpt", match="^p0-3@", reply="450 4.2.2 p0-3@x is full"),))
+    async with sending(tmp_path, script, relay={"retry_after": '"1s"'}) as here:
+        everyone = await here.queue(await here.post(1), 0, 8)
+
+        async def given_up() -> bool:
+            failures = [f for e in await here.ledger() if e.outcome for f in e.outcome.failures]
+            return any(failure.kind == "failed" for failure in failures)
+
+        await until(given_up, "one recipient is given up")
+        ledger = await here.ledger()
+        *earlier, (failure,) = [e.outcome.failures for e in ledger if e.outcome]
+        assert (failure.code, failure.enhanced, failure.scope) == (450, "4.2.2", "recipient")
+        assert failure.text.startswith("given up: ")
+        assert "@" not in failure.text
+        assert {f.kind for failures in earlier for f in failures} == {"deferred"}
+        assert (ledger[-1].finished, ledger[-1].deferred) == (True, ())
+        wanted = frozenset(everyone) - {"p0-3@example.net"}
+        assert check(here.sink.records(), [Post("<1@posts>", wanted)]).exact
+
+
+@pytest.mark.usefixtures("short")
+async def test_a_relay_that_is_away_for_longer_than_the_period_costs_nobody_a_copy(
+    tmp_path: Path,
+) -> None:
+    """Six days, here: what the relay cannot take waits as long as it is away, and nobody is
+    given up for it."""
+    async with sending(tmp_path, relay={"retry_after": '"1s"'}) as here:
+        first = await here.queue(await here.post(1), 0, 8)
+        await here.finished(1)
+        await here.sink.daemon.stop()
+        second = await here.queue(await here.post(2), 1, 8)
+        began = datetime.now(UTC)
+
+        async def long_away() -> bool:
+            return datetime.now(UTC) - began > 2 * PERIOD
+
+        await until(long_away, "twice the period is over")
+        assert not [e for e in await here.ledger() if e.chunk == "1" and e.finished]
+        await here.sink.daemon.start()
+        await here.finished(2)
+        posts = [Post("<1@posts>", frozenset(first)), Post("<2@posts>", frozenset(second))]
+        assert check(here.sink.records(), posts).exact
+        assert not [f for e in await here.ledger() if e.outcome for f in e.outcome.failures]

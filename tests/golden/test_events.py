@@ -25,6 +25,7 @@ RELEASED = [
     "confirmation_used.1",
     "confirmation_withdrawn.1",
     "contacted.1",
+    "failures_told.1",
     "fanout_done.1",
     "fanout_progressed.1",
     "list_closed.1",

@@ -13,6 +13,7 @@ Each mail  plain text and an HTML twin that says the same: no remote content, no
 Promises
     - What others wrote is never markup, never a header, and never in a confirmation.
     - The same letter is the same bytes. It is stored and queued once, however often it is sent.
+    - Owners are told of final failures once a day at most, in one letter each; never of letters.
     - An author is told what became of a post only where From is proved (the source's
       `authserv_id`), never where a program wrote it, three times a day at most, once a mail.
 
@@ -20,6 +21,8 @@ Files      letter       what a letter is (pure)
            texts        en.toml, filled in (pure)
            composing    a letter as bytes (pure)
            posting      stored, and queued to be sent
+           undelivered  whose copies failed, in words (pure)
+           failed       owners hear of copies that finally failed
            held         authors whose post was held or rejected
 """
 

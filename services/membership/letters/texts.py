@@ -25,7 +25,8 @@ from services.membership.letters.letter import Letter
 WIDTH = 72  # columns of plain text
 VALUE = 200  # characters of a value
 LINES = 200  # of a value that may have several
-GIVEN = ("token", "days", "subject", "lists")
+SEVERAL = ("lists", "failures", "mails")  # fields of several lines
+GIVEN = ("token", "days", "subject", "people", *SEVERAL)
 _FIELD = re.compile(r"\{([a-z]+)\}")
 _VERBATIM = "    "
 _ITEM = re.compile(r"^- ", re.MULTILINE)
@@ -97,11 +98,14 @@ def _values(letter: Letter) -> Mapping[str, Value]:
     """Every field that this letter may use."""
     if strange := set(letter.fields) - set(GIVEN):
         raise ValueError(f"a letter has no field {min(strange)!r}")
-    values = {field: _said(value) for field, value in letter.fields.items() if field != "lists"}
-    if "lists" in letter.fields:
-        lines = [printable(line, 2 * VALUE) for line in letter.fields["lists"].splitlines()]
-        shown = "\n".join(filter(None, lines[:LINES])) or _phrase("no_lists")
-        values["lists"] = Value(shown, escape(shown))
+    values = {}
+    for field, value in letter.fields.items():
+        if field in SEVERAL:
+            lines = [printable(line, 2 * VALUE) for line in value.splitlines()]
+            shown = "\n".join(filter(None, lines[:LINES])) or _phrase("no_lists")
+            values[field] = Value(shown, escape(shown))
+        else:
+            values[field] = _said(value)
     if not values.get("subject", Value("-", "")).plain:
         values["subject"] = _said(_phrase("no_subject"))
     values["name"] = _said(letter.list_name.strip() or letter.list_address)

@@ -34,8 +34,15 @@ PLAIN = Letter(
     form="dash",
     date=datetime(2026, 3, 9, 8, 30, tzinfo=UTC),
     message_id="0195799f@lists.example.org",
-    fields={"subject": "Minutes", "lists": "a@example.org\nb@example.org"},
+    fields={
+        "subject": "Minutes",
+        "lists": "a@example.org\nb@example.org",
+        "people": "2 people",
+        "failures": "the mailbox is full:\n- a@example.org",
+        "mails": "0195799f: Minutes",
+    },
 )
+SAID = ("subject", "lists", "people", "failures", "mails")  # what others may have written
 ASKING = replace(PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3"})
 
 
@@ -254,7 +261,7 @@ def test_nothing_others_wrote_becomes_markup_or_a_header(
     """Whatever a list is called, whatever a mail says: the shape of a letter stays ours."""
     fields = {"token": TOKEN, "days": "3"} if text in CONFIRMATIONS else {}
     letter = of(text, list_name=name, list_description=said, form=form, answering=answering)
-    letter = replace(letter, fields={**dict.fromkeys(("subject", "lists"), said), **fields})
+    letter = replace(letter, fields={**dict.fromkeys(SAID, said), **fields})
     data = compose(letter)
     assert data == compose(letter)
     assert data.isascii()

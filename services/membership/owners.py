@@ -1,0 +1,30 @@
+"""Who gets mail to the people that run a list."""
+
+from __future__ import annotations
+
+from postroad.runtime.config import Config
+from services.membership.directory import Listed
+from services.membership.mirror import Recipient
+from services.membership.people import People
+from services.membership.roster import Roster
+
+
+class Owners:
+    """The owners of every list."""
+
+    def __init__(self, config: Config, roster: Roster, people: People) -> None:
+        self._domains = {domain.name.lower(): domain.owner for domain in config.domain}
+        self._roster = roster
+        self._people = people
+
+    async def of(self, listed: Listed, *, correlation: str) -> list[Recipient]:
+        """Owners and moderators, else whoever owns the domain, else nobody."""
+        if staff := await self._roster.staff(listed.state.slug):
+            return staff
+        address = self._domains.get(listed.state.address.rpartition("@")[2], "")
+        if not address:
+            return []
+        person = await self._people.obtain(
+            address, "", evidence="settings: owner of the domain", correlation=correlation
+        )
+        return [Recipient(person.id, address, address.rpartition("@")[2].lower())]
