@@ -6,6 +6,9 @@ leaves only after its 354. Elsewhere the same commands leave one at a time. Answ
 order of the commands (RFC 5321 section 4.1.1), so a window is one generator that is handed one
 answer for each command. An answer that cannot be one to its command means that we are out of
 step with the server: then nothing more is believed or sent.
+
+LMTP (RFC 2033) differs in one thing: behind the dot there is an answer for each recipient whom
+the server took, in their order, so that a connection may end between two of them.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ class Conversation:
         self._ending: Result | None = None  # whose message is under way
         self._offering: Result | None = None  # whose envelope is being answered
         self._known: list[Reply | None] = []  # its recipients' replies before that
-        self._ended: tuple[Result, Sequence[int]] | None = None  # answered in the same write
+        self._ended: tuple[Result, Sequence[int]] | None = None  # of whose answers one may be none
         self._reset = False  # the server may still hold a refused transaction
 
     @property
@@ -105,6 +108,8 @@ class Conversation:
                 result.settle(taken, None)
                 result.data, result.lost = None, True
             self.stop(f"out of step with the server: {error}")
+        if not self.busy:
+            self._ended = None
         return answered
 
     def stop(self, fault: str) -> None:
@@ -135,15 +140,19 @@ class Conversation:
             try:
                 self._script.send(answer)
             except StopIteration:
-                self._script = self._ended = None
+                self._script = None
         if code == 421 or not asked:  # unasked: it hangs up, or refuses a message half written
             self._offering = None
             self.stop(f"the server ended the session: {reply(answer, '')}")
 
-    def _ask(self, lines: Sequence[bytes]) -> None:
+    def _ask(self, lines: Sequence[bytes], before: bytes = b"", answers: int = 0) -> None:
+        """Write these lines, behind what is owed so many answers."""
+        answers = answers if before else 0
         if self.offers.pipelining:
-            self._queue.append((b"".join(lines), len(lines)))
+            self._queue.append((b"".join((before, *lines)), answers + len(lines)))
         else:
+            if before:
+                self._queue.append((before, answers))
             self._queue.extend((line, 1) for line in lines)
 
     def _leave(self) -> Script:
@@ -158,31 +167,38 @@ class Conversation:
             if not wanted:
                 continue
             lines = commands(transaction, wanted, self.offers)
-            self._ask((before, *lines) if before else lines)
-            if before:
-                self._end(before, taken, (yield))
+            yield from self._end(before, taken, lines)
             self._offering, self._known = result, result.recipients.copy()
             go = yield from _offered(result, wanted)
             self._offering = self._ended = None
+            if self.offers.each and go is not None and not go:
+                raise OutOfStep("DATA accepted without a recipient")  # RFC 2033 section 4.2
             before, taken = (_RSET, ()) if go is None else (_DOT, go)
             if taken:
                 self._ending, self.body = result, transaction.data
         if before is _DOT:
-            self._ask((_DOT,))
-            self._end(_DOT, taken, (yield))
+            yield from self._end(_DOT, taken, ())
         self._reset = before is _RSET
 
-    def _end(self, before: bytes, taken: Sequence[int], answer: Answer) -> None:
-        """The answer to what ended a transaction: RSET, or a dot."""
-        refusal = _refusal(answer, ".")
-        if self._ending is not None:
-            self._ending.data = refusal or reply(answer, ".")
-            self._ending.settle(taken, self._ending.data)
-            if self.offers.pipelining:
-                self._ended = self._ending, taken
-            self._ending = None
-        elif before is _RSET and refusal and refusal.code != 421:
-            raise OutOfStep(f"a {refusal.code} that cannot answer RSET")
+    def _end(self, before: bytes, taken: Sequence[int], lines: Sequence[bytes]) -> Script:
+        """Write what ends a transaction (RSET, a dot, or nothing where there was none) with the
+        lines behind it; then its answers."""
+        each = [(index,) for index in taken] if self.offers.each and taken else [taken]
+        self._ask(lines, before, len(each))
+        if not before:
+            return
+        result = self._ending
+        if result is not None and (self.offers.pipelining or self.offers.each):
+            self._ended = result, taken
+        for whose in each:
+            answer = yield
+            refusal = _refusal(answer, ".")
+            if result is not None:
+                result.data = refusal or reply(answer, ".")
+                result.settle(whose, result.data)
+            elif before is _RSET and refusal and refusal.code != 421:
+                raise OutOfStep(f"a {refusal.code} that cannot answer RSET")
+        self._ending = None
 
 
 def _offered(

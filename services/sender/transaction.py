@@ -71,12 +71,14 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What the server offered in its answer to EHLO. `size` in octets, 0 where it sets no
-    limit, None where it does not know SIZE (RFC 1870)."""
+    limit, None where it does not know SIZE (RFC 1870). `each`: it speaks LMTP, and answers a
+    message once for each recipient (RFC 2033 section 4.2)."""
 
     pipelining: bool = False
     eight_bit: bool = False
     utf8: bool = False
     size: int | None = None
+    each: bool = False
 
     @classmethod
     def of(cls, extensions: Mapping[str, str]) -> Offers:

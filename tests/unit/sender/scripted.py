@@ -20,13 +20,15 @@ class ScriptedServer:
     """`script` has one entry for each command, the final dot being one: OK, a whole reply (LF
     parts its lines), octets as they are (ending in CRLF), CUT or SILENCE; then OK for ever.
     `forgets` are numbers of commands behind which the server drops what came in the same
-    segment, as one does that lies about PIPELINING.
+    segment, as one does that lies about PIPELINING. With `each` it speaks LMTP: behind the dot
+    there is an entry for each recipient.
 
     `took` is what it took responsibility for: sender, recipients, data.
     """
 
     script: Iterable[str] = ()
     forgets: frozenset[int] = frozenset()
+    each: bool = False
     took: list[tuple[str, tuple[str, ...], bytes]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)  # verbs
     closed: bool = False
@@ -72,6 +74,10 @@ class ScriptedServer:
             case "RSET":
                 answer = self._answer(verb, "250 2.0.0 Ok")
                 self._forget()
+            case "EHLO" | "LHLO":
+                wanted = "LHLO" if self.each else "EHLO"
+                offer = "250 scripted\nPIPELINING\n8BITMIME"
+                answer = self._answer(verb, offer if verb == wanted else "500 5.5.1 Which?")
             case "QUIT":
                 answer = self._answer(verb, "221 2.0.0 Bye" + BEHIND)
             case _:
@@ -81,13 +87,16 @@ class ScriptedServer:
     def _data(self, stuffed: bytes) -> bytes:
         data = stuffed.replace(b"\r\n.", b"\r\n")[2:]
         self._in_data = False
-        answer = self._answer(".", "250 2.0.0 Ok: queued")
-        if answer.startswith(b"2") and self._recipients:
-            self.took.append(
-                (self._sender or "", tuple(self._recipients), data + b"\r\n" * bool(data))
-            )
+        answers = b""
+        for whose in [[r] for r in self._recipients] if self.each else [self._recipients]:
+            if self.closed or self.silent:
+                break
+            answer = self._answer(".", "250 2.0.0 Ok: queued")
+            answers += answer
+            if answer.startswith(b"2") and whose:
+                self.took.append((self._sender or "", tuple(whose), data + b"\r\n" * bool(data)))
         self._forget()
-        return answer
+        return answers
 
     def _forget(self) -> None:
         self._sender = None
