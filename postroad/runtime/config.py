@@ -134,6 +134,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 if account.password_file is not None:
                     account.password()
                 client_secret(account)
+                if isinstance(account, Relay):
+                    account.token()
             except SettingsError as error:
                 problems.append(str(error))
         if self.site.secret_file is not None:
@@ -153,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         paths = [self.site.secret_file, self.broker.creds_file]
         paths += [account.password_file for account in self.accounts]
         paths += [a.oauth2.client_secret_file for a in self.accounts if a.oauth2]
+        paths += [relay.token_file for relay in self.relay]
         return [path for path in paths if path is not None]
 
 

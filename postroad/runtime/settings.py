@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,6 +29,7 @@ _RELAY_PORTS: dict[Tls, int] = {
     "starttls": 587,
     "none": 25,
 }  # RFC 8314, 6409
+_LMTP_PORT = 24  # as IANA and Dovecot have it; RFC 2033 names none
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +139,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """[[relay]]: the SMTP server that takes our copies. `profile` as for a source.
+    """[[relay]]: what takes our copies. `profile` as for a source.
+
+    A server that speaks SMTP or LMTP at `host`, or LMTP at the socket `path`; a provider's `url`
+    that mail is posted to; or a Maildir or mbox file at `path`.
 
     What it accepts: `from` and `envelope` may name the one address it takes (`user`: the
     address it is logged in with), `null_sender` says whether it takes `MAIL FROM:<>`, and
@@ -145,10 +150,13 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     """
 
     name: str = "smtp"
-    kind: Literal["smtp"] = "smtp"
+    kind: Literal["smtp", "lmtp", "http", "file"] = "smtp"
     profile: Literal["", "gmail", "microsoft365", "ses", "postfix"] = ""
-    host: str
+    host: str = ""
     port: Port = 0
+    path: Path | None = None
+    url: str = ""
+    token_file: Path | None = None  # of url: sent as `Authorization: Bearer`
     tls: Tls = "starttls"
     user: str = ""
     password_file: Path | None = None
@@ -164,12 +172,38 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     retry_after: str = "5m"  # to the first retry of a deferred recipient; later ones take longer
 
     def __post_init__(self) -> None:
+        if self.kind == "lmtp" and self.path is not None:
+            msgspec.structs.force_setattr(self, "tls", "none")  # a socket of this machine
         if not self.port:
-            msgspec.structs.force_setattr(self, "port", _RELAY_PORTS[self.tls])
+            port = _LMTP_PORT if self.kind == "lmtp" else _RELAY_PORTS[self.tls]
+            msgspec.structs.force_setattr(self, "port", port)
+        if self.mbox:
+            msgspec.structs.force_setattr(self, "connections", 1)  # one writes at a time
 
     def password(self) -> str:
         """The password, read now. SettingsError when its file is unset, missing or empty."""
         return _password(self.password_file, f'[[relay]] "{self.name}" password_file')
+
+    def token(self) -> str:
+        """The token of `url`, read now; "" where there is none. SettingsError when its file is
+        missing or empty."""
+        if self.token_file is None:
+            return ""
+        return secretfile.read_secret(self.token_file, f'[[relay]] "{self.name}" token_file')
+
+    @property
+    def where(self) -> str:
+        """What it is called in a line for people: host and port, or path. No query of a URL."""
+        if self.path is not None:
+            return str(self.path)
+        if self.url:
+            return urlsplit(self.url).netloc.rpartition("@")[2]
+        return f"{self.host}:{self.port}"
+
+    @property
+    def mbox(self) -> bool:
+        """Whether `path` is a file that all mail is appended to."""
+        return self.kind == "file" and self.path is not None and self.path.suffix == ".mbox"
 
     @property
     def from_address(self) -> str:
@@ -233,5 +267,4 @@ LATER: dict[str, dict[str, object]] = {
 # Values of the contract that this release does not implement: (section, key) -> values.
 LATER_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
     ("source", "kind"): ("pop3", "lmtp", "smtp", "maildir", "pipe"),
-    ("relay", "kind"): ("lmtp", "http", "file"),
 }

@@ -104,7 +104,7 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
     for relay in relays:
         where = f'[[relay]] "{relay.name}"'
         yield from _entry_name(where, relay.name)
-        yield from _host(where, relay.host)
+        yield from _place(where, relay)
         yield from _quantity(f"{where} retry_after", relay.retry_after, duration, least=1)
         if bool(relay.user) != (relay.password_file is not None or relay.oauth2 is not None):
             missing = "password_file" if relay.user else "user"
@@ -118,6 +118,34 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
                 yield f'{where} {key} = "user": user is not an address; write the address here'
             elif address and address.count("@") != 1:
                 yield f"{where} {key}: {no_choice(value, (*words, 'an address'))}"
+
+
+_OF_KIND = {  # what says where a relay is, and what else only some kinds have
+    "smtp": ("host", "user", "password_file", "oauth2"),
+    "lmtp": ("host", "path", "user", "password_file", "oauth2"),
+    "http": ("url", "token_file"),
+    "file": ("path",),
+}
+
+
+def _place(where: str, relay: Relay) -> Iterator[str]:
+    """One place of the form that the kind wants, and nothing that only other kinds have."""
+    known = _OF_KIND[relay.kind]
+    for key in dict.fromkeys(key for keys in _OF_KIND.values() for key in keys):
+        if getattr(relay, key) and key not in known:
+            kinds = " or ".join(f'"{kind}"' for kind, keys in _OF_KIND.items() if key in keys)
+            yield f'{where}: {key} is for kind = {kinds}, and this is "{relay.kind}"; remove it'
+    places = [key for key in ("host", "path", "url") if key in known]
+    given = [key for key in places if getattr(relay, key)]
+    if len(given) != 1:
+        wrong = "exclude each other; remove one" if given else "is missing"
+        yield f"{where}: {' and '.join(given) or ' or '.join(places)} {wrong}"
+    if relay.host:
+        yield from _host(where, relay.host)
+    if relay.url:
+        yield from _secure_url(f"{where} url", relay.url)
+        if "@" in urlsplit(relay.url).netloc:
+            yield f"{where} url: no secret belongs into a URL; put it into token_file"
 
 
 def check_alarm(alarm: Alarm) -> Iterator[str]:
@@ -159,8 +187,7 @@ def _provider(where: str, oauth2: OAuth2) -> Iterator[str]:
         yield f"{where}: token_url is missing; a custom provider needs it"
     for key in ("token_url", "authorize_url", "device_url"):
         if url := getattr(oauth2, key):
-            loopback = _is_url(url, ("http",)) and urlsplit(url).hostname in _LOOPBACK
-            yield from _url(f"{where} {key}", url, ("http",) if loopback else ("https",))
+            yield from _secure_url(f"{where} {key}", url)
 
 
 def warn(
@@ -222,6 +249,12 @@ def _domain(where: str, name: str) -> Iterator[str]:
 def _url(where: str, url: str, schemes: tuple[str, ...]) -> Iterator[str]:
     if not _is_url(url, schemes):
         yield f"{where}: not a URL of the form {schemes[0]}://HOST"
+
+
+def _secure_url(where: str, url: str) -> Iterator[str]:
+    """One that a secret may travel to."""
+    loopback = _is_url(url, ("http",)) and urlsplit(url).hostname in _LOOPBACK
+    yield from _url(where, url, ("http",) if loopback else ("https",))
 
 
 def _is_url(url: str, schemes: tuple[str, ...]) -> bool:

@@ -1,16 +1,19 @@
-"""sender: mail.send → SMTP, and a ledger entry for every window.
+"""sender: mail.send → the relays, and a ledger entry for every window.
 
 Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sender-bulk), RAW;
             `membership.<list>.*` of lists with a post on its way for more than two seconds
 Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later
-Settings    [[relay]] host, port, tls, user, password_file, oauth2, from, envelope, null_sender,
-            keeps_message_id, daily, connections, window, recipients_per_transaction,
-            retry_after; [[domain]] name, relay; [site] delivery_retry_period
+Settings    [[relay]] kind, host, port, path, url, token_file, tls, user, password_file, oauth2,
+            from, envelope, null_sender, keeps_message_id, daily, connections, window,
+            recipients_per_transaction, retry_after; [[domain]] name, relay;
+            [site] delivery_retry_period
 
-One chunk is sent by one lane (one SMTP connection). The ledger runs one window ahead: the intent
-of a window is on disk before its first message leaves, so after a crash only windows that were
-open can go out twice, at most lanes x window copies. Every entry expects the sequence of the one
-before, so a worker that was frozen and replaced stops at its next entry.
+A relay is a server that speaks SMTP or LMTP, a URL that mail is posted to, or a Maildir or mbox:
+`kinds` has what all of them can do. One chunk is sent by one lane (one connection). The ledger
+runs one window ahead: the intent of a window is on disk before its first message leaves, so after
+a crash only windows that were open can go out twice, at most lanes x window copies. Every entry
+expects the sequence of the one before, so a worker that was frozen and replaced stops at its next
+entry.
 
 A recipient can be withheld from a window: it is recorded what became of them, and the relay is
 not asked (`window.plan`). Who has left the list is (`departed`), five seconds after that at the
@@ -33,5 +36,6 @@ Failure     4xx for a recipient: a smaller chunk, scheduled by the broker; given
 
             no token: the relay is paused for 5 s at most, so that a new login works at once.
 
-RFCs        5321 (SMTP), 2920 (pipelining), 6152 (8BITMIME), 6531 (SMTPUTF8), 3463 (codes)
+RFCs        5321 (SMTP), 2033 (LMTP), 2920 (pipelining), 6152 (8BITMIME), 6531 (SMTPUTF8),
+            3463 (codes)
 """

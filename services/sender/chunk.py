@@ -19,11 +19,13 @@ from postroad.runtime.errors import Conflict, Retry, Superseded
 from postroad.runtime.service import Context
 from schemas import codec
 from schemas.road import ChunkQueued, Outcome
-from services.sender import ledger, outcomes, smtp
+from services.sender import ledger, outcomes
 from services.sender.compose import Prepared
 from services.sender.departed import Departed
+from services.sender.kinds import Carrier
 from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
 from services.sender.ledger import Position
+from services.sender.relay import RelayError
 from services.sender.transaction import Transaction
 from services.sender.window import Plan, Withhold, left, plan
 
@@ -109,7 +111,7 @@ class Run:
 
     async def _advance(
         self, wanted: int, outcome: Outcome | None, *, single: bool
-    ) -> tuple[outcomes.Window, smtp.Connection, bool]:
+    ) -> tuple[outcomes.Window, Carrier, bool]:
         """Record the window before (not where the chunk is a `single` one) and send the next, to
         `wanted` recipients or as many as the day has room for."""
         quota = self.lanes.quota
@@ -134,9 +136,7 @@ class Run:
             quota.settle(room, sent, now())
         return window, connection, reused
 
-    async def _bear(
-        self, window: outcomes.Window, connection: smtp.Connection, *, reused: bool
-    ) -> None:
+    async def _bear(self, window: outcomes.Window, connection: Carrier, *, reused: bool) -> None:
         """The window met with trouble: go on with another connection where that may help. Raises
         Retry where the relay itself failed."""
         if connection.out_of_step:
@@ -144,21 +144,21 @@ class Run:
         reason = connection.fault or window.trouble
         if window.lasting and not self.post.shared()[0]:
             reason += "; if it takes no null sender, set null_sender = false"
-        if window.moved:  # it ends every connection after some mail, as many do
+        if window.moved and not connection.pause:  # it ends each connection after some mail
             self.lanes.succeeded()
-        elif not reused:
+        elif connection.pause or not reused:
             longest = LONGEST_LASTING if window.lasting else LONGEST
-            raise self._trouble(reason, longest, alarm=window.lasting)
+            raise self._trouble(reason, longest, alarm=window.lasting, least=connection.pause)
         await self.lane.drop()
 
-    async def _open(self) -> tuple[smtp.Connection, bool]:
+    async def _open(self) -> tuple[Carrier, bool]:
         """The lane's connection, and whether it was used before (it may have gone stale)."""
         slow = asyncio.get_running_loop().call_later(
             SLOW, self._tell, f"has not answered for {SLOW:g} s"
         )
         try:
             connection, fresh = await self.lanes.open(self.lane)
-        except smtp.RelayError as error:
+        except RelayError as error:
             lasting = error.kind == "failed"
             longest = LONGEST_LASTING if lasting else LONGEST
             if error.name == "token":
@@ -170,7 +170,7 @@ class Run:
             self.context.health.report("relay", self.relay.name, ok=True)
         return connection, not fresh
 
-    async def _window(self, connection: smtp.Connection, planned: Plan) -> outcomes.Window:
+    async def _window(self, connection: Carrier, planned: Plan) -> outcomes.Window:
         """Send a window and say what became of it."""
         event = self.chunk.event
         with self.context.telemetry.span("sender.window", kind=SpanKind.CLIENT) as span:
@@ -207,14 +207,17 @@ class Run:
     def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event = self.chunk.event
         addresses = event.addresses
+        post = f"{event.list}.{event.mail_id}.{event.copy.post}"
+        again = self.done < self.doubt
         if not event.copy.personal:
             sender, pieces = self.post.shared()
-            return [Transaction(sender, [addresses[index] for index in offered], pieces)]
+            everybody = [addresses[index] for index in offered]
+            return [Transaction(sender, everybody, pieces, post, again)]
         numbers = event.numbers or range(event.first, event.first + len(event.people))
         made = []
         for index in offered:
             sender, pieces = self.post.personal(numbers[index], event.people[index])
-            made.append(Transaction(sender, (addresses[index],), pieces))
+            made.append(Transaction(sender, (addresses[index],), pieces, post, again))
         return made
 
     async def _record(self, outcome: Outcome | None, *, named: bool, next_end: int | None) -> None:
@@ -245,12 +248,12 @@ class Run:
             raise Superseded(self.chunk.ledger) from None
         crashpoint("sender.after_record")
 
-    def _trouble(self, reason: str, longest: float, *, alarm: bool) -> Retry:
+    def _trouble(self, reason: str, longest: float, *, alarm: bool, least: float = 0.0) -> Retry:
         """The relay failed: pause it, tell it, and give the chunk back. What may be about how many
         connections we have is answered with one fewer first."""
-        if longest == LONGEST and self.lanes.rest(self.lane):
+        if longest == LONGEST and not least and self.lanes.rest(self.lane):
             return Retry(f"relay {self.relay.name}: {reason}", FEWER)
-        seconds = self.lanes.pause(longest=longest)
+        seconds = self.lanes.pause(longest=longest, least=least)
         if _gist(reason) == _gist(self.lanes.trouble):
             reason = self.lanes.trouble  # told once, though its replies have new ids each time
         self._tell(reason, alarm=alarm)

@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator
 from postroad.runtime.config import Relay
 from postroad.runtime.errors import Retry
 from postroad.runtime.oauth import Tokens
+from services.sender.kinds import Carrier, connect
 from services.sender.quota import Quota
-from services.sender.smtp import Connection, connect
 
 FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
 LONGEST = 30.0  # a relay that is away is tried again this often
@@ -32,7 +32,7 @@ class Lane:
     """One place at a relay, with its connection while it has one."""
 
     def __init__(self) -> None:
-        self.connection: Connection | None = None
+        self.connection: Carrier | None = None
         self.used = 0.0  # loop time of the last use
         self.tired = False  # to rest when it is given back
 
@@ -58,6 +58,7 @@ class Lanes:
         self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
         self._failures = 0
         self._paused_until = 0.0
+        self._asked_until = 0.0  # as the relay itself wants it, whatever another lane had taken
         self._probe: Lane | None = None  # the one lane that tries a relay that failed
 
     @contextlib.asynccontextmanager
@@ -81,7 +82,7 @@ class Lanes:
                 self._probe = None
             self._release(lane)
 
-    async def open(self, lane: Lane) -> tuple[Connection, bool]:
+    async def open(self, lane: Lane) -> tuple[Carrier, bool]:
         """The lane's connection, and whether it is fresh. Raises RelayError."""
         if lane.connection is not None:
             if asyncio.get_running_loop().time() - lane.used < IDLE:
@@ -94,21 +95,23 @@ class Lanes:
 
     def check(self) -> None:
         """Raises Retry while the relay is paused, or one lane tries whether it works again."""
-        left = self._paused_until - asyncio.get_running_loop().time()
+        left = max(self._paused_until, self._asked_until) - asyncio.get_running_loop().time()
         if left > 0:
             raise Retry("the relay is paused", left)
         if self._probe is not None and self._failures:
             raise Retry("the relay is being tried", FEWER)
 
-    def pause(self, *, longest: float = LONGEST) -> float:
-        """The relay failed: pause it, longer each time, at most `longest` seconds. Lanes that
-        fail together are one failure. Returns seconds."""
+    def pause(self, *, longest: float = LONGEST, least: float = 0.0) -> float:
+        """The relay failed: pause it, longer each time, at most `longest` seconds, and no shorter
+        than the `least` that it asked for. Lanes that fail together are one failure. Returns
+        seconds."""
         now = asyncio.get_running_loop().time()
         if self._paused_until <= now:
             seconds = min(FIRST_PAUSE * 2.0 ** min(self._failures, 20), longest)
             self._failures += 1
             self._paused_until = now + seconds
-        return self._paused_until - now
+        self._asked_until = max(self._asked_until, now + least)
+        return max(self._paused_until, self._asked_until) - now
 
     def rest(self, lane: Lane) -> bool:
         """Have this lane rest when it is given back, where others are connected: the relay may

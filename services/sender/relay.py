@@ -35,7 +35,7 @@ Problem = Literal["unreachable", "tls", "greeting", "login", "token"]
 
 
 class RelayError(PostroadError):
-    """A relay cannot be used: says which (host:port), why, and how to mend it.
+    """A relay cannot be used: says which (`Relay.where`), why, and how to mend it.
 
     `name` is unreachable, tls, greeting, login or token. The scope is always the relay: everything
     stays pending and nobody is to blame. `kind` is deferred where waiting may help and failed
@@ -51,7 +51,7 @@ class RelayError(PostroadError):
         problem: str,
         kind: Literal["deferred", "failed"] = "failed",
     ) -> None:
-        super().__init__(f"relay {relay.host}:{relay.port} {problem}")
+        super().__init__(f"relay {relay.where} {problem}")
         self.name = name
         self.kind = kind
 
@@ -68,9 +68,11 @@ async def reach(
         secret = await _token(relay, tokens)  # without one there is no use in connecting
     else:
         secret, tokens = relay.password() if relay.user else "", None
-    client = aiosmtplib.SMTP(
-        hostname=relay.host,
-        port=relay.port,
+    socket_ = relay.path is not None  # of this machine, with LMTP behind it
+    client = (_Lmtp if relay.kind == "lmtp" else aiosmtplib.SMTP)(
+        hostname=None if socket_ else relay.host,
+        port=None if socket_ else relay.port,
+        socket_path=relay.path,
         use_tls=relay.tls == "implicit",
         start_tls=False,
         local_hostname="localhost",  # until the socket can tell
@@ -95,9 +97,24 @@ async def reach(
         if isinstance(error, (aiosmtplib.SMTPException, OSError)):
             raise _explained(relay, error, timeout) from None
         raise
-    offers = Offers.of(client.esmtp_extensions)
+    offers = Offers.of(client.esmtp_extensions, each=relay.kind == "lmtp")
     client.protocol = client.transport = None  # the transport is ours now
     return cast("asyncio.Transport", transport), offers  # uvloop's is one in all but name
+
+
+class _Lmtp(aiosmtplib.SMTP):
+    """LMTP says LHLO (RFC 2033 section 4.1)."""
+
+    async def ehlo(self, **_: object) -> aiosmtplib.SMTPResponse:
+        """Greet; the answer is that to EHLO."""
+        assert self.local_hostname is not None
+        response = await self.execute_command(b"LHLO", self.local_hostname.encode("ascii"))
+        if response.code != 250:
+            raise aiosmtplib.SMTPHeloError(response.code, response.message)
+        self.last_ehlo_response = response
+        return response
+
+    helo = ehlo  # there is no other
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
@@ -152,10 +169,10 @@ async def _token(relay: Relay, tokens: Tokens, refused: str = "") -> str:
         raise RelayError(relay, "token", f"cannot be logged in to: {error.reason}", kind) from None
 
 
-def _own_name(sockname: tuple[object, ...]) -> str:
+def _own_name(sockname: object) -> str:
     """This host's name if it is a full one, else its address literal (RFC 5321 4.1.4)."""
     name = socket.gethostname()
-    if "." in name:
+    if "." in name or not isinstance(sockname, tuple):  # a socket of this machine has no address
         return name
     address = str(sockname[0])
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
@@ -196,13 +213,17 @@ def _explained(relay: Relay, error: Exception, timeout: float) -> RelayError:
             return RelayError(
                 relay,
                 "unreachable",
-                f"cannot be reached: {_reason(cause)}; check host and port",
+                f"cannot be reached: {_reason(cause)}; check {_place(relay)}",
                 "deferred",
             )
         case _:  # of what we ask, only this is refused without a reply
             return RelayError(
                 relay, "tls", 'does not offer STARTTLS: set tls = "implicit" or "none"'
             )
+
+
+def _place(relay: Relay) -> str:
+    return "host and port" if relay.path is None else "path"
 
 
 def _reason(error: OSError) -> str:

@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._timeouts = timeouts
         self._conversation = Conversation(offers)
+        self.pause = 0.0  # a server of ours says no such thing
         self._slices: Iterator[memoryview] | None = None  # what is left of a large body
         self._paused = False
         self._progress = 0.0  # loop time of the last answer, or of the last octets taken

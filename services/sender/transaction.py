@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,12 +32,20 @@ class Transaction:
 
     `sender` is the envelope sender, "" for the null sender. The pieces of `data` are the
     message in canonical form (CRLF only), dot-stuffed, ending in CRLF, without the final dot.
-    Transactions may share pieces.
+    Transactions may share pieces. `post` names the post and is the same in every try; `again`
+    says that an earlier try may have delivered.
     """
 
     sender: str
     recipients: Sequence[str]
     data: Sequence[bytes]
+    post: str = ""
+    again: bool = False
+
+    def copy_name(self, recipient: str) -> str:
+        """32 hexadecimal digits that name a recipient's copy of this post, in every try."""
+        named = f"{self.post}\0{recipient}"
+        return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(slots=True)
@@ -81,7 +90,7 @@ class Offers:
     each: bool = False
 
     @classmethod
-    def of(cls, extensions: Mapping[str, str]) -> Offers:
+    def of(cls, extensions: Mapping[str, str], *, each: bool = False) -> Offers:
         """From EHLO keywords in lower case and their parameters."""
         size = extensions.get("size")
         return cls(
@@ -89,6 +98,7 @@ class Offers:
             eight_bit="8bitmime" in extensions,
             utf8="smtputf8" in extensions,
             size=None if size is None else int(size) if size.isdecimal() else 0,
+            each=each,
         )
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.examined import LISTS, SECRET, check, relay, secret, source
+from tests.e2e.examined import LISTS, SECRET, check, examined, relay, secret, section, source
 from tests.e2e.system import System
+from tests.peers.dovecot import Dovecot
+from tests.peers.httpscript import HttpScript
 from tests.peers.postfix import Postfix
 from tests.peers.sink import Rule, Script, Sink
 
@@ -86,3 +88,52 @@ async def test_daily_limit_of_the_provider(tmp_path: Path) -> None:
             await road.make_list("team@example.org", [f"p{n}@example.net" for n in range(3)])
             found = await check("daily", tmp_path, small)
     assert (found.state, "has 3 members" in found.finding) == ("failed", True)
+
+
+async def test_greeting_of_a_real_lmtp_server(tmp_path: Path) -> None:
+    """A Dovecot that takes mail by LMTP is asked in its own language; one that speaks SMTP is not
+    taken for it."""
+    async with Dovecot.start({LISTS: SECRET}) as dovecot, Sink.start() as sink:
+        assert dovecot.lmtp_port is not None
+        found = await examined(tmp_path, relay(dovecot.lmtp_port, kind="lmtp"))
+        states = {name: found[name].state for name in ("greeting", "login", "senders", "daily")}
+        assert set(states.values()) == {"ok"}, found
+        assert found["greeting"].finding == "speaks LMTP"
+        wrong = await check("greeting", tmp_path, relay(sink.port, kind="lmtp"))
+    assert wrong.state == "failed"
+
+
+async def test_login_at_a_url(tmp_path: Path) -> None:
+    """A provider is asked with OPTIONS and our token; one that refuses it is told, and nothing is
+    posted."""
+    async with HttpScript.start(["204 No Content", "401 Unauthorized"]) as server:
+        settings = {"name": "api", "kind": "http", "url": server.url}
+        api = section("[[relay]]", {**settings, "token_file": secret(tmp_path, "abc", "token")})
+        found = await examined(tmp_path, api)
+        relevant = {name for name, each in found.items() if each.subject == "relay api"}
+        assert relevant == {"host", "connection", "tls", "login", "daily"}
+        assert found["login"].state == "ok"
+        refused = await check("login", tmp_path, api)
+    assert (refused.state, refused.finding) == ("failed", "refuses the token: HTTP 401")
+    assert [request.line.split()[0] for request in server.requests] == ["OPTIONS", "OPTIONS"]
+    assert server.requests[0].fields["authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.mbox"])
+async def test_store_that_cannot_be_written(tmp_path: Path, name: str) -> None:
+    """A Maildir or mbox is looked at and nothing is created; a folder that is missing, or the
+    wrong thing at its place, is told."""
+
+    def store(path: Path) -> str:
+        return section("[[relay]]", {"name": "kept", "kind": "file", "path": str(path)})
+
+    seen = await examined(tmp_path, store(tmp_path / name))
+    assert {check for check, each in seen.items() if each.subject == "relay kept"} == {"store"}
+    assert seen["store"].state == "ok"
+    assert not (tmp_path / name).exists()
+    missing = await check("store", tmp_path, store(tmp_path / "missing" / name))
+    assert (missing.state, "there is no folder" in missing.finding) == ("failed", True)
+    wrong = tmp_path / name
+    wrong.mkdir() if name.endswith("mbox") else wrong.touch()
+    found = await check("store", tmp_path, store(wrong))
+    assert (found.state, "folder" in found.finding) == ("failed", True)

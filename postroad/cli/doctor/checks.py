@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from postroad.runtime.settings import Relay
+
 Of = Literal["installation", "source", "relay", "domain"]
 
 
@@ -73,7 +75,7 @@ CHECKS = (
         "its certificate is trusted, for this name, and good for 21 days more",
         "renew the certificate, or name its authority in SSL_CERT_FILE",
     ),
-    Check("greeting", ("source", "relay"), "it speaks IMAP, or SMTP", "check port and tls"),
+    Check("greeting", ("source", "relay"), "it speaks IMAP, SMTP or LMTP", "check port and tls"),
     Check(
         "login",
         ("source", "relay"),
@@ -123,6 +125,12 @@ CHECKS = (
         "set envelope and null_sender to what the relay takes",
     ),
     Check(
+        "store",
+        ("relay",),
+        "of kind file: the Maildir or mbox can be written to",
+        "check path, and who may write there",
+    ),
+    Check(
         "daily",
         ("relay",),
         "the limit is set where the provider has one, and one post fits into it",
@@ -151,6 +159,18 @@ CHECKS = (
 
 REMEDIES = {check.name: check.remedy for check in CHECKS}
 ORDER = {check.name: place for place, check in enumerate(CHECKS)}
+
+
+_OF_A_SERVER = ("host", "connection", "tls", "greeting", "login", "extensions", "senders", "daily")
+
+
+def of_relay(relay: Relay) -> tuple[str, ...]:
+    """The checks made of a relay of its kind, but for the token."""
+    if relay.kind == "file":
+        return ("store",)
+    if relay.kind == "http":
+        return ("host", "connection", "tls", "login", "daily")
+    return _OF_A_SERVER if relay.path is None else _OF_A_SERVER[3:]
 
 
 def names(of: Of) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import NamedTuple, cast
 
-from postroad.cli.doctor.checks import ORDER, REMEDIES, names
+from postroad.cli.doctor.checks import ORDER, REMEDIES, names, of_relay
 from postroad.cli.doctor.finding import Finding, failed, skipped
 from postroad.cli.doctor.judge import broker as judge_broker
 from postroad.cli.doctor.judge import machine as judge_machine
@@ -85,7 +85,7 @@ def _subjects(config: Config, running: Running) -> list[Subject]:
             name, checks = f"source {account.name}", names("source")
             findings = examine_source(config, account, access, running)
         else:
-            name, checks = f"relay {account.name}", names("relay")
+            name, checks = f"relay {account.name}", of_relay(account)
             findings = examine_relay(config, account, access, running)
         if account.oauth2 is not None:
             found.append(Subject(name, ("token",), examine_token(name, account, access)))

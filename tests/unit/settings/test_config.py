@@ -66,6 +66,21 @@ class TestDefaults:
         assert load(f'{MINIMAL}tls = "{tls}"\n').relay[0].port == port
         assert load(f'{MINIMAL}tls = "{tls}"\nport = 2525\n').relay[0].port == 2525
 
+    def test_where_a_relay_is(self, load: Load, tmp_path: Path) -> None:
+        """Each kind has its place in a line for people; of a URL only the host, for a query may
+        be a secret."""
+        relays = (
+            'name = "a"\nkind = "lmtp"\nhost = "mail.example"\n',
+            'name = "b"\nkind = "lmtp"\npath = "lmtp"\n',
+            'name = "c"\nkind = "http"\nurl = "https://api.example:8443/x?key=hunter2"\n',
+            'name = "d"\nkind = "file"\npath = "all.mbox"\nconnections = 9\n',
+        )
+        text = MINIMAL + "".join(f"[[relay]]\n{relay}" for relay in relays)
+        _, network, local, url, file = load(text).relay
+        assert (network.where, url.where) == ("mail.example:24", "api.example:8443")
+        assert (local.where, local.tls) == (f"{tmp_path}/lmtp", "none")
+        assert (file.where, file.connections) == (f"{tmp_path}/all.mbox", 1)
+
     def test_site_domain_is_always_a_list_domain(self, load: Load) -> None:
         """Lists may live in the site's domain and in every [[domain]]."""
         config = load(f'{MINIMAL}\n[[domain]]\nname = "Example.NET"\nrelay = "out"\n')

@@ -92,6 +92,33 @@ def test_a_wrong_value_has_a_nearest_right_one(refuse: Refuse, addition: str, to
     assert len(report.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("relay", "told"),
+    [
+        (
+            "kind = 'fil'\npath = 'p'",
+            '"fil" is not one of smtp, lmtp, http, file; did you mean "file"',
+        ),
+        ("user = 'u'\npassword_file = 'p'", "host is missing"),
+        ("kind = 'lmtp'", "host or path is missing"),
+        ("kind = 'lmtp'\nhost = 'h'\npath = 'p'", "host and path exclude each other; remove one"),
+        ("kind = 'http'", "url is missing"),
+        ("kind = 'http'\nurl = 'http://api.example/'", "url: not a URL of the form https://HOST"),
+        ("kind = 'http'\nurl = 'https://me:pw@api.example/'", "put it into token_file"),
+        ("kind = 'http'\nurl = 'https://a.example/'\nhost = 'h'", 'host is for kind = "smtp" or'),
+        ("kind = 'http'\nurl = 'https://a.example/'\ntoken = 't'", 'did you mean "token_file"'),
+        ("kind = 'file'", "path is missing"),
+        ("kind = 'file'\npath = 'p'\nuser = 'u'", 'user is for kind = "smtp" or "lmtp"'),
+        ("host = 'h'\nurl = 'https://a.example/'", 'url is for kind = "http", and this is "smtp"'),
+        ("host = 'h'\npath = 'p'", 'path is for kind = "lmtp" or "file"'),
+    ],
+)
+def test_each_kind_of_relay_has_its_own_place(refuse: Refuse, relay: str, told: str) -> None:
+    """A relay is where its kind wants it, by TLS where a secret travels, and what only other kinds
+    have is not passed over in silence."""
+    assert told in refuse(f"[site]\ndomain = 'example.org'\n[[relay]]\n{relay}\n")
+
+
 def test_names_are_unique(refuse: Refuse) -> None:
     """Two relays of one name could not be told apart in the ledger or in status."""
     message = refuse(MINIMAL + '[[relay]]\nname = "out"\nhost = "h"\n')

@@ -38,10 +38,12 @@ class TestSecrets:
         text = MINIMAL.replace("/etc/postroad/", "").replace(
             "[site]", '[site]\nsecret_file = "key"'
         )
+        text += '[[relay]]\nname = "api"\nkind = "http"\nurl = "https://x/"\ntoken_file = "t"\n'
         (tmp_path / "key").write_text("short")
         with pytest.raises(SettingsError) as caught:
             load(text).check_secrets()
-        for name in ("imap.pass does not exist", "smtp.pass does not exist", "key holds fewer"):
+        missing = ("imap.pass does not exist", "smtp.pass does not exist", '"api" token_file')
+        for name in (*missing, "key holds fewer"):
             assert name in str(caught.value)
 
     def test_a_file_open_to_everybody_is_warned_of(self, load: Load, tmp_path: Path) -> None:

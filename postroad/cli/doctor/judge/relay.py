@@ -60,6 +60,24 @@ def senders(
     return found or [ok("senders", subject, f"takes {', '.join(taken)} at MAIL; nothing was sent")]
 
 
+def token(relay: Relay, status: int) -> Finding:
+    """What the provider answered to OPTIONS with our token, by HTTP status."""
+    subject = f"relay {relay.name}"
+    if status in (401, 403, 407):
+        what = f"refuses {'the token' if relay.token_file else 'us without a token'}: HTTP {status}"
+        return failed("login", subject, what, "check token_file")
+    return ok("login", subject, f"not refused (HTTP {status}); nothing was posted")
+
+
+def store(relay: Relay, problem: str) -> Finding:
+    """Whether copies can be stored; `problem` says why not."""
+    if problem:
+        remedy = "check path, and who may write there"
+        return failed("store", f"relay {relay.name}", f"{relay.where}: {problem}", remedy)
+    kind = "mbox" if relay.mbox else "Maildir"
+    return ok("store", f"relay {relay.name}", f"{relay.where}, {kind}")
+
+
 def daily(relay: Relay, lists: Sequence[List] | None) -> Finding:
     """The provider's limit against the settings and the largest list."""
     check, subject = "daily", f"relay {relay.name}"

@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from postroad.cli.doctor.checks import REMEDIES
 from postroad.cli.doctor.finding import Finding, ok, skipped
@@ -14,13 +15,14 @@ from postroad.cli.doctor.judge import relay as judge_relay
 from postroad.cli.doctor.judge import source as judge_source
 from postroad.cli.doctor.judge.token import Token
 from postroad.cli.doctor.judge.token import token as judge_token
-from postroad.cli.doctor.probe import network
+from postroad.cli.doctor.probe import machine, network
 from postroad.cli.doctor.probe import token as probe_token
 from postroad.cli.doctor.probe.broker import Running
 from postroad.cli.doctor.probe.network import Kind
 from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.oauth import Tokens
+from postroad.runtime.settings import Tls
 from services.ingest.probe import Examiner
 from services.ingest.trouble import MailboxError
 from services.sender import probe as sender_probe
@@ -51,7 +53,7 @@ async def examine_source(
 ) -> AsyncIterator[Finding]:
     """Every check of a mailbox, until one fails that the rest needs."""
     subject = f"source {source.name}"
-    async for finding in _reached(source, subject, "imap"):
+    async for finding in _reached(subject, "imap", source.host, source.port, source.tls):
         yield finding
     examiner = Examiner(source, access.tokens)
     healthy = False
@@ -89,8 +91,18 @@ async def examine_relay(
 ) -> AsyncIterator[Finding]:
     """Every check of a relay, until one fails that the rest needs."""
     subject = f"relay {relay.name}"
-    async for finding in _reached(relay, subject, "smtp"):
-        yield finding
+    if relay.kind == "file":
+        yield judge_relay.store(relay, machine.writable(relay))
+        return
+    if relay.kind == "http":
+        async for finding in _examine_url(relay, subject):
+            yield finding
+        yield judge_relay.daily(relay, (await running.told()).lists)
+        return
+    if relay.path is None:
+        async for finding in _reached(subject, relay.kind, relay.host, relay.port, relay.tls):
+            yield finding
+    speaks = f"speaks {relay.kind.upper()}"
     if (await access.token).problem:
         yield _no_token(subject)
         return
@@ -98,14 +110,14 @@ async def examine_relay(
         senders = _senders(config, relay)
         tried = await sender_probe.ask(relay, senders, STEP_SECONDS, access.tokens)
     except PostroadError as error:
-        line = str(error).removeprefix(f"relay {relay.host}:{relay.port} ")
+        line = str(error).removeprefix(f"relay {relay.where} ")
         at_login = not isinstance(error, RelayError) or error.name in ("login", "token")
         if at_login:
-            yield ok("greeting", subject, "speaks SMTP")
+            yield ok("greeting", subject, speaks)
         check = "login" if at_login else "greeting"
         yield peer.complaint(check, subject, line, REMEDIES[check])
         return
-    yield ok("greeting", subject, "speaks SMTP")
+    yield ok("greeting", subject, speaks)
     how = "by token" if relay.oauth2 else "by password" if relay.user else "none set, none asked"
     yield ok("login", subject, how)
     largest = max((source.max_bytes for source in config.source), default=judge_relay.SMALL)
@@ -122,21 +134,39 @@ async def examine_token(
     yield judge_token(subject, account, await access.token, datetime.now(UTC))
 
 
-async def _reached(account: Source | Relay, subject: str, kind: Kind) -> AsyncIterator[Finding]:
+async def _examine_url(relay: Relay, subject: str) -> AsyncIterator[Finding]:
+    """Where mail is posted to; asked with OPTIONS, so that nothing is sent."""
+    from services.sender import httprelay
+
+    url = urlsplit(relay.url)
+    tls: Tls = "implicit" if url.scheme == "https" else "none"
+    port = url.port or (443 if tls == "implicit" else 80)
+    async for finding in _reached(subject, "http", url.hostname or "", port, tls):
+        yield finding
+    try:
+        status = await httprelay.ask(relay, STEP_SECONDS)
+    except PostroadError as error:
+        line = str(error).removeprefix(f"relay {relay.where} ")
+        yield peer.complaint("login", subject, line, "check token_file")
+        return
+    yield judge_relay.token(relay, status)
+
+
+async def _reached(
+    subject: str, kind: Kind, host: str, port: int, tls: Tls
+) -> AsyncIterator[Finding]:
     """Name, port, certificate."""
-    hosts, problem = await network.addresses(account.host)
-    yield peer.host(subject, account.host, hosts, problem)
-    streams = await network.connect(hosts, account.port)
+    hosts, problem = await network.addresses(host)
+    yield peer.host(subject, host, hosts, problem)
+    streams = await network.connect(hosts, port)
     if not isinstance(streams, str):
         streams[1].transport.abort()
-    where = f"{account.host}:{account.port}"
-    yield peer.connection(subject, where, streams if isinstance(streams, str) else "")
-    if account.tls == "none":
-        yield peer.unencrypted(subject, account.host)
+    yield peer.connection(subject, f"{host}:{port}", streams if isinstance(streams, str) else "")
+    if tls == "none":
+        yield peer.unencrypted(subject, host)
     else:
-        starttls = account.tls == "starttls"
-        seen = await network.handshake(hosts, account.port, account.host, kind, starttls=starttls)
-        yield peer.tls(subject, account.host, seen, datetime.now(UTC))
+        seen = await network.handshake(hosts, port, host, kind, starttls=tls == "starttls")
+        yield peer.tls(subject, host, seen, datetime.now(UTC))
 
 
 def _no_token(subject: str) -> Finding:

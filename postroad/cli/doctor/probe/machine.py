@@ -10,7 +10,7 @@ from pathlib import Path
 
 from postroad.cli.doctor.judge.machine import Secret, State
 from postroad.runtime import secretfile
-from postroad.runtime.config import Config
+from postroad.runtime.config import Config, Relay
 from postroad.runtime.errors import SettingsError
 
 
@@ -39,6 +39,9 @@ def _named(config: Config) -> Iterator[tuple[str, Path, bool]]:
                 yield f"{where} password_file", account.password_file, False
             if account.oauth2 is not None and account.oauth2.client_secret_file is not None:
                 yield f"{where} client_secret_file", account.oauth2.client_secret_file, False
+    for relay in config.relay:
+        if relay.token_file is not None:
+            yield f'[[relay]] "{relay.name}" token_file', relay.token_file, False
 
 
 def _tokens(state: Path) -> list[Path]:
@@ -82,3 +85,22 @@ def _there(path: Path) -> bool:
         return path.exists()
     except OSError:  # in a folder that is not for us
         return False
+
+
+def writable(relay: Relay) -> str:
+    """Why copies cannot be stored at the path of a relay of kind file, "" where they can. Nothing
+    is created: where there is nothing yet, its folder is what counts."""
+    path = relay.path
+    assert path is not None
+    try:
+        if not path.exists():
+            path = path.parent
+        elif path.is_dir() == relay.mbox:
+            return "is a folder, and a name in .mbox is a file's" if relay.mbox else "is no folder"
+        elif path.is_dir():
+            path = path / "new" if (path / "new").exists() else path
+        if not path.exists():
+            return f"there is no folder {path}"
+    except OSError as error:
+        return (error.strerror or "cannot be read").lower()
+    return "" if os.access(path, os.W_OK) else "may not be written by this user"

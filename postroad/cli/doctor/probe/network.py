@@ -22,7 +22,7 @@ TLS_SECONDS = 5.0
 EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
-Kind = Literal["imap", "smtp"]
+Kind = Literal["imap", "smtp", "lmtp", "http"]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -163,7 +163,7 @@ async def _ask_for_tls(
         return
     await _reply(reader)
     for command, wanted in (
-        (b"EHLO doctor.invalid\r\n", b"2"),
+        (b"LHLO doctor.invalid\r\n" if kind == "lmtp" else b"EHLO doctor.invalid\r\n", b"2"),
         (b"STARTTLS\r\n", b"2"),
     ):
         writer.write(command)

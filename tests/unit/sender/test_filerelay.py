@@ -1,0 +1,179 @@
+"""Maildir and mbox as relays: on the disk, once, whatever was cut off before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mailbox
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from postroad.mail import wire
+from postroad.runtime.config import Relay
+from services.sender import filerelay
+from services.sender.filerelay import Filer, connect
+from services.sender.relay import RelayError
+from services.sender.transaction import Result, Transaction
+
+HEAD = b"From: Ann <ann@example.net>\r\nSubject: hi\r\n\r\n"
+BODY = wire.dot_stuff(b"From me to you\r\n>From her\r\n.dot\r\n\r\nFrom the end\r\n")
+
+
+def copy(name: str, *, again: bool = False, body: bytes = BODY) -> Transaction:
+    """A copy of a post for name@."""
+    sender = f"team-bounces+{name}@lists.example"
+    return Transaction(sender, [f"{name}@archive.example"], (HEAD, body), "team.1.7", again)
+
+
+async def filer(path: Path) -> Filer:
+    """A connection to this Maildir or mbox."""
+    return await connect(Relay(kind="file", path=path))
+
+
+def words(results: list[Result]) -> list[str]:
+    """`stored`, `doubt` or `untried` for each."""
+    return ["stored" if r.recipients[0] else "doubt" if r.lost else "untried" for r in results]
+
+
+def held(path: Path) -> list[bytes]:
+    """What Python's own reader finds in a Maildir or mbox."""
+    kind = mailbox.mbox if path.suffix == ".mbox" else mailbox.Maildir
+    with contextlib.closing(kind(path, create=False)) as box:
+        return [box.get_bytes(key) for key in sorted(box.keys())]
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.mbox"])
+async def test_a_copy_is_stored_as_it_came(tmp_path: Path, name: str) -> None:
+    """The mail has LF line ends, its own dots, and says how it came; a line that begins with
+    From is no new mail."""
+    results = await (await filer(tmp_path / name)).send([copy("a"), copy("b")])
+    assert words(results) == ["stored", "stored"]
+    first, second = sorted(held(tmp_path / name), key=lambda mail: b"Delivered-To: b@" in mail)
+    head = (
+        b"Return-Path: <team-bounces+a@lists.example>\nDelivered-To: a@archive.example\n"
+        b"From: Ann <ann@example.net>\n"
+    )
+    assert head in first
+    assert first.startswith((head, b"X-Postroad-Delivery: "))
+    assert b"\n.dot\n" in first
+    assert b"Delivered-To: b@" in second
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.mbox"])
+async def test_a_copy_stored_before_is_found_by_its_name(tmp_path: Path, name: str) -> None:
+    """After a crash the same copy comes again, and stays one."""
+    await (await filer(tmp_path / name)).send([copy("a"), copy("b")])
+    again = [copy("a", again=True), copy("b", again=True), copy("c", again=True)]
+    assert words(await (await filer(tmp_path / name)).send(again)) == ["stored"] * 3
+    assert len(held(tmp_path / name)) == 3
+
+
+async def test_a_copy_that_was_read_in_between(tmp_path: Path) -> None:
+    """A mail program moves what it shows to cur and puts flags behind the name: it is still the
+    same copy."""
+    relay = await filer(tmp_path / "archive")
+    await relay.send([copy("a")])
+    (new,) = (tmp_path / "archive" / "new").iterdir()
+    new.rename(tmp_path / "archive" / "cur" / f"{new.name}:2,S")
+    await relay.send([copy("a", again=True)])
+    assert len(held(tmp_path / "archive")) == 1
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
+)
+@given(cut=st.integers(1, 400))
+def test_an_entry_that_a_crash_cut_off_is_taken_away(tmp_path: Path, cut: int) -> None:
+    """Wherever the last entry of an mbox ends too early, it is written anew, and no other mail is
+    touched."""
+    path = tmp_path / "archive.mbox"
+    path.unlink(missing_ok=True)
+
+    async def run() -> None:
+        relay = await filer(path)
+        await relay.send([copy("a")])
+        whole = path.stat().st_size
+        await relay.send([copy("b")])
+        first_lines = path.read_bytes()[whole:].split(b"\n", 2)
+        least = whole + len(first_lines[0]) + len(first_lines[1]) + 2
+        os.truncate(path, max(least, path.stat().st_size - cut))
+        fresh = await filer(path)
+        assert words(await fresh.send([copy("b", again=True)])) == ["stored"]
+
+    asyncio.run(run())
+    entries = held(path)
+    assert len(entries) == 2
+    assert all(entry.endswith(b"From the end\n") for entry in entries)
+
+
+async def test_what_others_wrote_into_an_mbox_stays(tmp_path: Path) -> None:
+    """An mbox that another program appends to is never cut, nor does a mail become one by what its
+    body claims."""
+    path = tmp_path / "archive.mbox"
+    path.write_bytes(b"From someone Fri Nov 20 12:00:00 2026\nSubject: old\n\nno empty line")
+    forged = b"x\r\n\r\nFrom x\r\nX-Postroad-Delivery: " + b"0" * 32 + b" 999999\r\n"
+    relay = await filer(path)
+    assert words(await relay.send([copy("a", body=forged)])) == ["stored"]
+    assert words(await relay.send([copy("b")])) == ["stored"]
+    found = held(path)
+    assert len(found) == 3
+    assert found[0].endswith(b"no empty line\n")
+    assert b"999999" in found[1]
+
+
+async def test_a_locked_mbox_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another program holds the file, nothing is written, and that is told."""
+    monkeypatch.setattr(filerelay, "LOCK_SECONDS", 0.0)
+    path = tmp_path / "archive.mbox"
+    relay = await filer(path)
+    hold = "import fcntl,sys; f=open(sys.argv[1],'r+'); fcntl.lockf(f,2); print(); input()"
+    other = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", hold, str(path)), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    await other.stdout.readline()
+    assert words(await relay.send([copy("a")])) == ["untried"]
+    assert "locked by another program" in relay.fault
+    await other.communicate(b"\n")
+    assert words(await (await filer(path)).send([copy("a")])) == ["stored"]
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.mbox"])
+async def test_a_place_that_cannot_be_written(tmp_path: Path, name: str) -> None:
+    """A folder that is not there is told with the remedy, and nobody is to blame."""
+    with pytest.raises(RelayError, match=r"cannot be written to: no such file.*check path") as told:
+        await filer(tmp_path / "missing" / name)
+    assert told.value.kind == "failed"
+
+
+async def test_a_disk_that_fails_leaves_a_window_in_doubt(tmp_path: Path) -> None:
+    """What may be on the disk is in doubt, and what is behind it untried; the next try finds what
+    is there."""
+    relay = await filer(tmp_path / "archive")
+    (tmp_path / "archive" / "tmp").rmdir()
+    (tmp_path / "archive" / "tmp").write_text("no folder")
+    assert words(await relay.send([copy("a"), copy("b")])) == ["doubt", "untried"]
+    assert relay.fault.startswith("cannot be written to: ")
+    assert words(await relay.send([copy("c")])) == ["untried"]
+
+
+@given(st.lists(st.lists(st.sampled_from([b".", b"..", b"x", b"\r\n", b"." * 3]), max_size=12)))
+def test_plain_is_the_way_back_from_dot_stuffing(lines: list[list[bytes]]) -> None:
+    """Pieces stuffed apart are the data again, however they are cut into blocks."""
+    pieces = [wire.canonical(b"".join(each)) for each in lines]
+    assert b"".join(wire.plain(map(wire.dot_stuff, pieces))) == b"".join(pieces)
+
+
+def test_plain_comes_in_blocks() -> None:
+    """A large body is never held twice: blocks are small, and end where lines do."""
+    data = b"." + b"x" * 70 + b"\r\n"
+    blocks = list(wire.plain([wire.dot_stuff(data * 10_000)]))
+    assert b"".join(blocks) == data * 10_000
+    assert max(map(len, blocks)) < 70_000
+    assert all(block.endswith(b"\r\n") for block in blocks)
