@@ -69,12 +69,14 @@ class AsOf(Data, kw_only=True):
 
 
 class PostRouted(Event, tag="post_routed", kw_only=True):
-    """A mail is a post to this list: edit these headers and fan it out."""
+    """A mail is a post to this list: edit these headers and fan it out. `authserv_id` names the
+    server whose Authentication-Results on it are believed, "" where none is."""
 
     mail_id: str
     list: str
     raw: RawRef
     edits: tuple[HeaderEdit, ...] = ()
+    authserv_id: str = ""
     personal: bool = True
     author: str = ""  # person id, empty where unknown
     as_of: AsOf = AsOf()
@@ -91,6 +93,7 @@ class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):
     list: str
     raw: RawRef
     edits: tuple[HeaderEdit, ...] = ()
+    authserv_id: str = ""
     as_of: AsOf = AsOf()
     settings: int = 0
     subject: str = ""
@@ -187,11 +190,13 @@ class Copy(Data, kw_only=True):
     tokens: the ROUTED sequence (48 bits). Where `bounces` is `("", "")` the sender is null
     (`MAIL FROM:<>`), as notices have it. `list_name` is the list's display name, for a From that
     a relay makes us write anew; `notice` marks a mail that Postroad wrote itself, `to_owners` one
-    that goes to the owners of the list, whether or not they are members.
+    that goes to the owners of the list, whether or not they are members. `authserv_id`
+    is that of `PostRouted`.
     """
 
     raw: RawRef
     edits: tuple[HeaderEdit, ...] = ()
+    authserv_id: str = ""
     personal: bool = True
     list: str
     list_address: str

@@ -20,13 +20,23 @@ config = group("config", "The settings.", example="postroad config check")
 def check(call: Call) -> None:
     """Read the settings, the environment and every secret file; print what holds.
 
-    Defaults included, secrets hidden, in the form of a settings file. Wrong settings are listed
-    on stderr, all at once, with exit code 2. Nothing is connected to.
+    Defaults included, secrets hidden, in the form of a settings file; comments at its end say
+    what to publish in DNS for copies that are signed. Wrong settings are listed on stderr, all
+    at once, with exit code 2. Nothing is connected to.
     """
+    from postroad.cli.signing import keys_of
+
     call.config.check_secrets()
     held = plain(call.config)
-    answer = {"file": call.config.path, "settings": held, "warnings": call.config.warnings}
-    call.show(answer, lambda: print(as_toml(held)))
+    keys = [key for domain in call.config.domain for key in keys_of(domain)]
+    answer = {
+        "file": call.config.path,
+        "settings": held,
+        "publish": {key.name: key.record for key in keys},
+        "warnings": call.config.warnings,
+    }
+    publish = [f"# publish: {key.name}. TXT {key.zone_text}" for key in keys]
+    call.show(answer, lambda: print("\n".join([as_toml(held), *publish])))
     if not call.json:
         for warning in call.config.warnings:
             print(f"postroad: warning: {warning}", file=sys.stderr)

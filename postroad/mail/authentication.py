@@ -13,10 +13,12 @@ Fastmail's `x-bits=2048`). What cannot be read in one way proves nothing. Never 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from postroad.mail.domains import normalise_domain
+from postroad.mail.fields import fields
+from postroad.mail.words import text_of
 from schemas.mail import HeaderFacts
 
 # Exchange Online writes no authserv-id at all. This name stands for its form: the field on top
@@ -77,7 +79,7 @@ def authenticated(facts: HeaderFacts, authserv_id: str) -> bool:
     if any(odd == "more than one from" or odd.startswith("from: ") for odd in facts.oddities):
         return False
     domain = facts.from_[0].address.rpartition("@")[2]
-    found = _believed(facts.auth_results, authserv_id)
+    found = believed(facts.auth_results, authserv_id)
     if "." not in domain or sum(each.method == "dmarc" for each in found) > 1:
         return False
     return any(_proves(each, domain) for each in found)
@@ -100,19 +102,41 @@ def read_results(text: str) -> tuple[str, tuple[Result, ...]] | None:
     return server, tuple(filter(None, results))
 
 
-def _believed(fields: tuple[str, ...], authserv_id: str) -> tuple[Result, ...]:
-    """The results of the one field that counts."""
+def believed(texts: Sequence[str], authserv_id: str) -> tuple[Result, ...]:
+    """The results of the one field that counts, of all Authentication-Results from the top; none
+    where no `authserv_id` is set."""
     wanted = authserv_id.strip().lower()
+    if not wanted:
+        return ()
     if wanted == MICROSOFT365:
-        top = read_results(fields[0]) if fields else None
+        top = read_results(texts[0]) if texts else None
         if top is None or top[0] or not any(each.method == "compauth" for each in top[1]):
             return ()
         return top[1]
-    for field in fields:
-        if _server(next(_pieces(field)) or "") == wanted:  # even where the rest cannot be read
-            read = read_results(field)
+    for text in texts:
+        if _server(next(_pieces(text)) or "") == wanted:  # even where the rest cannot be read
+            read = read_results(text)
             return read[1] if read else ()
     return ()
+
+
+def without_forged(block: bytes, authserv_id: str) -> bytes:
+    """A header block without the Authentication-Results that bear the name of the trusted server
+    and did not come from it: all but the topmost (RFC 8601 section 5)."""
+    wanted = authserv_id.strip().lower()
+    if wanted in ("", MICROSOFT365):
+        return block
+    kept, at, topmost = [], 0, True
+    for field in fields(block):
+        if field.name.lower() != b"authentication-results":
+            continue
+        text = text_of(block[field.value_start : field.value_end].replace(b"\r\n", b""))
+        if _server(next(_pieces(text)) or "") == wanted:
+            if not topmost:
+                kept.append(block[at : field.start])
+                at = field.end
+            topmost = False
+    return b"".join((*kept, block[at:]))
 
 
 def _server(segment: str) -> str:

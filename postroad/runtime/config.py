@@ -128,6 +128,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         For whatever starts services, so that a wrong file is told before anything runs. A
         plain command loads settings without it: its user may have no right to the passwords.
         """
+        # cryptography takes 20 ms to import, and most commands do without
+        from postroad.runtime.signingkeys import signing_keys  # noqa: PLC0415
+
         problems = []
         for account in self.accounts:
             try:
@@ -136,6 +139,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 client_secret(account)
                 if isinstance(account, Relay):
                     account.token()
+            except SettingsError as error:
+                problems.append(str(error))
+        for domain in self.domain:
+            try:
+                signing_keys(domain)
             except SettingsError as error:
                 problems.append(str(error))
         if self.site.secret_file is not None:

@@ -74,6 +74,20 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     relay: str = ""  # default: the first [[relay]]
     owner: str = ""  # gets mail to the owners of a list that has none
+    dkim_key_file: Path | None = None  # private key, PEM; copies are signed where there is one
+    dkim_selector: str = "postroad"
+    dkim_second_key_file: Path | None = None  # a second signature: RSA and Ed25519 together
+    dkim_second_selector: str = "postroad2"
+    arc: bool = True  # seal posts too, where one of the keys is RSA
+
+    @property
+    def signing(self) -> tuple[tuple[str, Path, str], ...]:
+        """Setting, file and selector of each key."""
+        both = (
+            ("dkim_key_file", self.dkim_key_file, self.dkim_selector),
+            ("dkim_second_key_file", self.dkim_second_key_file, self.dkim_second_selector),
+        )
+        return tuple((key, path, selector) for key, path, selector in both if path is not None)
 
 
 class OAuth2(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,7 +273,6 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 # Settings of the contract that this release does not implement, with the one value that may be
 # given because it says what happens anyway (None: no value may).
 LATER: dict[str, dict[str, object]] = {
-    "domain": {"dkim_key_file": None, "dkim_selector": None},
     "source": {"list": None},
     "relay": {"weight": 1, "domains": None, "rate": None},
 }

@@ -72,6 +72,12 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
             yield from _known(f"{where} relay", domain.relay, [relay.name for relay in relays])
         if domain.owner and domain.owner.count("@") != 1:
             yield f'{where} owner: "{domain.owner}" is not an address'
+        for key, _, selector in domain.signing:
+            name = key.replace("key_file", "selector")
+            if not _DOMAIN.fullmatch(selector.lower()):
+                yield f'{where} {name}: "{selector}" is not a name in DNS such as "postroad"'
+        if len({selector.lower() for _, _, selector in domain.signing}) < len(domain.signing):
+            yield f"{where}: dkim_selector and dkim_second_selector must differ"
 
 
 def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:

@@ -64,6 +64,7 @@ def decide(
     *,
     mail_id: str = "",
     web: str = "",
+    authserv_id: str = "",
     this: Seen | None = None,
     earlier: tuple[Seen, ...] = (),
 ) -> tuple[subjects.Kind, Event]:
@@ -71,7 +72,8 @@ def decide(
     Not for bounces: what they are about must be looked up first (`decide_bounce`).
 
     `mail_id` is the id to decide under where it is not the mail's own (see `numbered`); `web`
-    is the base URL of our pages, empty where there are none; `this` and `earlier` are the post
+    is the base URL of our pages, empty where there are none; `authserv_id` is that of the mail's
+    source; `this` and `earlier` are the post
     and those of its author before it (see `Context`).
     """
     mail_id = mail_id or mail.mail_id
@@ -90,6 +92,7 @@ def decide(
             list=known.slug,
             raw=mail.raw,
             edits=owner_edits(context),
+            authserv_id=authserv_id,
             as_of=author.as_of,
             settings=known.seq,
             subject=mail.facts.subject,
@@ -100,6 +103,7 @@ def decide(
         list=known.slug,
         raw=mail.raw,
         edits=post_edits(context, web),
+        authserv_id=authserv_id,
         personal=known.settings.personalize == "individual",
         author=author.person,
         as_of=author.as_of,

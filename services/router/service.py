@@ -133,7 +133,16 @@ class Router:
             if copy or decider.bounces_here(mail, known):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
-        decide = partial(decider.decide, mail, to, known, author, mail_id=mail_id, web=self.web)
+        decide = partial(
+            decider.decide,
+            mail,
+            to,
+            known,
+            author,
+            mail_id=mail_id,
+            web=self.web,
+            authserv_id=self.sources[mail.origin.source].authserv_id,
+        )
         kind, event = decide()
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
             return own

@@ -5,7 +5,8 @@ Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sende
 Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later
 Settings    [[relay]] kind, host, port, path, url, token_file, tls, user, password_file, oauth2,
             from, envelope, null_sender, keeps_message_id, daily, connections, window,
-            recipients_per_transaction, retry_after; [[domain]] name, relay;
+            recipients_per_transaction, retry_after; [[domain]] name, relay, dkim_key_file,
+            dkim_selector, dkim_second_key_file, dkim_second_selector, arc;
             [site] delivery_retry_period
 
 A relay is a server that speaks SMTP or LMTP, a URL that mail is posted to, or a Maildir or mbox:
@@ -33,9 +34,9 @@ Failure     4xx for a recipient: a smaller chunk, scheduled by the broker; given
             everything stays pending, nobody is blamed. What only a person can mend, and a
             day's quota, raise the alarm, once; it is cleared when a window went through.
             A copy whose final dot was sent and never answered is sent again and marked.
-
             no token: the relay is paused for 5 s at most, so that a new login works at once.
+            A mail that cannot be signed leaves unsigned, and a log line says why (`signing`).
 
 RFCs        5321 (SMTP), 2033 (LMTP), 2920 (pipelining), 6152 (8BITMIME), 6531 (SMTPUTF8),
-            3463 (codes)
+            3463 (codes), 6376 and 8463 (DKIM), 8617 (ARC), 8058 (one-click leaving)
 """

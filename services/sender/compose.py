@@ -10,11 +10,13 @@ What the relay will not take is changed here as well, once for each post and rel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from postroad.mail import wire
 from postroad.mail.addresses import Form, sub_address
+from postroad.mail.authentication import without_forged
+from postroad.mail.canonical import relaxed_field
 from postroad.mail.edits import apply, edit, field_bytes
 from postroad.mail.fields import fields
 from postroad.mail.headers import scan
@@ -23,6 +25,7 @@ from postroad.mail.munge import munge
 from postroad.mail.tokens import LEAVE_CHARS, VERP_CHARS, TokenMaker, bounce_sender
 from schemas.mail import HeaderEdit
 from schemas.road import Copy
+from services.sender.signing import Signatures, Signer, sign
 
 # These stand for a leave and a VERP token, whose base32 has neither 8 nor 9. No 0: a token may
 # stand after a space, which a link has as %20.
@@ -51,24 +54,32 @@ class Prepared:
     """A post ready to be copied: 70,000 personal copies a second.
 
     Pieces are canonical and dot-stuffed, and together end in CRLF, without the final dot. All
-    but the first of a personal copy are the same objects in each.
+    but the first of a personal copy are the same objects in each. With a signature for each, they
+    are as many as the key can make (`dkim.Key.sign`).
     """
 
     def __init__(
         self,
-        head: bytes,
-        body: bytes,
+        pieces: tuple[bytes, bytes],
         own: bytes,
         sender: str | None,
         copy: Copy,
         tokens: TokenMaker,
+        signatures: Signatures,
     ) -> None:
-        self._pieces = (head, body)
+        self._pieces = pieces  # header and body
         self._own = own  # the fields of one recipient, around the places of tokens
         self._named = _VERP in own
+        self._signed = _relaxed(own, _OUR_OWN) if signatures.dkim else b""
+        self._signatures = signatures
         self._sender = sender  # of every copy; None: each has its own
         self._copy = copy
         self._tokens = tokens
+
+    @property
+    def unsigned(self) -> str:
+        """Why copies bear less signatures than they were meant to, or ""."""
+        return self._signatures.unsigned
 
     @property
     def size(self) -> int:
@@ -93,17 +104,29 @@ class Prepared:
                 own = own.replace(_VERP, verp.encode())
         if not own:
             return sender, self._pieces
+        signed = self._signed
         if copy.leave[0]:
-            token = self._tokens.leave_token(copy.list, person)
-            own = own.replace(_LEAVE, token.encode())
+            token = self._tokens.leave_token(copy.list, person).encode()
+            own = own.replace(_LEAVE, token)
+            signed = signed.replace(_LEAVE, token)
+        if self._signatures.dkim:
+            own = self._signatures.on(signed) + own
         return sender, (own, *self._pieces)
 
 
-def prepare(raw: bytes, copy: Copy, trace: str, tokens: TokenMaker, terms: Terms = ANY) -> Prepared:
+def prepare(
+    raw: bytes,
+    copy: Copy,
+    trace: str,
+    tokens: TokenMaker,
+    terms: Terms = ANY,
+    signer: Signer | None = None,
+) -> Prepared:
     """Compose a post from its bytes as stored, `copy.raw.head` octets of which are header.
 
-    Adds X-Postroad-Trace, and a Message-ID made of the mail id where there is none. Raises
-    ValueError for an edit that could not stand in a header; never for what the mail is.
+    Adds X-Postroad-Trace, and a Message-ID made of the mail id where there is none; with a
+    `signer`, signatures over all that is known to stay as it is. Raises ValueError for an edit
+    that could not stand in a header; never for what the mail is.
     """
     block = wire.canonical(raw[: copy.raw.head])
     body = wire.canonical(raw[copy.raw.head :])
@@ -131,9 +154,24 @@ def prepare(raw: bytes, copy: Copy, trace: str, tokens: TokenMaker, terms: Terms
             block = apply(block, [edit("remove", "Message-ID")])
             domain = copy.list_address.rpartition("@")[2]
             own.append(edit("set", "Message-ID", f"<{_VERP.decode()}.{trace}@{domain}>"))
+    block = without_forged(block, copy.authserv_id)
     fields_of_one = b"".join(field_bytes(each.name, each.value) for each in own)
-    head = wire.dot_stuff(block)
-    return Prepared(head, wire.dot_stuff(body), fields_of_one, sender, copy, tokens)
+    signed = [each.name for each in own if each.name in _OUR_OWN]
+    keeps = terms.keeps_message_id
+    signatures = sign(signer, copy, block, body, signed, keeps=keeps)
+    if not own:  # one copy for everybody, signed once
+        block = signatures.on() + block
+    pieces = wire.dot_stuff(block), wire.dot_stuff(body)
+    return Prepared(pieces, fields_of_one, sender, copy, tokens, signatures)
+
+
+def _relaxed(block: bytes, names: Collection[str]) -> bytes:
+    wanted = [name.lower().encode() for name in names]
+    return b"".join(
+        relaxed_field(block[field.start : field.end])
+        for field in fields(block)
+        if field.name.lower() in wanted
+    )
 
 
 def _sender(copy: Copy, terms: Terms) -> str | None:

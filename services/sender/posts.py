@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
+from collections.abc import Sequence
 
+import structlog
+
+from postroad.mail.dkim import Key
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime import blobs
 from postroad.runtime.broker import Broker
-from postroad.runtime.config import Relay
+from postroad.runtime.config import Domain, Relay
+from postroad.runtime.signingkeys import signing_keys
 from schemas.road import ChunkQueued
 from services.sender.compose import Prepared, Terms, prepare
+from services.sender.signing import Signer
+
+log = structlog.get_logger()
 
 CACHE_BYTES = 64 << 20
 
 
 class Posts:
-    """The posts of the chunks in hand, the least recently used let go first."""
+    """The posts of the chunks in hand, the least recently used let go first.
 
-    def __init__(self, broker: Broker, tokens: TokenMaker, domains: frozenset[str]) -> None:
+    Keys are read once: SettingsError where one will not do, restart after a change.
+    """
+
+    def __init__(self, broker: Broker, tokens: TokenMaker, domains: Sequence[Domain]) -> None:
         self._broker = broker
         self._tokens = tokens
-        self._domains = domains  # ours
+        self._domains = frozenset(domain.name for domain in domains)  # ours
+        self._seals = {domain.name: domain.arc for domain in domains}
+        self._keys = {
+            domain.name: tuple(Key(domain.name, *each) for each in signing_keys(domain))
+            for domain in domains
+        }
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._octets = 0  # of all that is kept
         self._making: dict[str, asyncio.Task[Prepared]] = {}
@@ -55,4 +72,10 @@ class Posts:
             null_sender=relay.null_sender,
             keeps_message_id=relay.keeps_message_id,
         )
-        return prepare(raw, copy, copy.raw.mail_id, self._tokens, terms)
+        domain = copy.list_address.rpartition("@")[2]
+        keys = self._keys.get(domain, ())
+        signer = Signer(keys, int(time.time()), self._seals[domain]) if keys else None
+        post = prepare(raw, copy, copy.raw.mail_id, self._tokens, terms, signer)
+        if post.unsigned:
+            log.warning("post.unsigned", mail_id=chunk.mail_id, reason=post.unsigned)
+        return post

@@ -42,9 +42,9 @@ class Sender:
         tokens = Tokens(context.config)
         self.lanes = {relay.name: Lanes(relay, tokens) for relay in context.config.relay}
         self.relay_of = {d.name: d.relay for d in context.config.domain if d.relay}
-        domains = frozenset(domain.name for domain in context.config.domain)
         self.departed = Departed(context.broker)
-        self.posts = Posts(context.broker, TokenMaker(context.config.site_key()), domains)
+        maker = TokenMaker(context.config.site_key())
+        self.posts = Posts(context.broker, maker, context.config.domain)
 
     async def now(self, delivery: Delivery) -> None:
         """Handle a small chunk."""

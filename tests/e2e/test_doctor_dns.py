@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.examined import LISTS, check, relay, secret
+from tests.e2e.examined import LISTS, check, relay, secret, section
 from tests.peers.dns import Dns
+from tests.peers.signingkeys import RSA_FILE, ed25519_key, rsa_key
 
 pytestmark = pytest.mark.e2e
 
@@ -127,9 +128,59 @@ async def test_dkim_of_another_author(zone: Dns, tmp_path: Path) -> None:
 
 
 async def test_dkim_of_an_unknown_relay(zone: Dns, tmp_path: Path) -> None:
-    """Nobody sees whether a relay of one's own signs; that Postroad does not is said."""
+    """Nobody sees whether a relay of one's own signs; that Postroad could is said."""
     found = await check("dkim", tmp_path, relay(1))
-    assert (found.state, "Postroad does not sign" in found.finding) == ("skipped", True)
+    assert (found.state, "dkim_key_file is not set" in found.finding) == ("skipped", True)
+
+
+PUBLISHED = "postroad._domainkey.example.org TXT"
+
+
+def signs(home: Path, file: Path = RSA_FILE, **settings: str) -> str:
+    """The domain of the lists with a key of ours."""
+    own = home / "dkim.pem"
+    own.write_bytes(file.read_bytes())
+    own.chmod(0o600)
+    given = {"name": "example.org", "dkim_key_file": str(own), **settings}
+    return section("[[domain]]", given)
+
+
+async def test_our_own_key_is_published(zone: Dns, tmp_path: Path) -> None:
+    """What DNS has is the public half of the key that signs, in however many strings."""
+    zone.records[PUBLISHED] = [rsa_key("example.org", "postroad").zone_text]
+    found = await check("dkim", tmp_path, relay(1), signs(tmp_path))
+    assert found.state == "ok", found
+    assert "Postroad signs; the key is published (postroad)" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "words"),
+    [
+        (None, "failed", "no key at postroad._domainkey.example.org"),
+        ('"v=DKIM1; k=rsa; p="', "failed", "is not the one we sign with"),
+        (ed25519_key().zone_text, "failed", "is not the one we sign with"),
+        (rsa_key().zone_text.replace("k=rsa; ", 'k=rsa; t=y; " "'), "warning", "only test (t=y)"),
+    ],
+    ids=["none", "revoked", "another", "test"],
+)
+async def test_our_own_key_is_not_as_it_should_be(
+    zone: Dns, tmp_path: Path, record: str | None, state: str, words: str
+) -> None:
+    """A key that receivers do not find, or find otherwise, is told with the record to publish."""
+    if record:
+        zone.records[PUBLISHED] = [record]
+    found = await check("dkim", tmp_path, relay(1), signs(tmp_path))
+    assert (found.state, words in found.finding) == (state, True), found
+    if state == "failed":
+        publish = f"{rsa_key('example.org', 'postroad').zone_text}"
+        assert found.remedy == f"publish: postroad._domainkey.example.org. TXT {publish}"
+
+
+async def test_our_own_key_cannot_be_read(zone: Dns, tmp_path: Path) -> None:
+    """Without the key there is no record to compare: the file is what has to be mended."""
+    (tmp_path / "empty.pem").touch()
+    found = await check("dkim", tmp_path, relay(1), signs(tmp_path, tmp_path / "empty.pem"))
+    assert (found.state, "dkim_key_file: " in found.finding) == ("failed", True)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import typer
 from postroad.cli.frame import Call, command, group, run
 from postroad.cli.output import print_table
 from postroad.runtime.errors import PostroadError, Retry, SettingsError, UsageError
+from tests.peers.signingkeys import RSA_FILE, rsa_key
 
 SETTINGS = '[site]\nname = "Ours"\ndomain = "lists.example.org"\n'
 Postroad = Callable[..., subprocess.CompletedProcess[str]]
@@ -71,6 +72,20 @@ class TestTheCommand:
         result = postroad("config", "check", "--config", settings)
         assert tomllib.loads(result.stdout)["site"]["base_url"] == "https://lists.example.org"
         assert "postroad: warning: there is no [[relay]]" in result.stderr
+
+    def test_config_check_says_what_to_publish(self, postroad: Postroad, settings: Path) -> None:
+        """For each key there is a comment with its TXT record, ready for a zone file."""
+        key = settings.parent / "dkim.pem"
+        key.write_bytes(RSA_FILE.read_bytes())
+        key.chmod(0o600)
+        more = '[[domain]]\nname = "lists.example.org"\ndkim_key_file = "dkim.pem"\n'
+        settings.write_text(SETTINGS + more)
+        result = postroad("config", "check", "--config", settings)
+        wanted = rsa_key("lists.example.org", "postroad")
+        assert f"# publish: {wanted.name}. TXT {wanted.zone_text}" in result.stdout.splitlines()
+        assert tomllib.loads(result.stdout)["domain"]
+        result = postroad("config", "check", "--json", "--config", settings)
+        assert json.loads(result.stdout)["publish"] == {wanted.name: wanted.record}
 
     def test_config_check_shows_no_secret(self, postroad: Postroad, settings: Path) -> None:
         """Neither a password file's content nor a login within a URL is ever shown."""

@@ -146,8 +146,8 @@ CHECKS = (
     Check(
         "dkim",
         ("domain",),
-        "who signs copies, and whether the provider's key is published",
-        "turn on DKIM at the relay; Postroad itself does not sign in this release",
+        "who signs copies, and whether the key is published",
+        "set dkim_key_file and publish its record, or turn on DKIM at the relay",
     ),
     Check(
         "dmarc",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from postroad.cli.doctor.finding import Finding, failed, ok, skipped, warning
+from postroad.mail.dkim import Key
 
 SPF_LOOKUPS = 10  # RFC 7208 section 4.6.4
 NEEDS = {  # what the SPF record must lead to, so that the provider may send
@@ -128,8 +129,8 @@ def dkim(domain: str, provider: str, author: str, keys: Mapping[str, Answer]) ->
         what = f"From of every copy is at {author}, which signs for itself"
         return skipped("dkim", domain, what, f"nothing to do, while from stays at {author}")
     if provider not in SIGNS:
-        what = "Postroad does not sign copies in this release; nobody sees whether the relay does"
-        remedy = "let the relay sign (OpenDKIM, rspamd), or use a provider that does"
+        what = "dkim_key_file is not set; nobody sees whether the relay signs"
+        remedy = "set dkim_key_file, or let the relay sign (OpenDKIM, rspamd)"
         return skipped("dkim", domain, what, remedy)
     if not keys:
         return ok("dkim", domain, f"{SIGNS[provider]}; its selectors cannot be guessed")
@@ -145,6 +146,57 @@ def dkim(domain: str, provider: str, author: str, keys: Mapping[str, Answer]) ->
             return _broken("dkim", domain, answer)
     what = f"no key at {', '.join(keys)}._domainkey: copies are not signed for {domain}"
     return warning("dkim", domain, what, f"turn on DKIM: {SIGNS[provider]}")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A key that we sign with, and what DNS has under its name."""
+
+    key: Key
+    answer: Answer
+
+
+def signing(domain: str, keys: Sequence[Published]) -> Finding:
+    """Our own signatures: whether receivers find each key, and can use one of them."""
+    for each in keys:
+        if finding := _unpublished(domain, each.key, each.answer):
+            return finding
+    if not any(each.key.rsa for each in keys):
+        what = "the only key is Ed25519, which many receivers cannot verify, and ARC not use"
+        remedy = "add an RSA key: dkim_second_key_file, dkim_second_selector"
+        return warning("dkim", domain, what, remedy)
+    if weak := next((each.key for each in keys if each.key.rsa and each.key.bits < 2048), None):
+        what = f"the RSA key of {weak.name} has {weak.bits} bits; large receivers want 2048"
+        remedy = "make one of 2048 bits, under another selector"
+        return warning("dkim", domain, what, remedy)
+    names = ", ".join(each.key.selector for each in keys)
+    return ok("dkim", domain, f"Postroad signs; the key is published ({names})")
+
+
+def _unpublished(domain: str, key: Key, answer: Answer) -> Finding | None:
+    """What is wrong with the record of a key."""
+    publish = f"publish: {key.name}. TXT {key.zone_text}"
+    if answer.problem in ("silent", "broken"):
+        return _broken("dkim", domain, answer)
+    if not answer.records:
+        what = f"no key at {key.name}: nobody can verify our signatures"
+        return failed("dkim", domain, what, publish)
+    if len(answer.records) > 1:
+        what = f"there are {len(answer.records)} records at {key.name}, which counts as none"
+        return failed("dkim", domain, what, "remove all but one")
+    found, wanted = _tags(answer.records[0]), _tags(key.record)
+    if (found.get("p"), found.get("k", "rsa")) != (wanted["p"], wanted["k"]):
+        what = f"the key at {key.name} is not the one we sign with: every signature fails"
+        return failed("dkim", domain, what, publish)
+    if "y" in found.get("t", "").split(":"):
+        what = f"the record at {key.name} says that we only test (t=y): signatures count for little"
+        return warning("dkim", domain, what, "remove t=y from it")
+    return None
+
+
+def _tags(record: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in record.split(";"))
+    return {key.strip(): "".join(value.split()) for key, _, value in pairs}
 
 
 def dmarc(domain: str, at: str, answer: Answer) -> Finding:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from postroad.cli.doctor.finding import Finding
+from postroad.cli.doctor.finding import Finding, failed
 from postroad.cli.doctor.judge import domain as judge
 from postroad.cli.doctor.probe.dns import Resolver
+from postroad.cli.signing import keys_of
 from postroad.runtime import profiles
 from postroad.runtime.config import Config, Domain
+from postroad.runtime.errors import SettingsError
 
 
 async def examine_domain(
@@ -31,5 +33,19 @@ async def examine_domain(
     )
     yield judge.mx(name, answer, hosts)
     yield judge.spf(name, spf, who, envelope or name)
-    yield judge.dkim(name, who, author or name, keys)
+    if domain.signing:
+        yield await _signing(domain, resolver)
+    else:
+        yield judge.dkim(name, who, author or name, keys)
     yield judge.dmarc(name, at, policy)
+
+
+async def _signing(domain: Domain, resolver: Resolver) -> Finding:
+    try:
+        keys = keys_of(domain)
+    except SettingsError as error:
+        what, _, remedy = str(error).rpartition("; ")
+        return failed("dkim", domain.name, what or remedy, remedy)
+    answers = await asyncio.gather(*(resolver.txt(key.name) for key in keys))
+    published = [judge.Published(*each) for each in zip(keys, answers, strict=True)]
+    return judge.signing(domain.name, published)

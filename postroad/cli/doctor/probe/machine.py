@@ -32,6 +32,9 @@ def _named(config: Config) -> Iterator[tuple[str, Path, bool]]:
         yield "[site] secret_file", config.site.secret_file, False
     if config.broker.creds_file is not None:
         yield "[broker] creds_file", config.broker.creds_file, False
+    for domain in config.domain:
+        for key, path, _ in domain.signing:
+            yield f'[[domain]] "{domain.name}" {key}', path, False
     for kind, accounts in (("source", config.source), ("relay", config.relay)):
         for account in accounts:
             where = f'[[{kind}]] "{account.name}"'

@@ -1,0 +1,58 @@
+"""Private keys that copies are signed with: PEM files, RSA or Ed25519."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from postroad.runtime import secretfile
+from postroad.runtime.errors import SettingsError
+from postroad.runtime.settings import Domain
+
+SigningKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+LEAST_BITS = 1024  # RFC 8301: receivers must not accept less
+MAKE = "openssl genrsa -out {0} 2048"
+
+
+def signing_keys(domain: Domain) -> tuple[tuple[str, SigningKey], ...]:
+    """Selector and private key of each that the domain has. Raises as `read_signing_key`."""
+    where = f'[[domain]] "{domain.name}"'
+    return tuple(
+        (selector, read_signing_key(path, f"{where} {key}"))
+        for key, path, selector in domain.signing
+    )
+
+
+def read_signing_key(path: Path, what: str) -> SigningKey:
+    """The private key in a file. Raises SettingsError naming `what`, the file and the remedy when
+    it cannot be read, is open to others, or is no key that mail can be signed with."""
+    text = secretfile.read_secret(path, what)
+    if path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise SettingsError(
+            f"{what}: {path} is open to other users of this machine, who could sign as you; "
+            f"run: chmod 600 {path}"
+        )
+    make = f"make one with: {MAKE.format(path)}"
+    try:
+        key = load_pem_private_key(text.encode(), None)
+    except TypeError:
+        raise SettingsError(
+            f"{what}: {path} is locked by a passphrase, which nobody can type here; {make}"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise SettingsError(f"{what}: {path} holds no private key in PEM form; {make}") from None
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise SettingsError(f"{what}: {path} holds neither an RSA nor an Ed25519 key; {make}")
+    if key.key_size < LEAST_BITS:
+        raise SettingsError(
+            f"{what}: {path} holds an RSA key of {key.key_size} bits, which no receiver accepts; "
+            f"{make}"
+        )
+    return key

@@ -1,0 +1,106 @@
+"""Golden files of copies, octet for octet as the relay gets them (dots undone).
+
+`python -m tests.golden.test_copies`, run in the project's folder, writes them anew; look at the
+difference before it is committed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from postroad.mail.headers import scan
+from postroad.mail.tokens import TokenMaker
+from schemas.mail import RawRef
+from schemas.road import Copy
+from services.router import decider
+from services.sender.compose import Terms, prepare
+from services.sender.signing import Signer
+from tests.peers.signingkeys import ed25519_key, rsa_key
+from tests.unit.mail.smtpreader import read_data
+from tests.unit.router.mails import MEMBER, before, mail, the_list
+
+COPIES = Path(__file__).parent / "copies"
+DOMAIN = "lists.example.org"
+KEYS = (rsa_key(DOMAIN, "postroad"), ed25519_key(DOMAIN, "postroad2"))
+AT = 1_790_000_000  # seconds
+POST = b"""\
+Return-Path: <ann@example.net>
+Delivered-To: lists@lists.example.org
+Authentication-Results: mx.example.org; dkim=pass header.d=example.net
+\theader.s=k1; spf=pass smtp.mailfrom=ann@example.net; dmarc=pass header.from=example.net
+Received: from mail.example.net by mx.example.org; Sun, 20 Sep 2026 20:53:20 +0200
+DKIM-Signature: v=1; a=rsa-sha256; d=example.net; s=k1; h=from:subject; bh=AA==; b=AA==
+From: Ann <ann@example.net>
+To: team@lists.example.org
+Subject: Tea
+Date: Sun, 20 Sep 2026 20:53:19 +0200
+Message-ID: <1@example.net>
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+At five?
+.
+Ann
+"""
+ONE_SENDER = Terms(
+    takes="lists@lists.example.org",
+    envelope="lists@lists.example.org",
+    keeps_message_id=False,
+)
+
+
+def copy(*, personal: bool, signed: bool, web: bool = True, terms: Terms = Terms()) -> bytes:  # noqa: B008  frozen
+    """What one member gets of the post, behind its envelope sender."""
+    base = f"https://{DOMAIN}" if web else ""
+    edits = decider.post_edits(before(mail(), MEMBER, the_list()), base)
+    how = Copy(
+        raw=RawRef(mail_id="0" * 32, chunks=1, size=len(POST), sha256="", head=scan(POST)[1]),
+        edits=edits,
+        authserv_id="mx.example.org",
+        personal=personal,
+        list="team",
+        list_address=f"team@{DOMAIN}",
+        list_name="Team",
+        bounces=("team-bounces+", f"@{DOMAIN}"),
+        leave=("team-leave+", f"@{DOMAIN}"),
+        unsubscribe_url=f"{base}/u/" if web else "",
+        post=7,
+    )
+    signer = Signer(KEYS, AT) if signed else None
+    prepared = prepare(POST, how, "f" * 32, TokenMaker(b"k" * 32), terms, signer)
+    sender, pieces = prepared.personal(3, "a" * 24) if personal else prepared.shared()
+    return f"MAIL FROM:<{sender}>\r\n".encode() + read_data(b"".join(pieces) + b".\r\n")[0]
+
+
+@cache
+def made() -> dict[str, bytes]:
+    """Every golden file by name."""
+    files = {
+        f"{mode}_{how}.eml": copy(personal=mode == "personal", signed=how == "signed")
+        for mode in ("personal", "shared")
+        for how in ("signed", "unsigned")
+    }
+    by_mail = copy(personal=True, signed=False, web=False)
+    own = copy(personal=True, signed=True, terms=ONE_SENDER)
+    return {**files, "personal_without_web.eml": by_mail, "personal_one_sender.eml": own}
+
+
+@pytest.mark.parametrize("name", sorted(made()))
+def test_copies_are_what_was_looked_at(name: str) -> None:
+    """The header set of each kind of copy, signed and unsigned, is what somebody has approved."""
+    assert (COPIES / name).read_bytes() == made()[name]
+
+
+def test_no_golden_copy_is_left_over() -> None:
+    """A file without a kind is a kind that got lost."""
+    assert {path.name for path in COPIES.iterdir()} == {*made()}
+
+
+if __name__ == "__main__":
+    COPIES.mkdir(exist_ok=True)
+    for name, data in made().items():
+        (COPIES / name).write_bytes(data)
