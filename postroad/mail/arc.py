@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from postroad.mail.authentication import Result
 from postroad.mail.canonical import relaxed_field
-from postroad.mail.dkim import Key, Message, signed, signing_tags, tag_field
+from postroad.mail.dkim import LINE, Key, Message, signed, signing_tags, tag_field
 
 Cv = Literal["none", "pass", "fail"]
 
@@ -115,9 +116,10 @@ def _cv(seal: bytes) -> str:
 def _authentication_results(number: str, server: str, results: Sequence[Result]) -> bytes:
     """What was found, written anew: what the trusted server copied from the mail (a comment, a
     reason) could say anything. A value that would need quotes is left out."""
-    told = [_told(each) for each in results if each.method in _METHODS][:_RESULTS] or [" none"]
-    head = f"ARC-Authentication-Results: i={number}; {server};"
-    return ("\r\n".join([head, *(f"{each};" for each in told[:-1]), told[-1]]) + "\r\n").encode()
+    told = [_told(each) for each in results if each.method in _METHODS][:_RESULTS] or ["none"]
+    text = "; ".join([f"ARC-Authentication-Results: i={number}", server, *told])
+    lines = textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
+    return ("\r\n ".join(lines) + "\r\n").encode()
 
 
 def _told(result: Result) -> str:
@@ -126,4 +128,4 @@ def _told(result: Result) -> str:
         for name, value in result.properties.items()
         if _PROPERTY.fullmatch(name) and _TOKEN.fullmatch(value)
     ]
-    return "\r\n  ".join([f" {result.method}={result.result}", *pairs])
+    return " ".join([f"{result.method}={result.result}", *pairs])

@@ -34,7 +34,7 @@ _PRESENT = (
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _RSA = (padding.PKCS1v15(), Prehashed(hashes.SHA256()))
-_LINE, _B_LINE = 76, 72
+LINE, _B_LINE = 76, 72  # characters
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def tag_field(name: str, tags: Iterable[tuple[str, str]]) -> bytes:
             return "\r\n".join((*lines, line, " b=")).encode("ascii")
         for number, piece in enumerate(re.split(r"(?<=:)", f"{tag}={value};")):
             space = "" if number else " "
-            if len(line) + len(space) + len(piece) > _LINE:
+            if len(line) + len(space) + len(piece) > LINE:
                 lines.append(line)
                 line, space = "", " "
             line += space + piece

@@ -1,6 +1,6 @@
 """`make bench`: what Postroad does on this machine, beside what the machine can do.
 
-    python -m tests.bench [--only latency|posts|large|memory ...]
+    python -m tests.bench [--only latency|posts|large|signed|memory ...]
 
 Every scenario runs `postroad up` with default settings: four services, a supervisor and the
 embedded broker, which syncs each message to a real disk (state under build/). Mails have 4 KB.
@@ -27,7 +27,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from postroad.runtime import logs
-from tests.bench import large, latency, memory, posts
+from tests.bench import large, latency, memory, posts, signed
 from tests.bench.figures import HEAD, Figure, below, line
 from tests.bench.road import BUILD
 from tests.bench.yardsticks import SESSIONS, fsync_ms, source_rate
@@ -50,6 +50,7 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "latency": latency.measure,
     "posts": posts.measure,
     "large": large.measure,
+    "signed": signed.measure,
 }
 
 
