@@ -18,8 +18,9 @@ def secrets(config: Config) -> list[Secret]:
     """Every file that holds a secret, each once."""
     state = config.site.state_dir
     found: dict[Path, Secret] = {}
-    for what, path, empty in _named(config):
-        found.setdefault(path, _secret(what, path, may_be_empty=empty))
+    for what, path in _named(config):
+        if path is not None:
+            found.setdefault(path, _secret(what, path, may_be_empty=False))
     own = [state / "site.key", state / "broker" / "access.json", *_tokens(state)]
     for path in own:
         if _there(path):
@@ -27,24 +28,19 @@ def secrets(config: Config) -> list[Secret]:
     return list(found.values())
 
 
-def _named(config: Config) -> Iterator[tuple[str, Path, bool]]:
-    if config.site.secret_file is not None:
-        yield "[site] secret_file", config.site.secret_file, False
-    if config.broker.creds_file is not None:
-        yield "[broker] creds_file", config.broker.creds_file, False
+def _named(config: Config) -> Iterator[tuple[str, Path | None]]:
+    yield "[site] secret_file", config.site.secret_file
+    yield "[broker] creds_file", config.broker.creds_file
     for domain in config.domain:
         for key, path, _ in domain.signing:
-            yield f'[[domain]] "{domain.name}" {key}', path, False
+            yield f'[[domain]] "{domain.name}" {key}', path
     for kind, accounts in (("source", config.source), ("relay", config.relay)):
         for account in accounts:
-            where = f'[[{kind}]] "{account.name}"'
-            if account.password_file is not None:
-                yield f"{where} password_file", account.password_file, False
-            if account.oauth2 is not None and account.oauth2.client_secret_file is not None:
-                yield f"{where} client_secret_file", account.oauth2.client_secret_file, False
+            where, oauth2 = f'[[{kind}]] "{account.name}"', account.oauth2
+            yield f"{where} password_file", account.password_file
+            yield f"{where} client_secret_file", oauth2.client_secret_file if oauth2 else None
     for relay in config.relay:
-        if relay.token_file is not None:
-            yield f'[[relay]] "{relay.name}" token_file', relay.token_file, False
+        yield f'[[relay]] "{relay.name}" token_file', relay.token_file
 
 
 def _tokens(state: Path) -> list[Path]:
