@@ -3,6 +3,7 @@
 PYTHON ?= python3
 CONFIG ?=
 TESTS ?= tests
+BENCH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,7 +29,7 @@ help:
 	@echo 'make test              every test that needs no root (TESTS=tests/unit for some)'
 	@echo 'make check             format, lint, types, imports'
 	@echo 'make chaos             every fault, every round'
-	@echo 'make bench             measure; writes build/bench.json'
+	@echo 'make bench             measure; writes build/bench.json (BENCH=posts for one scenario)'
 	@echo 'make clean             remove what make made (.venv, build, caches); never your state'
 
 demo: $(RUN)
@@ -51,7 +52,7 @@ chaos: $(DEV)
 
 bench: $(DEV)
 	@mkdir -p build
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

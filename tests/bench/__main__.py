@@ -1,6 +1,6 @@
 """`make bench`: what Postroad does on this machine, beside what the machine can do.
 
-    python -m tests.bench [--only latency|posts|large|signed|memory ...]
+    python -m tests.bench [latency|posts|large|... ...]
 
 Every scenario runs `postroad up` with default settings: four services, a supervisor and the
 embedded broker, which syncs each message to a real disk (state under build/). Mails have 4 KB.
@@ -27,7 +27,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from postroad.runtime import logs
-from tests.bench import large, latency, memory, posts, signed
+from tests.bench import far, large, latency, memory, million, posts, signed, windows
 from tests.bench.figures import HEAD, Figure, below, line
 from tests.bench.road import BUILD
 from tests.bench.yardsticks import SESSIONS, fsync_ms, source_rate
@@ -51,6 +51,9 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "posts": posts.measure,
     "large": large.measure,
     "signed": signed.measure,
+    "windows": windows.measure,
+    "far": far.measure,
+    "million": million.measure,
 }
 
 
@@ -84,8 +87,11 @@ async def bench(names: Sequence[str]) -> int:
 def main() -> int:
     """Entry of `python -m tests.bench`."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
-    return asyncio.run(bench(parser.parse_args().only))
+    parser.add_argument("scenario", nargs="*", help=f"of these: {', '.join(SCENARIOS)}")
+    names = parser.parse_args().scenario
+    if unknown := set(names) - set(SCENARIOS):
+        parser.error(f"no scenario {min(unknown)!r}; there are {', '.join(SCENARIOS)}")
+    return asyncio.run(bench(names or list(SCENARIOS)))
 
 
 if __name__ == "__main__":

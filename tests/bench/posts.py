@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from tests.bench import processes
+from tests.bench.fanouts import ROUNDS
 from tests.bench.figures import Figure
 from tests.bench.road import Mailbox, Road, mail
 from tests.bench.tap import Tap
@@ -21,7 +22,6 @@ from tests.bench.yardsticks import Bound, source_rate
 from tests.peers.dovecot import Dovecot
 from tests.peers.smtpsink import SmtpSink
 
-ROUNDS = 3
 POSTS = 200
 MEMBERS = 10
 COPIES = POSTS * MEMBERS
@@ -52,9 +52,11 @@ async def measure() -> AsyncIterator[Figure]:
             await asyncio.gather(*(road.receive(event) for event in events))
             return lambda: began
 
-        need = Bound(200, at_least=True)
+        need = Bound(500, at_least=True)
         yield await _rounds("200 posts to 10 members, from IMAP push", road, sink, by_imap, need)
-        yield await _rounds("200 posts to 10 members, from mail.received", road, sink, by_hand)
+        yield await _rounds(
+            "200 posts to 10 members, from mail.received", road, sink, by_hand, need
+        )
 
 
 async def _rounds(

@@ -2,14 +2,15 @@
 
 The first figures are of `compose` alone, copies a second of CPU: a personal copy of a 4 KB mail
 with its own fields, tokens and signature, header hash included. The others are posts to 10,000
-members in personal mode, clocked as in tests.bench.large; the seal (ARC) is made once a post.
+members in personal mode, clocked as in tests.bench.fanouts; the seal (ARC) is made once a post.
 """
 
 from __future__ import annotations
 
-import os
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from cryptography.hazmat.primitives import serialization
 
@@ -20,14 +21,14 @@ from schemas.mail import RawRef
 from schemas.road import Copy
 from services.sender.compose import prepare
 from services.sender.signing import Signer
-from tests.bench import processes
+from tests.bench.fanouts import ROUNDS, rounds
 from tests.bench.figures import Figure
 from tests.bench.road import BUILD, Road, mail
 from tests.bench.yardsticks import Bound, source_rate
+from tests.e2e.system import smtp_relay
 from tests.peers.signingkeys import ed25519_key, rsa_key
 from tests.peers.smtpsink import SmtpSink
 
-ROUNDS = 3
 MEMBERS = 10_000
 DOMAIN, LIST = "example.org", "signed@example.org"
 KINDS = {
@@ -68,36 +69,21 @@ def _rate(keys: Sequence[Key], copies: int) -> float:
 
 
 async def _road(name: str, key: Key, need: Bound | None) -> Figure:
-    file = BUILD / f"bench-{name}.pem"
-    BUILD.mkdir(exist_ok=True)
-    file.touch(mode=0o600)
-    file.write_bytes(
-        key.private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+    pem = key.private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
-    given = {"POSTROAD_DOMAIN__0__NAME": DOMAIN, "POSTROAD_DOMAIN__0__DKIM_KEY_FILE": str(file)}
-    os.environ.update(given)
-    rates, ratios, cpu = [], [], []
-    try:
-        async with SmtpSink.start() as sink, Road.start(sink.port) as road:
-            await road.make_list(LIST, MEMBERS)
-            for number in range(ROUNDS):
-                await road.idle()
-                yardstick = await source_rate(sink.port, MEMBERS)
-                accounts = await road.accounts()
-                event = await road.store(mail(f"{name}.{number}", LIST))
-                before = road.cpu()
-                await road.receive(event)
-                seconds = await accounts.reach(MEMBERS) - await road.routed_at(event)
-                cpu.append(processes.spent(before, road.cpu()))
-                rates.append(MEMBERS / seconds)
-                ratios.append(rates[-1] / yardstick)
-    finally:
-        for variable in given:
-            del os.environ[variable]
-        file.unlink()
-    scenario = f"{MEMBERS:,} recipients, personal, {name}"
-    return Figure.median(scenario, rates, "msg/s", ratios=ratios, need=need, cpu=cpu)
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=BUILD) as file:  # for nobody else to read
+        file.write(pem)
+        file.flush()
+        signed = f'[[domain]]\nname = "{DOMAIN}"\ndkim_key_file = "{file.name}"\n'
+        async with (
+            SmtpSink.start() as sink,
+            Road.start(sink.port, relays=smtp_relay(sink.port) + signed) as road,
+        ):
+            await road.seed(LIST, MEMBERS)
+            yardstick = partial(source_rate, sink.port, MEMBERS)
+            made = await rounds(road, LIST, MEMBERS, yardstick)
+    return made.per_second(f"{MEMBERS:,} recipients, personal, {name}", need)

@@ -17,7 +17,7 @@ from statistics import median
 
 from tests.peers.smtpsink import smtp_source
 
-SESSIONS = 4  # as many as a relay's default of connections
+SESSIONS = 4  # from here on more change nothing over loopback
 LENGTH = 4096
 
 PEERS = {
@@ -47,11 +47,13 @@ class Bound:
         return f"{'>=' if self.at_least else '<='} {self.limit:,g}"
 
 
-async def source_rate(port: int, messages: int, recipients: int = 1) -> float:
+async def source_rate(
+    port: int, messages: int, recipients: int = 1, *, sessions: int = SESSIONS
+) -> float:
     """Recipients a second that smtp-source puts into the sink at `port`, waiting for each reply,
-    over as many connections as we use."""
+    over so many connections."""
     seconds = await smtp_source(
-        port, messages=messages, sessions=SESSIONS, length=LENGTH, recipients=recipients
+        port, messages=messages, sessions=sessions, length=LENGTH, recipients=recipients
     )
     return messages * recipients / seconds
 
