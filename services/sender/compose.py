@@ -1,7 +1,8 @@
 """The copies of a post, as bytes: composed once, then one small piece for each recipient (pure).
 
 The edits are made to the header block once; the body is never looked into and never copied. It
-leaves as it came but for CRLF line ends, and so does every header field no edit names. A mail
+leaves as it came but for CRLF line ends and lines too long for SMTP, and so does every header
+field no edit names. A mail
 whose header breaks off, or that has none, keeps its bytes in their order: the fields put in
 come before the break, and before the body there is an empty line where it had no header.
 
@@ -128,8 +129,8 @@ def prepare(
     `signer`, signatures over all that is known to stay as it is. Raises ValueError for an edit
     that could not stand in a header; never for what the mail is.
     """
-    block = wire.canonical(raw[: copy.raw.head])
-    body = wire.canonical(raw[copy.raw.head :])
+    block = wire.folded(wire.canonical(raw[: copy.raw.head]))
+    body = wire.wrapped(wire.canonical(raw[copy.raw.head :]))
     edits = [*copy.edits, edit("remove", COPY), edit("set", TRACE, trace)]
     if not _has_message_id(block):
         domain = copy.list_address.rpartition("@")[2]

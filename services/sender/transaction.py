@@ -18,6 +18,7 @@ _QUOTED = re.compile(
 
 _MALFORMED = Reply(501, "5.1.3", "malformed address, not offered to the server", "RCPT")
 _MALFORMED_SENDER = Reply(501, "5.1.7", "malformed sender, not offered to the server", "MAIL")
+_NUL = Reply(554, "5.6.0", "there is a NUL octet in the mail; not offered to the server", ".")
 _NO_UTF8 = Reply(
     550, "5.6.7", "the address is not ASCII and the server does not offer SMTPUTF8", "RCPT"
 )
@@ -108,6 +109,8 @@ def refuse(transaction: Transaction, result: Result, offers: Offers) -> Sequence
     if offers.size and (size := _octets(transaction)) > offers.size:
         text = f"message of {size} octets, the server takes {offers.size}; not offered to it"
         result.settle(everybody, Reply(552, "5.3.4", text, "MAIL"))
+    elif any(b"\0" in piece for piece in transaction.data):  # RFC 5321 section 4.5.2 knows no such
+        result.settle(everybody, _NUL)
     elif not _well_formed(transaction.sender):
         result.settle(everybody, _MALFORMED_SENDER)
     elif not (offers.utf8 or transaction.sender.isascii()):

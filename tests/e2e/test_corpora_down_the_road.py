@@ -22,6 +22,7 @@ from tests.peers.process import Daemon
 from tests.peers.sink import Sink
 
 FOLDERS = ("spamassassin", "mime4j", "mikel", "stalwart")
+LONGEST_LINE = 998  # octets: RFC 5321 section 4.5.3.1.6
 MEMBERS = ("anna@example.net", "bert@example.com", "carla@example.org")
 
 
@@ -77,6 +78,8 @@ async def _judge(broker: Broker, sink: Sink, count: int) -> str:
         body = _canonical((await get_raw(broker, ref))[ref.head :])
         sent = await asyncio.to_thread(Path(record.file).read_bytes)
         ending = body if body.endswith(b"\r\n") or not body else body + b"\r\n"
+        if max(map(len, ending.split(b"\r\n"))) > LONGEST_LINE:  # broken, and nothing else
+            ending, sent = ending.replace(b"\r\n", b""), sent.replace(b"\r\n", b"")
         assert sent.endswith(ending), record.trace
     assert not sink.violations()
     return (
@@ -112,8 +115,8 @@ async def test_the_same_through_up_and_a_real_postfix(tmp_path: Path, corpora: P
     async with (
         Dovecot.start({MAILBOX: "secret"}) as dovecot,
         Sink.start(keep=True) as sink,
-        # by default Postfix breaks lines of more than 998 octets
-        Postfix.start(f"smtp:[127.0.0.1]:{sink.port}", {"smtp_line_length_limit": "0"}) as postfix,
+        # it would break lines of more than 998 octets its own way, and find none
+        Postfix.start(f"smtp:[127.0.0.1]:{sink.port}") as postfix,
     ):
         password = tmp_path / "password"
         password.write_text("secret")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from postroad.mail.wire import canonical, dot_stuff
+from postroad.mail.fields import fields
+from postroad.mail.wire import canonical, dot_stuff, folded, wrapped
 from tests.unit.mail.smtpreader import read_data
 
 ENDS = (b"\n", b"\r", b"\r\n")
@@ -44,6 +48,74 @@ def test_no_end_of_data_is_smuggled(end: bytes) -> None:
 def test_leading_dots_are_doubled(data: bytes) -> None:
     """Every line that starts with a dot gets another, the first line too."""
     assert read_data(dot_stuff(canonical(data)) + b".\r\n") == (canonical(data), b"")
+
+
+LINES = st.lists(
+    st.one_of(
+        st.binary(max_size=40).map(lambda data: canonical(data)[:-2]),
+        st.integers(990, 3000).map(lambda size: b"x" * size),
+        st.text("aé \u20ac=\U0001f600", min_size=300, max_size=400).map(
+            lambda text: (text * 4).encode()
+        ),
+        st.lists(st.integers(1, 1100), max_size=5).map(
+            lambda sizes: b" ".join(b"w" * size for size in sizes)
+        ),
+    ),
+    max_size=5,
+)
+
+
+@settings(deadline=None)
+@given(LINES)
+def test_no_line_is_too_long(lines: list[bytes]) -> None:
+    """RFC 5321 section 4.5.3.1.6: 998 octets and CRLF. What is short enough stays as it is, nothing
+    is lost, and a second pass finds nothing to do."""
+    data = canonical(b"\r\n".join(lines))
+    for broken in (wrapped(data), folded(data)):
+        assert max(map(len, broken.split(b"\r\n"))) <= 998
+        assert broken.count(b"\r\n") == broken.count(b"\r") == broken.count(b"\n")
+        assert all(
+            line in broken.split(b"\r\n") for line in data.split(b"\r\n") if len(line) <= 998
+        )
+        assert re.sub(rb"[\r\n ]", b"", broken) == re.sub(rb"[\r\n ]", b"", data)
+    assert wrapped(wrapped(data)) == wrapped(data)
+    assert wrapped(data).replace(b"\r\n", b"") == data.replace(b"\r\n", b"")
+
+
+@settings(deadline=None)
+@given(st.text("aé\u20ac\U0001f600", min_size=500, max_size=700).map(lambda text: text * 3))
+def test_no_character_is_cut(text: str) -> None:
+    """A long line of UTF-8 without a blank is broken between characters, in header and body."""
+    for each in (wrapped, folded):
+        for line in each(canonical(text.encode())).split(b"\r\n"):
+            assert line.decode().strip() in text
+
+
+def test_base64_in_one_line_stays_whole_groups() -> None:
+    """Base64 that somebody wrote into one line is the same data in lines of groups of four."""
+    data = bytes(range(256)) * 20
+    lines = wrapped(b64encode(data) + b"\r\n").split()
+    assert b"".join(b64decode(line, validate=True) for line in lines) == data
+    assert len(lines) == 7
+
+
+def test_quoted_printable_is_not_cut_in_an_octet() -> None:
+    """`=C3` is one octet: no break comes into it."""
+    for before in range(4):
+        for line in wrapped(b"x" * before + b"=C3=A9" * 400 + b"\r\n").split():
+            assert re.fullmatch(rb"x*(?:=[0-9A-F]{2})+", line)
+
+
+def test_a_long_field_is_folded() -> None:
+    """A field goes on in the next line before a blank, or, where it has none, after a comma: read
+    as fields are, it is the same one."""
+    subject = b"Subject: " + b"long words " * 300 + b"\r\n"
+    assert folded(subject).replace(b"\r\n ", b" ") == subject
+    to = b"To: " + b",".join(b"person%d@example.org" % n for n in range(100)) + b"\r\n"
+    first, *more, last, _ = folded(to).split(b"\r\n")
+    assert (first, last[-12:]) == (b"To:", b"@example.org")
+    assert all(line.endswith(b",") for line in more)
+    assert [field.end for field in fields(folded(to))] == [len(folded(to))]
 
 
 def test_every_corpus_file_survives(corpora: Path) -> None:

@@ -290,14 +290,19 @@ def assert_unaltered(raw: bytes) -> None:
     assert data.count(b"\r") == data.count(b"\n") == data.count(b"\r\n")
     assert not data.startswith(b".")
     arrived = data.replace(b"\r\n.", b"\r\n")
-    assert arrived[len(arrived) - len(wire.canonical(raw[head:])) :] == wire.canonical(raw[head:])
+    body_sent = wire.canonical(raw[head:])
+    if max(map(len, body_sent.split(b"\r\n"))) > 998:  # which only adds line ends
+        assert wire.wrapped(body_sent).replace(b"\r\n", b"") == body_sent.replace(b"\r\n", b"")
+        body_sent = wire.wrapped(body_sent)
+    assert max(map(len, arrived.split(b"\r\n"))) <= 998
+    assert arrived[len(arrived) - len(body_sent) :] == body_sent
     assert arrived.startswith(b"List-Unsubscribe: <https://lists.example/u/")
     seen, body = scan(arrived)
     assert (seen.from_, seen.to, seen.subject, seen.date) == (
         (facts.from_, facts.to, facts.subject, facts.date)
     )
     assert seen.message_id == (facts.message_id or f"{MAIL_ID}@lists.example")
-    assert arrived[body:] == wire.canonical(raw[head:])
+    assert arrived[body:] == body_sent
 
 
 @settings(deadline=None)
@@ -316,7 +321,8 @@ def test_any_octets_make_a_sound_copy(raw: bytes) -> None:
 
 def test_every_corpus_mail_arrives_unaltered(corpora: Path) -> None:
     """The body of every copy of real and hostile mail equals the original byte for byte, after
-    CRLF canonicalisation; so do the fields that make it what it is."""
+    CRLF canonicalisation and but for breaks in lines too long; so do the fields that make it what
+    it is."""
     files = [path for path in corpora.rglob("*") if path.is_file()]
     assert len(files) > 500
     for path in files:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from postroad.mail.addresses import normalise
 from services.sender.protocol import Conversation
+from services.sender.replies import classify
 from services.sender.transaction import Offers, Transaction
 from tests.unit.sender.scripted import ScriptedServer, window
 
@@ -71,6 +73,35 @@ def test_an_address_that_needs_smtputf8() -> None:
     assert [r.code for r in result.recipients if r] == [550, 250, 550]
     assert "SMTPUTF8" in str(result.recipients[0])
     assert server.took[0][1] == ("a@x",)
+
+
+def test_a_domain_outside_ascii_needs_no_extension() -> None:
+    """A member's domain is kept in A-labels (IDNA), so that any server takes it."""
+    address = normalise("Anna@B\u00fccher.example")
+    server = ScriptedServer()
+    (result,) = window(
+        Conversation(Offers(pipelining=True)), server, [Transaction("s@x", [address], PLAIN)]
+    )
+    assert [reply.code for reply in result.recipients if reply] == [250]
+    assert server.took[0][1] == ("anna@xn--bcher-kva.example",)
+
+
+def test_a_nul_is_not_offered() -> None:
+    """A mail with a NUL octet is refused in clear words, for its own sake; the next one is sent."""
+    server = ScriptedServer()
+    nul, plain = window(
+        Conversation(EVERYTHING),
+        server,
+        [
+            Transaction("s@x", ["a@x", "b@x"], (b"Subject: x\r\n\r\n", b"a\0b\r\n")),
+            Transaction("s@x", ["a@x"], PLAIN),
+        ],
+    )
+    assert "NUL octet" in str(nul.recipients[0])
+    assert [classify(reply).scope for reply in nul.recipients if reply] == ["message"] * 2
+    assert [classify(reply).kind for reply in nul.recipients if reply] == ["failed"] * 2
+    assert plain.data
+    assert server.heard == ["MAIL", "RCPT", "DATA", "."]
 
 
 @pytest.mark.parametrize(
