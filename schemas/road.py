@@ -259,7 +259,10 @@ class Failure(Data, kw_only=True):
 
 
 class Outcome(Data, kw_only=True):
-    """What became of a window [start, end): all accepted, but for `failures`."""
+    """What became of a window [start, end): all accepted, but for `failures`. Of a
+    `possible_duplicate`, `doubtful` are those who may have had a copy before, by index in the
+    chunk; none are named where an older release wrote it, and then all of the window may.
+    """
 
     start: int
     end: int
@@ -267,15 +270,22 @@ class Outcome(Data, kw_only=True):
     text: str = ""
     failures: tuple[Failure, ...] = ()
     possible_duplicate: bool = False
+    doubtful: tuple[int, ...] = ()
     ms: int = 0
 
 
 class Intent(Data, kw_only=True):
-    """A window about to be sent: written, and acknowledged, before its DATA."""
+    """A window [start, end) about to be sent: written, and acknowledged, before its DATA.
+
+    All of it may have gone out when the next entry is written, but those who by then cannot
+    have a copy of it: `without` are not offered any, `sent` had theirs before.
+    """
 
     start: int
     end: int
     people: tuple[str, ...]
+    without: tuple[int, ...] = ()
+    sent: tuple[int, ...] = ()
 
 
 class WindowRecorded(Event, tag="window_recorded", kw_only=True):

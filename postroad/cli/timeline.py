@@ -263,7 +263,7 @@ class Teller:
             )
         fate.accepted += size - len(refused)
         fate.windows += 1 if size else 0
-        fate.possible_duplicates += size if outcome.possible_duplicate else 0
+        fate.possible_duplicates += _doubtful(outcome)
         self._last_window[event.list] = at
         if size and fate.windows <= LINES:
             self._say(at, event.list, f"chunk {event.chunk}: {_counts(outcome)} by {event.relay}")
@@ -327,4 +327,11 @@ def _counts(outcome: Outcome) -> str:
         "left the list": kinds.count("left"),
     }
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    return f"{told}{', perhaps for the second time' if outcome.possible_duplicate else ''}"
+    twice = _doubtful(outcome)
+    return f"{told}, {twice} perhaps for the second time" if twice else told
+
+
+def _doubtful(outcome: Outcome) -> int:
+    """How many may have had a copy before."""
+    whole = outcome.end - outcome.start if outcome.possible_duplicate else 0
+    return len(outcome.doubtful) or whole

@@ -18,15 +18,16 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry, Superseded
 from postroad.runtime.service import Context
 from schemas import codec
-from schemas.road import ChunkQueued, Outcome
+from schemas.road import ChunkQueued, Failure, Outcome
 from services.sender import ledger, outcomes
 from services.sender.compose import Prepared
 from services.sender.departed import Departed
+from services.sender.journal import NOTHING, Journal, Lines, entry_name
 from services.sender.kinds import Carrier
 from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
 from services.sender.ledger import Position
 from services.sender.relay import RelayError
-from services.sender.transaction import Transaction
+from services.sender.transaction import SENDING, Record, Transaction
 from services.sender.window import Plan, Withhold, left, plan
 
 WORKER = f"service:sender/{os.getpid()}"
@@ -59,6 +60,7 @@ class Run:
         at: Position,
         *,
         departed: Departed,
+        journal: Journal,
         withhold: Withhold,
     ) -> None:
         self.context = context
@@ -69,10 +71,15 @@ class Run:
         self.lane = lane
         self.post = post
         self.departed = departed
+        self.journal = journal
+        self.lines: Lines | None = None  # of the journal
         self.withhold = withhold
         self.seq = at.seq
         self.done = at.done
-        self.doubt = at.doubt
+        self.doubt: frozenset[int] = at.doubt
+        self.sent: frozenset[int] = at.sent
+        self.entry = at.id  # of the ledger, the last
+        self.recalled = False  # from the journal of somebody else
         self.deferred = list(at.deferred)
         self.giving_up = ledger.given_up(
             chunk.event, now(), timedelta(seconds=context.config.site.retry_seconds)
@@ -81,6 +88,11 @@ class Run:
     async def run(self) -> tuple[int, ...]:
         """Send window after window; returns who is deferred. Raises Retry on trouble with the
         relay, Superseded where the chunk is somebody else's."""
+        self._recall()
+        with self.journal.lend() as self.lines:
+            return await self._run()
+
+    async def _run(self) -> tuple[int, ...]:
         event = self.chunk.event
         size = len(event.people)
         width = self.relay.window if event.copy.personal else self.relay.recipients_per_transaction
@@ -96,16 +108,16 @@ class Run:
             outcome = window.outcome
             self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
             self.done = outcome.end
-            self.doubt = max(self.doubt, window.doubt)
+            self.doubt |= window.lost
             if window.trouble:
-                if window.moved or window.doubt > outcome.end or not single:
-                    await self._record(outcome, named=not single, next_end=window.doubt)
+                if window.moved or window.lost or not single:
+                    await self._record(outcome, named=not single)
                     single, outcome = False, None
                 await self._bear(window, connection, reused=reused)
             else:
                 self._works()
         if outcome is not None:
-            await self._record(outcome, named=not single, next_end=None)
+            await self._record(outcome, named=not single)
         self.context.health.count("chunks")
         return tuple(self.deferred)
 
@@ -118,7 +130,7 @@ class Run:
         room = quota.take(wanted, now())
         if not room:
             if outcome is not None:
-                await self._record(outcome, named=True, next_end=None)
+                await self._record(outcome, named=True)
             raise self._full()
         sent = 0
         try:
@@ -126,12 +138,14 @@ class Run:
             gone = await self.departed.of(self.chunk.event, self.chunk.queued)
             if not self.delivery.fresh(self.context.ack_wait):
                 raise Superseded(self.chunk.ledger)
-            planned = plan(self.done, len(self.chunk.event.people), room, self._withhold(gone))
-            if not single:
-                await self._record(outcome, named=True, next_end=planned.end)
+            planned = self._plan(room, gone)
+            if single:
+                self._begin(self.entry, planned.end)
+            else:
+                await self._record(outcome, named=True, planned=planned)
             sent = len(planned.offered)
             window = await self._window(connection, planned)
-            sent = window.accepted + window.doubt - window.outcome.end
+            sent = window.accepted + len(window.lost)
         finally:
             quota.settle(room, sent, now())
         return window, connection, reused
@@ -188,7 +202,7 @@ class Run:
             window = outcomes.judge(
                 results,
                 planned,
-                doubtful=planned.start < self.doubt,
+                doubt=self.doubt,
                 ms=int((time.monotonic() - began) * 1000),
                 giving_up=self.giving_up,
             )
@@ -199,36 +213,47 @@ class Run:
         self.context.health.count("copies", window.accepted)
         return window
 
-    def _withhold(self, gone: Container[str]) -> Withhold:
-        """Withholds who is `gone`, and whom we were told to."""
+    def _plan(self, room: int, gone: Container[str]) -> Plan:
+        """The next window: withheld is who is `gone`, and whom we were told to withhold."""
         people, withhold = self.chunk.event.people, self.withhold
-        return lambda index: left(index) if people[index] in gone else withhold(index)
+
+        def why(index: int) -> Failure | None:
+            return left(index) if people[index] in gone else withhold(index)
+
+        return plan(self.done, len(people), room, why, self.sent)
 
     def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event = self.chunk.event
         addresses = event.addresses
         post = f"{event.list}.{event.mail_id}.{event.copy.post}"
-        again = self.done < self.doubt
         if not event.copy.personal:
             sender, pieces = self.post.shared()
             everybody = [addresses[index] for index in offered]
-            return [Transaction(sender, everybody, pieces, post, again)]
+            again = not self.doubt.isdisjoint(offered)
+            record = self._recorder(offered)
+            return [Transaction(sender, everybody, pieces, post, again, record)]
         numbers = event.numbers or range(event.first, event.first + len(event.people))
         made = []
         for index in offered:
             sender, pieces = self.post.personal(numbers[index], event.people[index])
-            made.append(Transaction(sender, (addresses[index],), pieces, post, again))
+            again, record = index in self.doubt, self._recorder((index,))
+            made.append(Transaction(sender, (addresses[index],), pieces, post, again, record))
         return made
 
-    async def _record(self, outcome: Outcome | None, *, named: bool, next_end: int | None) -> None:
-        """Write the next ledger entry and wait until it is on disk. Raises Superseded where
-        another worker wrote first."""
+    async def _record(
+        self, outcome: Outcome | None, *, named: bool, planned: Plan | None = None
+    ) -> None:
+        """Write the next ledger entry, with the intent of the window that is `planned`, and wait
+        until it is on disk. Raises Superseded where another worker wrote first."""
+        doubt = {index for index in self.doubt if index >= self.done}
         entry = ledger.entry(
             self.chunk.event,
             at=self.done,
             outcome=outcome,
             named=named,
-            next_end=next_end,
+            next_end=planned.end if planned else self.done,
+            may_have=doubt.union(planned.offered) if planned else doubt,
+            sent=self.sent,
             deferred=self.deferred,
             relay=self.relay.name,
             worker=WORKER,
@@ -239,6 +264,8 @@ class Run:
             causation=self.chunk.id,
             actor=WORKER,
         )
+        if entry.intent is not None:
+            self._begin(message.id, entry.intent.end)
         crashpoint("sender.before_record")
         try:
             self.seq = await self.context.broker.publish(
@@ -247,6 +274,33 @@ class Run:
         except Conflict:
             raise Superseded(self.chunk.ledger) from None
         crashpoint("sender.after_record")
+        if self.recalled:
+            self.journal.forget(self._name(self.entry))
+            self.recalled = False
+        self.entry = message.id
+
+    def _recall(self) -> None:
+        """Learn what became of a window that was cut short, from whoever was at it."""
+        look = bool(self.doubt) or self.delivery.attempt > 1
+        page = self.journal.recall(self._name(self.entry), look=look)
+        self.recalled = page is not None
+        if page is not None:
+            self.doubt, self.sent = page.doubt, self.sent.union(page.sent)
+
+    def _begin(self, entry: str, end: int) -> None:
+        """Tell the journal of a window that begins with this ledger entry."""
+        if self.lines is not None:
+            codes = [
+                250 if index in self.sent else SENDING if index in self.doubt else NOTHING
+                for index in range(self.done, end)
+            ]
+            self.lines.begin(self._name(entry), self.done, codes)
+
+    def _recorder(self, offered: Sequence[int]) -> Record | None:
+        return None if self.lines is None else self.lines.recorder(offered)
+
+    def _name(self, entry: str) -> str:
+        return entry_name(self.chunk.ledger, self.chunk.id, entry)
 
     def _trouble(self, reason: str, longest: float, *, alarm: bool, least: float = 0.0) -> Retry:
         """The relay failed: pause it, tell it, and give the chunk back. What may be about how many

@@ -58,7 +58,7 @@ class Filer:
 
     async def send(self, transactions: Sequence[Transaction]) -> list[Result]:
         """See `kinds.Carrier`."""
-        results = [Result([None] * len(t.recipients)) for t in transactions]
+        results = [Result.of(each) for each in transactions]
         if not self.fault:
             await asyncio.to_thread(self._window, transactions, results)
         return results
@@ -81,6 +81,7 @@ class Filer:
                     wanted = refuse(transaction, result, self.offers)
                     crashpoint("sender.before_dot")
                     result.lost = bool(wanted)  # until all of the window is on the disk
+                    result.sending(wanted)
                     for index in wanted:
                         store.add(transaction, transaction.recipients[index])
                     crashpoint("sender.after_dot")

@@ -116,7 +116,7 @@ class Poster:
 
     async def send(self, transactions: Sequence[Transaction]) -> list[Result]:
         """See `kinds.Carrier`. One after the other: what comes behind a fault is untried."""
-        results = [Result([None] * len(t.recipients)) for t in transactions]
+        results = [Result.of(each) for each in transactions]
         self._sending = asyncio.ensure_future(self._window(transactions, results))
         try:
             await asyncio.wait([self._sending])
@@ -163,6 +163,7 @@ class Poster:
                 yield block
             crashpoint("sender.before_dot")
             result.lost = True  # until it is answered
+            result.sending(wanted)
             patience.reschedule(asyncio.get_running_loop().time() + self._timeouts.final)
 
         recipients = [transaction.recipients[index] for index in wanted]

@@ -6,7 +6,7 @@ needs only the last entry. An intent without an outcome is in doubt: its copies 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,26 +15,30 @@ from schemas.road import ChunkQueued, Failure, Intent, Outcome, WindowRecorded
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a chunk stands. Recipients below `done` have an outcome; those from `done` up to
-    `doubt` may have their copy already."""
+    """Where a chunk stands. Recipients below `done` have an outcome; of those from there on,
+    `sent` have their copy and those in `doubt` may have it."""
 
     done: int = 0
-    doubt: int = 0
+    doubt: frozenset[int] = frozenset()
+    sent: frozenset[int] = frozenset()
     deferred: tuple[int, ...] = ()
     finished: bool = False
     seq: int = 0  # of the last entry: the next one expects it
+    id: str = ""  # of its envelope
 
 
-def position(last: WindowRecorded | None, seq: int) -> Position:
-    """Where the last entry leaves a chunk."""
+def position(last: WindowRecorded | None, seq: int, id_: str = "") -> Position:
+    """Where the last entry, with the id of its envelope, leaves a chunk."""
     if last is None:
         return Position()
-    done = doubt = 0
-    if last.outcome is not None:
-        done = doubt = last.outcome.end
-    if last.intent is not None:
-        done, doubt = last.intent.start, last.intent.end
-    return Position(done, doubt, last.deferred, last.finished, seq)
+    intent = last.intent
+    if intent is None:
+        done = last.outcome.end if last.outcome is not None else 0
+        doubt, sent = frozenset[int](), frozenset[int]()
+    else:
+        done, sent = intent.start, frozenset(intent.sent)
+        doubt = frozenset(range(done, intent.end)).difference(intent.without, sent)
+    return Position(done, doubt, sent, last.deferred, last.finished, seq, id_)
 
 
 def entry(
@@ -43,20 +47,34 @@ def entry(
     at: int,
     outcome: Outcome | None,
     named: bool,
-    next_end: int | None,
+    next_end: int,
+    may_have: Collection[int],
+    sent: Collection[int],
     deferred: Sequence[int],
     relay: str,
     worker: str,
 ) -> WindowRecorded:
     """The entry after `outcome`: with the intent of [`at`, `next_end`), or with none to pause.
 
-    A chunk is finished when the outcome reaches its end. People are named once: in the intent of
-    their window, or with its outcome where there was no intent (`named` is False).
+    When the next entry is written those in `may_have` may have their copy; those in `sent` have it
+    now; the intent keeps both. A chunk is finished when the outcome reaches its end. People are
+    named once: in the intent of their window, or with its outcome where there was no intent
+    (`named` is False).
     """
     size = len(chunk.people)
     intent = None
-    if next_end is not None and next_end > at:
-        intent = Intent(start=at, end=next_end, people=chunk.people[at:next_end])
+    end = max(next_end, max(may_have, default=-1) + 1, max(sent, default=-1) + 1)
+    if end > at:
+        without = tuple(
+            index for index in range(at, end) if index not in may_have and index not in sent
+        )
+        intent = Intent(
+            start=at,
+            end=end,
+            people=chunk.people[at:end],
+            without=without,
+            sent=tuple(sorted(index for index in sent if index >= at)),
+        )
     people = () if named or outcome is None else chunk.people[outcome.start : outcome.end]
     return WindowRecorded(
         mail_id=chunk.mail_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -16,22 +16,23 @@ from services.sender.window import Plan
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The outcome of a window; `outcome.end` is where to go on. Recipients from there up to
-    `doubt` may have a copy. `trouble` says what is wrong with the relay, "" for nothing: one that
+    """The outcome of a window; `outcome.end` is where to go on. Who is `lost` was not answered and
+    may have a copy. `trouble` says what is wrong with the relay, "" for nothing: one that
     took what came last works."""
 
     outcome: Outcome
     accepted: int
     moved: bool  # somebody who was offered has an outcome
-    doubt: int
+    lost: frozenset[int]
     trouble: str
     lasting: bool  # of the trouble: somebody must act, or a day pass, before a try can work
 
 
 def judge(
-    results: Sequence[Result], plan: Plan, *, doubtful: bool, ms: int, giving_up: bool
+    results: Sequence[Result], plan: Plan, *, doubt: Collection[int], ms: int, giving_up: bool
 ) -> Window:
-    """Judge the results of a window: one for each who was offered, or for several of them.
+    """Judge the results of a window: one for each who was offered, or for several of them. Those
+    in `doubt` may have had a copy before.
 
     The outcome ends before the first recipient who is still to be tried because the relay
     failed, unless somebody behind was accepted: then who was passed over is deferred instead.
@@ -82,14 +83,23 @@ def judge(
         failures.sort(key=attrgetter("index"))
 
     first = next((reply for reply, ok in zip(replies, accepted, strict=True) if ok and reply), None)
-    in_doubt = [index + 1 for index, gone in zip(offered, lost, strict=True) if gone]
+    now_lost = frozenset(index for index, gone in zip(offered, lost, strict=True) if gone)
+    without = {failure.index for failure in failures if failure.kind != "deferred"}
+    doubtful = tuple(
+        sorted(
+            index
+            for index in now_lost.union(doubt)
+            if plan.start <= index < end and index not in without
+        )
+    )
     outcome = Outcome(
         start=plan.start,
         end=end,
         code=first.code if first else 0,
         text=first.text if first else "",
         failures=tuple(failures),
-        possible_duplicate=doubtful,
+        possible_duplicate=bool(doubtful),
+        doubtful=doubtful,
         ms=ms,
     )
     lasting = any(
@@ -101,7 +111,7 @@ def judge(
         outcome,
         sum(accepted),
         reach > 0,
-        max((end, *in_doubt)),
+        now_lost,
         _trouble(replies[reach:], pending[reach:]),
         lasting,
     )

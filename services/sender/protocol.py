@@ -44,6 +44,7 @@ class Conversation:
         self._queue: list[tuple[bytes, int]] = []  # writes to come, and answers each gets
         self._owed = 0  # answers to what is written
         self._ending: Result | None = None  # whose message is under way
+        self._taken: Sequence[int] = ()  # its recipients, by index
         self._offering: Result | None = None  # whose envelope is being answered
         self._known: list[Reply | None] = []  # its recipients' replies before that
         self._ended: tuple[Result, Sequence[int]] | None = None  # of whose answers one may be none
@@ -74,7 +75,7 @@ class Conversation:
 
     def begin(self, transactions: Sequence[Transaction]) -> list[Result]:
         """Start a window. The results fill as answers come; they stand when not `busy`."""
-        results = [Result([None] * len(t.recipients)) for t in transactions]
+        results = [Result.of(each) for each in transactions]
         self._run(self._window(transactions, results))
         return results
 
@@ -89,6 +90,8 @@ class Conversation:
         until it is answered.
         """
         written, self._owed = self._queue.pop(0)
+        if self.body is not None and self._ending is not None:
+            self._ending.sending(self._taken)
         self.body = None
         return written
 
@@ -175,7 +178,7 @@ class Conversation:
                 raise OutOfStep("DATA accepted without a recipient")  # RFC 2033 section 4.2
             before, taken = (_RSET, ()) if go is None else (_DOT, go)
             if taken:
-                self._ending, self.body = result, transaction.data
+                self._ending, self._taken, self.body = result, taken, transaction.data
         if before is _DOT:
             yield from self._end(_DOT, taken, ())
         self._reset = before is _RSET

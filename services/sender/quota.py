@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from schemas.road import WindowRecorded
+from schemas.road import Intent, WindowRecorded
 
 DAY = timedelta(hours=24)
 
@@ -92,5 +92,10 @@ def counted(
         elif before is not None:
             yield before  # sent by a worker that died, and again by the next
         if entry.intent is not None:
-            open_[chunk] = entry.relay, at, entry.intent.end - entry.intent.start
+            open_[chunk] = entry.relay, at, _open(entry.intent)
     yield from sorted(open_.values(), key=lambda each: each[1])
+
+
+def _open(intent: Intent) -> int:
+    """How many may have gone out by an intent."""
+    return intent.end - intent.start - len(intent.without) - len(intent.sent)

@@ -9,6 +9,8 @@ from datetime import timedelta
 from operator import itemgetter
 from typing import Literal
 
+import structlog
+
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.clock import envelope, now
 from postroad.runtime.config import Relay, duration
@@ -22,6 +24,7 @@ from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import ledger, quota
 from services.sender.chunk import WORKER, Chunk, Run
 from services.sender.departed import Departed
+from services.sender.journal import Journal
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
@@ -29,6 +32,7 @@ from services.sender.replies import retry_after
 from services.sender.window import Withhold
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
+log = structlog.get_logger()
 PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
 
 
@@ -43,6 +47,10 @@ class Sender:
         self.lanes = {relay.name: Lanes(relay, tokens) for relay in context.config.relay}
         self.relay_of = {d.name: d.relay for d in context.config.domain if d.relay}
         self.departed = Departed(context.broker)
+        lanes = sum(relay.connections for relay in context.config.relay)
+        self.journal = Journal(context.config.site.state_dir / "sender", lanes)
+        if self.journal.fault:
+            log.warning("journal.off", reason=self.journal.fault)
         maker = TokenMaker(context.config.site_key())
         self.posts = Posts(context.broker, maker, context.config.domain)
 
@@ -69,10 +77,19 @@ class Sender:
         for name, at, count in sorted(quota.counted(ledgers), key=itemgetter(1)):
             self.lanes[name].quota.add(count, at)
 
+    async def tidy(self) -> None:
+        """Forget what the dead wrote down of chunks that have gone on since."""
+        for name in self.journal.load():
+            subject, _, entry = name.split(" ")
+            last = await self.broker.last("DELIVERY", subject)
+            if entry != (last.envelope().id if last else ""):
+                self.journal.forget(name)
+
     async def close(self) -> None:
         """Take leave of every relay."""
         for lanes in self.lanes.values():
             await lanes.close()
+        self.journal.close()
 
     async def _handle(self, delivery: Delivery, *, urgent: bool) -> None:
         message = delivery.envelope()
@@ -95,6 +112,7 @@ class Sender:
                 run = Run(
                     *(self.context, delivery, chunk, relay, lanes, lane, post, at),
                     departed=self.departed,
+                    journal=self.journal,
                     withhold=self._withhold(event),
                 )
                 deferred = await run.run()
@@ -107,7 +125,7 @@ class Sender:
         entry = last.envelope().events[-1]
         if not isinstance(entry, WindowRecorded):
             raise Reject("not a ledger")
-        return ledger.position(entry, last.seq)
+        return ledger.position(entry, last.seq, last.envelope().id)
 
     def _withhold(self, _chunk: ChunkQueued) -> Withhold:
         """Who of a chunk gets no copy now, asked before each window."""
@@ -163,6 +181,7 @@ async def run(context: Context) -> None:
     for relay in context.config.relay:
         context.health.report("relay", relay.name, ok=True, detail="not used yet")
     await sender.count_sent()
+    await sender.tidy()
     lanes = sum(relay.connections for relay in context.config.relay)
     context.ready()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.sender.answers import Reply
@@ -27,6 +27,12 @@ _NO_UTF8_SENDER = Reply(
 )
 
 
+Record = Callable[[Iterable[int], int], None]
+"""Takes down that these recipients, by index, may have the message from now on (SENDING), or the
+code of what the server said in the end."""
+SENDING = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One message to one or more recipients.
@@ -34,7 +40,7 @@ class Transaction:
     `sender` is the envelope sender, "" for the null sender. The pieces of `data` are the
     message in canonical form (CRLF only), dot-stuffed, ending in CRLF, without the final dot.
     Transactions may share pieces. `post` names the post and is the same in every try; `again`
-    says that an earlier try may have delivered.
+    says that an earlier try may have delivered. `record` takes down what becomes of recipients.
     """
 
     sender: str
@@ -42,6 +48,7 @@ class Transaction:
     data: Sequence[bytes]
     post: str = ""
     again: bool = False
+    record: Record | None = None
 
     def copy_name(self, recipient: str) -> str:
         """32 hexadecimal digits that name a recipient's copy of this post, in every try."""
@@ -66,16 +73,29 @@ class Result:
     lost: bool = False
     waits: dict[int, float] = field(default_factory=dict)
     asked: int = -1
+    record: Record | None = None
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> Result:
+        """Of a transaction about to begin."""
+        return cls([None] * len(transaction.recipients), record=transaction.record)
 
     @property
     def untried(self) -> bool:
         """Whether all of it can be sent again without the risk of a second copy."""
         return not self.lost and not any(self.recipients)
 
-    def settle(self, recipients: Iterable[int], reply: Reply | None) -> None:
+    def sending(self, recipients: Sequence[int]) -> None:
+        """The end of the message is about to be written: these may have it from now on."""
+        if self.record is not None:
+            self.record(recipients, SENDING)
+
+    def settle(self, recipients: Sequence[int], reply: Reply | None) -> None:
         """This is the last word on these recipients, given by index; None takes it back."""
         for index in recipients:
             self.recipients[index] = reply
+        if self.record is not None:
+            self.record(recipients, SENDING if reply is None else reply.code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from schemas.road import Failure
@@ -28,12 +28,14 @@ def left(index: int) -> Failure:
     return Failure(index=index, code=0, text="left the list", kind="left")
 
 
-def plan(start: int, size: int, width: int, withhold: Withhold) -> Plan:
+def plan(start: int, size: int, width: int, withhold: Withhold, sent: Container[int] = ()) -> Plan:
     """The window from `start` on, in a chunk of `size`: at most `width` are offered, and who is
-    withheld behind the last of them is part of it."""
+    withheld, or has been `sent` a copy, behind the last of them is part of it."""
     offered: list[int] = []
     withheld: list[Failure] = []
     for index in range(start, size):
+        if index in sent:
+            continue
         failure = withhold(index)
         if failure is not None:
             withheld.append(failure)

@@ -36,7 +36,15 @@ def chunk(size: int, **fields: object) -> ChunkQueued:
 
 def write(queued: ChunkQueued, at: int, outcome: Outcome | None, **rest: object) -> WindowRecorded:
     """One entry, with the usual relay and worker."""
-    options: dict[str, object] = {"named": True, "next_end": None, "deferred": (), **rest}
+    next_end = rest.get("next_end", 0)
+    options: dict[str, object] = {
+        "named": True,
+        "next_end": next_end,
+        "may_have": range(at, next_end),  # type: ignore[call-overload]
+        "sent": (),
+        "deferred": (),
+        **rest,
+    }
     return ledger.entry(queued, at=at, outcome=outcome, relay="r", worker="w", **options)  # type: ignore[arg-type]
 
 
@@ -49,13 +57,23 @@ def test_an_intent_without_outcome_is_in_doubt() -> None:
     """After a crash between intent and outcome, exactly that window may have gone out."""
     entry = write(chunk(40), 16, Outcome(start=0, end=16), next_end=32)
     at = ledger.position(entry, 7)
-    assert (at.done, at.doubt, at.finished, at.seq) == (16, 32, False, 7)
+    assert (at.done, set(at.doubt), at.finished, at.seq) == (16, set(range(16, 32)), False, 7)
+
+
+def test_what_is_known_of_a_window_outlives_the_next_crash() -> None:
+    """Who has a copy, who may have one and who is not offered any are three kinds in an intent; a
+    window narrower than what is in doubt keeps the doubt."""
+    entry = write(chunk(40), 8, None, next_end=12, may_have={8, 9, 15}, sent={5, 10, 13})
+    assert entry.intent is not None
+    assert (entry.intent.end, entry.intent.without) == (16, (11, 12, 14))
+    at = ledger.position(entry, 7, "id")
+    assert (at.done, set(at.doubt), set(at.sent), at.id) == (8, {8, 9, 15}, {10, 13}, "id")
 
 
 def test_an_outcome_without_intent_leaves_no_doubt() -> None:
     """A chunk that was paused goes on after its last outcome, with nobody in doubt."""
     at = ledger.position(write(chunk(40), 5, Outcome(start=0, end=5)), 3)
-    assert (at.done, at.doubt, at.finished) == (5, 5, False)
+    assert (at.done, len(at.doubt), at.finished) == (5, 0, False)
 
 
 def test_the_last_outcome_finishes_the_chunk() -> None:
@@ -131,7 +149,7 @@ def test_every_recipient_has_exactly_one_outcome_whatever_breaks(
         end = min(at.done + width, size)
         last, seq = write(queued, at.done, None, next_end=end), seq + 1
         if data.draw(st.booleans()):  # killed: the intent stays, the window is in doubt
-            assert ledger.position(last, seq).doubt == end
+            assert ledger.position(last, seq).doubt == set(range(at.done, end))
             continue
         reach = data.draw(st.integers(at.done, end))
         covered += range(at.done, reach)

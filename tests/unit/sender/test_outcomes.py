@@ -14,17 +14,19 @@ GREY = Reply(450, "4.2.0", "greylisted", "RCPT")
 QUOTA = Reply(550, "5.4.5", "daily sending quota exceeded", "RCPT")
 
 
-def judge(*replies: Reply | None, lost: int | None = None, **options: bool) -> outcomes.Window:
+def judge(*replies: Reply | None, lost: int | None = None, **options: object) -> outcomes.Window:
     """Judge one-recipient transactions from index 10 on; `lost` is the one in doubt."""
     results = [Result([reply], lost=number == lost) for number, reply in enumerate(replies)]
     whole = Plan(10, 10 + len(replies), range(10, 10 + len(replies)))
     return judge_plan(results, whole, **options)
 
 
-def judge_plan(results: list[Result], plan: Plan, **options: bool) -> outcomes.Window:
+def judge_plan(results: list[Result], plan: Plan, **options: object) -> outcomes.Window:
     """Judge the results of a planned window."""
-    settings = {"doubtful": False, "giving_up": False, **options}
-    return outcomes.judge(results, plan, ms=1, **settings)
+    doubt: frozenset[int] = frozenset(options.pop("doubt", ()))  # type: ignore[call-overload]
+    giving_up = bool(options.pop("giving_up", False))
+    assert not options
+    return outcomes.judge(results, plan, doubt=doubt, ms=1, giving_up=giving_up)
 
 
 def test_all_accepted() -> None:
@@ -63,21 +65,24 @@ def test_who_was_passed_over_before_an_accepted_one_is_deferred() -> None:
 def test_a_broken_connection_leaves_the_rest_to_be_tried() -> None:
     """Recipients without a reply are tried again; only the one after the dot is in doubt."""
     window = judge(OK, None, None, lost=1)
-    assert (window.outcome.end, window.doubt) == (11, 12)
+    assert (window.outcome.end, list(window.lost)) == (11, [11])
     assert window.trouble == "the connection broke"
     window = judge(OK, None, None)
-    assert (window.outcome.end, window.doubt) == (11, 11)
+    assert (window.outcome.end, list(window.lost)) == (11, [])
 
 
 def test_a_shared_copy_in_doubt_is_in_doubt_for_all() -> None:
     """When the reply to a shared copy is lost, each of its recipients may have it."""
     window = judge_plan([Result([None, None, None], lost=True)], Plan(0, 3, range(3)))
-    assert (window.outcome.end, window.doubt) == (0, 3)
+    assert (window.outcome.end, list(window.lost)) == (0, [0, 1, 2])
 
 
-def test_a_window_sent_again_is_marked() -> None:
-    """What may be a second copy says so in the ledger."""
-    assert judge(OK, doubtful=True).outcome.possible_duplicate
+def test_who_may_have_a_second_copy_is_marked() -> None:
+    """Of a window sent again just those whose first copy was in doubt, whatever comes later; not
+    those who left or finally failed."""
+    outcome = judge(OK, OK, UNKNOWN, GREY, doubt={3, 11, 12, 13, 14}).outcome
+    assert (outcome.possible_duplicate, outcome.doubtful) == (True, (11, 13))
+    assert not judge(OK, OK, doubt={3, 40}).outcome.possible_duplicate
 
 
 def test_a_deferral_after_five_days_is_final() -> None:
@@ -111,7 +116,7 @@ def test_relay_trouble_ends_the_outcome_before_who_was_offered() -> None:
     plan = Plan(10, 16, (11, 13, 15), (gone(10), gone(12), gone(14)))
     window = judge_plan([Result([OK]), Result([QUOTA]), Result([None], lost=True)], plan)
     assert [failure.index for failure in window.outcome.failures] == [10, 12]
-    assert (window.outcome.end, window.doubt) == (13, 16)
+    assert (window.outcome.end, list(window.lost)) == (13, [15])
 
 
 def test_a_domain_that_waits_for_five_days_is_given_up() -> None:
