@@ -14,7 +14,8 @@ A relay is a server that speaks SMTP or LMTP, a URL that mail is posted to, or a
 runs one window ahead: the intent of a window is on disk before its first message leaves, so after
 a crash only windows that were open can go out twice, at most lanes x window copies. Every entry
 expects the sequence of the one before, so a worker that was frozen and replaced stops at its next
-entry.
+entry. Where only the process died, the journal in state_dir/sender (`journal`) leaves in doubt
+just the message of each lane whose final dot was unanswered, and the ledger marks exactly those.
 
 A recipient can be withheld from a window: it is recorded what became of them, and the relay is
 not asked (`window.plan`). Who has left the list is (`departed`), five seconds after that at the
