@@ -15,13 +15,15 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     """Settings of one list. `personalize`: `individual` sends each member an own copy (VERP),
     `none` shares one copy among many recipients. `sub_address` is the form of the addresses we
     generate: `team-owner@`, `team+owner@`, or none at all. A `subject_prefix` of None means
-    `[Name] ` from the display name; an empty one means no prefix. `subscription_policy` says
-    what a mail to `-join` does: subscribe at once, or ask for a confirmation first.
+    `[Name] ` from the display name; an empty one means no prefix. `footer` is put below every
+    post: lines parted by LF, with merge fields (`postroad.mail.mergefields`). `subscription_policy`
+    says what a mail to `-join` does: subscribe at once, or ask for a confirmation first.
     """
 
     display_name: str = ""
     description: str = ""
     subject_prefix: str | None = None
+    footer: str = ""
     default_member_action: Action = "defer"
     default_nonmember_action: Action = "hold"
     personalize: Literal["individual", "none"] = "individual"

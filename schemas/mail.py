@@ -91,3 +91,17 @@ class HeaderEdit(Data, kw_only=True):
     op: Literal["add", "remove", "set", "prefix"]
     name: str
     value: str = ""
+
+
+class Insertion(Data, kw_only=True):
+    """Lines put into the body of every copy, before the octet `at` of the mail as stored, where a
+    line begins; `RawRef.size` is its end.
+
+    `pieces` are literal text, ending in CRLF at each of its line ends, and by turns the name of a
+    merge field of a person (`postroad.mail.mergefields`) and literal text. Where it is put, text
+    is read as `charset`.
+    """
+
+    at: int
+    pieces: tuple[str, ...]
+    charset: Literal["us-ascii", "utf-8"] = "us-ascii"

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.envelope import Event
-from schemas.mail import Data, HeaderEdit, HeaderFacts, RawRef, Returned
+from schemas.mail import Data, HeaderEdit, HeaderFacts, Insertion, RawRef, Returned
 
 # --- mail.received.<source>.<mail_id> ------------------------------------------------------
 
@@ -69,13 +69,15 @@ class AsOf(Data, kw_only=True):
 
 
 class PostRouted(Event, tag="post_routed", kw_only=True):
-    """A mail is a post to this list: edit these headers and fan it out. `authserv_id` names the
-    server whose Authentication-Results on it are believed, "" where none is."""
+    """A mail is a post to this list: edit these headers, put these lines into its body (the
+    list's footer), and fan it out. `authserv_id` names the server whose Authentication-Results on
+    it are believed, "" where none is."""
 
     mail_id: str
     list: str
     raw: RawRef
     edits: tuple[HeaderEdit, ...] = ()
+    insertions: tuple[Insertion, ...] = ()
     authserv_id: str = ""
     personal: bool = True
     author: str = ""  # person id, empty where unknown
@@ -196,6 +198,7 @@ class Copy(Data, kw_only=True):
 
     raw: RawRef
     edits: tuple[HeaderEdit, ...] = ()
+    insertions: tuple[Insertion, ...] = ()
     authserv_id: str = ""
     personal: bool = True
     list: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -40,7 +41,7 @@ async def create(call: Call, address: Address, settings: Settings = None) -> Non
     from postroad.cli.road import road
     from schemas.commands import CreateList
 
-    typed = dict(pairs(settings or (), example=EXAMPLE))
+    typed = _texts(pairs(settings or (), example=EXAMPLE))
     suited = _suited(call.config, address, typed)
     async with road(call.config) as broker:
         await ask(broker, "list_create", CreateList(address=address, settings=suited))
@@ -64,12 +65,15 @@ async def show(call: Call, address: Address) -> None:
 
 @command(lists, "set", example="postroad list set staff@lists.example.org description='All staff'")
 async def set_(call: Call, address: Address, settings: Settings = None) -> None:
-    """Change settings of a list. Every change is an event: old value, new value, when."""
+    r"""Change settings of a list. Every change is an event: old value, new value, when.
+
+    footer=@FILE takes the text of a file; on the command line, \n begins a new line of it.
+    """
     from postroad.cli.ask import ask, pairs
     from postroad.cli.road import road
     from schemas.commands import ConfigureList
 
-    typed = dict(pairs(settings or (), example=EXAMPLE))
+    typed = _texts(pairs(settings or (), example=EXAMPLE))
     if not typed:
         raise UsageError(f"say what to change, such as {EXAMPLE}")
     async with road(call.config) as broker:
@@ -99,6 +103,19 @@ async def ls(call: Call) -> None:
             ((row.address, row.members, row.owners, row.settings.description) for row in rows),
         ),
     )
+
+
+def _texts(typed: Mapping[str, str]) -> dict[str, str]:
+    """The settings as typed, with the text of a footer where a file was named. Raises UsageError
+    where it cannot be read."""
+    footer = typed.get("footer", "")
+    if not footer.startswith("@"):
+        return {**typed, **({"footer": footer.replace(r"\n", "\n")} if footer else {})}
+    try:
+        return {**typed, "footer": Path(footer[1:]).read_text("utf-8-sig")}
+    except (OSError, ValueError) as error:  # ValueError: it is not UTF-8
+        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise UsageError(f"footer={footer}: cannot be read: {why}") from None
 
 
 def _suited(config: Config, address: str, typed: dict[str, str]) -> dict[str, str]:
@@ -182,4 +199,4 @@ def _plain(value: Any) -> str:
         case list() | tuple():
             return ", ".join(value) or "(none)"
         case _:
-            return str(value)
+            return str(value).replace("\n", r"\n")  # one line, as it may be typed

@@ -124,7 +124,11 @@ def _command_links(list_address: str, sub: SubAddress, form: Form, subject: str 
     return [_mailto(address, subject or (sub if form == "none" else ""))]
 
 
-def _mailto(address: str, subject: str = "") -> str:
-    """An RFC 6068 link in brackets."""
+def mailto(address: str, subject: str = "") -> str:
+    """An RFC 6068 link."""
     link = quote(address, safe="@+!$'*")
-    return f"<mailto:{link}?subject={quote(subject)}>" if subject else f"<mailto:{link}>"
+    return f"mailto:{link}?subject={quote(subject)}" if subject else f"mailto:{link}"
+
+
+def _mailto(address: str, subject: str = "") -> str:
+    return f"<{mailto(address, subject)}>"

@@ -26,7 +26,7 @@ _FIELDS = 100
 _FIELD_OCTETS = 4_000
 _BOUNDARY_OCTETS = 200  # RFC 2046 allows 70
 _LINE_ENDS = b"\r\n"
-_TAIL = re.compile(rb"(--)?[ \t]{0,200}(?:\r\n|[\r\n]|\Z)")  # of a delimiter line
+DELIMITER_TAIL = re.compile(rb"(--)?[ \t]{0,200}(?:\r\n|[\r\n]|\Z)")  # of a delimiter line
 
 _UNFOLD = re.compile(r"[\r\n]++")
 _TYPE = re.compile(r"\s*+([\w!#$&^.+-]{1,127})\s*+/\s*+([\w!#$&^.+-]{1,127})", re.ASCII)
@@ -165,7 +165,7 @@ def _bodies(data: bytes, delimiter: bytes, at: int) -> Iterator[tuple[int, int]]
     start = -1
     while (at := data.find(delimiter, at)) >= 0:
         after = at + len(delimiter)
-        tail = _TAIL.match(data, after) if at == 0 or data[at - 1] in _LINE_ENDS else None
+        tail = DELIMITER_TAIL.match(data, after) if at == 0 or data[at - 1] in _LINE_ENDS else None
         if tail:
             if start >= 0:
                 yield start, max(start, _before_line_end(data, at))

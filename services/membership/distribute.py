@@ -73,6 +73,7 @@ class Distributor:
         return Copy(
             raw=routed.raw,
             edits=routed.edits,
+            insertions=routed.insertions if isinstance(routed, PostRouted) else (),
             authserv_id=routed.authserv_id,
             personal=routed.personal if isinstance(routed, PostRouted) else True,
             list=routed.list,

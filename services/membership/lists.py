@@ -9,6 +9,7 @@ from typing import get_args
 
 import msgspec
 
+from postroad.mail import mergefields
 from postroad.mail.addresses import Form, SubAddress, match, parse_address, sub_address
 from schemas import subjects
 from schemas.envelope import Event
@@ -70,6 +71,7 @@ def decide_create(
     slug = next(slug for slug in slugs(address) if slug not in known)
     made = _with(ListSettings(), given)
     _refuse_too_long(address, made.sub_address)
+    _refuse_shared_address(made)
     return ListCreated(slug=slug, address=address, settings=made)
 
 
@@ -78,8 +80,11 @@ def decide_configure(state: State, *, typed: Mapping[str, str]) -> tuple[Event, 
     if not state.open:
         raise Refused("closed", f"the list {state.address} is closed")
     wanted = settings.parse(typed)
+    made = _with(state.settings, wanted)
     if "sub_address" in wanted:
-        _refuse_too_long(state.address, _with(state.settings, wanted).sub_address)
+        _refuse_too_long(state.address, made.sub_address)
+    if {"footer", "personalize"} & set(wanted):
+        _refuse_shared_address(made)
     changes: dict[str, tuple[object, object]] = {
         name: (getattr(state.settings, name), value)
         for name, value in wanted.items()
@@ -132,6 +137,17 @@ def _refuse_too_long(address: str, form: Form) -> None:
             "bad_address",
             f"the name of the list {address} is too long: its address {longest} would pass what "
             "mail servers take (64 octets before the @, 254 in all); choose a shorter one",
+        )
+
+
+def _refuse_shared_address(made: ListSettings) -> None:
+    """Refused where the footer names each reader, and all readers share one copy. Its other field
+    of a person has a form for all: `$unsubscribe` is then the address for leaving."""
+    if made.personalize == "none" and "user_email" in mergefields.parse(made.footer)[1::2]:
+        raise Refused(
+            "bad_setting",
+            "footer: $user_email is different for each member, and with mode=shared all get the "
+            "same copy; set mode=personal, or a footer without it",
         )
 
 

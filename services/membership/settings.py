@@ -11,12 +11,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from postroad.mail import addresses
+from postroad.mail import addresses, mergefields
+from postroad.mail.footer import fits
 from schemas.lists import ListSettings
 from services.membership.refused import Refused
 
 TYPES: dict[str, Any] = get_type_hints(ListSettings)
 TEXT_LIMIT = 250  # characters of one text: it must fit a header line (RFC 5322, 998 octets)
+FOOTER_LIMIT = 4_000  # characters: it stands in every chunk of every post
 
 # Our words for a setting whose Mailman name few people guess: alias -> (name, value -> value).
 ALIASES: dict[str, tuple[str, dict[str, str]]] = {
@@ -37,6 +39,8 @@ def _parse(name: str, text: str) -> tuple[str, object]:
         return real, values[text]
     if name not in TYPES:
         raise Refused("bad_setting", f"there is no list setting {name!r}{_nearest(name)}")
+    if name == "footer":
+        return name, _footer(text)
     return name, _value(name, TYPES[name], text)
 
 
@@ -56,6 +60,23 @@ def _value(name: str, kind: Any, text: str) -> object:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused("bad_setting", f"{name}={text}: {error}") from error
+
+
+def _footer(text: str) -> str:
+    """A footer as it is kept: no blanks at line ends (but for `-- `), no empty lines around it."""
+    lines = [line if line == "-- " else line.rstrip() for line in text.splitlines()]
+    footer = "\n".join(lines).strip("\n")
+    if len(footer) > FOOTER_LIMIT:
+        raise Refused("bad_setting", f"footer: at most {FOOTER_LIMIT:,} characters")
+    if not footer.replace("\n", "").isprintable():
+        raise Refused("bad_setting", "footer: must be text without tabs and control characters")
+    try:
+        pieces = mergefields.parse(footer)
+    except ValueError as error:
+        raise Refused("bad_setting", f"footer: {error}") from error
+    if not fits(pieces):
+        raise Refused("bad_setting", "footer: a line of it is too long; mail takes 998 octets")
+    return footer
 
 
 def _address(name: str, text: str) -> str:

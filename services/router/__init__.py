@@ -1,12 +1,13 @@
 """router: mail.received → mail.routed, one decision for each mail and list.
 
 Consumes   `mail.received.>` (durable router) and, by following it, `lists.>`
-Reads      ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy and an
+Reads      RAW, of posts to a list with a footer
+           ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy and an
            author who repeats; RECEIVED, for the mail that a copy of ours was made of
 Asks       `postroad.membership.whois`: who the author is on this list, and how far the roster
            had read when it answered (`as_of`)
 Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
-               post       PostRouted: fan it out, with these header edits
+               post       PostRouted: fan it out, with these header edits and this footer
                owner      OwnerMailRouted: to owners and moderators
                command    CommandRouted: mail to -join, -leave, -confirm, -request; at a list
                           with `sub_address = none`, a Subject that is a command. List `none`
@@ -23,7 +24,7 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
 Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` for https links,
            secret_file for the tokens it reads (read when the first one comes); of a list:
            acceptable_aliases, default_member_action, default_nonmember_action, personalize,
-           sub_address, subject_prefix, display_name, description
+           sub_address, subject_prefix, display_name, description, footer
 
 Promises
     - Recipients come from the best evidence there is: the envelope, else the headers the source
@@ -50,6 +51,8 @@ Promises
     - A mail is called unrouted only after every list stored so far has been looked at, and for
       good: mail that is older than a list is not for it (ADR-7), so have it sent again.
     - Any header facts get a verdict; no input makes the rules raise.
+    - A footer changes no octet of what the author wrote, and no signed mail (ADR-11); one mail
+      above 1 MB is in memory for it at a time.
 
 Failure    Membership away: the mail waits in the stream and is tried again every second.
            The broker away: the mail is given back and decided later.

@@ -14,9 +14,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
+import msgspec
+
+from postroad.mail import mergefields
 from postroad.mail.addresses import Match
 from postroad.mail.automatic import answers_by_itself
 from postroad.mail.edits import edit
+from postroad.mail.footer import decorate
 from postroad.mail.listheaders import cleansed, list_headers
 from schemas import subjects
 from schemas.commands import Author
@@ -112,6 +116,24 @@ def decide(
         subject=mail.facts.subject,
         message_id=mail.facts.message_id,
     )
+
+
+def decorated(post: PostRouted, known: List, data: bytes) -> PostRouted:
+    """The post with the list's footer, where a mail of these octets can have one."""
+    made = decorate(data, post.raw.head, _footer_of(known))
+    if made is None:
+        return post
+    edits = (*post.edits, *made.edits)
+    return msgspec.structs.replace(post, edits=edits, insertions=made.insertions)
+
+
+@lru_cache(maxsize=1_000)
+def _footer_of(known: List) -> mergefields.Pieces:
+    settings = known.settings
+    values = mergefields.of_list(
+        known.address, settings.sub_address, _name(known), settings.description
+    )
+    return mergefields.fill(mergefields.parse(settings.footer), values)
 
 
 def decide_command(
@@ -292,4 +314,8 @@ def subject_prefix(known: List) -> str:
     """`[Name]` unless the list says otherwise; empty for none."""
     if known.settings.subject_prefix is not None:
         return known.settings.subject_prefix.strip()
-    return f"[{known.settings.display_name or known.address.partition('@')[0]}]"
+    return f"[{_name(known)}]"
+
+
+def _name(known: List) -> str:
+    return known.settings.display_name or known.address.partition("@")[0]

@@ -14,6 +14,7 @@ import structlog
 from postroad.mail.addresses import Match, match
 from postroad.mail.reports import is_report
 from postroad.mail.tokens import TokenMaker
+from postroad.runtime.blobs import get_raw
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Source
 from postroad.runtime.consume import Delivery
@@ -25,7 +26,7 @@ from schemas import codec, subjects
 from schemas.codec import UnknownEvent
 from schemas.commands import Author, WhoIs
 from schemas.envelope import Event
-from schemas.road import MailReceived, MailRefused
+from schemas.road import MailReceived, MailRefused, PostRouted
 from services.router import decider
 from services.router.bounces import Bounces, Copy
 from services.router.lists import Directory, List
@@ -34,6 +35,7 @@ from services.router.rules import repetition
 from services.router.seen import Authors, Claims, stranger
 
 AT_ONCE = 64  # mails in hand; what they store meets in group commits
+LARGE = 1 << 20  # octets of a mail that is looked into
 CATCH_UP_SECONDS = 10.0  # to read what LISTS holds; 40,000 lists take one
 
 log = structlog.get_logger()
@@ -53,6 +55,7 @@ class Router:
         self.claims = Claims(context.broker)
         self.authors = Authors(context.broker)
         self._folded = asyncio.Condition()
+        self._large = asyncio.Lock()  # so that one large mail is in memory, not 32
 
     async def follow(self) -> None:
         """Fold LISTS, for ever."""
@@ -155,7 +158,15 @@ class Router:
             )
         if kind == "post" and (first := await self.claims.claim(known.slug, mail)):
             return decider.decide_duplicate(mail, known, author, first)
+        if isinstance(event, PostRouted) and known.settings.footer:
+            event = await self._decorated(event, known)
         return kind, event
+
+    async def _decorated(self, post: PostRouted, known: List) -> PostRouted:
+        """The post with the list's footer. Raises Retry, Reject (see `get_raw`)."""
+        async with self._large if post.raw.size > LARGE else contextlib.nullcontext():
+            data = await get_raw(self.broker, post.raw)
+            return decider.decorated(post, known, data)
 
     async def _own_copy(
         self, mail: MailReceived, known: List, author: Author

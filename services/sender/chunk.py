@@ -235,7 +235,9 @@ class Run:
         numbers = event.numbers or range(event.first, event.first + len(event.people))
         made = []
         for index in offered:
-            sender, pieces = self.post.personal(numbers[index], event.people[index])
+            sender, pieces = self.post.personal(
+                numbers[index], event.people[index], addresses[index]
+            )
             again, record = index in self.doubt, self._recorder((index,))
             made.append(Transaction(sender, (addresses[index],), pieces, post, again, record))
         return made

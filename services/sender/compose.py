@@ -1,18 +1,19 @@
 """The copies of a post, as bytes: composed once, then one small piece for each recipient (pure).
 
 The edits are made to the header block once; the body is never looked into and never copied. It
-leaves as it came but for CRLF line ends and lines too long for SMTP, and so does every header
-field no edit names. A mail
-whose header breaks off, or that has none, keeps its bytes in their order: the fields put in
-come before the break, and before the body there is an empty line where it had no header.
+leaves as it came but for CRLF line ends, lines too long for SMTP, and what the router has put in
+(`body`), and so does every header field no edit names. A mail whose header breaks off, or that has
+none, keeps its bytes in their order: the fields put in come before the break, and before the body
+there is an empty line where it had no header.
 
 What the relay will not take is changed here as well, once for each post and relay: see `Terms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from postroad.mail import wire
 from postroad.mail.addresses import Form, sub_address
@@ -21,12 +22,13 @@ from postroad.mail.canonical import relaxed_field
 from postroad.mail.edits import apply, edit, field_bytes
 from postroad.mail.fields import fields
 from postroad.mail.headers import scan
-from postroad.mail.listheaders import COPY, TRACE, unsubscribe_headers
+from postroad.mail.listheaders import COPY, TRACE, mailto, unsubscribe_headers
 from postroad.mail.munge import munge
 from postroad.mail.tokens import LEAVE_CHARS, VERP_CHARS, TokenMaker, bounce_sender
 from schemas.mail import HeaderEdit
 from schemas.road import Copy
-from services.sender.signing import Signatures, Signer, sign
+from services.sender.body import Body, body
+from services.sender.signing import NONE, Signatures, Signer, sign
 
 # These stand for a leave and a VERP token, whose base32 has neither 8 nor 9. No 0: a token may
 # stand after a space, which a link has as %20.
@@ -55,20 +57,29 @@ class Prepared:
     """A post ready to be copied: 70,000 personal copies a second.
 
     Pieces are canonical and dot-stuffed, and together end in CRLF, without the final dot. All
-    but the first of a personal copy are the same objects in each. With a signature for each, they
-    are as many as the key can make (`dkim.Key.sign`).
+    but the first of a personal copy, and its own footer, are the same objects in each. With a
+    signature for each, they are as many as the key can make (`dkim.Key.sign`); where each has its
+    own footer, a quarter of that.
     """
 
     def __init__(
         self,
-        pieces: tuple[bytes, bytes],
+        head: bytes,
+        body: Body,
         own: bytes,
         sender: str | None,
         copy: Copy,
         tokens: TokenMaker,
-        signatures: Signatures,
+        sign: Callable[[bytes], Signatures] | None,
     ) -> None:
-        self._pieces = pieces  # header and body
+        shared = _values(copy)
+        signatures = sign(body.digest(shared)) if sign else NONE
+        if not own and not body.merges:  # one copy for everybody, signed once
+            head = signatures.on() + head
+        self._head = wire.dot_stuff(head)
+        self._pieces = (self._head, *body.stuffed(shared))
+        self._body = body
+        self._sign = sign
         self._own = own  # the fields of one recipient, around the places of tokens
         self._named = _VERP in own
         self._signed = _relaxed(own, _OUR_OWN) if signatures.dkim else b""
@@ -85,7 +96,7 @@ class Prepared:
     @property
     def size(self) -> int:
         """Octets held."""
-        return sum(map(len, self._pieces))
+        return len(self._head) + self._body.size
 
     def shared(self) -> tuple[str, Sequence[bytes]]:
         """Envelope sender and pieces of the copy that is the same for everybody."""
@@ -93,9 +104,10 @@ class Prepared:
             return _without_token(self._copy.bounces), self._pieces
         return self._sender, self._pieces
 
-    def personal(self, number: int, person: str) -> tuple[str, Sequence[bytes]]:
+    def personal(self, number: int, person: str, address: str = "") -> tuple[str, Sequence[bytes]]:
         """Envelope sender and pieces of one recipient's copy; `number` is the recipient's
-        within the post. Raises ValueError where `person` is no person id."""
+        within the post, `address` may stand in the footer. Raises ValueError where `person` is no
+        person id."""
         copy, own, sender = self._copy, self._own, self._sender
         if sender is None or self._named:
             verp = self._tokens.verp_token(copy.list, copy.post, number)
@@ -103,16 +115,22 @@ class Prepared:
                 sender = bounce_sender(copy.bounces, verp)
             if self._named:
                 own = own.replace(_VERP, verp.encode())
-        if not own:
+        if not own and not self._body.merges:
             return sender, self._pieces
-        signed = self._signed
+        signed, token = self._signed, ""
         if copy.leave[0]:
-            token = self._tokens.leave_token(copy.list, person).encode()
-            own = own.replace(_LEAVE, token)
-            signed = signed.replace(_LEAVE, token)
-        if self._signatures.dkim:
-            own = self._signatures.on(signed) + own
-        return sender, (own, *self._pieces)
+            token = self._tokens.leave_token(copy.list, person)
+            own = own.replace(_LEAVE, token.encode())
+            signed = signed.replace(_LEAVE, token.encode())
+        signatures, pieces = self._signatures, self._pieces
+        if self._body.merges:
+            values = _values(copy, token, address)
+            pieces = (self._head, *self._body.stuffed(values))
+            if self._sign:
+                signatures = self._sign(self._body.digest(values))
+        if signatures.dkim:
+            own = signatures.on(signed) + own
+        return sender, (own, *pieces)
 
 
 def prepare(
@@ -130,7 +148,6 @@ def prepare(
     that could not stand in a header; never for what the mail is.
     """
     block = wire.folded(wire.canonical(raw[: copy.raw.head]))
-    body = wire.wrapped(wire.canonical(raw[copy.raw.head :]))
     edits = [*copy.edits, edit("remove", COPY), edit("set", TRACE, trace)]
     if not _has_message_id(block):
         domain = copy.list_address.rpartition("@")[2]
@@ -158,12 +175,24 @@ def prepare(
     block = without_forged(block, copy.authserv_id)
     fields_of_one = b"".join(field_bytes(each.name, each.value) for each in own)
     signed = [each.name for each in own if each.name in _OUR_OWN]
-    keeps = terms.keeps_message_id
-    signatures = sign(signer, copy, block, body, signed, keeps=keeps)
-    if not own:  # one copy for everybody, signed once
-        block = signatures.on() + block
-    pieces = wire.dot_stuff(block), wire.dot_stuff(body)
-    return Prepared(pieces, fields_of_one, sender, copy, tokens, signatures)
+    signs = None
+    if signer is not None:
+        signs = partial(sign, signer, copy, block, own=signed, keeps=terms.keeps_message_id)
+    made = body(raw, copy, _values(copy), hashed=signs is not None)
+    return Prepared(block, made, fields_of_one, sender, copy, tokens, signs)
+
+
+def _values(copy: Copy, token: str = "", address: str = "") -> Mapping[str, str]:
+    """The values of a recipient's merge fields; without a token, those that serve everybody."""
+    before, after = copy.leave
+    link = ""
+    if copy.unsubscribe_url and token:
+        link = f"{copy.unsubscribe_url}{token}"
+    elif before and not after:  # no sub-addresses: the token stands in the Subject
+        link = mailto(before, f"leave {token}".rstrip())
+    elif before:
+        link = mailto(f"{before}{token}{after}" if token else _without_token(copy.leave))
+    return {"unsubscribe": link, "user_email": address or copy.list_address}
 
 
 def _relaxed(block: bytes, names: Collection[str]) -> bytes:

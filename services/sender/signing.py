@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from postroad.mail import arc, dkim
 from postroad.mail.authentication import believed
-from postroad.mail.canonical import BodyHash
 from postroad.mail.headers import scan
 from schemas.road import Copy
 
@@ -46,17 +45,22 @@ NONE = Signatures()
 
 
 def sign(
-    signer: Signer | None, copy: Copy, block: bytes, body: bytes, own: Sequence[str], *, keeps: bool
+    signer: Signer | None,
+    copy: Copy,
+    block: bytes,
+    body_hash: bytes,
+    own: Sequence[str],
+    *,
+    keeps: bool,
 ) -> Signatures:
-    """Prepare to sign copies of this header block and body, both canonical and not dot-stuffed,
-    with signed fields `own` of each recipient's. `keeps`: the relay keeps Message-ID and Date."""
+    """Prepare to sign copies of this header block, canonical and not dot-stuffed, and of the body
+    of this hash (`canonical.BodyHash`), with signed fields `own` of each recipient's. `keeps`: the
+    relay keeps Message-ID and Date."""
     if signer is None or not signer.keys:
         return NONE
     if reason := dkim.unfit(block):
         return Signatures(unsigned=f"not signed: {reason}")
-    hashed = BodyHash()
-    hashed.update(body)
-    message = dkim.Message(block, hashed.digest(), () if keeps else _BY_RELAY)
+    message = dkim.Message(block, body_hash, () if keeps else _BY_RELAY)
     made = tuple(dkim.Signature(key, message, own, signer.at) for key in signer.keys)
     key = next((key for key in signer.keys if key.rsa), None)
     if copy.notice or not signer.seals or key is None:

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from postroad.cli.app import app
 from postroad.cli.member import OPTIONS
+from postroad.mail import mergefields
 from postroad.runtime import settings, verdict
 from postroad.runtime.config import Config
 from schemas import codec, subjects
@@ -166,6 +167,12 @@ def test_settings_of_later_releases_are_named() -> None:
     keys = {key for section in settings.LATER.values() for key in section}
     values = {value for values in settings.LATER_VALUES.values() for value in values}
     assert told == keys | values
+
+
+def test_every_merge_field_is_in_the_reference() -> None:
+    """Whoever writes a footer finds each field, and no other."""
+    told = set(chain(*(code(row[0]) for row in OPERATORS.table("Footers"))))
+    assert told == {f"${name}" for name in mergefields.NAMES}
 
 
 def test_every_setting_of_a_list_and_option_of_a_member_is_in_the_reference() -> None:

@@ -14,7 +14,7 @@ import pytest
 from postroad.mail.headers import scan
 from postroad.mail.tokens import TokenMaker
 from schemas.mail import RawRef
-from schemas.road import Copy
+from schemas.road import Copy, PostRouted
 from services.router import decider
 from services.sender.compose import Terms, prepare
 from services.sender.signing import Signer
@@ -46,6 +46,52 @@ At five?
 .
 Ann
 """
+HEAD = b"""\
+From: Ann <ann@example.net>
+To: team@lists.example.org
+Subject: Tea
+Date: Sun, 20 Sep 2026 20:53:19 +0200
+Message-ID: <1@example.net>
+MIME-Version: 1.0
+"""
+FOOTER = (
+    "_" * 47
+    + "\n$display_name mailing list -- $listname\nSent to $user_email; to leave: $unsubscribe"
+)
+KINDS = {
+    "text": b"Content-Type: text/plain; format=flowed\n\nAt five? \nOr six?\n",
+    "mixed": b"""\
+Content-Type: multipart/mixed; boundary="parts"
+
+--parts
+
+At five?
+--parts
+Content-Type: text/calendar
+Content-Disposition: attachment
+
+BEGIN:VCALENDAR
+--parts--
+""",
+    "wrapped": b"""\
+Content-Type: text/html; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+<p>At caf=C3=A9 five?</p>
+""",
+    "signed": b"""\
+Content-Type: multipart/signed; boundary="parts"; protocol="application/pgp-signature"
+
+--parts
+
+At five?
+--parts
+Content-Type: application/pgp-signature
+
+...
+--parts--
+""",
+}
 ONE_SENDER = Terms(
     takes="lists@lists.example.org",
     envelope="lists@lists.example.org",
@@ -53,13 +99,27 @@ ONE_SENDER = Terms(
 )
 
 
-def copy(*, personal: bool, signed: bool, web: bool = True, terms: Terms = Terms()) -> bytes:  # noqa: B008  frozen
+def copy(
+    *,
+    personal: bool,
+    signed: bool,
+    web: bool = True,
+    terms: Terms = Terms(),  # noqa: B008  frozen
+    post: bytes = POST,
+    footer: str = "",
+) -> bytes:
     """What one member gets of the post, behind its envelope sender."""
     base = f"https://{DOMAIN}" if web else ""
-    edits = decider.post_edits(before(mail(), MEMBER, the_list()), base)
+    known = the_list(footer=footer)
+    ref = RawRef(mail_id="0" * 32, chunks=1, size=len(post), sha256="", head=scan(post)[1])
+    edits = decider.post_edits(before(mail(), MEMBER, known), base)
+    routed = PostRouted(mail_id=ref.mail_id, list="team", raw=ref, edits=edits)
+    if footer:
+        routed = decider.decorated(routed, known, post)
     how = Copy(
-        raw=RawRef(mail_id="0" * 32, chunks=1, size=len(POST), sha256="", head=scan(POST)[1]),
-        edits=edits,
+        raw=ref,
+        edits=routed.edits,
+        insertions=routed.insertions,
         authserv_id="mx.example.org",
         personal=personal,
         list="team",
@@ -71,8 +131,10 @@ def copy(*, personal: bool, signed: bool, web: bool = True, terms: Terms = Terms
         post=7,
     )
     signer = Signer(KEYS, AT) if signed else None
-    prepared = prepare(POST, how, "f" * 32, TokenMaker(b"k" * 32), terms, signer)
-    sender, pieces = prepared.personal(3, "a" * 24) if personal else prepared.shared()
+    prepared = prepare(post, how, "f" * 32, TokenMaker(b"k" * 32), terms, signer)
+    sender, pieces = (
+        prepared.personal(3, "a" * 24, "bob@example.net") if personal else prepared.shared()
+    )
     return f"MAIL FROM:<{sender}>\r\n".encode() + read_data(b"".join(pieces) + b".\r\n")[0]
 
 
@@ -86,6 +148,11 @@ def made() -> dict[str, bytes]:
     }
     by_mail = copy(personal=True, signed=False, web=False)
     own = copy(personal=True, signed=True, terms=ONE_SENDER)
+    for mode in ("personal", "shared"):
+        for kind, content in KINDS.items():
+            files[f"{mode}_footer_{kind}.eml"] = copy(
+                personal=mode == "personal", signed=False, post=HEAD + content, footer=FOOTER
+            )
     return {**files, "personal_without_web.eml": by_mail, "personal_one_sender.eml": own}
 
 

@@ -19,6 +19,7 @@ EVENTS = Path(__file__).parent / "events"
 RELEASED = [
     "bounce_routed.1",
     "chunk_queued.1",
+    "chunk_queued.1-footer",
     "command_done.1",
     "command_routed.1",
     "confirmation_asked.1",
@@ -43,6 +44,7 @@ RELEASED = [
     "person_erased.1",
     "person_known.1",
     "post_routed.1",
+    "post_routed.1-footer",
     "window_recorded.1",
     "window_recorded.1-withheld",
 ]

@@ -195,3 +195,60 @@ def test_configuring_again_changes_nothing(typed: dict[str, str]) -> None:
     except Refused:
         return
     assert decide_configure(after, typed=typed) == ()
+
+
+# --- footers ----------------------------------------------------------------------------------
+
+FOOTER = "____\n$display_name\nTo leave: $unsubscribe"
+
+
+def configured(typed: dict[str, str], **settings: str) -> ListSettings:
+    """The settings of the list after this change."""
+    made = ListCreated(slug="team", address=ADDRESS, settings=ListSettings(**settings))  # type: ignore[arg-type]
+    state = evolve(initial, made)
+    return reduce(evolve, decide_configure(state, typed=typed), state).settings
+
+
+def test_a_footer_is_kept_without_what_nobody_sees() -> None:
+    """Blanks at line ends go, but for those of the mark of a signature; so do empty lines."""
+    typed = f"\n\n{FOOTER}  \r\n-- \nend \n\n"
+    assert configured({"footer": typed}).footer == f"{FOOTER}\n-- \nend"
+    assert configured({"footer": ""}, footer=FOOTER).footer == ""
+
+
+@pytest.mark.parametrize(
+    ("footer", "told"),
+    [
+        (
+            "To leave: $unsubscribe_url",
+            "no merge field $unsubscribe_url; did you mean $unsubscribe?",
+        ),
+        ("a\tb", "without tabs"),
+        ("x" * 4_001, "at most 4,000 characters"),
+        ("ä" * 600, "a line of it is too long"),
+        ("$unsubscribe " * 4, "a line of it is too long"),
+    ],
+)
+def test_a_footer_that_cannot_be_is_refused_in_words(footer: str, told: str) -> None:
+    """An unknown field is named, with the nearest right one."""
+    with pytest.raises(Refused) as refused:
+        configured({"footer": footer})
+    assert told in str(refused.value)
+    assert refused.value.code == "bad_setting"
+
+
+@pytest.mark.parametrize(
+    ("typed", "settings"),
+    [
+        ({"footer": "To $user_email"}, {"personalize": "none"}),
+        ({"mode": "shared"}, {"footer": "To ${user_email}"}),
+        ({"mode": "shared", "footer": "To $user_email"}, {}),
+    ],
+)
+def test_who_share_a_copy_have_no_address_in_it(
+    typed: dict[str, str], settings: dict[str, str]
+) -> None:
+    """Whichever of the two is set first; `$unsubscribe` has a form for all and is taken."""
+    with pytest.raises(Refused, match=r"\$user_email is different for each member"):
+        configured(typed, **settings)
+    assert configured({"mode": "shared", "footer": FOOTER}).footer == FOOTER

@@ -364,3 +364,23 @@ def test_two_addresses_of_one_list_are_decided_under_two_ids() -> None:
     _, event = decider.decide(mail(), TO_OWNER, the_list(), mail_id="m-2")
     assert isinstance(event, OwnerMailRouted)
     assert (event.mail_id, event.raw.mail_id) == ("m-2", MAIL_ID)
+
+
+def test_a_post_gets_the_footer_of_its_list() -> None:
+    """What is the list's is filled in, and never looked into; what is a person's stays a field."""
+    known = the_list(
+        footer="$display_name: ${description}\n$unsubscribe", description="$user_email"
+    )
+    data = b"From: ann@example.org\r\n\r\nTea?\r\n"
+    ref = msgspec.structs.replace(RAW, size=len(data), head=len(data) - 6)
+    made = decider.decorated(post(raw=ref), known, data)
+    (insertion,) = made.insertions
+    assert insertion.pieces == ("\r\nTeam: $user_email\r\n", "unsubscribe", "\r\n")
+    assert made.edits[: len(post().edits)] == post().edits
+
+
+def test_a_mail_that_can_have_no_footer_is_a_post_as_it_is() -> None:
+    """Nothing is changed but for the reader."""
+    data = b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b--\r\n"
+    ref = msgspec.structs.replace(RAW, size=len(data), head=len(data) - 7)
+    assert decider.decorated(post(raw=ref), the_list(footer="x"), data) == post(raw=ref)
