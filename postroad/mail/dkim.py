@@ -138,6 +138,7 @@ class Signature:
     has of its own, `at` is the time in seconds."""
 
     def __init__(self, key: Key, message: Message, own: Sequence[str], at: int) -> None:
+        self.rsa = key.rsa
         self._key = key
         names = [*message.names, *(each for name in own for each in (name.lower(),) * 2)]
         tags = [("v", "1"), *signing_tags(key, message, names), ("t", str(at))]

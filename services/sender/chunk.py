@@ -81,6 +81,7 @@ class Run:
         self.entry = at.id  # of the ledger, the last
         self.recalled = False  # from the journal of somebody else
         self.deferred = list(at.deferred)
+        self.urgent = delivery.subject.startswith("mail.send.now.")
         self.giving_up = ledger.given_up(
             chunk.event, now(), timedelta(seconds=context.config.site.retry_seconds)
         )
@@ -198,7 +199,7 @@ class Run:
                 }
             )
             began = time.monotonic()
-            results = await connection.send(self._transactions(planned.offered))
+            results = await connection.send(await self._transactions(planned.offered))
             window = outcomes.judge(
                 results,
                 planned,
@@ -222,7 +223,7 @@ class Run:
 
         return plan(self.done, len(people), room, why, self.sent)
 
-    def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
+    async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event = self.chunk.event
         addresses = event.addresses
         post = f"{event.list}.{event.mail_id}.{event.copy.post}"
@@ -240,6 +241,8 @@ class Run:
             )
             again, record = index in self.doubt, self._recorder((index,))
             made.append(Transaction(sender, (addresses[index],), pieces, post, again, record))
+            if self.post.costly and not self.urgent:
+                await asyncio.sleep(0)  # small posts go on between any two signatures
         return made
 
     async def _record(

@@ -94,6 +94,11 @@ class Prepared:
         return self._signatures.unsigned
 
     @property
+    def costly(self) -> bool:
+        """Whether each copy takes a while of its own to make: 0.25 ms with an RSA key."""
+        return bool(self._own) and any(each.rsa for each in self._signatures.dkim)
+
+    @property
     def size(self) -> int:
         """Octets held."""
         return len(self._head) + self._body.size
