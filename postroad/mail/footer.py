@@ -70,11 +70,16 @@ def decorate(data: bytes, head: int, footer: Pieces) -> Decoration | None:
         return None
     if entity.type == "text/plain" and (found := _follow(entity, footer)):
         return found
+    if not entity.type.startswith("multipart/"):
+        return _wrap(entity, footer)
+    boundary = entity.params.get("boundary", "").rstrip()
+    # RFC 2045 6.4 forbids any other encoding; who knows what readers make of it
+    if entity.encoding not in ("", "7bit", "8bit") or not _BOUNDARY.fullmatch(boundary):
+        return None
     if entity.type == "multipart/mixed":
-        return _one_more(entity, footer)
-    if entity.type.startswith("multipart/") and entity.encoding not in ("", "7bit", "8bit"):
-        return None  # RFC 2045 6.4 forbids it; who knows what readers make of it
-    return _wrap(entity, footer)
+        return _one_more(entity, f"--{boundary}", footer)
+    opened = _delimiter_line(entity.data, entity.head, f"--{boundary}".encode(), b"")
+    return _wrap(entity, footer) if opened is not None else None
 
 
 def fits(footer: Pieces) -> bool:
@@ -171,12 +176,8 @@ def _as_utf8(params: Mapping[str, str]) -> tuple[HeaderEdit, ...]:
     )
 
 
-def _one_more(entity: _Entity, footer: Pieces) -> Decoration | None:
+def _one_more(entity: _Entity, delimiter: str, footer: Pieces) -> Decoration | None:
     """The footer as the last part of a multipart/mixed."""
-    boundary = entity.params.get("boundary", "").rstrip()
-    if entity.encoding not in ("", "7bit", "8bit") or not _BOUNDARY.fullmatch(boundary):
-        return None
-    delimiter = f"--{boundary}"
     end = _closing(entity.data, entity.head, delimiter.encode())
     if end is None or _holds(footer, delimiter):
         return None

@@ -7,6 +7,7 @@ import email
 from email import policy
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -239,6 +240,8 @@ def test_anything_else_is_wrapped(content: bytes, body: bytes) -> None:
         b"Content-Transfer-Encoding: binary\r\n",
         b"Content-Type: multipart/alternative; boundary=b\r\nContent-Transfer-Encoding: base64\r\n",
         b"Content-Type: multipart/mixed\r\n",
+        b"Content-Type: multipart/alternative\r\n",
+        b"Content-Type: multipart/alternative; boundary=other\r\n",
         b'Content-Type: multipart/mixed; boundary="b@x"\r\n',
         b"Content-Type: text/html; x=" + b"a" * 9_000 + b"\r\n",
     ],
@@ -318,3 +321,32 @@ def test_every_leaf_of_a_mail_survives(kinds: list[str]) -> None:
     *same, footer = [part for part in after.walk() if not part.is_multipart()]
     assert [part.as_bytes() for part in same] == leaves
     assert leaf(footer) == MADE
+
+
+def test_real_mail_keeps_all_its_parts(corpora: Path) -> None:
+    """Of mail that the other parser finds well-formed: the same leaves, and the footer behind."""
+    files = [path for path in corpora.rglob("*") if path.is_file()]
+    assert files
+    count = 0
+    for path in files:
+        data = path.read_bytes()
+        try:
+            before = email.message_from_bytes(wire.canonical(data))
+            leaves = [part.as_bytes() for part in before.walk() if not part.is_multipart()]
+        except Exception:  # noqa: BLE001  the parser of the standard library raises on some
+            continue
+        if any(part.defects for part in before.walk()) or decorated(data) is None:
+            continue
+        after = email.message_from_bytes(sent(data))
+        found = [part for part in after.walk() if not part.is_multipart()]
+        if after.is_multipart():
+            *same, footer = found
+            assert leaf(footer) == MADE, path
+            if before.is_multipart():
+                assert [part.as_bytes() for part in same] == leaves, path
+            else:
+                assert same[0].get_payload() == before.get_payload(), path
+        else:
+            assert str(found[0].get_payload()).startswith(str(before.get_payload())), path
+        count += 1
+    assert count > len(files) // 3
