@@ -18,6 +18,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     `[Name] ` from the display name; an empty one means no prefix. `footer` is put below every
     post: lines parted by LF, with merge fields (`postroad.mail.mergefields`). `subscription_policy`
     says what a mail to `-join` does: subscribe at once, or ask for a confirmation first.
+    `also_to` are addresses that get each post besides the members: an archive, another list.
     """
 
     display_name: str = ""
@@ -32,6 +33,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     subscription_policy: Literal["open", "confirm"] = "confirm"
     send_welcome_message: bool = True
     send_goodbye_message: bool = True
+    also_to: tuple[str, ...] = ()
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

@@ -8,7 +8,7 @@ at most, every batch of chunks moves the progress event on from the one it began
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Literal
 
 import msgspec
@@ -36,9 +36,11 @@ from services.membership.directory import Listed
 from services.membership.fanout import Position
 from services.membership.mirror import Recipient
 from services.membership.owners import Owners
+from services.membership.people import People
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
+ALSO = "x"  # the chunk of those who are no members; no name of a retry or a part begins so
 PATIENCE = 50  # tries, 0.2 s apart, to learn an address before its owner is left out
 
 log = structlog.get_logger()
@@ -49,11 +51,14 @@ Lane = Literal["now", "bulk"]
 class Distributor:
     """Handles `mail.routed.post.>` and `mail.routed.owner.>`."""
 
-    def __init__(self, broker: Broker, config: Config, roster: Roster, owners: Owners) -> None:
+    def __init__(
+        self, broker: Broker, config: Config, roster: Roster, owners: Owners, people: People
+    ) -> None:
         self.broker = broker
         self.config = config
         self.roster = roster
         self.owners = owners
+        self.people = people
 
     async def handle(self, delivery: Delivery) -> None:
         """Fan one mail out. Done before: nothing happens."""
@@ -119,6 +124,7 @@ class _Fanout:
             if resumed is None:
                 raise Retry("what is queued of this mail cannot be seen yet", 0.5) from None
             end = resumed
+        end = await self._queue_also(end)
         crashpoint("membership.before_done")
         await self._finish(end)
 
@@ -162,6 +168,35 @@ class _Fanout:
         if waiting:
             at = await self._store(waiting, at, end=True)
         return at
+
+    async def _queue_also(self, end: Position) -> Position:
+        """Queue one copy for all whom the list's settings name besides its members (`also_to`):
+        without a token, and none of them a member. Queued before, it stays as it is."""
+        settings = self.listed.state.settings
+        if not settings.also_to or isinstance(self.routed, OwnerMailRouted):
+            return end
+        chunk = ChunkQueued(
+            mail_id=self.mail_id,
+            list=self.list,
+            chunk=ALSO,
+            first=end.count,
+            people=tuple([await self._known(address) for address in settings.also_to]),
+            addresses=settings.also_to,
+            copy=msgspec.structs.replace(self.copy, personal=False),
+        )
+        message = self._chunk_message(chunk, "bulk")
+        with suppress(Conflict):
+            await self.broker.publish(message.subject, message.data, expect=0)
+        count = end.count + len(chunk.people)
+        return msgspec.structs.replace(end, chunk=end.chunk + 1, count=count)
+
+    async def _known(self, address: str) -> str:
+        """The id that stands for an address of `also_to` in the ledger."""
+        evidence = f"settings: also_to of {self.listed.state.address}"
+        person = await self.distributor.people.obtain(
+            address, "", evidence=evidence, correlation=self.mail_id
+        )
+        return person.id
 
     async def _audience(self, after: str) -> AsyncGenerator[list[Recipient]]:
         if isinstance(self.routed, OwnerMailRouted):

@@ -72,6 +72,7 @@ def decide_create(
     made = _with(ListSettings(), given)
     _refuse_too_long(address, made.sub_address)
     _refuse_shared_address(made)
+    _refuse_to_itself(address, made)
     return ListCreated(slug=slug, address=address, settings=made)
 
 
@@ -85,6 +86,7 @@ def decide_configure(state: State, *, typed: Mapping[str, str]) -> tuple[Event, 
         _refuse_too_long(state.address, made.sub_address)
     if {"footer", "personalize"} & set(wanted):
         _refuse_shared_address(made)
+    _refuse_to_itself(state.address, made)
     changes: dict[str, tuple[object, object]] = {
         name: (getattr(state.settings, name), value)
         for name, value in wanted.items()
@@ -123,6 +125,13 @@ def _refuse_twice_used(address: str, taken: Iterable[str]) -> None:
                     f"{one} is an address of the list {of} (-{hit.sub}), so {address} cannot be "
                     f"a list beside {other}; choose another name",
                 )
+
+
+def _refuse_to_itself(address: str, made: ListSettings) -> None:
+    """Refused where each post would come back to the list."""
+    own = {address, *made.acceptable_aliases}
+    if again := own.intersection(made.also_to):
+        raise Refused("bad_setting", f"also_to: {min(again)} is the list itself")
 
 
 def _refuse_too_long(address: str, form: Form) -> None:

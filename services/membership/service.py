@@ -48,7 +48,7 @@ async def _work(context: Context, feed: Feed) -> None:
     letterbox, received, tokens = Letterbox(broker), Received(broker, config), TokenMaker(key)
     questions, outbox = Questions(broker, people, key), Outbox(letterbox, tokens)
     owners = Owners(config, roster, people)
-    fanout = Distributor(broker, config, roster, owners)
+    fanout = Distributor(broker, config, roster, owners, people)
     reports = FailureReports(broker, roster, owners, letterbox)
     answers = Answers(
         Desk(Office(broker, roster, people, questions, tokens), received, outbox),

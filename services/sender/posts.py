@@ -46,7 +46,8 @@ class Posts:
     async def get(self, chunk: ChunkQueued, relay: Relay) -> Prepared:
         """The post of a chunk as this relay takes it. Raises Retry, Reject (see `get_raw`)."""
         copy = chunk.copy  # a mail may be a post and owner mail: each has its number
-        key = f"{copy.list}.{chunk.mail_id}.{copy.raw.part}.{copy.post}.{relay.name}"
+        form = "personal" if copy.personal else "shared"  # an archive's copy beside the members'
+        key = f"{copy.list}.{chunk.mail_id}.{copy.raw.part}.{copy.post}.{form}.{relay.name}"
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]

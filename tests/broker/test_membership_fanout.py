@@ -65,6 +65,25 @@ async def test_a_small_post_is_one_chunk(service: Membership, broker: Broker) ->
     assert await broker.last("SEND", subjects.fanout(SLUG, routed.mail_id)) is None
 
 
+async def test_also_to_gets_one_copy(service: Membership, broker: Broker) -> None:
+    """Addresses that the list names besides its members share one copy in a chunk of its own: none
+    of them is a member, and the copy has nobody's token."""
+    archives = ("all@archive.example", "other@lists.example")
+    await service.ask(ConfigureList(list=LIST, settings={"also_to": ", ".join(archives)}))
+    routed = post(await service.as_of())
+    await route(broker, routed)
+    fanned = await done(broker, routed.mail_id)
+    assert (fanned.audience, fanned.chunks) == (12, 2)
+    chunks = await queued(broker, routed.mail_id)
+    (extra,) = [chunk for _, chunk in chunks if chunk.addresses == archives]
+    assert not extra.copy.personal
+    assert extra.first == 10
+    assert len(set(extra.people)) == 2
+    assert sorted(a for _, c in chunks if c is not extra for a in c.addresses) == sorted(TEN)
+    for address in archives:
+        assert not (await service.whois(address)).roles
+
+
 async def test_a_large_post_is_many_chunks(service: Membership, broker: Broker) -> None:
     """A post that does not fit goes to the bulk lane: everybody once, numbered through, grouped
     by domain within a chunk, the last chunk marked; its progress says how far it came."""

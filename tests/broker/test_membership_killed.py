@@ -91,6 +91,23 @@ async def say(broker: Broker, person: str, event: Event) -> None:
     await broker.publish(subjects.membership(SLUG, person), codec.encode(message))
 
 
+async def test_killed_with_all_queued_the_archive_has_one_copy(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Dying before a fan-out is said to be done, the chunk of `also_to` is queued; the next try
+    leaves it at that."""
+    async with membership(broker, settings(tmp_path)) as running:
+        await running.create(also_to="all@archive.example")
+        await running.import_(many(0, 3))
+        routed = post(await running.as_of())
+    await route(broker, routed)
+    await die(tmp_path, "membership.before_done:1")
+    async with membership(broker, settings(tmp_path)):
+        assert (await done(broker, routed.mail_id)).audience == 4
+    chunks = await queued(broker, routed.mail_id)
+    assert [len(chunk.people) for _, chunk in chunks] == [3, 1]
+
+
 async def test_a_post_that_has_a_chunk_stays_in_its_lane(broker: Broker, tmp_path: Path) -> None:
     """Killed after its single chunk was queued, a post is not queued in the bulk lane as well
     because somebody is back by now who makes it too large for one chunk."""

@@ -153,6 +153,7 @@ def test_a_closed_list_is_left_alone() -> None:
         ("description", "two\nlines", "one line without control characters"),
         ("subject_prefix", "x" * 251, "at most 250 characters"),
         ("acceptable_aliases", "crew@example.org nobody", "'nobody' is no mail address"),
+        ("also_to", f"archive@example.org {CREATED.address.upper()}", "is the list itself"),
     ],
 )
 def test_a_wrong_setting_says_how_to_mend_it(name: str, text: str, words: str) -> None:
@@ -177,6 +178,7 @@ def test_a_wrong_setting_says_how_to_mend_it(name: str, text: str, words: str) -
             ("crew@example.org", "all@example.org"),
         ),
         ("acceptable_aliases", "", ()),
+        ("also_to", "archive@example.org", ("archive@example.org",)),
     ],
 )
 def test_settings_are_typed(name: str, text: str, value: object) -> None:
