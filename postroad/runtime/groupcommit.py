@@ -62,22 +62,16 @@ class GroupCommit:
     async def store(self, message: Sealed) -> Ack:
         """Store one message, alone or with others. Raises what `Inbox.ask` raises: then, as ever,
         it may be stored or not."""
-        if self._alone < ALONE and not self._together:  # then nobody waits
-            self._alone += 1
-            try:
-                return await store(self._inbox, message)
-            finally:
-                self._alone -= 1
-                self._go()
-        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Ack] = loop.create_future()
         self._waiting.append((message, answer))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._go)  # behind whoever else is about to store something
         return await answer
 
     def _go(self) -> None:
-        """Something came back: send all who wait meanwhile, where they are many, else the next."""
-        if self._together:
-            return
-        if len(self._waiting) >= TOGETHER:
+        """Send all who wait where they are many, else one by one, as far as that may be now."""
+        if len(self._waiting) >= TOGETHER and not self._together:
             count = min(len(self._waiting), MOST)
             self._together = True
             self._start(self._send_group([self._waiting.popleft() for _ in range(count)]))
