@@ -5,7 +5,7 @@ server whose Authentication-Results are believed: its `arc=` is our `cv=`. A cha
 nothing of is not continued, for we would vouch for what nobody looked at.
 
 The message signature covers what all copies of a post have in common, and the DKIM-Signatures of
-the author: so one set, made once, serves them all.
+the author: so one set, made once, serves all that have one body.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from postroad.mail.authentication import Result
 from postroad.mail.canonical import relaxed_field
-from postroad.mail.dkim import LINE, Key, Message, signed, signing_tags, tag_field
+from postroad.mail.dkim import LINE, Key, Message, over, signed, signing_tags, tag_field
 
 Cv = Literal["none", "pass", "fail"]
 
@@ -77,35 +77,44 @@ def validity(chain: Chain, results: Sequence[Result]) -> tuple[Cv | None, str]:
     return None, "nobody we trust has validated its ARC chain"
 
 
-def seal(
-    key: Key, message: Message, server: str, results: Sequence[Result], at: int
-) -> tuple[bytes, str]:
-    """The fields of a new set, to be put on top, or the reason why there is none.
+class Seal:
+    """The fields of a new set for the copies of one post, to be put on top of each.
 
     `key` is an RSA one (nothing else is known to verifiers), `server` and `results` say who found
-    what, `at` is the time in seconds.
+    what, `at` is the time in seconds. `reason` says why there is no set to make, else "".
     """
-    came = chain(message)
-    cv, reason = validity(came, results)
-    if cv is None:
-        return b"", reason
-    number = str(came.last + 1)
-    told = _authentication_results(number, server, results)
-    authors = min(len(message["dkim-signature"]), _AUTHOR_SIGNATURES)
-    lowest = message["dkim-signature"][-authors:][::-1] if authors else ()
-    names = [*message.names, *["dkim-signature"] * authors]
-    tags = [("i", number), *signing_tags(key, message, names), ("t", str(at)), ("b", "")]
-    start = tag_field("ARC-Message-Signature", tags)
-    digest = hashlib.sha256(message.octets + b"".join(map(relaxed_field, lowest)))
-    digest.update(relaxed_field(start)[:-2])
-    signature = signed(key, start, digest.digest())
-    tags = [("i", number), ("a", key.algorithm), ("cv", cv), ("d", key.domain)]
-    start = tag_field("ARC-Seal", [*tags, ("s", key.selector), ("t", str(at)), ("b", "")])
-    # of a broken chain, nothing but the last set can be covered (RFC 8617 section 5.1.2)
-    before = b"".join(came.sets) if cv == "pass" else b""
-    digest = hashlib.sha256(before + relaxed_field(told) + relaxed_field(signature))
-    digest.update(relaxed_field(start)[:-2])
-    return signed(key, start, digest.digest()) + signature + told, ""
+
+    def __init__(
+        self, key: Key, message: Message, server: str, results: Sequence[Result], at: int
+    ) -> None:
+        self._key = key
+        came = chain(message)
+        cv, self.reason = validity(came, results)
+        number = str(came.last + 1)
+        self._told = _authentication_results(number, server, results)
+        authors = min(len(message["dkim-signature"]), _AUTHOR_SIGNATURES)
+        lowest = message["dkim-signature"][-authors:][::-1] if authors else ()
+        names = [*message.names, *["dkim-signature"] * authors]
+        tags = [("i", number), *signing_tags(key, names), ("t", str(at)), ("b", "")]
+        self._signature = tag_field("ARC-Message-Signature", tags)
+        self._signed = hashlib.sha256(message.octets + b"".join(map(relaxed_field, lowest)))
+        tags = [("i", number), ("a", key.algorithm), ("cv", cv or ""), ("d", key.domain)]
+        self._seal = tag_field("ARC-Seal", [*tags, ("s", key.selector), ("t", str(at)), ("b", "")])
+        # of a broken chain, nothing but the last set can be covered (RFC 8617 section 5.1.2)
+        before = b"".join(came.sets) if cv == "pass" else b""
+        self._sealed = hashlib.sha256(before + relaxed_field(self._told))
+
+    def over(self, body_hash: bytes) -> bytes:
+        """The set for copies whose body has this hash: two signatures; none with a `reason`."""
+        if self.reason:
+            return b""
+        digest = self._signed.copy()
+        start = over(self._signature, body_hash)
+        digest.update(relaxed_field(start)[:-2])
+        signature = signed(self._key, start, digest.digest())
+        digest = self._sealed.copy()
+        digest.update(relaxed_field(signature) + relaxed_field(self._seal)[:-2])
+        return signed(self._key, self._seal, digest.digest()) + signature + self._told
 
 
 def _cv(seal: bytes) -> str:

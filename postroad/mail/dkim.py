@@ -33,6 +33,7 @@ _PRESENT = (
     *("list-unsubscribe", "list-unsubscribe-post"),
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_BODY = base64.b64encode(bytes(32))  # in the place of the hash of a body
 _RSA = (padding.PKCS1v15(), Prehashed(hashes.SHA256()))
 LINE, _B_LINE = 76, 72  # characters
 
@@ -114,11 +115,10 @@ def unfit(block: bytes) -> str:
 
 
 class Message:
-    """What signatures of a post are over: `block`, which is not `unfit`, and the hash of its
-    body. `left_out` are names, in lower case, of fields that change on the way."""
+    """What signatures of a post are over, but for the body: `block`, which is not `unfit`.
+    `left_out` are names, in lower case, of fields that change on the way."""
 
-    def __init__(self, block: bytes, body_hash: bytes, left_out: Collection[str] = ()) -> None:
-        self.body_hash = body_hash
+    def __init__(self, block: bytes, left_out: Collection[str] = ()) -> None:
         self._fields: dict[str, list[bytes]] = {}
         for field in fields(block):
             name = field.name.decode("ascii").lower()
@@ -133,35 +133,51 @@ class Message:
         return self._fields.get(name, ())
 
 
+@dataclass(frozen=True)
 class Signature:
-    """DKIM-Signature for the copies of one post; `own` are the names of the fields that each copy
-    has of its own, `at` is the time in seconds."""
+    """DKIM-Signature for the copies of one post: the field up to its `b=`, as it is written and as
+    it is signed, and the hash of what all copies share."""
 
-    def __init__(self, key: Key, message: Message, own: Sequence[str], at: int) -> None:
-        self.rsa = key.rsa
-        self._key = key
+    key: Key
+    start: bytes
+    relaxed: bytes
+    state: hashlib._Hash
+
+    @classmethod
+    def of(cls, key: Key, message: Message, own: Sequence[str], at: int) -> Signature:
+        """For this message, once it is told the body: `over`. `own` are the names of the fields
+        that each copy has of its own, `at` is the time in seconds."""
         names = [*message.names, *(each for name in own for each in (name.lower(),) * 2)]
-        tags = [("v", "1"), *signing_tags(key, message, names), ("t", str(at))]
-        self._start = tag_field("DKIM-Signature", [*tags, ("x", str(at + LASTS)), ("b", "")])
-        self._end = relaxed_field(self._start)[:-2]
-        self._state = hashlib.sha256(message.octets)
+        tags = [("v", "1"), *signing_tags(key, names), ("t", str(at)), ("x", str(at + LASTS))]
+        start = tag_field("DKIM-Signature", [*tags, ("b", "")])
+        return cls(key, start, relaxed_field(start)[:-2], hashlib.sha256(message.octets))
+
+    def over(self, body_hash: bytes) -> Signature:
+        """The same, for copies whose body has this hash."""
+        start, relaxed = (over(field, body_hash) for field in (self.start, self.relaxed))
+        return Signature(self.key, start, relaxed, self.state)
 
     def field(self, own: bytes = b"") -> bytes:
         """The field for the copy whose own fields, relaxed, in the order of their names, are
         these: 32,000 a second and core with Ed25519, 3,700 with RSA-2048."""
-        state = self._state.copy()
-        state.update(own + self._end)
-        return signed(self._key, self._start, state.digest())
+        state = self.state.copy()
+        state.update(own + self.relaxed)
+        return signed(self.key, self.start, state.digest())
 
 
-def signing_tags(key: Key, message: Message, names: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """The tags that DKIM and ARC signatures of a message share."""
+def signing_tags(key: Key, names: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """The tags that DKIM and ARC signatures of a message share, its body left open (`over`)."""
     yield "a", key.algorithm
     yield "c", "relaxed/relaxed"
     yield "d", key.domain
     yield "s", key.selector
     yield "h", ":".join(names)
-    yield "bh", base64.b64encode(message.body_hash).decode()
+    yield "bh", _BODY.decode()
+
+
+def over(field: bytes, body_hash: bytes) -> bytes:
+    """A field, or part of one, with this in its `bh=`."""
+    return field.replace(_BODY, base64.b64encode(body_hash))
 
 
 def tag_field(name: str, tags: Iterable[tuple[str, str]]) -> bytes:

@@ -11,9 +11,8 @@ What the relay will not take is changed here as well, once for each post and rel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from postroad.mail import wire
 from postroad.mail.addresses import Form, sub_address
@@ -28,7 +27,7 @@ from postroad.mail.tokens import LEAVE_CHARS, VERP_CHARS, TokenMaker, bounce_sen
 from schemas.mail import HeaderEdit
 from schemas.road import Copy
 from services.sender.body import Body, body
-from services.sender.signing import NONE, Signatures, Signer, sign
+from services.sender.signing import NONE, Signer, Signing
 
 # These stand for a leave and a VERP token, whose base32 has neither 8 nor 9. No 0: a token may
 # stand after a space, which a link has as %20.
@@ -59,7 +58,7 @@ class Prepared:
     Pieces are canonical and dot-stuffed, and together end in CRLF, without the final dot. All
     but the first of a personal copy, and its own footer, are the same objects in each. With a
     signature for each, they are as many as the key can make (`dkim.Key.sign`); where each has its
-    own footer, a quarter of that.
+    own footer, a third of that with RSA, because each has its own seal.
     """
 
     def __init__(
@@ -70,16 +69,16 @@ class Prepared:
         sender: str | None,
         copy: Copy,
         tokens: TokenMaker,
-        sign: Callable[[bytes], Signatures] | None,
+        signing: Signing | None,
     ) -> None:
         shared = _values(copy)
-        signatures = sign(body.digest(shared)) if sign else NONE
+        signatures = signing.over(body.digest(shared)) if signing else NONE
         if not own and not body.merges:  # one copy for everybody, signed once
             head = signatures.on() + head
         self._head = wire.dot_stuff(head)
         self._pieces = (self._head, *body.stuffed(shared))
         self._body = body
-        self._sign = sign
+        self._signing = signing
         self._own = own  # the fields of one recipient, around the places of tokens
         self._named = _VERP in own
         self._signed = _relaxed(own, _OUR_OWN) if signatures.dkim else b""
@@ -96,7 +95,7 @@ class Prepared:
     @property
     def costly(self) -> bool:
         """Whether each copy takes a while of its own to make: 0.25 ms with an RSA key."""
-        return bool(self._own) and any(each.rsa for each in self._signatures.dkim)
+        return bool(self._own) and any(each.key.rsa for each in self._signatures.dkim)
 
     @property
     def size(self) -> int:
@@ -131,8 +130,8 @@ class Prepared:
         if self._body.merges:
             values = _values(copy, token, address)
             pieces = (self._head, *self._body.stuffed(values))
-            if self._sign:
-                signatures = self._sign(self._body.digest(values))
+            if self._signing:
+                signatures = self._signing.over(self._body.digest(values))
         if signatures.dkim:
             own = signatures.on(signed) + own
         return sender, (own, *pieces)
@@ -180,11 +179,11 @@ def prepare(
     block = without_forged(block, copy.authserv_id)
     fields_of_one = b"".join(field_bytes(each.name, each.value) for each in own)
     signed = [each.name for each in own if each.name in _OUR_OWN]
-    signs = None
+    signing = None
     if signer is not None:
-        signs = partial(sign, signer, copy, block, own=signed, keeps=terms.keeps_message_id)
-    made = body(raw, copy, _values(copy), hashed=signs is not None)
-    return Prepared(block, made, fields_of_one, sender, copy, tokens, signs)
+        signing = Signing(signer, copy, block, signed, keeps=terms.keeps_message_id)
+    made = body(raw, copy, _values(copy), hashed=signing is not None)
+    return Prepared(block, made, fields_of_one, sender, copy, tokens, signing)
 
 
 def _values(copy: Copy, token: str = "", address: str = "") -> Mapping[str, str]:

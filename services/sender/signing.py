@@ -1,7 +1,8 @@
 """The signatures of a post's copies: modified first, then DKIM, then ARC (pure).
 
 Every copy has its own DKIM signatures, by each key of the list's domain. The ARC set is one for
-all copies, and only on mail that we pass on: our own notices have no history to attest.
+all copies with one body, and only on mail that we pass on: our own notices have no history to
+attest.
 """
 
 from __future__ import annotations
@@ -44,30 +45,36 @@ class Signatures:
 NONE = Signatures()
 
 
-def sign(
-    signer: Signer | None,
-    copy: Copy,
-    block: bytes,
-    body_hash: bytes,
-    own: Sequence[str],
-    *,
-    keeps: bool,
-) -> Signatures:
-    """Prepare to sign copies of this header block, canonical and not dot-stuffed, and of the body
-    of this hash (`canonical.BodyHash`), with signed fields `own` of each recipient's. `keeps`: the
-    relay keeps Message-ID and Date."""
-    if signer is None or not signer.keys:
-        return NONE
-    if reason := dkim.unfit(block):
-        return Signatures(unsigned=f"not signed: {reason}")
-    message = dkim.Message(block, body_hash, () if keeps else _BY_RELAY)
-    made = tuple(dkim.Signature(key, message, own, signer.at) for key in signer.keys)
-    key = next((key for key in signer.keys if key.rsa), None)
-    if copy.notice or not signer.seals or key is None:
-        return Signatures(dkim=made)
-    results = believed(scan(block)[0].auth_results, copy.authserv_id)
-    server = copy.authserv_id.strip().lower()
-    if not (results and "." in server and _SERVER.fullmatch(server)):
-        server = key.domain  # nobody found anything, or a server without a name did
-    seal, reason = arc.seal(key, message, server, results, signer.at)
-    return Signatures(seal, made, f"not sealed: {reason}" if reason else "")
+class Signing:
+    """How the copies of one post are signed: everything but their bodies is looked at once.
+
+    `block` is their header, canonical and not dot-stuffed, `own` the names of signed fields that
+    each has of its own. `keeps`: the relay keeps Message-ID and Date.
+    """
+
+    def __init__(
+        self, signer: Signer, copy: Copy, block: bytes, own: Sequence[str], *, keeps: bool
+    ) -> None:
+        self._signatures: Sequence[dkim.Signature] = ()
+        self._seal: arc.Seal | None = None
+        self._unsigned = ""
+        if reason := dkim.unfit(block):
+            self._unsigned = f"not signed: {reason}"
+            return
+        message = dkim.Message(block, () if keeps else _BY_RELAY)
+        self._signatures = [dkim.Signature.of(key, message, own, signer.at) for key in signer.keys]
+        key = next((key for key in signer.keys if key.rsa), None)
+        if copy.notice or not signer.seals or key is None:
+            return
+        results = believed(scan(block)[0].auth_results, copy.authserv_id)
+        server = copy.authserv_id.strip().lower()
+        if not (results and "." in server and _SERVER.fullmatch(server)):
+            server = key.domain  # nobody found anything, or a server without a name did
+        self._seal = arc.Seal(key, message, server, results, signer.at)
+        self._unsigned = f"not sealed: {self._seal.reason}" if self._seal.reason else ""
+
+    def over(self, body_hash: bytes) -> Signatures:
+        """The signatures of copies whose body has this hash (`canonical.BodyHash`)."""
+        seal = self._seal.over(body_hash) if self._seal else b""
+        made = tuple(each.over(body_hash) for each in self._signatures)
+        return Signatures(seal, made, self._unsigned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from postroad.mail.arc import Chain, Cv, chain, seal, validity
+from postroad.mail.arc import Chain, Cv, Seal, chain, validity
 from postroad.mail.authentication import Result
 from postroad.mail.dkim import Message
 from tests.peers.signingkeys import rsa_key
@@ -30,8 +30,8 @@ def results(text: str) -> tuple[Result, ...]:
 
 def sealed(block: bytes, said: str = "") -> tuple[str, str]:
     """The new set on a mail, unfolded, and the reason for none."""
-    fields, reason = seal(rsa_key(), Message(block, bytes(32)), "mx.x.y", results(said), 7)
-    return fields.replace(b"\r\n ", b" ").decode(), reason
+    seal = Seal(rsa_key(), Message(block), "mx.x.y", results(said), 7)
+    return seal.over(bytes(32)).replace(b"\r\n ", b" ").decode(), seal.reason
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def sealed(block: bytes, said: str = "") -> tuple[str, str]:
 def test_the_shape_of_a_chain(sets: bytes, last: int, whole: bool, failed: bool) -> None:
     """Three fields for each instance from 1, each once, the first cv=none and the others cv=pass
     (RFC 8617 5.2), in whatever order they stand."""
-    found = chain(Message(sets + POST, bytes(32)))
+    found = chain(Message(sets + POST))
     assert (found.last, bool(found.sets), found.failed) == (last, whole, failed)
 
 
@@ -73,7 +73,7 @@ def test_the_shape_of_a_chain(sets: bytes, last: int, whole: bool, failed: bool)
 def test_the_word_of_the_trusted_server_is_passed_on(sets: bytes, said: str, cv: Cv | None) -> None:
     """A seal says pass only where the server said so of a chain that is one; of what nobody has
     validated, and behind a failure, there is no seal."""
-    found, reason = validity(chain(Message(sets + POST, bytes(32))), results(said))
+    found, reason = validity(chain(Message(sets + POST)), results(said))
     assert found == cv
     assert bool(reason) == (cv is None)
 
@@ -101,7 +101,7 @@ def test_only_what_was_found_is_attested() -> None:
         Result("x-spam", "no", {}),
         Result("spf", "fail", {"smtp.mailfrom": "a@b.c"}),
     )
-    fields, _ = seal(rsa_key(), Message(POST, bytes(32)), "mx.x.y", found, 7)
+    fields = Seal(rsa_key(), Message(POST), "mx.x.y", found, 7).over(bytes(32))
     told = fields.partition(b"ARC-Authentication-Results: ")[2].split()
     assert told == b"i=1; mx.x.y; dkim=pass header.d=b.c; spf=fail smtp.mailfrom=a@b.c".split()
     assert sealed(POST)[0].split("Results: ")[1].split() == ["i=1;", "mx.x.y;", "none"]

@@ -22,8 +22,8 @@ def tags(field: bytes) -> dict[str, str]:
 
 def signature(block: bytes = BLOCK, own: tuple[str, ...] = ()) -> dict[str, str]:
     """The tags of an Ed25519 signature over this header block."""
-    message = Message(block + b"\r\n", bytes(32))
-    return tags(Signature(ed25519_key(), message, own, 1_000).field())
+    signature = Signature.of(ed25519_key(), Message(block + b"\r\n"), own, 1_000)
+    return tags(signature.over(b"h" * 32).field())
 
 
 def test_what_is_published() -> None:
@@ -42,6 +42,7 @@ def test_nothing_can_be_added_to_what_readers_see() -> None:
     found = signature()
     assert found["h"] == "from:from:subject:subject:to:cc:reply-to:date:date"
     assert "l" not in found
+    assert base64.b64decode(found["bh"]) == b"h" * 32
     assert int(found["x"]) == int(found["t"]) + LASTS
 
 
