@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 
 import msgspec
 
@@ -61,12 +62,14 @@ class Ledger:
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where somebody stands in the chunks of a post: latest round, address, number."""
+    """Where somebody stands in the chunks of a post: latest round, address, number, and how their
+    copy looks (whom `also_to` names share one, whatever the members have)."""
 
     round: int
     person: str
     address: str
     number: int
+    copy: Copy
 
     @property
     def domain(self) -> str:
@@ -81,20 +84,20 @@ class Again:
         self._failed = failed
         self._places: dict[str, Place] = {}
         self._round = 0
-        self._copy: Copy | None = None
 
     def take(self, chunk: ChunkQueued) -> None:
         """Take in one chunk."""
         round_ = round_of(chunk.chunk)
         self._round = max(self._round, round_)
-        self._copy = chunk.copy
         for index, person in enumerate(chunk.people):
             if person not in self._failed:
                 continue
             before = self._places.get(person)
             if before is None or before.round < round_:
                 number = chunk.numbers[index] if chunk.numbers else chunk.first + index
-                self._places[person] = Place(round_, person, chunk.addresses[index], number)
+                self._places[person] = Place(
+                    round_, person, chunk.addresses[index], number, chunk.copy
+                )
 
     def waiting(self) -> set[str]:
         """Who is being tried again already."""
@@ -113,20 +116,24 @@ class Again:
 
     def chunks(self, mail_id: str, places: Sequence[Place]) -> Iterator[ChunkQueued]:
         """The chunks of the next round, of these people."""
-        if not places or self._copy is None:
-            return
-        size = chunk_size(self._copy)
-        for start in range(0, len(places), size):
-            part = places[start : start + size]
-            yield ChunkQueued(
-                mail_id=mail_id,
-                list=self._copy.list,
-                chunk=f"f{self._round + 1}-{start // size}",
-                people=tuple(place.person for place in part),
-                addresses=tuple(place.address for place in part),
-                numbers=tuple(place.number for place in part),
-                copy=self._copy,
-            )
+        alike: dict[bool, list[Place]] = {}
+        for place in places:
+            alike.setdefault(place.copy.personal, []).append(place)
+        number = count()
+        for group in alike.values():
+            copy = group[0].copy
+            size = chunk_size(copy)
+            for start in range(0, len(group), size):
+                part = group[start : start + size]
+                yield ChunkQueued(
+                    mail_id=mail_id,
+                    list=copy.list,
+                    chunk=f"f{self._round + 1}-{next(number)}",
+                    people=tuple(place.person for place in part),
+                    addresses=tuple(place.address for place in part),
+                    numbers=tuple(place.number for place in part),
+                    copy=copy,
+                )
 
 
 def round_of(chunk: str) -> int:

@@ -82,8 +82,8 @@ async def _still_there(
     listed: Listed | None,
     places: Sequence[Place],
 ) -> Sequence[Place]:
-    """Those who get mail of the list now; nobody where it is closed. Mail to the owners went to
-    persons who need not be on the list."""
+    """Those who get mail of the list now, or whom its `also_to` names; nobody where it is closed.
+    Mail to the owners went to persons who need not be on the list."""
     if listed is None or not listed.state.open:
         return ()
     if isinstance(routed, OwnerMailRouted):
@@ -92,7 +92,8 @@ async def _still_there(
     stay: Collection[str] = {
         person for (_, person), standing in standings.items() if standing.receives
     }
-    return [place for place in places if place.person in stay]
+    also = listed.state.settings.also_to
+    return [place for place in places if place.person in stay or place.address in also]
 
 
 async def _queue(broker: Broker, chunks: Sequence[ChunkQueued]) -> int:

@@ -124,12 +124,19 @@ class FailureReports:
     async def _tell(
         self, list_: str, failed: Sequence[Undelivered], at: datetime, claim: str, seq: int
     ) -> None:
-        """Write to the owners of one list about those who are on it still."""
+        """Write to the owners of one list about those who are on it still, or in its `also_to`."""
         listed = self.roster.feed.lists.get(list_)
         if listed is None or not listed.state.open:
             return
         on_list = await self.roster.standings({(list_, each.person) for each in failed})
-        failed = [each for each in failed if (list_, each.person) in on_list]
+        others = [each.person for each in failed if (list_, each.person) not in on_list]
+        also = listed.state.settings.also_to
+        known = await self.roster.addresses(others) if also and others else {}
+        failed = [
+            each
+            for each in failed
+            if (list_, each.person) in on_list or known.get(each.person) in also
+        ]
         if not failed:
             return
         said = fields(failed, await self.roster.addresses(named(failed)))

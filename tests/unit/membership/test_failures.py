@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -146,6 +147,20 @@ def test_who_is_tried_again_is_not_tried_twice() -> None:
     once_more = looked_for(folded(first, deferred), *once)
     (chunk,) = once_more.chunks("m", once_more.places())
     assert (chunk.chunk, chunk.people) == ("f2-0", (PEOPLE[4],))
+
+
+def test_who_shares_a_copy_goes_on_sharing_it() -> None:
+    """An archive that gets the shared copy of a personal list gets that again, and a member theirs,
+    whichever chunk was stored last."""
+    shared = msgspec.structs.replace(COPY, personal=False)
+    archive = msgspec.structs.replace(
+        queued("x", 6), people=("z" * 24,), addresses=("archive@x.example",), copy=shared
+    )
+    entries = whole("0", PEOPLE, failure(1)), whole("x", ("z" * 24,), failure(0))
+    again = looked_for(folded(*entries), queued(), archive)
+    made = {chunk.chunk: (chunk.people, chunk.copy) for chunk in again.chunks("m", again.places())}
+    assert sorted(made) == ["f1-0", "f1-1"]
+    assert set(made.values()) == {((PEOPLE[1],), COPY), (("z" * 24,), shared)}
 
 
 @given(st.lists(st.sets(st.sampled_from(range(6))), max_size=4))
