@@ -26,7 +26,7 @@ class Round:
     name: str
     report: Report
     kills: int
-    open_windows: int  # kills of the sender: each may double a message a lane
+    open_windows: int  # kills of the sender (times copies in a message): each may double one a lane
 
     @property
     def bound(self) -> int:

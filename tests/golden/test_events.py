@@ -46,6 +46,7 @@ RELEASED = [
     "post_routed.1",
     "post_routed.1-footer",
     "window_recorded.1",
+    "window_recorded.1-doubtful",
     "window_recorded.1-withheld",
 ]
 CURRENT = [
