@@ -281,7 +281,8 @@ class Intent(Data, kw_only=True):
     """A window [start, end) about to be sent: written, and acknowledged, before its DATA.
 
     All of it may have gone out when the next entry is written, but those who by then cannot
-    have a copy of it: `without` are not offered any, `sent` had theirs before.
+    have a copy of it: `without` are not offered any, `sent` had theirs before; those in `twice`
+    may have had two.
     """
 
     start: int
@@ -289,6 +290,7 @@ class Intent(Data, kw_only=True):
     people: tuple[str, ...]
     without: tuple[int, ...] = ()
     sent: tuple[int, ...] = ()
+    twice: tuple[int, ...] = ()
 
 
 class WindowRecorded(Event, tag="window_recorded", kw_only=True):

@@ -22,12 +22,12 @@ from schemas.road import ChunkQueued, Failure, Outcome
 from services.sender import ledger, outcomes
 from services.sender.compose import Prepared
 from services.sender.departed import Departed
-from services.sender.journal import NOTHING, Journal, Lines, entry_name
+from services.sender.journal import BEFORE, NOTHING, Journal, Lines, entry_name
 from services.sender.kinds import Carrier
 from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
 from services.sender.ledger import Position
 from services.sender.relay import RelayError
-from services.sender.transaction import SENDING, Record, Transaction
+from services.sender.transaction import Record, Transaction
 from services.sender.window import Plan, Withhold, left, plan
 
 WORKER = f"service:sender/{os.getpid()}"
@@ -296,7 +296,7 @@ class Run:
         """Tell the journal of a window that begins with this ledger entry."""
         if self.lines is not None:
             codes = [
-                250 if index in self.sent else SENDING if index in self.doubt else NOTHING
+                (250 if index in self.sent else NOTHING) | (BEFORE if index in self.doubt else 0)
                 for index in range(self.done, end)
             ]
             self.lines.begin(self._name(entry), self.done, codes)

@@ -20,7 +20,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from postroad.runtime.clock import new_id
 from services.sender.transaction import SENDING, Record
 
 NOTHING = 0  # no dot was written; SENDING: it was, and is not answered; else the reply's code
+BEFORE = 0x8000  # added where an earlier window may have sent a copy, whatever becomes of this
 
 _PAGE = 4096
 _MAGIC = b"postroad journal 1"
@@ -35,15 +36,16 @@ _BOOT_AT, _BOOT = 64, 64  # where the first page says of which boot of the machi
 _HEAD = struct.Struct("=IIHH")  # checksum of what follows, first index, recipients, octets of name
 _NAME = 480  # octets at most: `<ledger subject> <id of the chunk> <id of the entry>`
 _CODES_AT = 512
+SPARE = 2  # for each lane in use one that keeps a window cut short
 CAPACITY = (_PAGE - _CODES_AT) // 2  # recipients
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is known of the recipients of a window, by index in the chunk. Those in neither were
-    not sent anything in it."""
+    """What is known of the recipients of a window, by index in the chunk: who has a copy, and who
+    may have one, or a second one. Those in neither were sent nothing."""
 
-    sent: Mapping[int, int]  # to the code of the reply
+    sent: frozenset[int]
     doubt: frozenset[int]
     file: Path | None = None  # of a process that died
 
@@ -56,13 +58,15 @@ class Lines:
         self._codes = tuple(page[_CODES_AT:].cast("H") for page in self._pages)
         self._turn = 0
         self._start = 0
+        self._told = b""
         self._fits = False
 
     def begin(self, name: str, start: int, codes: Sequence[int]) -> None:
         """A window from the index `start` on is about to begin, with what is known so far."""
-        self._turn ^= 1
-        self._start = start
-        page, told = self._pages[self._turn], name.encode()
+        told = name.encode()
+        self._turn ^= told != self._told  # begun anew, it has its page already
+        self._start, self._told = start, told
+        page = self._pages[self._turn]
         _HEAD.pack_into(page, 0, 0, 0, 0, 0)  # until it is complete it says nothing
         self._fits = len(codes) <= CAPACITY and len(told) <= _NAME
         if self._fits:
@@ -80,12 +84,14 @@ class Lines:
         def record(places: Iterable[int], code: int) -> None:
             if fits:
                 for place in places:
-                    codes[indices[place] - start] = code
+                    at = indices[place] - start
+                    codes[at] = codes[at] & BEFORE | code
 
         return record
 
     def clear(self) -> None:
         """There is no window under way."""
+        self._told = b""
         for page in self._pages:
             _HEAD.pack_into(page, 0, 0, 0, 0, 0)
 
@@ -112,7 +118,7 @@ class Journal:
         self._path = directory / f"{new_id()}.journal"
         try:
             self._boot = _boot()
-            whole = _begin(self._path, _PAGE * (1 + 2 * lanes))
+            whole = _begin(self._path, _PAGE * (1 + 2 * SPARE * lanes))
         except OSError as error:
             self.fault = error.strerror or type(error).__name__
             return
@@ -210,10 +216,10 @@ def _read(page: bytes) -> tuple[str, Page] | None:
     told = page[_HEAD.size : _HEAD.size + length]
     if not length or count > CAPACITY or checksum != _checksum(page[4 : _HEAD.size], told):
         return None
-    codes = struct.unpack_from(f"={count}H", page, _CODES_AT)
+    codes = list(enumerate(struct.unpack_from(f"={count}H", page, _CODES_AT), start))
     return told.decode(), Page(
-        {index: code for index, code in enumerate(codes, start) if 200 <= code < 300},
-        frozenset(index for index, code in enumerate(codes, start) if code == SENDING),
+        frozenset(index for index, code in codes if 200 <= code & ~BEFORE < 300),
+        frozenset(index for index, code in codes if code & BEFORE or code == SENDING),
     )
 
 

@@ -16,7 +16,7 @@ from schemas.road import ChunkQueued, Failure, Intent, Outcome, WindowRecorded
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a chunk stands. Recipients below `done` have an outcome; of those from there on,
-    `sent` have their copy and those in `doubt` may have it."""
+    `sent` have their copy, and those in `doubt` may have one, or a second one."""
 
     done: int = 0
     doubt: frozenset[int] = frozenset()
@@ -38,6 +38,7 @@ def position(last: WindowRecorded | None, seq: int, id_: str = "") -> Position:
     else:
         done, sent = intent.start, frozenset(intent.sent)
         doubt = frozenset(range(done, intent.end)).difference(intent.without, sent)
+        doubt |= frozenset(intent.twice)
     return Position(done, doubt, sent, last.deferred, last.finished, seq, id_)
 
 
@@ -56,10 +57,10 @@ def entry(
 ) -> WindowRecorded:
     """The entry after `outcome`: with the intent of [`at`, `next_end`), or with none to pause.
 
-    When the next entry is written those in `may_have` may have their copy; those in `sent` have it
-    now; the intent keeps both. A chunk is finished when the outcome reaches its end. People are
-    named once: in the intent of their window, or with its outcome where there was no intent
-    (`named` is False).
+    When the next entry is written those in `may_have` may have a copy, or a second one; those in
+    `sent` have theirs now; the intent keeps both. A chunk is finished when the outcome reaches its
+    end. People are named once: in the intent of their window, or with its outcome where there was
+    no intent (`named` is False).
     """
     size = len(chunk.people)
     intent = None
@@ -74,6 +75,7 @@ def entry(
             people=chunk.people[at:end],
             without=without,
             sent=tuple(sorted(index for index in sent if index >= at)),
+            twice=tuple(sorted(index for index in sent if index >= at and index in may_have)),
         )
     people = () if named or outcome is None else chunk.people[outcome.start : outcome.end]
     return WindowRecorded(

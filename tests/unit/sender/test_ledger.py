@@ -63,11 +63,12 @@ def test_an_intent_without_outcome_is_in_doubt() -> None:
 def test_what_is_known_of_a_window_outlives_the_next_crash() -> None:
     """Who has a copy, who may have one and who is not offered any are three kinds in an intent; a
     window narrower than what is in doubt keeps the doubt."""
-    entry = write(chunk(40), 8, None, next_end=12, may_have={8, 9, 15}, sent={5, 10, 13})
+    entry = write(chunk(40), 8, None, next_end=12, may_have={8, 9, 13, 15}, sent={5, 10, 13})
     assert entry.intent is not None
     assert (entry.intent.end, entry.intent.without) == (16, (11, 12, 14))
+    assert (entry.intent.sent, entry.intent.twice) == ((10, 13), (13,))
     at = ledger.position(entry, 7, "id")
-    assert (at.done, set(at.doubt), set(at.sent), at.id) == (8, {8, 9, 15}, {10, 13}, "id")
+    assert (at.done, set(at.doubt), set(at.sent), at.id) == (8, {8, 9, 13, 15}, {10, 13}, "id")
 
 
 def test_an_outcome_without_intent_leaves_no_doubt() -> None:
