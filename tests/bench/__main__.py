@@ -27,7 +27,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from postroad.runtime import logs
-from tests.bench import far, large, latency, memory, million, posts, signed, windows
+from tests.bench import far, heavy, large, latency, memory, million, posts, signed, windows
 from tests.bench.figures import HEAD, Figure, below, line
 from tests.bench.road import BUILD
 from tests.bench.yardsticks import SESSIONS, fsync_ms, source_rate
@@ -54,6 +54,7 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "windows": windows.measure,
     "far": far.measure,
     "million": million.measure,
+    "heavy": heavy.measure,
 }
 
 

@@ -198,6 +198,17 @@ async def test_a_server_that_stops_reading() -> None:
         (("-f", "MAIL"), ["500"] * 3),
         (("-f", "DATA"), ["500"] * 3),
         (("-r", "."), ["450"] * 3),
+        (("-r", "MAIL"), ["450"] * 3),
+        (("-r", "DATA"), ["450"] * 3),
+        (("-r", "RCPT", "-p"), ["450"] * 3),
+        (("-f", "RCPT"), ["500"] * 3),
+        (("-f", "."), ["500"] * 3),
+        (("-r", "QUIT"), ["250"] * 3),
+        (("-q", "QUIT"), ["250"] * 3),
+        (("-Q", "QUIT"), ["250"] * 3),
+        (("-8", "-E"), ["250"] * 3),
+        (("-p", "-q", "."), ["doubt", "untried", "untried"]),
+        (("-p", "-Q", "RCPT"), ["421", "untried", "untried"]),
         (("-Q", "MAIL"), ["421", "untried", "untried"]),
         (("-Q", "RCPT"), ["421", "untried", "untried"]),
         (("-Q", "DATA"), ["421", "untried", "untried"]),
@@ -215,3 +226,32 @@ async def test_each_fault_of_smtp_sink(switches: tuple[str, ...], words: list[st
     """Postfix's smtp-sink, told to refuse, hang up or disconnect at each command."""
     async with SmtpSink.start(switches) as sink, connected(sink.port) as connection:
         assert told(await connection.send(mails(len(words)))) == words
+
+
+@pytest.mark.parametrize(
+    ("switches", "words"),
+    [
+        ((), ["250", "250"]),
+        (("-p",), ["250", "250"]),
+        (("-r", "RCPT"), ["450", "450"]),
+        (("-f", "DATA"), ["500", "500"]),
+        (("-r", "."), ["450", "450"]),
+        (("-Q", "."), ["421", "untried"]),
+        (("-q", "."), ["doubt", "untried"]),
+        (("-q", "DATA"), ["untried", "untried"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_each_fault_of_smtp_sink_by_lmtp(switches: tuple[str, ...], words: list[str]) -> None:
+    """The same by LMTP, where a message to three recipients has three answers."""
+    three = [f"r{n}@example.org" for n in range(3)]
+    async with SmtpSink.start(("-L", *switches)) as sink:
+        relay = Relay(kind="lmtp", host="127.0.0.1", port=sink.port, tls="none")
+        connection = await connect(relay)
+        results = await connection.send([Transaction("s@x", three, (BODY,)) for _ in words])
+        await connection.close()
+    assert told(results) == words
+    for word, result in zip(words, results, strict=True):
+        codes = [str(reply.code) if reply else "" for reply in result.recipients]
+        behind = {"421": "", "doubt": "", "untried": ""}.get(word, word)  # of those after the first
+        assert codes[1:] == [behind] * 2

@@ -348,6 +348,26 @@ def test_we_know_what_the_server_did(
 
 @BOTH
 @settings(deadline=None)
+@given(
+    answered=st.integers(0, 12),
+    closes=st.booleans(),
+    cuts=st.lists(st.integers(1, 20), max_size=4),
+)
+def test_421_at_any_moment(offers: Offers, answered: int, closes: bool, cuts: list[int]) -> None:
+    """A server that gives notice behind any answer, asked or not, whether it hangs up at once or
+    not: nothing more is sent to it, and what it took is known."""
+    usual = ("250 ok", "250 ok", "354 go", "250 taken")
+    notice = f"{usual[answered % 4]}\r\n421 4.3.2 Closing\r\n" + (BEHIND if closes else "")
+    server = ScriptedServer([*[OK] * answered, notice])
+    conversation = Conversation(offers)
+    results = window(conversation, server, mails(1, 1, 1), cuts)
+    assert "421" in conversation.fault or answered == 12
+    assert not conversation.speaks
+    assert_books_agree(mails(1, 1, 1), results, server)
+
+
+@BOTH
+@settings(deadline=None)
 @given(script=st.lists(ANSWERS, max_size=20), cuts=st.lists(st.integers(1, 5), min_size=1))
 def test_cuts_between_segments_change_nothing(
     offers: Offers, script: list[str], cuts: list[int]
