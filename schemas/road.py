@@ -191,9 +191,9 @@ class Copy(Data, kw_only=True):
     "@example.org")` gives `team-bounces+TOKEN@example.org`. `post` is the number in VERP
     tokens: the ROUTED sequence (48 bits). Where `bounces` is `("", "")` the sender is null
     (`MAIL FROM:<>`), as notices have it. `list_name` is the list's display name, for a From that
-    a relay makes us write anew; `notice` marks a mail that Postroad wrote itself, `to_owners` one
-    that goes to the owners of the list, whether or not they are members. `authserv_id`
-    is that of `PostRouted`.
+    a relay makes us write anew; `notice` marks a mail that Postroad wrote itself. Only what goes
+    `to_members` is withheld from who is none any more: owners, and others whom the settings name,
+    need not be. `authserv_id` is that of `PostRouted`.
     """
 
     raw: RawRef
@@ -205,7 +205,7 @@ class Copy(Data, kw_only=True):
     list_address: str
     list_name: str = ""
     notice: bool = False
-    to_owners: bool = False
+    to_members: bool = True
     bounces: tuple[str, str]
     leave: tuple[str, str] = ("", "")
     unsubscribe_url: str = ""  # prefix of the https link, empty where [web] is off

@@ -84,7 +84,7 @@ class Distributor:
             list=routed.list,
             list_address=address,
             list_name=listed.state.name,
-            to_owners=isinstance(routed, OwnerMailRouted),
+            to_members=isinstance(routed, PostRouted),
             bounces=around_token(address, "bounces", form),
             leave=around_token(address, "leave", form),
             unsubscribe_url=f"{self.config.site.base_url.rstrip('/')}/u/" if web else "",
@@ -182,7 +182,7 @@ class _Fanout:
             first=end.count,
             people=tuple([await self._known(address) for address in settings.also_to]),
             addresses=settings.also_to,
-            copy=msgspec.structs.replace(self.copy, personal=False),
+            copy=msgspec.structs.replace(self.copy, personal=False, to_members=False),
         )
         message = self._chunk_message(chunk, "bulk")
         with suppress(Conflict):

@@ -19,7 +19,7 @@ just the message of each lane whose final dot was unanswered, and the ledger mar
 
 A recipient can be withheld from a window: it is recorded what became of them, and the relay is
 not asked (`window.plan`). Who has left the list is (`departed`), five seconds after that at the
-latest; letters and mail to owners go to whom they are for.
+latest; what is not for members (letters, mail to owners, `also_to`) goes out.
 
 What a relay does not take is not offered to it (`compose.Terms`, once for each post and relay):
 From becomes "Ann via Team" <the address it takes> and the author goes into Reply-To

@@ -42,7 +42,8 @@ class Departed:
         """Persons who are not on the list of this chunk any more, those of the chunk among them;
         to be asked before each window. `queued` is when the chunk was. Raises Retry."""
         time, audience = now(), chunk.since or queued
-        if chunk.copy.notice or chunk.copy.to_owners or time - audience < YOUNG:
+        copy = chunk.copy
+        if copy.notice or not copy.to_members or time - audience < YOUNG:
             return NOBODY
         audience -= LAG
         known = self._lists.get(chunk.list)

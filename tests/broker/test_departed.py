@@ -87,10 +87,10 @@ async def test_a_retry_counts_from_the_first_attempt(broker: Broker) -> None:
 
 
 async def test_mail_that_is_not_for_members_goes_to_who_left(broker: Broker) -> None:
-    """A goodbye is for somebody who has left, and an owner need not be a member."""
+    """A goodbye is for somebody who has left; owners and archives need not be members."""
     await happened(broker, "ann", JOINED, LEFT)
     departed = Departed(broker)
-    for mark in ({"notice": True}, {"to_owners": True}):
+    for mark in ({"notice": True}, {"to_members": False}):
         copy = msgspec.structs.replace(CHUNK.copy, **mark)
         chunk = msgspec.structs.replace(CHUNK, copy=copy)
         assert await gone(departed, chunk, LONG) == []

@@ -59,6 +59,7 @@ async def test_a_small_post_is_one_chunk(service: Membership, broker: Broker) ->
     assert domains == sorted(domains)
     copy = chunk.copy
     assert (copy.raw, copy.edits, copy.personal, copy.post) == (routed.raw, (edit,), True, seq)
+    assert copy.to_members
     assert (copy.list, copy.list_address, copy.unsubscribe_url) == (SLUG, LIST, "")
     assert copy.bounces == ("team-bounces+", "@lists.example.org")
     assert copy.leave == ("team-leave+", "@lists.example.org")
@@ -77,6 +78,7 @@ async def test_also_to_gets_one_copy(service: Membership, broker: Broker) -> Non
     chunks = await queued(broker, routed.mail_id)
     (extra,) = [chunk for _, chunk in chunks if chunk.addresses == archives]
     assert not extra.copy.personal
+    assert not extra.copy.to_members, "it goes out although none of them is a member"
     assert extra.first == 10
     assert len(set(extra.people)) == 2
     assert sorted(a for _, c in chunks if c is not extra for a in c.addresses) == sorted(TEN)
