@@ -159,12 +159,16 @@ class Poster:
         patience = asyncio.timeout(None)
 
         async def body() -> AsyncIterator[bytes]:
-            for block in wire.plain(transaction.data):
-                yield block
+            blocks = wire.plain(transaction.data)
+            last = next(blocks, b"")
+            for block in blocks:
+                yield last
+                last = block
             crashpoint("sender.before_dot")
-            result.lost = True  # until it is answered
+            result.lost = True  # with these octets the mail is whole, until it is answered
             result.sending(wanted)
             patience.reschedule(asyncio.get_running_loop().time() + self._timeouts.final)
+            yield last
 
         recipients = [transaction.recipients[index] for index in wanted]
         headers = self._headers(transaction, recipients)

@@ -147,3 +147,23 @@ async def test_file_after_a_crash(tmp_path: Path, name: str, point: str) -> None
     with contextlib.closing(kind(path, create=False)) as box:
         assert sorted(str(mail["Delivered-To"]) for mail in box) == sorted(wanted)
         assert {str(mail["Message-ID"]) for mail in box} == {"<1@posts>"}
+
+
+async def test_http_after_a_crash(tmp_path: Path) -> None:
+    """A sender that dies before it has heard the answer posts that copy again with the key of the
+    first, and no other; the ledger says that it may be a second."""
+    async with HttpScript.start() as server:
+        relay = {"name": "out", "kind": "http", "url": server.url, "connections": 1}
+        settings = section("[[relay]]", relay)
+        async with System.start(tmp_path, settings, services=()) as road:
+            await road.run("sender", crashpoint="sender.after_dot:3")
+            sender = Chunks(road)
+            await sender.queue(await sender.post(1), 0, 20)
+            await road.died("sender")
+            await road.run("sender")
+            await sender.finished(1)
+            entries = await sender.ledger()
+    keys = [request.fields["idempotency-key"] for request in server.requests]
+    assert len(set(keys)) == 20
+    assert [keys.count(key) for key in dict.fromkeys(keys)] == [1, 1, 2, *[1] * 17]
+    assert any(entry.outcome and entry.outcome.possible_duplicate for entry in entries)

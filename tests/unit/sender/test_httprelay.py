@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from postroad.runtime.config import Relay
 from services.sender.httprelay import DEFAULT, Poster, Timeouts, connect
 from services.sender.relay import RelayError
 from services.sender.replies import classify
-from services.sender.transaction import Result, Transaction
+from services.sender.transaction import SENDING, Result, Transaction
 from tests.peers.certificate import self_signed
 from tests.peers.httpscript import CUT, HALF, SILENCE, HttpScript
 
@@ -127,6 +128,20 @@ async def test_what_an_answer_means(answer: str, means: str) -> None:
         assert second == ("taken" if goes_on else "untried")
         assert bool(poster.fault) != goes_on
         assert len(server.requests) == (2 if goes_on else answer != HALF)
+
+
+async def test_a_journal_hears_of_a_mail_before_it_is_whole() -> None:
+    """What may be taken is told before the last octets are written, and the answer when it comes:
+    a process that dies in between knows whom it has to doubt."""
+    told: list[tuple[tuple[int, ...], int, int]] = []
+    async with HttpScript.start(["200 OK", CUT]) as server, posting(server) as poster:
+
+        def record(recipients: Iterable[int], code: int) -> None:
+            told.append((tuple(recipients), code, len(server.requests)))
+
+        copies = [dataclasses.replace(each, record=record) for each in mails(2)]
+        await poster.send(copies)
+    assert told == [((0,), SENDING, 0), ((0,), 250, 1), ((0,), SENDING, 1)]
 
 
 @pytest.mark.parametrize(
