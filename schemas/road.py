@@ -298,7 +298,8 @@ class WindowRecorded(Event, tag="window_recorded", kw_only=True):
 
     `finished` closes the chunk for good. `deferred` are all indices still owed a retry, so a
     successor needs only the last entry. A chunk of one window has only an outcome, and names
-    its people there.
+    its people there. `split` ends a chunk that was not sent itself: all its people are in the
+    chunks `<chunk>s0`, `<chunk>s1`, ... `destination` names the limits that the chunk came under.
     """
 
     mail_id: str
@@ -308,9 +309,11 @@ class WindowRecorded(Event, tag="window_recorded", kw_only=True):
     intent: Intent | None = None
     people: tuple[str, ...] = ()
     relay: str = ""
+    destination: str = ""
     worker: str = ""
     deferred: tuple[int, ...] = ()
     finished: bool = False
+    split: bool = False
 
 
 # --- deadletter.> ------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
         "spans.>",
         "deadletter.>",
     ),
-    "sender": ("delivery.>", "mail.retry.>", "spans.>", "deadletter.>"),
+    "sender": ("delivery.>", "mail.retry.>", "mail.send.>", "spans.>", "deadletter.>"),
 }
 
 Kind = Literal[
@@ -196,7 +196,7 @@ def fanout(list_: str, mail_id: str) -> str:
 
 
 def retry(list_: str, mail_id: str, chunk: str) -> str:
-    """Subject of a scheduled retry; `chunk` already ends in r<n>."""
+    """Subject of a chunk that is scheduled: a retry, which ends in r<n>, or one that waits."""
     return f"mail.retry.{list_}.{mail_id}.{chunk}"
 
 

@@ -64,7 +64,9 @@ def as_toml(sections: dict[str, Any]) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    # strings, numbers, truths and lists of them are the same in JSON and in TOML
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    # strings, numbers and truths are the same in JSON and in TOML
     return msgspec.json.encode(value).decode()
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from postroad.runtime import secretfile, settings_checks
+from postroad.runtime import secretfile, settings_checks, settings_routes
 from postroad.runtime.errors import SettingsError
 from postroad.runtime.quantities import duration, size
 from postroad.runtime.settings import (
     Alarm,
     BrokerSettings,
+    Destination,
     Domain,
     OAuth2,
     Relay,
@@ -34,6 +35,7 @@ __all__ = [
     "Alarm",
     "BrokerSettings",
     "Config",
+    "Destination",
     "Domain",
     "OAuth2",
     "Relay",
@@ -210,6 +212,7 @@ def _checked(config: Config) -> list[str]:
         *settings_checks.check_domains(config.domain, config.relay),
         *settings_checks.check_sources(config.source, config.domain),
         *settings_checks.check_relays(config.relay),
+        *settings_routes.check_routes(config.relay, config.domain),
     ]
 
 

@@ -22,6 +22,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.errors import (
     BrokerUnavailable,
+    Busy,
     Conflict,
     PostroadError,
     Reject,
@@ -181,7 +182,7 @@ class Consumer:
             log.debug(
                 "message.retry", stream=delivery.stream, seq=delivery.seq, reason=retry.reason
             )
-            if not isinstance(retry, BrokerUnavailable):
+            if not isinstance(retry, BrokerUnavailable | Busy):
                 self.health.error(retry.reason)
             answer = _nak(retry.delay)
         except Superseded:

@@ -53,5 +53,9 @@ class Conflict(Exception):
     """A publish expected another last sequence: somebody was faster, or it was done before."""
 
 
+class Busy(Retry):
+    """Nothing is wrong, and it is not this message's turn."""
+
+
 class BrokerUnavailable(Retry):
     """The broker did not store a message in time; it may or may not have it."""

@@ -30,6 +30,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             "null_sender": False,
             "daily": 500,
             "recipients_per_transaction": 100,
+            "connections": 4,
         },
         "microsoft365": {
             "name": "microsoft365",
@@ -47,6 +48,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
             "null_sender": False,
             "keeps_message_id": False,
             "recipients_per_transaction": 50,
+            "connections": 10,
         },
         "postfix": {
             "name": "postfix",

@@ -6,6 +6,7 @@ the settings file), ports are filled in from `tls`, and durations and sizes are 
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ import msgspec
 
 from postroad.runtime import secretfile
 from postroad.runtime.errors import SettingsError
-from postroad.runtime.quantities import duration, size
+from postroad.runtime.quantities import duration, rate, size
 
 Tls = Literal["implicit", "starttls", "none"]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]  # 0: the usual one for this kind and tls
@@ -72,7 +73,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     """[[domain]]: a domain that lists may live in. [site] domain is always one of them."""
 
     name: str
-    relay: str = ""  # default: the first [[relay]]
+    relay: str = ""  # default: those without `domains`, by weight
     owner: str = ""  # gets mail to the owners of a list that has none
     dkim_key_file: Path | None = None  # private key, PEM; copies are signed where there is one
     dkim_selector: str = "postroad"
@@ -152,11 +153,33 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return size(self.max_size)
 
 
+Rates = str | tuple[str, ...]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """[[relay.destination]]: what recipients of some domains together may get through a relay.
+    The first entry with a domain's name, or `*.` and an end of it, holds for it."""
+
+    domains: tuple[str, ...]
+    connections: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0  # 0: as many as the relay has
+    rate: Rates = ""
+    daily: Count = 0
+
+    @property
+    def rates(self) -> tuple[tuple[int, float], ...]:
+        """How many copies in how many seconds."""
+        return _rates(self.rate)
+
+
 class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     """[[relay]]: what takes our copies. `profile` as for a source.
 
     A server that speaks SMTP or LMTP at `host`, or LMTP at the socket `path`; a provider's `url`
     that mail is posted to; or a Maildir or mbox file at `path`.
+
+    Whose copies it gets is said by `domains` (of recipients), `relay` of a [[domain]], and
+    `weight` among equals; how many, by `daily`, `rate`, `warm_up` and `destination`.
 
     What it accepts: `from` and `envelope` may name the one address it takes (`user`: the
     address it is logged in with), `null_sender` says whether it takes `MAIL FROM:<>`, and
@@ -179,8 +202,14 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     envelope: str = "verp"  # or "user", ADDRESS
     null_sender: bool = True
     keeps_message_id: bool = True
-    daily: Annotated[int, msgspec.Meta(ge=0)] = 0  # recipients in any 24 hours; 0: no limit
-    connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
+    domains: tuple[str, ...] = ()  # of recipients; "*.example.org" for those below it
+    weight: Count = 1  # 0: only where no other can
+    daily: Count = 0  # recipients in any 24 hours; 0: no limit
+    rate: Rates = ""  # recipients in a time: "50/s"
+    warm_up: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()  # `daily` of the first days
+    warm_up_from: date | None = None
+    destination: tuple[Destination, ...] = ()
+    connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 20  # at most
     recipients_per_transaction: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
     retry_after: str = "5m"  # to the first retry of a deferred recipient; later ones take longer
@@ -220,6 +249,20 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
         return self.kind == "file" and self.path is not None and self.path.suffix == ".mbox"
 
     @property
+    def rates(self) -> tuple[tuple[int, float], ...]:
+        """How many recipients in how many seconds."""
+        return _rates(self.rate)
+
+    def daily_on(self, day: date) -> int:
+        """Recipients in the 24 hours up to this day (UTC), 0 for no limit."""
+        if self.warm_up_from is None:
+            return self.daily
+        days = max(0, (day - self.warm_up_from).days)
+        if days >= len(self.warm_up):
+            return self.daily
+        return min(self.warm_up[days], self.daily or self.warm_up[days])
+
+    @property
     def from_address(self) -> str:
         """The only address that may stand in From, or ""."""
         return self._fixed(self.from_, ("any", "own_domain"))
@@ -231,6 +274,11 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
 
     def _fixed(self, value: str, others: tuple[str, ...]) -> str:
         return self.user if value == "user" else "" if value in others else value
+
+
+def _rates(given: Rates) -> tuple[tuple[int, float], ...]:
+    each = given.split(",") if isinstance(given, str) else given
+    return tuple(rate(text) for text in each if text)
 
 
 def _password(path: Path | None, what: str) -> str:
@@ -274,7 +322,6 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 # given because it says what happens anyway (None: no value may).
 LATER: dict[str, dict[str, object]] = {
     "source": {"list": None},
-    "relay": {"weight": 1, "domains": None, "rate": None},
 }
 
 # Values of the contract that this release does not implement: (section, key) -> values.

@@ -137,7 +137,7 @@ class Reader:
         if key in LATER.get(section, {}):
             return _later(section, key, text)
         inner = _inner(fields[key].type) if key in fields else None
-        if inner is not None:
+        if inner is not None and get_origin(fields[key].type) is not tuple:
             if len(rest) == 1:
                 return f"{key} is a table: set {name}__{next(iter(_fields(inner))).upper()}"
             held = table.get(key)
@@ -178,7 +178,8 @@ class Reader:
             if problem:
                 self.problems.append(f"{where}: {problem}")
             elif key in fields and (inner := _inner(fields[key].type)) is not None:
-                values[fields[key].name] = self._nested(inner, f"{section}.{key}", value, where)
+                nested = self._several if get_origin(fields[key].type) is tuple else self._nested
+                values[fields[key].name] = nested(inner, f"{section}.{key}", value, where)
             elif key in fields:
                 try:
                     values[fields[key].name] = msgspec.convert(
@@ -211,6 +212,15 @@ class Reader:
         built = self._build(kind, section, value, f"{where} {key}")
         return _BROKEN if built is None else built
 
+    def _several(self, kind: type[S], section: str, value: object, where: str) -> object:
+        """The tables of an array within an entry."""
+        key = section.rpartition(".")[2]
+        if not isinstance(value, list) or not _all_tables(value):
+            self.problems.append(f"{where} {key} must be repeatable: write [[{section}]]")
+            return _BROKEN
+        built = [self._build(kind, section, each, f"{where} {key}") for each in value]
+        return _BROKEN if None in built else tuple(built)
+
     def _decode(self, kind: type, value: object) -> object:
         if kind is Path and isinstance(value, str) and value:
             return self._folder / Path(value).expanduser()
@@ -240,7 +250,8 @@ def _later(section: str, key: str, value: object) -> str | None:
 def _typed(text: str, kind: Any) -> Any:
     """An environment text as what its field holds; paths and texts stay text until built."""
     if get_origin(kind) is tuple:
-        return [part.strip() for part in text.split(",") if part.strip()]
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return [_typed(part, get_args(kind)[0]) for part in parts]
     if _takes_text(kind):
         return text
     return msgspec.convert(text, kind, strict=False)

@@ -2,12 +2,13 @@
 
 Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sender-bulk), RAW;
             `membership.<list>.*` of lists with a post on its way for more than two seconds
-Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later
+Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later;
+            `mail.send...s<n>`: parts of chunks
 Settings    [[relay]] kind, host, port, path, url, token_file, tls, user, password_file, oauth2,
-            from, envelope, null_sender, keeps_message_id, daily, connections, window,
-            recipients_per_transaction, retry_after; [[domain]] name, relay, dkim_key_file,
-            dkim_selector, dkim_second_key_file, dkim_second_selector, arc;
-            [site] delivery_retry_period
+            from, envelope, null_sender, keeps_message_id, domains, weight, daily, rate, warm_up,
+            warm_up_from, destination, connections, window, recipients_per_transaction,
+            retry_after; [[domain]] name, relay, dkim_key_file, dkim_selector,
+            dkim_second_key_file, dkim_second_selector, arc; [site] delivery_retry_period
 
 A relay is a server that speaks SMTP or LMTP, a URL that mail is posted to, or a Maildir or mbox:
 `kinds` has what all of them can do. One chunk is sent by one lane (one connection). The ledger
@@ -21,12 +22,20 @@ A recipient can be withheld from a window: it is recorded what became of them, a
 not asked (`window.plan`). Who has left the list is (`departed`), five seconds after that at the
 latest; what is not for members (letters, mail to owners, `also_to`) goes out.
 
+A chunk goes one way (`route`): through one relay, chosen by the recipients' domains, the list's
+domain and weight (`routes`), and, where a domain has limits, is slow or refuses mail
+(`destinations`), with recipients of that domain alone. A chunk with several relays is split: its
+ledger is closed, then one atomic batch queues its parts. Who may not go now for the domain's sake
+is withheld and follows in such a part, on at most a quarter of the connections where the domain
+is sick. Lanes are as many as the relay's distance asks for (`width`).
+
 What a relay does not take is not offered to it (`compose.Terms`, once for each post and relay):
 From becomes "Ann via Team" <the address it takes> and the author goes into Reply-To
 (`postroad.mail.munge`); where all copies have one envelope sender, X-Postroad-Copy holds the
 token that a bounce proves its recipient with; where Message-IDs are written anew, the author's
-ends References. `daily` is counted from the ledger at start (`quota`); room is taken before a
-window is sent, so that no 24 hours have one recipient more. It holds for one sender process.
+ends References. Limits longer than a minute are counted from the ledger at start (`quota`); room is
+taken before a window is sent, so that no 24 hours have one recipient more. They hold for one sender
+process.
 
 Failure     4xx for a recipient: a smaller chunk, scheduled by the broker; given up after
             delivery_retry_period.

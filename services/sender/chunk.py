@@ -15,22 +15,25 @@ from postroad.runtime.clock import envelope, now
 from postroad.runtime.config import Relay
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Conflict, Retry, Superseded
+from postroad.runtime.errors import Busy, Conflict, Retry, Superseded
 from postroad.runtime.service import Context
 from schemas import codec
 from schemas.road import ChunkQueued, Failure, Outcome
-from services.sender import ledger, outcomes
+from services.sender import ledger, outcomes, quota
 from services.sender.compose import Prepared
 from services.sender.departed import Departed
 from services.sender.journal import BEFORE, NOTHING, Journal, Lines, entry_name
 from services.sender.kinds import Carrier
-from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane, Lanes
+from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane
 from services.sender.ledger import Position
 from services.sender.relay import RelayError
+from services.sender.route import Route
 from services.sender.transaction import Record, Transaction
-from services.sender.window import Plan, Withhold, left, plan
+from services.sender.watch import Watch
+from services.sender.window import Plan, left, plan
 
 WORKER = f"service:sender/{os.getpid()}"
+SOON = 1.0  # seconds to wait on a lane for room in a limit
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
 SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
 
@@ -54,26 +57,29 @@ class Run:
         delivery: Delivery,
         chunk: Chunk,
         relay: Relay,
-        lanes: Lanes,
+        route: Route,
         lane: Lane,
         post: Prepared,
         at: Position,
         *,
         departed: Departed,
         journal: Journal,
-        withhold: Withhold,
     ) -> None:
         self.context = context
         self.delivery = delivery
         self.chunk = chunk
         self.relay = relay
-        self.lanes = lanes
+        self.lanes = lanes = route.lanes
         self.lane = lane
+        self.watch = Watch(context, relay, route, lane, chunk.event)
+        limited = route.limited
+        self.destination = limited.name if limited else ""
+        self.quotas = (*lanes.quotas, *(limited.quotas if limited else ()))
         self.post = post
         self.departed = departed
         self.journal = journal
         self.lines: Lines | None = None  # of the journal
-        self.withhold = withhold
+        self.withhold = route.withhold
         self.seq = at.seq
         self.done = at.done
         self.doubt: frozenset[int] = at.doubt
@@ -98,10 +104,11 @@ class Run:
         size = len(event.people)
         width = self.relay.window if event.copy.personal else self.relay.recipients_per_transaction
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
-        # of reach, that is then known before anything is sent again. And a daily limit must
-        # hold across a crash: then there is always an intent to count
+        # of reach, that is then known before anything is sent again. And where there are limits,
+        # it may take several windows, and there is always an intent to count
         first = self.seq == 0 and self.delivery.attempt == 1
-        single = first and size <= width and not self.relay.daily
+        limited = any(each.lasts(0) for each in self.quotas)
+        single = first and size <= width and not limited
         outcome: Outcome | None = None
         while self.done < size:
             wanted = min(width, size - self.done)
@@ -126,13 +133,12 @@ class Run:
         self, wanted: int, outcome: Outcome | None, *, single: bool
     ) -> tuple[outcomes.Window, Carrier, bool]:
         """Record the window before (not where the chunk is a `single` one) and send the next, to
-        `wanted` recipients or as many as the day has room for."""
-        quota = self.lanes.quota
-        room = quota.take(wanted, now())
-        if not room:
+        `wanted` recipients or as many as the limits have room for."""
+        while not (room := quota.take(self.quotas, wanted, now())):
             if outcome is not None:
                 await self._record(outcome, named=True)
-            raise self._full()
+                outcome = None
+            await self._room()
         sent = 0
         try:
             connection, reused = await self._open()
@@ -148,7 +154,7 @@ class Run:
             window = await self._window(connection, planned)
             sent = window.accepted + len(window.lost)
         finally:
-            quota.settle(room, sent, now())
+            quota.settle(self.quotas, room, sent, now())
         return window, connection, reused
 
     async def _bear(self, window: outcomes.Window, connection: Carrier, *, reused: bool) -> None:
@@ -161,7 +167,7 @@ class Run:
             reason += "; if it takes no null sender, set null_sender = false"
         if window.moved and not connection.pause:  # it ends each connection after some mail
             self.lanes.succeeded()
-        elif connection.pause or not reused:
+        elif connection.pause or not (reused or self.watch.silent):  # that is about one domain
             longest = LONGEST_LASTING if window.lasting else LONGEST
             raise self._trouble(reason, longest, alarm=window.lasting, least=connection.pause)
         await self.lane.drop()
@@ -181,8 +187,8 @@ class Run:
             raise self._trouble(str(error), longest, alarm=lasting) from None
         finally:
             slow.cancel()
-        if fresh and not self.lanes.trouble:  # else it may greet us and refuse our mail again
-            self.context.health.report("relay", self.relay.name, ok=True)
+        if fresh:  # after trouble, it may greet us and refuse our mail again
+            self.watch.tell()
         return connection, not fresh
 
     async def _window(self, connection: Carrier, planned: Plan) -> outcomes.Window:
@@ -199,7 +205,9 @@ class Run:
                 }
             )
             began = time.monotonic()
-            results = await connection.send(await self._transactions(planned.offered))
+            transactions = await self._transactions(planned.offered)
+            with self.watch.window(connection, planned.offered) as seen:
+                results = await connection.send(transactions)
             window = outcomes.judge(
                 results,
                 planned,
@@ -207,6 +215,7 @@ class Run:
                 ms=int((time.monotonic() - began) * 1000),
                 giving_up=self.giving_up,
             )
+            seen(results, window)
             span.set_attribute("postroad.accepted", window.accepted)
             span.set_attribute("smtp.reply.code", window.outcome.code)
             if window.trouble:
@@ -262,6 +271,7 @@ class Run:
             deferred=self.deferred,
             relay=self.relay.name,
             worker=WORKER,
+            destination=self.destination,
         )
         message = envelope(
             [entry],
@@ -310,7 +320,7 @@ class Run:
     def _trouble(self, reason: str, longest: float, *, alarm: bool, least: float = 0.0) -> Retry:
         """The relay failed: pause it, tell it, and give the chunk back. What may be about how many
         connections we have is answered with one fewer first."""
-        if longest == LONGEST and not least and self.lanes.rest(self.lane):
+        if longest == LONGEST and not least and self.lanes.fewer(self.lane):
             return Retry(f"relay {self.relay.name}: {reason}", FEWER)
         seconds = self.lanes.pause(longest=longest, least=least)
         if _gist(reason) == _gist(self.lanes.trouble):
@@ -318,16 +328,27 @@ class Run:
         self._tell(reason, alarm=alarm)
         return Retry(f"relay {self.relay.name}: {reason}", seconds)
 
-    def _full(self) -> Retry:
-        """The day's limit is reached: give the chunk back until there is room again."""
-        on = self.lanes.quota.goes_on()
-        if on is None:
-            return Retry("what is under way may reach the daily limit", 1.0)
+    async def _room(self) -> None:
+        """Wait until the limits have room again, where that is soon. Raises Retry where it is
+        not, or where only one domain waits for it and a lane can be used better."""
+        found = quota.full(self.quotas)
+        if found is None:
+            raise Busy("what is under way may reach a limit", SOON)
+        closed, on = found
+        left = max((on - now()).total_seconds(), 0.01)
+        if closed in self.lanes.quotas and left <= SOON:
+            await asyncio.sleep(left)
+            return
         at = on.astimezone(UTC).strftime("%H:%M UTC on %d %B")
-        reason = f"daily limit of {self.relay.daily} reached; goes on at {at}"
-        self._tell(reason, alarm=True)
-        left = (on - now()).total_seconds()
-        return Retry(reason, min(max(left, 1.0), LOOK_AGAIN))
+        if closed is self.lanes.quotas[0]:
+            reason = f"daily limit of {closed.limit} reached; goes on at {at}"
+            if closed.limit == self.relay.daily:
+                self._tell(reason, alarm=True)
+            else:  # of a day of warming up, as expected
+                self.context.health.report("relay", self.relay.name, ok=True, detail=reason)
+            raise Retry(reason, min(max(left, 1.0), LOOK_AGAIN))
+        of = "" if closed in self.lanes.quotas else f" for {self.destination}"
+        raise Busy(f"limit of {closed.limit}{of} reached; goes on at {at}", left)
 
     def _tell(self, reason: str, *, alarm: bool = False) -> None:
         self.lanes.trouble = reason
@@ -338,7 +359,7 @@ class Run:
         self.lanes.succeeded()
         if self.lanes.trouble:
             self.lanes.trouble = ""
-            self.context.health.report("relay", self.relay.name, ok=True)
+            self.watch.tell()
 
 
 def _gist(reason: str) -> str:

@@ -1,31 +1,39 @@
 """The lanes of one relay: its connections, each lent to one chunk at a time.
 
-Small posts (`now`) are served before large ones (`bulk`). A relay in trouble is paused as a
-whole: its trouble is never a member's, and hammering it helps nobody. One that turns away some of
-our connections and serves the others wants fewer at once: then lanes rest, one by one.
+As many work as the relay's distance asks for (`width`). Small posts (`now`) are served before
+large ones (`bulk`). A relay in trouble is paused as a whole: its trouble is never a member's, and
+hammering it helps nobody. One that turns away some of our connections and serves the others gets
+fewer. Domains that are sick share a quarter of the connections, and a lane that waits for such a
+domain is no longer counted as working: another takes its place.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
-from postroad.runtime.config import Relay
-from postroad.runtime.errors import Retry
+from postroad.runtime.clock import now
+from postroad.runtime.config import Destination, Relay
+from postroad.runtime.errors import Busy, Retry
 from postroad.runtime.oauth import Tokens
+from services.sender.destinations import Destinations
 from services.sender.kinds import Carrier, connect
-from services.sender.quota import Quota
+from services.sender.quota import Quota, full
+from services.sender.width import Width
 
 FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
 LONGEST = 30.0  # a relay that is away is tried again this often
 LONGEST_LASTING = 300.0  # one that wants no more today, or refuses our login
 LONGEST_TOKEN = 5.0  # without a token nothing is asked of the relay: see soon whether there is one
 FEWER = 0.5  # seconds until a chunk is tried on one of the other lanes
-REST = 30.0  # seconds that a lane rests at least
 IDLE = 60.0  # seconds after which an unused connection is closed
+URGENT = 2  # lanes more than bulk may have, so that small posts need not wait for one
+OFTEN = 0.1  # seconds between two looks at how busy our processor is
 
 
 class Lane:
@@ -34,7 +42,7 @@ class Lane:
     def __init__(self) -> None:
         self.connection: Carrier | None = None
         self.used = 0.0  # loop time of the last use
-        self.tired = False  # to rest when it is given back
+        self.apart = False  # it waits, or works, for a sick domain
 
     async def drop(self) -> None:
         """Close the connection."""
@@ -44,28 +52,85 @@ class Lane:
                 await connection.close()
 
 
-class Lanes:
-    """As many lanes as the relay may have connections, opened as needed."""
+@dataclass
+class Limited:
+    """Domains with limits of their own, under the name of the first."""
 
-    def __init__(self, relay: Relay, tokens: Tokens | None = None) -> None:
+    name: str
+    quotas: tuple[Quota, ...]
+    connections: int
+    lent: int = 0
+
+    @classmethod
+    def of(cls, settings: Destination, most: int) -> Limited:
+        """As the settings have it; `most` connections has the relay."""
+        quotas = _quotas(Quota(settings.daily), settings.rates)
+        return cls(settings.domains[0].lower(), quotas, settings.connections or most)
+
+
+class Lanes:
+    """As many lanes as the relay may have connections, opened as needed. With `patience`, only
+    so many chunks wait for one; the others are given back, so that they do not stand before
+    chunks of other relays."""
+
+    def __init__(
+        self, relay: Relay, tokens: Tokens | None = None, *, patience: int | None = None
+    ) -> None:
         self._relay = relay
         self._tokens = tokens
-        self.quota = Quota(relay.daily)
+        self._patience = patience
+        daily = Quota(relay.daily_on if relay.warm_up else relay.daily)
+        self.quotas = _quotas(daily, relay.rates)
+        self.limited = [Limited.of(each, relay.connections) for each in relay.destination]
+        self.destinations = Destinations([_lower(each.domains) for each in relay.destination])
+        self.width = Width(relay.connections)
         self.trouble = ""  # what was last told of it; empty when it was seen to work since
         self.pipelining = True  # until the relay is found out to lie about it
         self._all = [Lane() for _ in range(relay.connections)]
         self._free = list(self._all)
+        self._working = 0  # lanes lent, but for those apart
+        self._apart = 0
         self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
         self._failures = 0
         self._paused_until = 0.0
         self._asked_until = 0.0  # as the relay itself wants it, whatever another lane had taken
         self._probe: Lane | None = None  # the one lane that tries a relay that failed
+        self._busy, self._looked = 0.0, (time.monotonic(), time.thread_time())
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def works(self) -> bool:
+        """Whether a chunk that may go elsewhere should come here: neither paused nor full, and
+        after trouble only while nobody else tries."""
+        if self._pause_left() > 0 or self._probe is not None:
+            return False
+        closed = full(self.quotas)
+        return (closed is None or closed[1] <= now()) and not (self.trouble and self._working)
+
+    @property
+    def connected(self) -> int:
+        """Connections that can be used."""
+        return sum(1 for lane in self._all if lane.connection and not lane.connection.fault)
 
     @contextlib.asynccontextmanager
-    async def lend(self, *, urgent: bool) -> AsyncIterator[Lane]:
-        """A lane for the length of the block. Raises Retry while the relay is paused, or tried
-        again by another lane: were all to come back at once, it could turn all away at once."""
-        lane = await self._acquire(urgent=urgent)
+    async def lend(
+        self,
+        *,
+        urgent: bool,
+        sick: bool = False,
+        limited: Limited | None = None,
+        turn: float = 1.0,
+    ) -> AsyncIterator[Lane]:
+        """A lane for the length of the block: for a `sick` domain, or one of those `limited`.
+        Raises Busy, for `turn` seconds, where there is none for them or too many wait; Retry while
+        the relay is paused, or tried again by another lane: were all to come back at once, it could
+        turn all away at once."""
+        if limited is not None and limited.lent >= limited.connections:
+            raise Busy(f"all {limited.connections} connections for {limited.name} are in use", turn)
+        lane = await self._acquire(urgent=urgent, sick=sick, turn=turn)
+        if limited is not None:
+            limited.lent += 1
         try:
             self.check()
             if self._failures:
@@ -80,6 +145,8 @@ class Lanes:
         finally:
             if self._probe is lane:
                 self._probe = None
+            if limited is not None:
+                limited.lent -= 1
             self._release(lane)
 
     async def open(self, lane: Lane) -> tuple[Carrier, bool]:
@@ -93,10 +160,27 @@ class Lanes:
         )
         return lane.connection, True
 
+    def measured(self, seconds: float, recipients: int) -> None:
+        """A window without sick domains took so long."""
+        loop = asyncio.get_running_loop()
+        then, spent = self._looked
+        if (passed := time.monotonic() - then) > OFTEN:
+            self._busy = (time.thread_time() - spent) / passed
+            self._looked = time.monotonic(), time.thread_time()
+        self.width.measured(seconds, recipients, busy=self._busy, now=loop.time())
+        self._serve()
+
+    def held_up(self, lane: Lane) -> None:
+        """A sick domain keeps this lane: let another work instead."""
+        if not lane.apart:
+            lane.apart = True
+            self._working -= 1
+            self._apart += 1
+            self._serve()
+
     def check(self) -> None:
         """Raises Retry while the relay is paused, or one lane tries whether it works again."""
-        left = max(self._paused_until, self._asked_until) - asyncio.get_running_loop().time()
-        if left > 0:
+        if (left := self._pause_left()) > 0:
             raise Retry("the relay is paused", left)
         if self._probe is not None and self._failures:
             raise Retry("the relay is being tried", FEWER)
@@ -105,20 +189,23 @@ class Lanes:
         """The relay failed: pause it, longer each time, at most `longest` seconds, and no shorter
         than the `least` that it asked for. Lanes that fail together are one failure. Returns
         seconds."""
-        now = asyncio.get_running_loop().time()
-        if self._paused_until <= now:
+        loop_now = asyncio.get_running_loop().time()
+        if self._paused_until <= loop_now:
             seconds = min(FIRST_PAUSE * 2.0 ** min(self._failures, 20), longest)
             self._failures += 1
-            self._paused_until = now + seconds
-        self._asked_until = max(self._asked_until, now + least)
-        return max(self._paused_until, self._asked_until) - now
+            self._paused_until = loop_now + seconds
+            self.width.forget()  # that was not about how many we are
+        self._asked_until = max(self._asked_until, loop_now + least)
+        return max(self._paused_until, self._asked_until) - loop_now
 
-    def rest(self, lane: Lane) -> bool:
-        """Have this lane rest when it is given back, where others are connected: the relay may
-        want fewer at once. False where none is; then it is the relay that is in trouble."""
-        others = (o.connection for o in self._all if o is not lane and not o.tired)
-        lane.tired = any(connection and not connection.fault for connection in others)
-        return lane.tired
+    def fewer(self, lane: Lane) -> bool:
+        """Make do with fewer connections than with this lane's, where others are connected: the
+        relay may want that. False where none is; then it is the relay that is in trouble."""
+        others = [other.connection for other in self._all if other is not lane]
+        connected = sum(1 for each in others if each and not each.fault)
+        if connected:
+            self.width.turned_away(connected, asyncio.get_running_loop().time())
+        return connected > 0
 
     def succeeded(self) -> None:
         """The relay works."""
@@ -127,14 +214,21 @@ class Lanes:
 
     async def close(self) -> None:
         """Close every idle connection."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for lane in self._free:
             await lane.drop()
 
-    async def _acquire(self, *, urgent: bool) -> Lane:
-        if self._free:
-            return self._free.pop()
+    async def _acquire(self, *, urgent: bool, sick: bool, turn: float) -> Lane:
+        if self._room(urgent=urgent, sick=sick):
+            return self._lent(sick=sick)
+        if sick:
+            raise Busy("the lanes for sick domains are in use", turn)
+        waiting = self._waiting[0 if urgent else 1]
+        if self._patience is not None and len(waiting) >= self._patience:
+            raise Busy("every lane is in use", turn)
         future: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
-        self._waiting[0 if urgent else 1].append(future)
+        waiting.append(future)
         try:
             return await future
         except asyncio.CancelledError:
@@ -142,17 +236,63 @@ class Lanes:
                 self._release(future.result())
             raise
 
+    def _pause_left(self) -> float:
+        return max(self._paused_until, self._asked_until) - asyncio.get_running_loop().time()
+
+    def _room(self, *, urgent: bool, sick: bool) -> bool:
+        if not self._free or self._working + self._apart >= self.width.allowed:
+            return False
+        if sick:
+            return self._apart < max(1, self._relay.connections // 4)
+        return self._working < self.width.wanted + (URGENT if urgent else 0)
+
+    def _lent(self, *, sick: bool = False) -> Lane:
+        lane = self._free.pop()
+        lane.apart = sick
+        if sick:
+            self._apart += 1
+        else:
+            self._working += 1
+        return lane
+
     def _release(self, lane: Lane) -> None:
-        if lane.tired:
-            lane.tired = False
-            # not all together: they would be too many together again
-            rest = REST * (1.0 + random.random())  # noqa: S311  spreads load, keeps no secret
-            asyncio.get_running_loop().call_later(rest, self._release, lane)
-            return
-        for queue in self._waiting:
-            while queue:
+        if lane.apart:
+            self._apart -= 1
+        else:
+            self._working -= 1
+        if lane.connection is None:
+            self._free.insert(0, lane)
+        else:
+            self._free.append(lane)  # used first: others may fall idle
+        self._serve()
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE, self._sweep)
+
+    def _serve(self) -> None:
+        """Give lanes to those who wait, as long as there are some."""
+        for urgent, queue in ((True, self._waiting[0]), (False, self._waiting[1])):
+            while queue and self._room(urgent=urgent, sick=False):
                 future = queue.popleft()
                 if not future.done():
-                    future.set_result(lane)
-                    return
-        self._free.append(lane)
+                    future.set_result(self._lent())
+
+    def _sweep(self) -> None:
+        """Close what nobody has used for a while."""
+        loop = asyncio.get_running_loop()
+        self._sweeper = None
+        open_ = [lane for lane in self._free if lane.connection is not None]
+        for lane in open_:
+            if loop.time() - lane.used >= IDLE:
+                task = loop.create_task(lane.drop())
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+        if open_ or self._working or self._apart:
+            self._sweeper = loop.call_later(IDLE, self._sweep)
+
+
+def _quotas(daily: Quota, rates: Sequence[tuple[int, float]]) -> tuple[Quota, ...]:
+    return daily, *(Quota(count, timedelta(seconds=seconds)) for count, seconds in rates)
+
+
+def _lower(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)

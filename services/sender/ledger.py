@@ -6,6 +6,7 @@ needs only the last entry. An intent without an outcome is in doubt: its copies 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,12 +26,15 @@ class Position:
     finished: bool = False
     seq: int = 0  # of the last entry: the next one expects it
     id: str = ""  # of its envelope
+    split: bool = False  # it is not sent itself, its parts are
 
 
 def position(last: WindowRecorded | None, seq: int, id_: str = "") -> Position:
     """Where the last entry, with the id of its envelope, leaves a chunk."""
     if last is None:
         return Position()
+    if last.split:
+        return Position(finished=True, split=True, seq=seq)
     intent = last.intent
     if intent is None:
         done = last.outcome.end if last.outcome is not None else 0
@@ -54,6 +58,7 @@ def entry(
     deferred: Sequence[int],
     relay: str,
     worker: str,
+    destination: str = "",
 ) -> WindowRecorded:
     """The entry after `outcome`: with the intent of [`at`, `next_end`), or with none to pause.
 
@@ -86,6 +91,7 @@ def entry(
         intent=intent,
         people=people,
         relay=relay,
+        destination=destination,
         worker=worker,
         deferred=tuple(deferred),
         finished=outcome is not None and outcome.end >= size,
@@ -102,7 +108,7 @@ def retry_chunk(
     if not deferred:
         return None
     attempt = chunk.attempt + 1
-    stem = chunk.chunk.partition("r")[0]
+    stem = re.sub(r"r[0-9]+\Z", "", chunk.chunk)
     numbers = chunk.numbers or tuple(range(chunk.first, chunk.first + len(chunk.people)))
     return ChunkQueued(
         mail_id=chunk.mail_id,
@@ -123,6 +129,12 @@ def passed_over(entries: Iterable[WindowRecorded]) -> bool:
     relay took what came behind them, or their domain has to wait."""
     failures = (f for entry in entries if entry.outcome for f in entry.outcome.failures)
     return all(f.scope in ("relay", "destination") for f in failures if f.kind == "deferred")
+
+
+def of_their_domain(entries: Iterable[WindowRecorded]) -> set[int]:
+    """Who is deferred in these entries of a chunk because their domain has to wait."""
+    failures = (f for entry in entries if entry.outcome for f in entry.outcome.failures)
+    return {f.index for f in failures if f.scope == "destination" and f.kind == "deferred"}
 
 
 def given_up(chunk: ChunkQueued, now: datetime, period: timedelta) -> bool:

@@ -3,79 +3,101 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
+from collections.abc import Sequence
 from datetime import timedelta
-from operator import itemgetter
-from typing import Literal
 
 import structlog
 
 from postroad.mail.tokens import TokenMaker
-from postroad.runtime.clock import envelope, now
-from postroad.runtime.config import Relay, duration
+from postroad.runtime.clock import now
+from postroad.runtime.config import duration
 from postroad.runtime.consume import Delivery
-from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Conflict, Reject
+from postroad.runtime.errors import BrokerUnavailable, Busy, Reject, Retry
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context, Service
-from schemas import codec, subjects
+from schemas import subjects
 from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import ledger, quota
-from services.sender.chunk import WORKER, Chunk, Run
+from services.sender.chunk import Chunk, Run
 from services.sender.departed import Departed
 from services.sender.journal import Journal
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
-from services.sender.replies import retry_after
-from services.sender.window import Withhold
+from services.sender.requeue import Queue, Requeue
+from services.sender.route import Route
+from services.sender.routes import Routes, Way, apart, domain_of
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 log = structlog.get_logger()
-PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
+WAITING = 2  # chunks in hand beside those on the lanes of the only relay
+PATIENCE = 4  # chunks that wait for a relay, by its connections, where there are several
+LASTING = 60.0  # seconds; what a longer limit lets through is counted from the ledger
+GIVEN_BACK = 3  # times that a chunk is given back before it is scheduled anew
+ELSEWHERE = 0.1  # seconds until a chunk goes to the relay that steps in
+FAR_OFF = 5.0  # seconds that make it worth while
 
 
 class Sender:
     """What the handlers share."""
 
     def __init__(self, context: Context) -> None:
+        config = context.config
         self.context = context
         self.broker = context.broker
-        self.relays = {relay.name: relay for relay in context.config.relay}
-        tokens = Tokens(context.config)
-        self.lanes = {relay.name: Lanes(relay, tokens) for relay in context.config.relay}
-        self.relay_of = {d.name: d.relay for d in context.config.domain if d.relay}
+        self.relays = {relay.name: relay for relay in config.relay}
+        tokens = Tokens(config)
+        self.several = len(config.relay) > 1
+        self.lanes = {
+            relay.name: Lanes(
+                relay, tokens, patience=PATIENCE * relay.connections if self.several else None
+            )
+            for relay in config.relay
+        }
+        ways = [
+            Way(relay.name, tuple(map(str.lower, relay.domains)), relay.weight)
+            for relay in config.relay
+        ]
+        self.routes = Routes(ways, {d.name: d.relay for d in config.domain if d.relay})
+        self.period = timedelta(seconds=config.site.retry_seconds)
         self.departed = Departed(context.broker)
-        lanes = sum(relay.connections for relay in context.config.relay)
-        self.journal = Journal(context.config.site.state_dir / "sender", lanes)
+        lanes = sum(relay.connections for relay in config.relay)
+        self.journal = Journal(config.site.state_dir / "sender", lanes)
         if self.journal.fault:
             log.warning("journal.off", reason=self.journal.fault)
-        maker = TokenMaker(context.config.site_key())
-        self.posts = Posts(context.broker, maker, context.config.domain)
+        self.posts = Posts(context.broker, TokenMaker(config.site_key()), config.domain)
+        self.requeue = Requeue(context.broker)
 
     async def now(self, delivery: Delivery) -> None:
         """Handle a small chunk."""
-        await self._handle(delivery, urgent=True)
+        await self._handle(delivery, "now")
 
     async def bulk(self, delivery: Delivery) -> None:
         """Handle a chunk of a large fan-out, or a retry."""
-        await self._handle(delivery, urgent=False)
+        await self._handle(delivery, "bulk")
 
     async def count_sent(self) -> None:
-        """Learn from the ledger what relays with a daily limit were given within a day."""
-        limited = {name for name, relay in self.relays.items() if relay.daily}
-        if not limited:
+        """Learn from the ledger what was sent where a limit holds for longer than a minute."""
+        quotas = {
+            (name, limited.name if limited else ""): each
+            for name, lanes in self.lanes.items()
+            for limited in (None, *lanes.limited)
+            if (each := _lasting(limited.quotas if limited else lanes.quotas))
+        }
+        if not quotas:
             return
+        names = {name for name, _ in quotas}
         since = (now() - quota.DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
         ledgers = [
             (stored.time, event)
             async for stored in self.broker.scan("DELIVERY", "delivery.>", start_time=since)
             for event in stored.envelope().events
-            if isinstance(event, WindowRecorded) and event.relay in limited
+            if isinstance(event, WindowRecorded) and event.relay in names
         ]
-        for name, at, count in sorted(quota.counted(ledgers), key=itemgetter(1)):
-            self.lanes[name].quota.add(count, at)
+        for sent in sorted(quota.counted(ledgers), key=lambda each: each.at):
+            for destination in {"", sent.destination}:
+                for limit in quotas.get((sent.relay, destination), ()):
+                    limit.add(sent.count, sent.at)
 
     async def tidy(self) -> None:
         """Forget what the dead wrote down of chunks that have gone on since."""
@@ -91,32 +113,71 @@ class Sender:
             await lanes.close()
         self.journal.close()
 
-    async def _handle(self, delivery: Delivery, *, urgent: bool) -> None:
+    async def _handle(self, delivery: Delivery, queue: Queue) -> None:
         message = delivery.envelope()
         event = message.events[0] if message.events else None
         if not isinstance(event, ChunkQueued):
             raise Reject("not a chunk")
-        queue: Literal["now", "bulk"] = "now" if urgent else "bulk"
         if delivery.subject != subjects.send(queue, event.list, event.mail_id, event.chunk):
             raise Reject("the chunk is of another subject")
         subject = subjects.delivery(event.list, event.mail_id, event.chunk)
         chunk = Chunk(event, message.id, message.ts, subject)
         at = await self._position(subject)
+        domains = [domain_of(address) for address in event.addresses]
+        relays = self._relays(event, domains)
+        if not at.seq and len(set(relays)) > 1:
+            await self.requeue.close(chunk, at.seq)
+            at = Position(finished=True, split=True)
+        if at.split:
+            await self.requeue.split(
+                chunk, queue, self._groups(range(len(domains)), domains, relays)
+            )
+            return
         deferred = at.deferred
         if not at.finished:
-            relay = self._relay(event)
-            lanes = self.lanes[relay.name]
-            lanes.check()
-            post = await self.posts.get(event, relay)
-            async with lanes.lend(urgent=urgent) as lane:
-                run = Run(
-                    *(self.context, delivery, chunk, relay, lanes, lane, post, at),
-                    departed=self.departed,
-                    journal=self.journal,
-                    withhold=self._withhold(event),
-                )
-                deferred = await run.run()
-        await self._schedule(chunk, deferred)
+            try:
+                deferred = await self._send(delivery, chunk, at, domains, relays, queue)
+            except BrokerUnavailable:
+                raise
+            except Retry as retry:
+                if self._relays(event, domains) != relays:  # another takes it at once
+                    raise Retry(retry.reason, ELSEWHERE) from None
+                # each that is only given back takes a place among the few thousand that the
+                # broker hands out: where others may go on meanwhile, they must not run out
+                if not self._stands_in_the_way(retry, delivery, queue):
+                    raise
+                await self.requeue.postpone(chunk, queue, delivery.data, retry.delay)
+                return
+        await self._owed(chunk, deferred, domains, relays)
+
+    async def _send(
+        self,
+        delivery: Delivery,
+        chunk: Chunk,
+        at: Position,
+        domains: Sequence[str],
+        relays: Sequence[str],
+        queue: Queue,
+    ) -> tuple[int, ...]:
+        """Send what is not sent yet; who is deferred. Raises Retry."""
+        event = chunk.event
+        relay = self.relays[relays[at.done]]
+        lanes = self.lanes[relay.name]
+        lanes.check()
+        route = Route(lanes, relay.name, domains, relays, at.done)
+        if (rest := route.rests()) and not ledger.given_up(event, now(), self.period):
+            raise Busy("its domain refuses mail for now", rest)
+        post = await self.posts.get(event, relay)
+        turn = min(0.2 * 2.0 ** min(delivery.attempt, 7), FAR_OFF)
+        async with lanes.lend(
+            urgent=queue == "now", sick=route.sick, limited=route.limited, turn=turn
+        ) as lane:
+            run = Run(
+                *(self.context, delivery, chunk, relay, route, lane, post, at),
+                departed=self.departed,
+                journal=self.journal,
+            )
+            return await run.run()
 
     async def _position(self, subject: str) -> Position:
         last = await self.broker.last("DELIVERY", subject)
@@ -127,46 +188,52 @@ class Sender:
             raise Reject("not a ledger")
         return ledger.position(entry, last.seq, last.envelope().id)
 
-    def _withhold(self, _chunk: ChunkQueued) -> Withhold:
-        """Who of a chunk gets no copy now, asked before each window."""
-        return lambda _index: None
+    def _relays(self, chunk: ChunkQueued, domains: Sequence[str]) -> Sequence[str]:
+        """The relay of each recipient."""
+        key = f"{chunk.mail_id}.{chunk.chunk}"
+        of = chunk.copy.list_address.rpartition("@")[2].lower()
+        return self.routes.of(of, domains, key, lambda name: self.lanes[name].works)
 
-    def _relay(self, chunk: ChunkQueued) -> Relay:
-        name = self.relay_of.get(chunk.copy.list_address.rpartition("@")[2])
-        return self.relays[name] if name else next(iter(self.relays.values()))
-
-    async def _schedule(self, chunk: Chunk, deferred: tuple[int, ...]) -> None:
-        """Have the broker bring the deferred recipients back. Should a schedule fire twice, the
-        second finds the ledger of its chunk finished."""
-        smaller = ledger.retry_chunk(chunk.event, deferred, chunk.queued)
-        if smaller is None:
-            return
-        crashpoint("sender.before_schedule")
-        names = (smaller.list, smaller.mail_id, smaller.chunk)
-        if await self.broker.last("DELIVERY", subjects.delivery(*names)) is not None:
-            return
-        first = duration(self._relay(chunk.event).retry_after)
-        entries = [
-            entry
-            async for stored in self.broker.scan("DELIVERY", chunk.ledger)
-            for entry in stored.envelope().events
-            if isinstance(entry, WindowRecorded)
+    def _groups(
+        self, indices: Sequence[int], domains: Sequence[str], relays: Sequence[str]
+    ) -> list[list[int]]:
+        """These recipients by relay and by the domains that are apart there."""
+        keys = [
+            f"{relay} {self.lanes[relay].destinations.key(domain)}"
+            for relay, domain in zip(relays, domains, strict=True)
         ]
-        if ledger.passed_over(entries):
-            first = min(first, PASSED_OVER)
-        jitter = random.random()  # noqa: S311  spreads load, keeps no secret
-        due = now() + timedelta(seconds=retry_after(smaller.attempt, jitter, first))
-        message = envelope([smaller], correlation=smaller.mail_id, causation=chunk.id, actor=WORKER)
-        with contextlib.suppress(Conflict):  # scheduled before
-            await self.broker.publish(
-                subjects.retry(*names),
-                codec.encode(message),
-                expect=0,
-                headers={
-                    "Nats-Schedule": f"@at {due.strftime('%Y-%m-%dT%H:%M:%SZ')}",
-                    "Nats-Schedule-Target": subjects.send("bulk", *names),
-                },
-            )
+        return apart(keys, indices)
+
+    def _stands_in_the_way(self, retry: Retry, delivery: Delivery, queue: Queue) -> bool:
+        if queue == "now" or retry.delay < FAR_OFF:
+            return False
+        others = self.several or isinstance(retry, Busy)
+        return others and (delivery.attempt > GIVEN_BACK or retry.delay > LASTING)
+
+    async def _owed(
+        self,
+        chunk: Chunk,
+        deferred: Sequence[int],
+        domains: Sequence[str],
+        relays: Sequence[str],
+    ) -> None:
+        """Have those come again who are deferred: whose domain has to wait in chunks of their
+        own. All that decides stands in the ledger, so a successor does the same."""
+        if not deferred:
+            return
+        if len(set(domains)) > 1:
+            waits = ledger.of_their_domain(await self.requeue.entries(chunk)) & set(deferred)
+            groups = self._groups(sorted(waits), domains, relays)
+            await self.requeue.split(chunk, "bulk", groups)
+            deferred = [index for index in deferred if index not in waits]
+        if deferred:
+            first = duration(self.relays[relays[deferred[0]]].retry_after)
+            await self.requeue.retry(chunk, deferred, first)
+
+
+def _lasting(quotas: Sequence[quota.Quota]) -> list[quota.Quota]:
+    """Those that a restart must not forget."""
+    return [each for each in quotas if each.lasts(LASTING)]
 
 
 async def run(context: Context) -> None:
@@ -182,15 +249,20 @@ async def run(context: Context) -> None:
         context.health.report("relay", relay.name, ok=True, detail="not used yet")
     await sender.count_sent()
     await sender.tidy()
-    lanes = sum(relay.connections for relay in context.config.relay)
+    relays = context.config.relay
+    lanes = sum(relay.connections for relay in relays)
+    at_once = lanes + (PATIENCE * lanes if sender.several else 0) + WAITING
     context.ready()
     try:
         await asyncio.gather(
             context.consume(
-                subjects.SENDER_NOW, sender.now, concurrency=NOW_AT_ONCE, span="sender.chunk"
+                subjects.SENDER_NOW,
+                sender.now,
+                concurrency=NOW_AT_ONCE * len(relays),
+                span="sender.chunk",
             ),
             context.consume(
-                subjects.SENDER_BULK, sender.bulk, concurrency=lanes + 2, span="sender.chunk"
+                subjects.SENDER_BULK, sender.bulk, concurrency=at_once, span="sender.chunk"
             ),
         )
     finally:

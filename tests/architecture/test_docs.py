@@ -43,6 +43,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[domain]]": settings.Domain,
     "[[source]]": settings.Source,
     "[[relay]]": settings.Relay,
+    "[[relay.destination]]": settings.Destination,
     "oauth2": settings.OAuth2,
     "[telemetry]": settings.Telemetry,
     "[alarm]": settings.Alarm,

@@ -59,7 +59,7 @@ async def chaos(
     """Deliver `posts` mails to a list of `members` while `fault` does its work; wait until every
     copy arrived and the road is idle; read the books. `fault` returns how often it killed."""
     people = [f"m{n}@d{n % 5}.example.net" for n in range(members)]
-    async with world(home, relay=relay or {}) as here:
+    async with world(home, relay={"connections": str(LANES), **(relay or {})}) as here:
         await here.road.make_list("team@example.org", people)
         to = "team@example.org"
         if both_lists:

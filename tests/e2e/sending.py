@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,16 @@ class Chunks:
         *,
         personal: bool = True,
         lane: str = "bulk",
+        domains: Sequence[str] = ("example.net",),
         **copy: Any,
     ) -> list[str]:
-        """Queue a chunk of `size` people; returns their addresses. `copy` are other values for
-        fields of its Copy."""
+        """Queue a chunk of `size` people, in these `domains` by turns; returns their addresses.
+        `copy` are other values for fields of its Copy."""
         people = [f"{chunk:012x}{n:012x}" for n in range(size)]
-        addresses = [f"p{chunk}-{n}@example.net" for n in range(size)]
+        addresses = sorted(
+            (f"p{chunk}-{n}@{domains[n % len(domains)]}" for n in range(size)),
+            key=lambda address: address.rpartition("@")[2],
+        )
         event = ChunkQueued(
             mail_id=ref.mail_id,
             list=LIST,
@@ -100,6 +104,37 @@ class Sending(Chunks):
     """A running sender and its sink."""
 
     sink: Sink
+
+
+@dataclass
+class Routing(Chunks):
+    """A running sender and the sinks it sends to, by the names of its relays."""
+
+    sinks: Mapping[str, Sink]
+
+    def got(self, *names: str) -> list[str]:
+        """Who has a copy, once for each, by these relays or by all of them."""
+        return [
+            recipient
+            for name in names or self.sinks
+            for record in self.sinks[name].records()
+            for recipient in record.recipients
+        ]
+
+    async def arrived(self, everyone: Sequence[str]) -> None:
+        """Wait until all have a copy and the sender is idle; nobody may have two."""
+
+        async def all_came() -> bool:
+            return len(self.got()) >= len(everyone) and await self.road.idle()
+
+        await until(all_came, "every copy arrived")
+        assert sorted(self.got()) == sorted(everyone)
+
+    async def facts(self, relay: str) -> tuple[bool, str]:
+        """Whether a relay is well, and what is said of it."""
+        report = (await self.road.reports())["sender"]
+        (fact,) = (f for f in report.facts if (f.kind, f.name) == ("relay", relay))
+        return fact.ok, fact.detail
 
 
 @dataclass
@@ -197,3 +232,24 @@ async def sending(
         settings = smtp_relay(sink.port, **relay)
         async with System.start(home, settings, services=("sender",)) as road:
             yield Sending(road, sink)
+
+
+@contextlib.asynccontextmanager
+async def routing(
+    home: Path,
+    relays: Mapping[str, Mapping[str, str]],
+    *,
+    scripts: Mapping[str, Script] = {},
+    more: str = "",
+) -> AsyncIterator[Routing]:
+    """A sender with these relays, a sink for each; `relays` are their settings, `more` follows
+    them."""
+    async with contextlib.AsyncExitStack() as stack:
+        sinks, settings = {}, ""
+        for name, extra in relays.items():
+            sinks[name] = await stack.enter_async_context(Sink.start(scripts.get(name)))
+            settings += smtp_relay(sinks[name].port, **extra).replace('"out"', f'"{name}"')
+        road = await stack.enter_async_context(
+            System.start(home, settings + more, services=("sender",))
+        )
+        yield Routing(road, sinks)

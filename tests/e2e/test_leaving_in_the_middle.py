@@ -32,7 +32,7 @@ async def test_no_copy_leaves_for_who_left_before_its_turn(tmp_path: Path) -> No
     goodbye, the third and everybody else get theirs once; it is told so, and stays so when the
     sender's queues are read again."""
     people = [f"m{n}@far.example.net" for n in range(MEMBERS)]
-    async with world(tmp_path, script=SLOW) as here:
+    async with world(tmp_path, script=SLOW, relay={"connections": "4"}) as here:
         await here.road.make_list(TEAM, people)
         here.post(mail(1))
         await here.sink.wait_for(500)

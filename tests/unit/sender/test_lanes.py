@@ -56,11 +56,11 @@ async def test_small_posts_go_before_large_ones() -> None:
     assert served == ["now", "bulk"]
 
 
-async def test_the_last_lane_does_not_rest() -> None:
+async def test_the_last_lane_is_kept() -> None:
     """Where no other lane is connected, trouble is the relay's and not about how many we are."""
     relay = lanes(4)
     async with relay.lend(urgent=True) as lane:
-        assert not relay.rest(lane)
+        assert not relay.fewer(lane)
 
 
 async def test_one_lane_tries_a_relay_that_failed() -> None:

@@ -1,14 +1,15 @@
-"""A daily limit: any 24 hours, never one more, whatever is under way or was before a restart."""
+"""Limits in a time: never one more, wherever it begins, whatever is under way or was before a
+restart."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.road import Failure, Intent, Outcome, WindowRecorded
-from services.sender.quota import DAY, Quota, counted
+from services.sender.quota import DAY, Quota, Sent, counted, full, settle, take
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -21,20 +22,20 @@ def at(hours: float) -> datetime:
 def test_no_limit() -> None:
     """A limit of 0 is none."""
     quota = Quota(0)
-    assert [quota.take(1_000_000, NOON) for _ in range(3)] == [1_000_000] * 3
+    assert [take([quota], 1_000_000, NOON) for _ in range(3)] == [1_000_000] * 3
 
 
 def test_the_part_that_fits() -> None:
     """A window that straddles the limit gets the room there is; what is under way counts, what
     was refused gives its room back."""
     quota = Quota(20)
-    assert (quota.take(16, NOON), quota.take(16, NOON), quota.take(16, NOON)) == (16, 4, 0)
+    assert (take([quota], 16, NOON), take([quota], 16, NOON), take([quota], 16, NOON)) == (16, 4, 0)
     assert quota.goes_on() is None  # those under way may leave some
     quota.settle(16, 10, NOON)
-    assert quota.take(16, NOON) == 6
+    assert take([quota], 16, NOON) == 6
     quota.settle(4, 4, NOON)
     quota.settle(6, 6, at(1))
-    assert quota.take(1, at(2)) == 0
+    assert take([quota], 1, at(2)) == 0
     assert quota.goes_on() == at(24)
 
 
@@ -42,12 +43,43 @@ def test_a_full_day_goes_on_in_earnest() -> None:
     """It goes on when a tenth of the limit is free, not for each single copy."""
     quota = Quota(100)
     for hour in range(100):
-        assert quota.take(1, at(hour / 10)) == 1
+        assert take([quota], 1, at(hour / 10)) == 1
         quota.settle(1, 1, at(hour / 10))
-    assert quota.take(50, at(11)) == 0
+    assert take([quota], 50, at(11)) == 0
     assert quota.goes_on() == at(24.9)
-    assert quota.take(50, at(24.8)) == 0
-    assert quota.take(50, at(24.9)) == 10
+    assert take([quota], 50, at(24.8)) == 0
+    assert take([quota], 50, at(24.9)) == 10
+
+
+def test_several_limits_hold_together() -> None:
+    """Of a rate a second, one an hour and a day's limit, the one with least room decides, and the
+    one that is closed for longest says when it goes on."""
+    second, hour = timedelta(seconds=1), timedelta(hours=1)
+    quotas = [Quota(50, second), Quota(80, hour), Quota(0)]
+    assert take(quotas, 64, NOON) == 50
+    settle(quotas, 50, 50, NOON)
+    assert take(quotas, 64, NOON) == 0
+    assert full(quotas) == (quotas[0], NOON + second)
+    assert take(quotas, 64, NOON + second) == 30
+    settle(quotas, 30, 30, NOON + second)
+    assert take(quotas, 64, NOON + 2 * second) == 0
+    assert full(quotas) == (quotas[1], NOON + hour)
+
+
+def test_a_limit_that_grows_day_by_day() -> None:
+    """A relay that is warmed up gets what its day allows, from the date alone; in the end what
+    it gets always."""
+    steps = {date(2026, 11, 20): 50, date(2026, 11, 21): 100}
+    quota = Quota(lambda day: steps.get(day, 0))
+    assert take([quota], 80, NOON) == 50
+    settle([quota], 50, 50, NOON)
+    assert take([quota], 80, at(11)) == 0
+    assert full([quota]) == (quota, at(24))
+    quota = Quota(lambda day: steps.get(day, 0))
+    quota.add(50, NOON)
+    assert take([quota], 80, at(13)) == 50  # the next day, of 100
+    settle([quota], 50, 50, at(13))
+    assert take([quota], 1_000_000, at(40)) == 1_000_000
 
 
 @given(
@@ -71,7 +103,7 @@ def test_never_one_more(steps: list[tuple[int, int, float, int]]) -> None:
             quota.settle(taken, used, now)
             sent.append((now, used))
         else:
-            under_way.append(quota.take(wanted, now))
+            under_way.append(take([quota], wanted, now))
         recent = sum(used for when, used in sent if when > now - DAY)
         assert recent + sum(under_way) <= 25
 
@@ -87,6 +119,7 @@ def entry(
         list="l",
         chunk=chunk,
         relay="out",
+        destination="gmail.com",
         outcome=outcome and Outcome(start=outcome[0], end=outcome[1], failures=failures),
         intent=intent and Intent(start=intent[0], end=intent[1], people=()),
     )
@@ -104,9 +137,9 @@ def test_what_the_ledger_tells() -> None:
         (at(5), entry("2", (0, 3, 3), None)),  # nobody
     ]
     assert list(counted(ledger)) == [
-        ("out", at(1), 14),
-        ("out", at(2), 5),
-        ("out", at(4), 5),
-        ("out", at(5), 0),
-        ("out", at(1), 4),  # chunk 0 is still open
+        Sent("out", "gmail.com", at(1), 14),
+        Sent("out", "gmail.com", at(2), 5),
+        Sent("out", "gmail.com", at(4), 5),
+        Sent("out", "gmail.com", at(5), 0),
+        Sent("out", "gmail.com", at(1), 4),  # chunk 0 is still open
     ]

@@ -1,0 +1,207 @@
+"""The domains of recipients, as one relay shows them: which are limited, slow or refuse (pure).
+
+A domain is *apart* where it has limits of its own, or is sick; its copies then go in chunks of
+their own, so that it keeps nobody else waiting. Sick is a domain
+
+slow      whose answers take much longer than those about all others, and cost the lanes time
+open      that refused for now, or did not answer, many times in a row: nothing is sent to it
+          for a while, then one copy to try (a circuit breaker, half open), and all when that works
+
+Times are seconds of any clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from services.sender.routes import Names, matches
+
+SLOWER = 4.0  # times what others take on average is no fault yet
+SPARE = 0.5  # seconds beyond that which a domain may cost
+FADING = 30.0  # seconds after which what was measured counts for a third
+EVIDENCE = 8  # answers about others that it takes to compare
+ALONE = 5.0  # seconds that one answer may take where there is nothing to compare with
+QUICK = 16  # answers as quick as others' until a slow domain is well again
+REFUSALS = 20  # for now, in a row, until nothing more is sent
+FIRST_REST, LONGEST_REST = 60.0, 3600.0  # seconds that nothing is sent; doubles each time
+TRYING = 120.0  # seconds that one copy may take until another is tried
+MEMORY = 10_000  # domains that are thought of
+
+
+@dataclass(slots=True)
+class _Times:
+    """Answers and the seconds they took, fading."""
+
+    seconds: float = 0.0
+    count: float = 0.0
+    at: float = 0.0
+
+    def add(self, seconds: float, count: int, now: float) -> None:
+        """So many more."""
+        kept = math.exp((self.at - now) / FADING)
+        self.seconds = self.seconds * kept + seconds
+        self.count = self.count * kept + count
+        self.at = now
+
+
+@dataclass(slots=True)
+class _Domain:
+    times: _Times = field(default_factory=_Times)
+    slow: bool = False
+    quick: int = 0  # answers in a row that were, while it counts as slow
+    refusals: int = 0  # in a row
+    rest: float = 0.0  # the length of the last rest, 0 while closed
+    until: float = 0.0  # nothing is sent before
+    trying: bool = False  # one copy
+
+
+class Destinations:
+    """What is known of the domains behind a relay. `limited` are the patterns of those with
+    limits, group by group."""
+
+    def __init__(self, limited: Sequence[Names] = ()) -> None:
+        self._limited = limited
+        self._known: dict[str, _Domain] = {}
+        self._sick: set[str] = set()
+        self._all = _Times()
+
+    @property
+    def plain(self) -> bool:
+        """Whether no domain is apart."""
+        return not (self._limited or self._sick)
+
+    def key(self, domain: str) -> str:
+        """With whom a domain shares its chunks: "" for all that are well and without limits, its
+        own name while it is sick, else the first pattern of its group."""
+        if domain in self._sick:
+            return domain
+        group = self.group(domain)
+        return "" if group is None else self._limited[group][0]
+
+    def group(self, domain: str) -> int | None:
+        """The number of the group of limits that a domain is in."""
+        if not self._limited:
+            return None
+        found = (n for n, patterns in enumerate(self._limited) if matches(patterns, domain))
+        return next(found, None)
+
+    def sick(self, domain: str) -> bool:
+        """Whether it has to wait for itself."""
+        return domain in self._sick
+
+    def opens(self, domain: str) -> float:
+        """Before when nothing may be sent to it; 0 where nothing is in the way."""
+        known = self._known.get(domain)
+        return known.until if known is not None and known.rest else 0.0
+
+    def try_one(self, domain: str, now: float) -> bool:
+        """Whether a copy may be sent now. To a domain that rested this is one to try, and
+        nothing more may follow before its answer."""
+        known = self._known.get(domain)
+        if known is None or not known.rest:
+            return True
+        if now < known.until:
+            return False
+        known.until, known.trying = now + TRYING, True
+        return True
+
+    def waiting(self, domain: str, seconds: float, now: float) -> bool:
+        """A window waits for an answer about this domain for so long already. True where that
+        makes it slow now."""
+        if domain in self._sick or not self._costs(self._of(domain).times, seconds, now):
+            return False
+        self._known[domain].slow = True
+        self._sick.add(domain)
+        return True
+
+    def answered(self, domains: Sequence[str], waits: Sequence[float], now: float) -> None:
+        """A window's answers took so long, in seconds, about recipients of these domains."""
+        self._all.add(sum(waits), len(waits), now)
+        start = 0
+        for domain, group in groupby(domains):
+            end = start + sum(1 for _ in group)
+            seconds, count = sum(waits[start:end]), end - start
+            start = end
+            known = self._of(domain)
+            known.times.add(seconds, count, now)
+            if known.slow:
+                quick = seconds <= SLOWER * count * self._others(known.times)
+                known.quick = known.quick + count if quick else 0
+                if known.quick >= QUICK:
+                    known.slow, known.times = False, _Times()
+                    self._heal(domain, known)
+            elif self._costs(known.times, 0.0, now):
+                known.slow, known.quick = True, 0
+                self._sick.add(domain)
+
+    def accepted(self, domain: str) -> None:
+        """It took a copy, or refused one for good: it answers."""
+        known = self._known.get(domain)
+        if known is not None and (known.refusals or known.rest):
+            known.refusals, known.rest, known.until, known.trying = 0, 0.0, 0.0, False
+            self._heal(domain, known)
+
+    def refused(self, domain: str, now: float, *, silent: bool = False) -> None:
+        """It takes no copy for now; `silent`: it did not even say so in time."""
+        known = self._of(domain)
+        known.refusals += 1
+        if known.rest and not known.trying:
+            return  # of the same window as what opened it
+        if silent or known.trying or known.refusals >= REFUSALS:
+            known.rest = min(max(FIRST_REST, 2 * known.rest), LONGEST_REST)
+            known.until, known.trying = now + known.rest, False
+            self._sick.add(domain)
+
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Each sick domain and what is wrong: slow or waits."""
+        for domain in sorted(self._sick):
+            yield domain, "waits" if self._known[domain].rest else "slow"
+
+    def _others(self, but: _Times) -> float:
+        """Seconds that an answer takes, on average, but for these; endless while too few came."""
+        count = self._all.count - but.count
+        return (self._all.seconds - but.seconds) / count if count > EVIDENCE else math.inf
+
+    def _costs(self, times: _Times, more: float, now: float) -> bool:
+        """Whether a domain with these times, and so many seconds more, costs too much."""
+        times.add(0.0, 0, now)
+        self._all.add(0.0, 0, now)
+        others = self._others(times)
+        if others == math.inf:
+            return more > ALONE
+        return times.seconds + more - SLOWER * (times.count + (more > 0)) * others > SPARE
+
+    def _heal(self, domain: str, known: _Domain) -> None:
+        if not known.slow and not known.rest:
+            self._sick.discard(domain)
+
+    def _of(self, domain: str) -> _Domain:
+        known = self._known.get(domain)
+        if known is None:
+            if len(self._known) >= MEMORY:
+                self._forget()
+            known = self._known[domain] = _Domain()
+        return known
+
+    def _forget(self) -> None:
+        well = [domain for domain in self._known if domain not in self._sick]
+        for domain in well or list(self._known)[: MEMORY // 2]:
+            del self._known[domain]
+            self._sick.discard(domain)
+
+
+def waits(results: Iterable[tuple[int, dict[int, float]]]) -> list[float]:
+    """Seconds that each recipient of a window took, of (recipients, waits) of each transaction.
+
+    What a message took as a whole is its only recipient's, or nobody's.
+    """
+    found: list[float] = []
+    for count, each in results:
+        if count == 1:
+            found.append(sum(each.values()))
+        else:
+            found += [each.get(index, 0.0) for index in range(count)]
+    return found

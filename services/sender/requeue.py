@@ -1,0 +1,126 @@
+"""What is owed for later, given back to the broker: split chunks, retries, chunks that wait.
+
+Whatever dies on the way, each is stored once: parts expect that there are none yet, a retry and
+a chunk that waits that they are not scheduled yet. Should a schedule fire twice, the second finds
+the ledger of its chunk finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+from postroad.runtime.broker import Broker, Message
+from postroad.runtime.clock import envelope, now
+from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.errors import Conflict, Superseded
+from schemas import codec, subjects
+from schemas.road import ChunkQueued, WindowRecorded
+from services.sender import ledger
+from services.sender.chunk import WORKER, Chunk
+from services.sender.replies import retry_after
+from services.sender.routes import parts
+
+PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
+Queue = Literal["now", "bulk"]
+
+
+class Requeue:
+    """Publishes chunks that come later."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def close(self, chunk: Chunk, seq: int) -> None:
+        """Say in the ledger of a chunk that it is not sent itself: its parts follow."""
+        event = chunk.event
+        entry = WindowRecorded(
+            mail_id=event.mail_id,
+            list=event.list,
+            chunk=event.chunk,
+            worker=WORKER,
+            finished=True,
+            split=True,
+        )
+        crashpoint("sender.before_split")
+        try:
+            await self._broker.publish(chunk.ledger, self._encode(chunk, entry), expect=seq)
+        except Conflict:
+            raise Superseded(chunk.ledger) from None
+        crashpoint("sender.after_split")
+
+    async def split(self, chunk: Chunk, queue: Queue, groups: Sequence[Sequence[int]]) -> None:
+        """Queue a chunk for each of these groups of its people; nothing where that was done."""
+        if not groups:
+            return
+        event = chunk.event
+        names = event.list, event.mail_id, f"{event.chunk}s0"
+        if await self._broker.last("SEND", subjects.send_any_lane(*names)) is not None:
+            return
+        messages = [
+            Message(
+                subjects.send(queue, part.list, part.mail_id, part.chunk),
+                self._encode(chunk, part),
+                expect=0,
+            )
+            for part in parts(event, groups, chunk.queued)
+        ]
+        with contextlib.suppress(Conflict):  # all of them are queued
+            await self._broker.publish_batch(messages)
+        crashpoint("sender.after_parts")
+
+    async def retry(self, chunk: Chunk, deferred: Sequence[int], first: float) -> None:
+        """Schedule another try for these people, the first one after `first` seconds; sooner
+        where nobody has refused them."""
+        smaller = ledger.retry_chunk(chunk.event, deferred, chunk.queued)
+        if smaller is None:
+            return
+        crashpoint("sender.before_schedule")
+        names = smaller.list, smaller.mail_id, smaller.chunk
+        if await self._broker.last("DELIVERY", subjects.delivery(*names)) is not None:
+            return
+        if ledger.passed_over(await self.entries(chunk)):
+            first = min(first, PASSED_OVER)
+        jitter = random.random()  # noqa: S311  spreads load, keeps no secret
+        seconds = retry_after(smaller.attempt, jitter, first)
+        await self._schedule(smaller, "bulk", self._encode(chunk, smaller), seconds)
+
+    async def postpone(self, chunk: Chunk, queue: Queue, data: bytes, seconds: float) -> None:
+        """Have a chunk, as it was stored, come again after so many seconds. Unlike one that is
+        given back, it takes no place among those that the broker has handed out."""
+        jitter = random.random()  # noqa: S311  see above
+        await self._schedule(chunk.event, queue, data, seconds * (1 + jitter / 4))
+
+    async def entries(self, chunk: Chunk) -> list[WindowRecorded]:
+        """The whole ledger of a chunk."""
+        return [
+            entry
+            async for stored in self._broker.scan("DELIVERY", chunk.ledger)
+            for entry in stored.envelope().events
+            if isinstance(entry, WindowRecorded)
+        ]
+
+    async def _schedule(
+        self, event: ChunkQueued, queue: Queue, data: bytes, seconds: float
+    ) -> None:
+        names = event.list, event.mail_id, event.chunk
+        due = now() + timedelta(seconds=seconds)
+        with contextlib.suppress(Conflict):  # scheduled before
+            await self._broker.publish(
+                subjects.retry(*names),
+                data,
+                expect=0,
+                headers={
+                    "Nats-Schedule": f"@at {due.strftime('%Y-%m-%dT%H:%M:%SZ')}",
+                    "Nats-Schedule-Target": subjects.send(queue, *names),
+                },
+            )
+
+    def _encode(self, chunk: Chunk, event: ChunkQueued | WindowRecorded) -> bytes:
+        mail_id = chunk.event.mail_id
+        return codec.encode(
+            envelope([event], correlation=mail_id, causation=chunk.id, actor=WORKER)
+        )

@@ -1,0 +1,71 @@
+"""The way of one chunk: a relay, and at most one domain (or group with limits) that is apart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from schemas.road import Failure
+from services.sender.lanes import Lanes, Limited
+
+_WHY = {
+    True: "its domain is slow, or refuses mail for now",
+    False: "its domain, or its relay, has a chunk of its own",
+}
+
+
+class Route:
+    """How the recipients of a chunk from `start` on go, by their `domains` and `relays`: those
+    who share the way of the first one who is not apart; the others wait."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        relay: str,
+        domains: Sequence[str],
+        relays: Sequence[str],
+        start: int,
+    ) -> None:
+        self.lanes = lanes
+        self.domains = domains
+        self._here = None if len(set(relays)) == 1 else [name == relay for name in relays]
+        self._known = known = lanes.destinations
+        self._now = asyncio.get_running_loop().time
+        self._main = "" if known.plain else self._choose(start)
+        self.sick = known.sick(self._main)
+        group = known.group(self._main) if self._main else None
+        self.limited: Limited | None = None if group is None else lanes.limited[group]
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is a domain's of its own."""
+        return bool(self._main)
+
+    def rests(self) -> float:
+        """Seconds until anything may be sent to its domain; 0 for at once."""
+        return max(0.0, self._known.opens(self._main) - self._now()) if self.sick else 0.0
+
+    def withhold(self, index: int) -> Failure | None:
+        """Why this recipient's copy is not sent now."""
+        if self._here is not None and not self._here[index]:
+            return self._failure(index, sick=False)
+        if self._known.plain and not self._main:
+            return None
+        domain = self.domains[index]
+        if domain != self._main and self._known.key(domain) != self._main:
+            return self._failure(index, sick=self._known.sick(domain))
+        if not self._known.try_one(domain, self._now()):
+            return self._failure(index, sick=True)
+        return None
+
+    def _choose(self, start: int) -> str:
+        here = self._here
+        keys = [
+            self._known.key(domain)
+            for index, domain in enumerate(self.domains[start:], start)
+            if here is None or here[index]
+        ]
+        return "" if "" in keys else keys[0]
+
+    def _failure(self, index: int, *, sick: bool) -> Failure:
+        return Failure(index=index, code=0, text=_WHY[sick], kind="deferred", scope="destination")

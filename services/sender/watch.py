@@ -1,0 +1,138 @@
+"""What a relay's answers tell of it and of the domains behind it, while a window is under way.
+
+A domain that keeps a window waiting must not keep the lane, nor those behind it in the window:
+the lane is replaced, and where the domain is only one of several the window is cut off at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from postroad.runtime.config import Relay
+from postroad.runtime.service import Context
+from schemas.road import ChunkQueued
+from services.sender.answers import Reply
+from services.sender.destinations import waits
+from services.sender.kinds import Carrier
+from services.sender.lanes import Lane
+from services.sender.outcomes import Window
+from services.sender.replies import classify
+from services.sender.route import Route
+from services.sender.transaction import Result
+
+LOOK = 0.25  # seconds between two looks at a window that takes longer
+PATIENCE = 10.0  # seconds for an answer about one recipient while those of other domains wait
+NAMED = 5  # domains in what is told of a relay
+
+Seen = Callable[[Sequence[Result], Window], None]
+
+
+class Watch:
+    """Watches the windows of one chunk on its way."""
+
+    def __init__(
+        self, context: Context, relay: Relay, route: Route, lane: Lane, event: ChunkQueued
+    ) -> None:
+        self._context = context
+        self._relay = relay
+        self._route = route
+        self._lane = lane
+        self._personal = event.copy.personal
+        self._loop = asyncio.get_running_loop()
+        self._about = ""  # the domain that the window waits for, as last seen
+        self._waited = 0.0  # seconds that it was seen to
+        self.silent = False  # about one domain: the last window ended for that
+
+    @contextlib.contextmanager
+    def window(self, connection: Carrier, offered: Sequence[int]) -> Iterator[Seen]:
+        """Look at a window, to recipients with these indices, while it is sent in the block; then
+        call what this gives, with what came of it."""
+        self.silent, self._about, self._waited = False, "", 0.0
+        began = self._loop.time()
+        timer = self._loop.call_later(LOOK, self._look, connection, offered)
+        self._timer = timer
+
+        def seen(results: Sequence[Result], window: Window) -> None:
+            self._learn(connection, offered, results, window, self._loop.time() - began)
+
+        try:
+            yield seen
+        finally:
+            self._timer.cancel()
+
+    def _look(self, connection: Carrier, offered: Sequence[int]) -> None:
+        self._timer = self._loop.call_later(LOOK, self._look, connection, offered)
+        waiting = connection.waiting()
+        if waiting is None:
+            return
+        transaction, recipient, seconds = waiting
+        index = self._index(offered, transaction, recipient)
+        if index is None:
+            return
+        known, route = self._route.lanes.destinations, self._route
+        domain = route.domains[index]
+        if domain != self._about:
+            self._about, self._waited = domain, 0.0
+        self._waited += min(seconds, LOOK)
+        if known.waiting(domain, max(seconds, self._waited), self._loop.time()):
+            self.tell()
+        if known.sick(domain):
+            route.lanes.held_up(self._lane)
+            if seconds > PATIENCE and recipient >= 0 and not route.sick:
+                connection.abandon(f"no answer about one recipient within {PATIENCE:g} s")
+
+    def _index(self, offered: Sequence[int], transaction: int, recipient: int) -> int | None:
+        """Whose answer it is; None where it is several people's."""
+        if self._personal:
+            return offered[transaction]
+        domains = {self._route.domains[index] for index in offered}
+        if recipient < 0 and len(domains) > 1:
+            return None
+        return offered[max(recipient, 0)]
+
+    def _learn(
+        self,
+        connection: Carrier,
+        offered: Sequence[int],
+        results: Sequence[Result],
+        window: Window,
+        seconds: float,
+    ) -> None:
+        lanes, now = self._route.lanes, self._loop.time()
+        known = lanes.destinations
+        before = list(known.told())
+        domains = [self._route.domains[index] for index in offered]
+        known.answered(domains, waits((len(r.recipients), r.waits) for r in results), now)
+        if not self._lane.apart and not window.trouble:
+            lanes.measured(seconds, len(offered))
+        refused = {failure.index: failure for failure in window.outcome.failures}
+        for index, domain in zip(offered, domains, strict=True):
+            if index >= window.outcome.end:
+                break
+            failure = refused.get(index)
+            if failure is None or failure.kind == "failed":
+                known.accepted(domain)
+            elif failure.code:
+                reply = Reply(failure.code, failure.enhanced, failure.text, "RCPT")
+                if classify(reply).name == "recipient-deferred":
+                    known.refused(domain, now)
+        if window.trouble and connection.fault and known.sick(self._about):
+            self.silent = True
+            known.refused(self._about, now, silent=True)
+        if list(known.told()) != before:
+            self.tell()
+
+    def tell(self) -> None:
+        """Say that the relay works, if it does, and which domains are sick."""
+        lanes = self._route.lanes
+        if lanes.trouble:
+            return
+        sick = dict(lanes.destinations.told())
+        told = ", ".join(f"{domain} {how}" for domain, how in list(sick.items())[:NAMED])
+        if len(sick) > NAMED:
+            told += f" and {len(sick) - NAMED} more"
+        self._context.health.report(
+            "relay", self._relay.name, ok=True, detail=told, domains=sick, lanes=lanes.connected
+        )

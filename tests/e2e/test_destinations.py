@@ -1,0 +1,145 @@
+"""Domains behind a relay: limits that hold, and slow or dead ones that delay nobody else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.e2e.sending import Routing, routing
+from tests.e2e.system import until
+from tests.peers.sink import Rule, Script
+
+GOOD = tuple(f"good{n}.example" for n in range(9))
+
+
+def times(here: Routing, match: str = "") -> list[float]:
+    """When the sinks took copies to recipients with this in their address, in order."""
+    return sorted(
+        record.time
+        for sink in here.sinks.values()
+        for record in sink.records()
+        for recipient in record.recipients
+        if match in recipient
+    )
+
+
+def most_within(moments: list[float], seconds: float) -> int:
+    """The most that fell into any stretch of this length."""
+    return max(sum(1 for later in moments if start <= later < start + seconds) for start in moments)
+
+
+async def test_a_slow_domain_delays_nobody_else(tmp_path: Path) -> None:
+    """Where each answer about one domain takes long, its copies come last and all others before
+    them: only windows that were open when it was found out waited for it. The status names it."""
+    slow = Script(rules=(Rule(at="rcpt", match="@slow", delay=0.4),))
+    async with routing(tmp_path, {"out": {}}, scripts={"out": slow}) as here:
+        ref = await here.post(1)
+        everyone = []
+        for number in range(12):
+            everyone += await here.queue(ref, number, 80, domains=(*GOOD, "slow.example"))
+
+        async def named() -> bool:
+            return "slow.example slow" in (await here.facts("out"))[1]
+
+        await until(named, "the slow domain is named")
+        here.sinks["out"].tell(Script(rules=(Rule(at="rcpt", match="@slow", delay=0.05),)))
+        await here.arrived(everyone)
+        assert (await here.facts("out"))[0]
+        last_good = times(here, "@good")[-1]
+        before = [moment for moment in times(here, "@slow") if moment < last_good]
+        assert len(before) <= 4 * 8  # those of the first chunk of each lane
+
+
+async def test_a_dead_domain_delays_nobody_else(tmp_path: Path) -> None:
+    """A recipient about whom the relay never answers costs those behind one wait of ten seconds,
+    and nobody a copy; nothing more is sent to that domain for a while."""
+    dead = Script(rules=(Rule(at="rcpt", match="@dead", delay=3600),))
+    async with routing(tmp_path, {"out": {}}, scripts={"out": dead}) as here:
+        ref = await here.post(1)
+        everyone = []
+        for number in range(10):
+            everyone += await here.queue(ref, number, 40, domains=(*GOOD, "dead.example"))
+        good = [address for address in everyone if "@good" in address]
+
+        async def came() -> bool:
+            return len(here.got()) >= len(good)
+
+        await until(came, "all others came")
+        assert sorted(here.got()) == sorted(good)
+
+        async def waits() -> bool:
+            return "dead.example waits" in (await here.facts("out"))[1]
+
+        await until(waits, "the dead domain is left alone")
+        assert (await here.facts("out"))[0]
+
+
+async def test_a_domain_that_refuses_again_and_again(tmp_path: Path) -> None:
+    """After twenty refusals in a row a domain is asked no more; who was not asked is owed a copy
+    all the same."""
+    later = Rule(at="rcpt", match="@dead", reply="450 4.4.1 connection timed out")
+    async with routing(tmp_path, {"out": {}}, scripts={"out": Script(rules=(later,))}) as here:
+        ref = await here.post(1)
+        everyone = await here.queue(ref, 0, 100, domains=("dead.example", "good.example"))
+        await until(lambda: _all(here, 50), "the others came")
+
+        async def waits() -> bool:
+            return "dead.example waits" in (await here.facts("out"))[1]
+
+        await until(waits, "the domain is left alone")
+        failures = [f for e in await here.ledger() if e.outcome for f in e.outcome.failures]
+        assert {f.index for f in failures} == {
+            index for index, address in enumerate(everyone) if "@dead" in address
+        }
+        asked = [failure for failure in failures if failure.scope == "recipient"]
+        assert 20 <= len(asked) < 50
+        assert all(failure.kind == "deferred" for failure in failures)
+
+
+async def _all(here: Routing, count: int) -> bool:
+    return len(here.got()) >= count
+
+
+async def test_rates_hold(tmp_path: Path) -> None:
+    """A relay's rate a second, and that of a domain behind it, hold in any second, as the relay
+    saw it; others are not slowed down by the domain's."""
+    relay = {"rate": '"60/s"'}
+    domain = '[[relay.destination]]\ndomains = ["limited.example", "also.example"]\nrate = "6/s"\n'
+    async with routing(tmp_path, {"out": relay}, more=domain) as here:
+        ref = await here.post(1)
+        domains = (*GOOD, "limited.example", "also.example")
+        everyone = []
+        for number in range(4):
+            everyone += await here.queue(ref, number, 44, domains=domains)
+        everyone += await here.queue(ref, 9, 11, domains=domains, lane="now")
+        await here.arrived(everyone)
+        assert most_within(times(here), 0.95) <= 60
+        limited = sorted([*times(here, "@limited"), *times(here, "@also")])
+        assert len(limited) == 4 * 8 + 2
+        assert most_within(limited, 0.95) <= 6
+        good = times(here, "@good")
+        assert good[-1] < limited[-1]
+        assert {e.destination for e in await here.ledger() if e.destination} == {"limited.example"}
+
+
+async def test_warming_up(tmp_path: Path) -> None:
+    """On its first day a relay gets what that day allows, also across a restart; another relay
+    takes the rest."""
+    today = datetime.now(UTC).date().isoformat()
+    relays = {
+        "new": {"warm_up": "[7, 7, 500]", "warm_up_from": today, "weight": "1000000"},
+        "old": {},
+    }
+    async with routing(tmp_path, relays) as here:
+        ref = await here.post(1)
+        everyone = [a for n in range(5) for a in await here.queue(ref, n, 10)]
+        await here.arrived(everyone)
+        assert len(here.got("new")) == 7
+        await here.road.kill("sender")
+        await here.road.run("sender")
+        everyone += [a for n in range(5, 8) for a in await here.queue(ref, n, 10)]
+        await here.arrived(everyone)
+        assert len(here.got("new")) == 7
+        ok, detail = await here.facts("new")
+        assert ok
+        assert detail.startswith("daily limit of 7 reached; goes on at ")

@@ -1,0 +1,142 @@
+"""Domains behind a relay: who is slow, who is left alone for a while, and how both end."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.sender.destinations import (
+    FIRST_REST,
+    LONGEST_REST,
+    QUICK,
+    REFUSALS,
+    TRYING,
+    Destinations,
+    waits,
+)
+
+OTHERS = [f"d{n}.example" for n in range(8)]
+
+
+def settled(seconds: float = 0.001) -> Destinations:
+    """A relay that answered each of several domains in so many seconds."""
+    known = Destinations()
+    for _ in range(4):
+        known.answered(OTHERS, [seconds] * len(OTHERS), 0.0)
+    return known
+
+
+def test_a_slow_domain_is_found_by_comparison() -> None:
+    """A domain whose answers take a second where others take a millisecond is apart at once."""
+    known = settled()
+    known.answered(["a.example", "slow.example"], [0.001, 1.0], 1.0)
+    assert known.key("slow.example") == "slow.example"
+    assert known.key("a.example") == ""
+    assert list(known.told()) == [("slow.example", "slow")]
+
+
+def test_while_it_is_waited_for() -> None:
+    """A domain is slow before its answer comes: half a second beyond what others take is enough."""
+    known = settled()
+    assert not known.waiting("slow.example", 0.4, 1.0)
+    assert known.waiting("slow.example", 0.6, 1.2)
+    assert not known.waiting("slow.example", 0.8, 1.4)  # known by now
+
+
+@given(
+    st.lists(st.floats(0.0001, 5.0), min_size=1, max_size=50),
+    st.sampled_from(["one.example", "two.example"]),
+)
+def test_a_slow_relay_blames_no_domain(answers: list[float], domain: str) -> None:
+    """Where a relay takes as long for everybody, or there is nobody to compare with, nobody is
+    slow."""
+    alone, even = Destinations(), Destinations()
+    for number, seconds in enumerate(answers):
+        alone.answered([domain], [seconds], number)
+        even.answered([*OTHERS, domain], [seconds] * 9, number)
+    assert alone.plain
+    assert even.plain
+
+
+def test_quick_again() -> None:
+    """A slow domain that answers like all others is like all others."""
+    known = settled()
+    known.waiting("slow.example", 1.0, 1.0)
+    for n in range(QUICK):
+        assert known.sick("slow.example")
+        known.answered(["slow.example"], [0.002], 2.0 + n)
+    assert known.plain
+
+
+def test_a_hiccup_is_forgiven() -> None:
+    """One long answer in a while costs nobody much."""
+    known = settled()
+    for n in range(20):
+        known.answered(["a.example"], [0.3], 60.0 * n)
+        known.answered(OTHERS, [0.001] * len(OTHERS), 60.0 * n)
+        known.answered(OTHERS, [0.001] * len(OTHERS), 60.0 * n)
+    assert known.plain
+
+
+def test_refused_many_times_in_a_row() -> None:
+    """After so many refusals nothing is sent for a while; then one copy, and no second before
+    its answer; refused again, the rest doubles, to an end; accepted, all is as before."""
+    known = Destinations()
+    for _ in range(REFUSALS - 1):
+        known.refused("dead.example", 0.0)
+    assert known.plain
+    known.accepted("dead.example")
+    for _ in range(REFUSALS + 10):  # of one window
+        known.refused("dead.example", 0.0)
+    assert known.sick("dead.example")
+    assert not known.try_one("dead.example", FIRST_REST - 1)
+    now = known.opens("dead.example")
+    assert now == FIRST_REST
+    for n in range(1, 12):
+        assert known.try_one("dead.example", now)
+        assert not known.try_one("dead.example", now)
+        known.refused("dead.example", now)
+        rest = known.opens("dead.example") - now
+        assert rest == min(FIRST_REST * 2**n, LONGEST_REST)
+        now += rest
+    assert known.try_one("dead.example", now)
+    known.accepted("dead.example")
+    assert known.plain
+    assert known.try_one("dead.example", now)
+
+
+def test_a_try_that_nobody_hears_of_again() -> None:
+    """Where the copy to try was not sent after all, another may be, later."""
+    known = Destinations()
+    known.refused("dead.example", 0.0, silent=True)
+    assert known.try_one("dead.example", FIRST_REST)
+    assert not known.try_one("dead.example", FIRST_REST + TRYING - 1)
+    assert known.try_one("dead.example", FIRST_REST + TRYING)
+
+
+def test_limited_domains_share_a_group() -> None:
+    """Domains of one entry of the settings share their chunks; a sick one has its own."""
+    known = Destinations([("gmail.com", "googlemail.com"), ("*.example.org",)])
+    assert known.key("googlemail.com") == known.key("gmail.com") == "gmail.com"
+    assert known.key("a.b.example.org") == "*.example.org"
+    assert known.key("example.org") == ""
+    known.refused("gmail.com", 0.0, silent=True)
+    assert known.key("gmail.com") == "gmail.com"
+    assert known.sick("gmail.com")
+    assert not known.sick("googlemail.com")
+
+
+def test_memory_is_bounded() -> None:
+    """A million domains are not remembered."""
+    known = Destinations()
+    for n in range(25_000):
+        known.answered([f"d{n}.example"], [0.001], 0.0)
+    known.refused("dead.example", 0.0, silent=True)
+    assert len(known._known) <= 10_000
+    assert known.sick("dead.example")
+
+
+def test_whose_wait_it_was() -> None:
+    """What a personal copy took is its recipient's; of a shared one only what a recipient's own
+    answer took."""
+    assert waits([(1, {0: 1.0, -1: 2.0}), (1, {}), (3, {1: 0.5, -1: 9.0})]) == [3, 0, 0, 0.5, 0]
