@@ -71,9 +71,8 @@ def entry(
     intent = None
     end = max(next_end, max(may_have, default=-1) + 1, max(sent, default=-1) + 1)
     if end > at:
-        without = tuple(
-            index for index in range(at, end) if index not in may_have and index not in sent
-        )
+        known = frozenset((*may_have, *sent))
+        without = tuple(index for index in range(at, end) if index not in known)
         intent = Intent(
             start=at,
             end=end,

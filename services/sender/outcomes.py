@@ -9,7 +9,7 @@ from operator import attrgetter
 from schemas.road import Failure, Outcome
 from services.sender import ledger
 from services.sender.answers import Reply
-from services.sender.replies import classify
+from services.sender.replies import Verdict, classify
 from services.sender.transaction import Result
 from services.sender.window import Plan
 
@@ -39,39 +39,20 @@ def judge(
     """
     offered = plan.offered
     replies = [reply for result in results for reply in result.recipients]
-    lost = [result.lost for result in results for _ in result.recipients]
-    accepted = [reply is not None and reply.accepted for reply in replies]
-    verdicts = [
-        None if reply is None or ok else classify(reply)
-        for reply, ok in zip(replies, accepted, strict=True)
-    ]
-    pending = [
-        not ok and (verdict is None or verdict.scope == "relay")
-        for verdict, ok in zip(verdicts, accepted, strict=True)
-    ]
-    reach = max((place for place, ok in enumerate(accepted) if ok), default=-1) + 1
-    while reach < len(replies) and not pending[reach]:
-        reach += 1
+    first = next((reply for reply in replies if reply is not None and reply.accepted), None)
+    # by place; usually there are none
+    missed = [n for n, reply in enumerate(replies) if reply is None or not reply.accepted]
+    verdicts = {n: classify(reply) for n in missed if (reply := replies[n]) is not None}
+    pending = [n for n in missed if n not in verdicts or verdicts[n].scope == "relay"]
+    accepted = len(replies) - len(missed)
+    reach = _reach(len(replies), missed, pending)
     end = offered[reach] if reach < len(offered) else plan.end
 
     failures = [failure for failure in plan.withheld if failure.index < end]
-    for place in range(reach):
-        index, reply, verdict = offered[place], replies[place], verdicts[place]
-        if accepted[place]:
-            continue
-        if reply is None or verdict is None:
-            text = "the connection broke before this copy"
-            failure = Failure(index=index, code=0, text=text, kind="deferred", scope="relay")
-        else:
-            failure = Failure(
-                index=index,
-                code=reply.code,
-                enhanced=reply.enhanced,
-                text=reply.text,
-                kind="deferred" if verdict.scope == "relay" else verdict.kind,
-                scope=verdict.scope,
-            )
-        failures.append(failure)
+    for place in missed:
+        if place >= reach:
+            break
+        failures.append(_failure(offered[place], replies[place], verdicts.get(place)))
     if giving_up:
         failures = [
             ledger.final(failure)
@@ -82,16 +63,9 @@ def judge(
     if plan.withheld:
         failures.sort(key=attrgetter("index"))
 
-    first = next((reply for reply, ok in zip(replies, accepted, strict=True) if ok and reply), None)
-    now_lost = frozenset(index for index, gone in zip(offered, lost, strict=True) if gone)
-    without = {failure.index for failure in failures if failure.kind != "deferred"}
-    doubtful = tuple(
-        sorted(
-            index
-            for index in now_lost.union(doubt)
-            if plan.start <= index < end and index not in without
-        )
-    )
+    lost = _lost(results, offered) if missed else frozenset[int]()
+    doubtful = {index for index in lost.union(doubt) if plan.start <= index < end}
+    doubtful -= {failure.index for failure in failures if failure.kind != "deferred"}
     outcome = Outcome(
         start=plan.start,
         end=end,
@@ -99,28 +73,52 @@ def judge(
         text=first.text if first else "",
         failures=tuple(failures),
         possible_duplicate=bool(doubtful),
-        doubtful=doubtful,
+        doubtful=tuple(sorted(doubtful)),
         ms=ms,
     )
-    lasting = any(
-        verdict is not None and verdict.lasting
-        for verdict, waits in zip(verdicts[reach:], pending[reach:], strict=True)
-        if waits
-    )
+    stops = [n for n in pending if n >= reach]
     return Window(
         outcome,
-        sum(accepted),
+        accepted,
         reach > 0,
-        now_lost,
-        _trouble(replies[reach:], pending[reach:]),
-        lasting,
+        lost,
+        _trouble([replies[n] for n in stops]),
+        any(n in verdicts and verdicts[n].lasting for n in stops),
     )
 
 
-def _trouble(replies: Sequence[Reply | None], pending: Sequence[bool]) -> str:
-    for reply, waits in zip(replies, pending, strict=True):
-        if waits and reply is not None:
-            return str(reply)
-    if any(pending):
-        return "the connection broke"
-    return ""
+def _reach(size: int, missed: Sequence[int], pending: Sequence[int]) -> int:
+    """The place that the outcome ends before: of the first who is pending with nobody accepted
+    behind."""
+    last = size  # behind the last who was accepted
+    for place in reversed(missed):
+        if place != last - 1:
+            break
+        last = place
+    return next((place for place in pending if place >= last), size)
+
+
+def _failure(index: int, reply: Reply | None, verdict: Verdict | None) -> Failure:
+    if reply is None or verdict is None:
+        text = "the connection broke before this copy"
+        return Failure(index=index, code=0, text=text, kind="deferred", scope="relay")
+    return Failure(
+        index=index,
+        code=reply.code,
+        enhanced=reply.enhanced,
+        text=reply.text,
+        kind="deferred" if verdict.scope == "relay" else verdict.kind,
+        scope=verdict.scope,
+    )
+
+
+def _lost(results: Sequence[Result], offered: Sequence[int]) -> frozenset[int]:
+    """Who may have a copy though the server did not say so, by index."""
+    lost = [result.lost and reply is None for result in results for reply in result.recipients]
+    return frozenset(index for index, gone in zip(offered, lost, strict=True) if gone)
+
+
+def _trouble(replies: Sequence[Reply | None]) -> str:
+    """What stopped a window, by the last word on those who are still to be tried."""
+    said = next((str(reply) for reply in replies if reply is not None), "")
+    return said or ("the connection broke" if replies else "")

@@ -77,6 +77,12 @@ def test_a_shared_copy_in_doubt_is_in_doubt_for_all() -> None:
     assert (window.outcome.end, list(window.lost)) == (0, [0, 1, 2])
 
 
+def test_who_was_refused_cannot_have_a_lost_copy() -> None:
+    """Of a shared copy whose reply is lost, only those who were answered nothing are in doubt."""
+    window = judge_plan([Result([None, UNKNOWN, None], lost=True)], Plan(0, 3, range(3)))
+    assert sorted(window.lost) == [0, 2]
+
+
 def test_who_may_have_a_second_copy_is_marked() -> None:
     """Of a window sent again just those whose first copy was in doubt, whatever comes later; not
     those who left or finally failed."""
