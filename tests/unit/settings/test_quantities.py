@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.runtime.errors import SettingsError
-from postroad.runtime.quantities import duration, size
+from postroad.runtime.quantities import duration, rate, size
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,19 @@ def test_other_durations_are_refused(text: str) -> None:
     """A duration without its unit is a guess that we do not make."""
     with pytest.raises(SettingsError, match="is not a duration"):
         duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("50/s", (50, 1)), (" 600 / min ", (600, 60)), ("3000/H", (3000, 3600)), ("9/d", (9, 86_400))],
+)
+def test_rates(text: str, meant: tuple[int, float]) -> None:
+    """A rate is a count and a time."""
+    assert rate(text) == meant
+
+
+@pytest.mark.parametrize("text", ["", "50", "50/", "/s", "1.5/s", "-1/s", "0/s", "5/w"])
+def test_other_rates_are_refused(text: str) -> None:
+    """A rate without its time is a guess that we do not make."""
+    with pytest.raises(SettingsError, match="is not a rate"):
+        rate(text)

@@ -1,0 +1,96 @@
+"""Settings of which relay gets what: what is read, and what can never work."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from postroad.cli.config import as_toml, plain
+from tests.unit.settings.conftest import MINIMAL, Load, Refuse
+
+WHOLE = """
+domains = ["gmail.com", "*.Example.org"]
+weight = 3
+rate = ["14/s", "3000/h"]
+warm_up = [50, 100]
+warm_up_from = 2026-12-01
+daily = 70
+[[relay.destination]]
+domains = ["gmail.com"]
+connections = 2
+[[relay.destination]]
+domains = ["a.example.org"]
+rate = "5/s, 100/h"
+[[relay]]
+name = "rest"
+host = "smtp2.example.org"
+"""
+
+
+def test_a_relay_with_limits(load: Load) -> None:
+    """Rates, destinations and the days of warming up are read; each day has its limit, and
+    `daily` is never exceeded."""
+    relay = load(MINIMAL + WHOLE).relay[0]
+    assert relay.rates == ((14, 1.0), (3000, 3600.0))
+    assert [each.rates for each in relay.destination] == [(), ((5, 1.0), (100, 3600.0))]
+    days = [date(2026, 11, 20), date(2026, 12, 1), date(2026, 12, 2), date(2026, 12, 3)]
+    assert [relay.daily_on(day) for day in days] == [50, 50, 70, 70]
+
+
+def test_what_config_check_prints_can_be_read(load: Load) -> None:
+    """The settings as shown are a settings file, tables within tables included."""
+    config = load(MINIMAL + WHOLE)
+    assert load(as_toml(plain(config))).relay == config.relay
+
+
+def test_from_the_environment(load: Load, refuse: Refuse) -> None:
+    """Lists of numbers and dates come from the environment too; tables below a relay do not."""
+    config = load(
+        POSTROAD_RELAY__OUT__WARM_UP="5, 10",
+        POSTROAD_RELAY__OUT__WARM_UP_FROM="2026-12-01",
+        POSTROAD_RELAY__OUT__RATE="5/s,100/h",
+        POSTROAD_RELAY__OUT__DOMAINS="",
+    )
+    assert config.relay[0].warm_up == (5, 10)
+    assert config.relay[0].rates == ((5, 1.0), (100, 3600.0))
+    assert "destination" in refuse(POSTROAD_RELAY__OUT__DESTINATION__RATE="5/s")
+
+
+@pytest.mark.parametrize(
+    ("addition", "told"),
+    [
+        ("weight = 0", "every relay has weight 0 (only where no other can); give one at least 1"),
+        ("weight = -1", '[[relay]] "out" weight: expected integer >= 0'),
+        ('rate = "fast"', '[[relay]] "out" rate: "fast" is not a rate such as "50/s" or "3000/h"'),
+        ('rate = "0/s"', '"0/s" is not a rate'),
+        ('domains = ["gmail.com"]', '"lists.example.org": every [[relay]] is for some domains'),
+        ('domains = ["a@b.org"]', '"a@b.org" is not a domain such as "example.org"'),
+        ('domains = ["*"]', '"*" is not a domain'),
+        ('domains = ["*.b.org", "a.b.org"]', '"a.b.org" is never asked for: "*.b.org" stands'),
+        ("warm_up = [5]", "warm_up_from is missing; warm_up_from = 2026-12-01 is the first day"),
+        ("warm_up_from = 2026-12-01", "warm_up is missing"),
+        ("[relay.destination]", "must be repeatable: write [[relay.destination]]"),
+        ("[[relay.destination]]", '[[relay]] "out" destination: domains is missing'),
+        ("[[relay.destination]]\ndomains = ['a.b']", "nothing is limited; set connections, rate"),
+        ("[[relay.destination]]\ndomians = ['a.b']", 'key "domians"; did you mean "domains"?'),
+        (
+            (
+                "[[relay.destination]]\ndomains = ['a.b']\ndaily = 1\n"
+                "[[relay.destination]]\ndomains = ['A.b']\ndaily = 2"
+            ),
+            'destination 1 domains: "A.b" is never asked for: "a.b" stands before it',
+        ),
+        (
+            (
+                "domains = ['a.b']\n[[relay.destination]]\ndomains = ['c.d']\ndaily = 1\n"
+                "[[relay]]\nname = 'rest'\nhost = 'h'"
+            ),
+            'destination 0 domains: "c.d" never comes here: see domains of the relay',
+        ),
+        ("[[domain]]\nname = 'b.org'\nrelay = 'uot'", 'no "uot"; did you mean "out"?'),
+    ],
+)
+def test_what_can_never_work_is_refused(refuse: Refuse, addition: str, told: str) -> None:
+    """A pattern that matches nobody, copies without a relay, and limits that limit nothing."""
+    assert told in refuse(f"{MINIMAL}{addition}\n")
