@@ -35,7 +35,7 @@ async def test_a_slow_domain_delays_nobody_else(tmp_path: Path) -> None:
     async with routing(tmp_path, {"out": {}}, scripts={"out": slow}) as here:
         ref = await here.post(1)
         everyone = []
-        for number in range(12):
+        for number in range(24):
             everyone += await here.queue(ref, number, 80, domains=(*GOOD, "slow.example"))
 
         async def named() -> bool:
@@ -47,7 +47,7 @@ async def test_a_slow_domain_delays_nobody_else(tmp_path: Path) -> None:
         assert (await here.facts("out"))[0]
         last_good = times(here, "@good")[-1]
         before = [moment for moment in times(here, "@slow") if moment < last_good]
-        assert len(before) <= 4 * 8  # those of the first chunk of each lane
+        assert len(before) < 24 * 8 / 2  # most of them were still to come
 
 
 async def test_a_dead_domain_delays_nobody_else(tmp_path: Path) -> None:
