@@ -151,8 +151,9 @@ class Lanes:
 
     async def open(self, lane: Lane) -> tuple[Carrier, bool]:
         """The lane's connection, and whether it is fresh. Raises RelayError."""
+        before, lane.used = lane.used, asyncio.get_running_loop().time()
         if lane.connection is not None:
-            if asyncio.get_running_loop().time() - lane.used < IDLE:
+            if lane.used - before < IDLE:
                 return lane.connection, False
             await lane.drop()
         lane.connection = await connect(

@@ -122,6 +122,17 @@ async def test_rates_hold(tmp_path: Path) -> None:
         assert {e.destination for e in await here.ledger() if e.destination} == {"limited.example"}
 
 
+async def test_a_connection_serves_window_after_window(tmp_path: Path) -> None:
+    """A lane keeps its connection for all windows of its chunks, those of its first one too; a
+    relay nearby gets four or so, and never more than the settings allow."""
+    async with routing(tmp_path, {"out": {"connections": "8"}}) as here:
+        ref = await here.post(1)
+        everyone = [a for n in range(20) for a in await here.queue(ref, n, 100)]
+        await here.arrived(everyone)
+        used = {record.connection for record in here.sinks["out"].records()}
+        assert len(used) <= 8
+
+
 async def test_warming_up(tmp_path: Path) -> None:
     """On its first day a relay gets what that day allows, also across a restart; another relay
     takes the rest."""
