@@ -207,7 +207,7 @@ class Run:
             began = time.monotonic()
             transactions = await self._transactions(planned.offered)
             with self.watch.window(connection, planned.offered) as seen:
-                results = await connection.send(transactions)
+                results = await connection.send(transactions) if transactions else []
             window = outcomes.judge(
                 results,
                 planned,

@@ -80,8 +80,13 @@ class Requeue:
             return
         crashpoint("sender.before_schedule")
         names = smaller.list, smaller.mail_id, smaller.chunk
-        if await self._broker.last("DELIVERY", subjects.delivery(*names)) is not None:
-            return
+        # a schedule that has fired leaves no trace of itself but the chunk
+        for stream, subject in (
+            ("SEND", subjects.send_any_lane(*names)),
+            ("DELIVERY", subjects.delivery(*names)),
+        ):
+            if await self._broker.last(stream, subject) is not None:
+                return
         if ledger.passed_over(await self.entries(chunk)):
             first = min(first, PASSED_OVER)
         jitter = random.random()  # noqa: S311  spreads load, keeps no secret

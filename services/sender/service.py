@@ -20,7 +20,7 @@ from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import ledger, quota
 from services.sender.chunk import Chunk, Run
 from services.sender.departed import Departed
-from services.sender.journal import Journal
+from services.sender.journal import Journal, entry_name
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
@@ -35,6 +35,7 @@ PATIENCE = 4  # chunks that wait for a relay, by its connections, where there ar
 LASTING = 60.0  # seconds; what a longer limit lets through is counted from the ledger
 GIVEN_BACK = 3  # times that a chunk is given back before it is scheduled anew
 ELSEWHERE = 0.1  # seconds until a chunk goes to the relay that steps in
+IN_HAND = 1.0  # seconds until it is seen whether the same chunk is done
 FAR_OFF = 5.0  # seconds that make it worth while
 
 
@@ -67,6 +68,7 @@ class Sender:
             log.warning("journal.off", reason=self.journal.fault)
         self.posts = Posts(context.broker, TokenMaker(config.site_key()), config.domain)
         self.requeue = Requeue(context.broker)
+        self._in_hand: set[str] = set()  # subjects of chunks
 
     async def now(self, delivery: Delivery) -> None:
         """Handle a small chunk."""
@@ -114,6 +116,15 @@ class Sender:
         self.journal.close()
 
     async def _handle(self, delivery: Delivery, queue: Queue) -> None:
+        if delivery.subject in self._in_hand:  # it was stored twice: as a chunk that waited may be
+            raise Retry("the chunk is in hand", IN_HAND)
+        self._in_hand.add(delivery.subject)
+        try:
+            await self._deal(delivery, queue)
+        finally:
+            self._in_hand.discard(delivery.subject)
+
+    async def _deal(self, delivery: Delivery, queue: Queue) -> None:
         message = delivery.envelope()
         event = message.events[0] if message.events else None
         if not isinstance(event, ChunkQueued):
@@ -125,7 +136,7 @@ class Sender:
         at = await self._position(subject)
         domains = [domain_of(address) for address in event.addresses]
         relays = self._relays(event, domains)
-        if not at.seq and len(set(relays)) > 1:
+        if not at.seq and len(set(relays)) > 1 and not self._begun(delivery, chunk):
             await self.requeue.close(chunk, at.seq)
             at = Position(finished=True, split=True)
         if at.split:
@@ -178,6 +189,11 @@ class Sender:
                 journal=self.journal,
             )
             return await run.run()
+
+    def _begun(self, delivery: Delivery, chunk: Chunk) -> bool:
+        """Whether somebody who died was at this chunk, of which the ledger does not know yet."""
+        name = entry_name(chunk.ledger, chunk.id, "")
+        return self.journal.recall(name, look=delivery.attempt > 1) is not None
 
     async def _position(self, subject: str) -> Position:
         last = await self.broker.last("DELIVERY", subject)

@@ -25,7 +25,7 @@ from services.sender.route import Route
 from services.sender.transaction import Result
 
 LOOK = 0.25  # seconds between two looks at a window that takes longer
-PATIENCE = 10.0  # seconds for an answer about one recipient while those of other domains wait
+PATIENCE = 2.0  # seconds that a sick domain may keep one window that others are in, too
 NAMED = 5  # domains in what is told of a relay
 
 Seen = Callable[[Sequence[Result], Window], None]
@@ -45,13 +45,14 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._about = ""  # the domain that the window waits for, as last seen
         self._waited = 0.0  # seconds that it was seen to
+        self._dead = False  # no answer about it
         self.silent = False  # about one domain: the last window ended for that
 
     @contextlib.contextmanager
     def window(self, connection: Carrier, offered: Sequence[int]) -> Iterator[Seen]:
         """Look at a window, to recipients with these indices, while it is sent in the block; then
         call what this gives, with what came of it."""
-        self.silent, self._about, self._waited = False, "", 0.0
+        self.silent, self._about, self._waited, self._dead = False, "", 0.0, False
         began = self._loop.time()
         timer = self._loop.call_later(LOOK, self._look, connection, offered)
         self._timer = timer
@@ -82,8 +83,9 @@ class Watch:
             self.tell()
         if known.sick(domain):
             route.lanes.held_up(self._lane)
-            if seconds > PATIENCE and recipient >= 0 and not route.sick:
-                connection.abandon(f"no answer about one recipient within {PATIENCE:g} s")
+            self._dead = seconds > PATIENCE
+            if max(seconds, self._waited) > PATIENCE and recipient >= 0 and not route.sick:
+                connection.abandon(f"{max(seconds, self._waited):.1f} s of waiting for one domain")
 
     def _index(self, offered: Sequence[int], transaction: int, recipient: int) -> int | None:
         """Whose answer it is; None where it is several people's."""
@@ -107,7 +109,7 @@ class Watch:
         before = list(known.told())
         domains = [self._route.domains[index] for index in offered]
         known.answered(domains, waits((len(r.recipients), r.waits) for r in results), now)
-        if not self._lane.apart and not window.trouble:
+        if offered and not self._lane.apart and not window.trouble:
             lanes.measured(seconds, len(offered))
         refused = {failure.index: failure for failure in window.outcome.failures}
         for index, domain in zip(offered, domains, strict=True):
@@ -122,7 +124,8 @@ class Watch:
                     known.refused(domain, now)
         if window.trouble and connection.fault and known.sick(self._about):
             self.silent = True
-            known.refused(self._about, now, silent=True)
+            if self._dead:
+                known.refused(self._about, now, silent=True)
         if list(known.told()) != before:
             self.tell()
 

@@ -32,7 +32,8 @@ async def test_a_slow_domain_delays_nobody_else(tmp_path: Path) -> None:
     """Where each answer about one domain takes long, its copies come last and all others before
     them: only windows that were open when it was found out waited for it. The status names it."""
     slow = Script(rules=(Rule(at="rcpt", match="@slow", delay=0.4),))
-    async with routing(tmp_path, {"out": {}}, scripts={"out": slow}) as here:
+    few = {"out": {"connections": "4"}}
+    async with routing(tmp_path, few, scripts={"out": slow}) as here:
         ref = await here.post(1)
         everyone = []
         for number in range(24):
@@ -51,7 +52,7 @@ async def test_a_slow_domain_delays_nobody_else(tmp_path: Path) -> None:
 
 
 async def test_a_dead_domain_delays_nobody_else(tmp_path: Path) -> None:
-    """A recipient about whom the relay never answers costs those behind one wait of ten seconds,
+    """A recipient about whom the relay never answers costs those behind one wait of two seconds,
     and nobody a copy; nothing more is sent to that domain for a while."""
     dead = Script(rules=(Rule(at="rcpt", match="@dead", delay=3600),))
     async with routing(tmp_path, {"out": {}}, scripts={"out": dead}) as here:
