@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import ctypes
 import functools
+import itertools
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +24,9 @@ import pytest
 READY_SECONDS = 20.0
 STOP_SECONDS = 10.0
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/postfix/sbin:/usr/libexec/postfix"
+# Below the ports that Linux gives to outgoing connections; each process starts somewhere else.
+NEVER_EPHEMERAL = range(12_000, 32_000)
+PORTS = itertools.cycle(random.sample(NEVER_EPHEMERAL, len(NEVER_EPHEMERAL)))
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
@@ -35,11 +40,15 @@ def program(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago, and that this process has
+    not named for thousands of calls. The kernel's own choice (port 0) would be named twice
+    in a row now and then, and handed to any connection that leaves meanwhile."""
+    for port in PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports are an endless circle")
 
 
 def unprivileged() -> pwd.struct_passwd:

@@ -28,6 +28,12 @@ def test_a_missing_program_skips_and_names_its_package() -> None:
         program("no-such-program", "some-package")
 
 
+def test_no_port_is_named_twice() -> None:
+    """A server with two listeners never gets one port for both, though neither listens yet."""
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == len(ports)
+
+
 async def test_a_daemon_that_ends_at_once_tells_its_last_words(tmp_path: Path) -> None:
     """A wrong configuration is read in the failure, not guessed."""
     wrong = daemon(
