@@ -23,6 +23,7 @@ from services.sender.transaction import Offers, Result, Transaction
 __all__ = ["Connection", "RelayError", "Timeouts", "connect"]
 
 _ONE_WRITE = 65_536  # octets; larger bodies leave in slices, as fast as the server takes them
+_SLOWEST = 1_000_000  # octets a second of a large body before the server is said to keep us waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._slices: Iterator[memoryview] | None = None  # what is left of a large body
         self._paused = False
         self._progress = 0.0  # loop time of the last answer, or of the last octets taken
+        self._due = 0.0  # loop time until which the server may be taking a large body
         self._timer: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[None] | None = None  # the window under way
         self._results: list[Result] = []  # of it, or of the last
@@ -116,7 +118,7 @@ class Connection(asyncio.Protocol):
             return None
         result, recipient = awaited
         number = next(n for n, each in enumerate(self._results) if each is result)
-        return number, recipient, self._loop.time() - self._progress
+        return number, recipient, self._waited()
 
     def abandon(self, fault: str) -> None:
         """End a window under way where it stands, at once: a message whose dot is written and
@@ -152,6 +154,10 @@ class Connection(asyncio.Protocol):
             if self._timer is not None:
                 self._timer.cancel()
 
+    def _waited(self) -> float:
+        """Seconds that the server keeps us waiting already."""
+        return max(0.0, self._loop.time() - max(self._progress, self._due))
+
     def _watch(self) -> None:
         limits = self._timeouts
         if self._slices is not None:
@@ -178,6 +184,7 @@ class Connection(asyncio.Protocol):
             crashpoint("sender.after_dot")
         else:
             self._slices = _slices(body)
+            self._due = self._loop.time() + sum(map(len, body)) / _SLOWEST
             self._pour()
 
     def _pour(self) -> None:
@@ -210,12 +217,10 @@ class Connection(asyncio.Protocol):
         conversation = self._conversation
         awaited = conversation.awaited
         if conversation.receive(data):
-            now = self._loop.time()
             if awaited is not None:
                 result, recipient = awaited
-                waited = result.waits.get(recipient, 0.0) + now - self._progress
-                result.waits[recipient] = waited
-            self._progress = now
+                result.waits[recipient] = result.waits.get(recipient, 0.0) + self._waited()
+            self._progress, self._due = self._loop.time(), 0.0
         if conversation.fault:
             self._abort(conversation.fault)
         elif not conversation.busy:

@@ -26,6 +26,7 @@ from services.sender.transaction import Result
 
 LOOK = 0.25  # seconds between two looks at a window that takes longer
 PATIENCE = 2.0  # seconds that a sick domain may keep one window that others are in, too
+LARGE = 1 << 16  # octets of a mail that tells of the line, not of the relay's distance
 NAMED = 5  # domains in what is told of a relay
 
 Seen = Callable[[Sequence[Result], Window], None]
@@ -42,6 +43,7 @@ class Watch:
         self._route = route
         self._lane = lane
         self._personal = event.copy.personal
+        self._large = event.copy.raw.size > LARGE
         self._loop = asyncio.get_running_loop()
         self._about = ""  # the domain that the window waits for, as last seen
         self._waited = 0.0  # seconds that it was seen to
@@ -109,7 +111,7 @@ class Watch:
         before = list(known.told())
         domains = [self._route.domains[index] for index in offered]
         known.answered(domains, waits((len(r.recipients), r.waits) for r in results), now)
-        if offered and not self._lane.apart and not window.trouble:
+        if offered and not (self._large or self._lane.apart or window.trouble):
             lanes.measured(seconds, len(offered))
         refused = {failure.index: failure for failure in window.outcome.failures}
         for index, domain in zip(offered, domains, strict=True):

@@ -156,6 +156,29 @@ async def test_whom_the_server_keeps_us_waiting_for(at: int, whom: tuple[int, in
     await connection.close()
 
 
+@pytest.mark.parametrize(("at", "whom"), [(3, (0, -1)), (5, (1, 0))])
+async def test_nobody_is_slow_for_the_size_of_a_mail(at: int, whom: tuple[int, int]) -> None:
+    """A large mail's time on its way is not held against whom it is for, a second for each MB;
+    what the server takes to answer the next command counts at once."""
+    wire = MemoryTransport(ScriptedServer([*[OK] * at, SILENCE]))
+    connection = Connection(wire, OFFERS)
+    sending = asyncio.create_task(connection.send(mails(2, LARGE)))
+    while len(wire.server.heard) <= at:
+        await turns(1)
+    loop = asyncio.get_running_loop()
+    since = loop.time()
+    while loop.time() < since + 0.01:
+        await turns(1)
+    waiting = connection.waiting()
+    assert waiting is not None
+    assert waiting[:2] == whom
+    assert (waiting[2] > 0.0) is (at == 5)
+    connection.abandon("enough")
+    first, _ = await sending
+    assert first.waits.get(-1, 0.0) == 0.0
+    await connection.close()
+
+
 async def test_a_server_that_takes_no_more_of_a_body() -> None:
     """A body that does not move ends the connection, and is not in doubt: its dot never left."""
     wire = MemoryTransport(ScriptedServer(), full=lambda writes: writes == 5)
