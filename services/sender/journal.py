@@ -3,7 +3,8 @@
 The ledger knows that a window was begun; which of its copies were taken is known only to the
 process that sends it, until its next entry. The journal keeps that for a successor, should the
 process die: a store in a mapped file outlives a kill -9. It is never synced, so it says nothing
-after a power cut, and is not believed then: the ledger's bound holds without it.
+after a power cut, and is not believed then, nor is a page with anything in it that we cannot have
+written: the ledger's bound holds without it.
 
 A process has one file, `<id>.journal`, locked (flock) while it lives; its last words are read by
 whoever can lock it. A lane has two pages in it, used in turns, because the next window is
@@ -18,6 +19,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +37,9 @@ _MAGIC = b"postroad journal 1"
 _BOOT_AT, _BOOT = 64, 64  # where the first page says of which boot of the machine it is
 _HEAD = struct.Struct("=IIHH")  # checksum of what follows, first index, recipients, octets of name
 _NAME = 480  # octets at most: `<ledger subject> <id of the chunk> <id of the entry>`
+_TOLD = re.compile(rb"delivery(?:\.[A-Za-z0-9_-]+){3} [!-~]+ [!-~]*")
 _CODES_AT = 512
+_POSSIBLE = frozenset((NOTHING, SENDING, *range(200, 600)))
 SPARE = 2  # for each lane in use one that keeps a window cut short
 CAPACITY = (_PAGE - _CODES_AT) // 2  # recipients
 
@@ -214,13 +218,21 @@ def entry_name(ledger: str, chunk: str, entry: str) -> str:
 def _read(page: bytes) -> tuple[str, Page] | None:
     checksum, start, count, length = _HEAD.unpack_from(page)
     told = page[_HEAD.size : _HEAD.size + length]
-    if not length or count > CAPACITY or checksum != _checksum(page[4 : _HEAD.size], told):
+    if not _TOLD.fullmatch(told) or count > CAPACITY:
         return None
-    codes = list(enumerate(struct.unpack_from(f"={count}H", page, _CODES_AT), start))
+    words = struct.unpack_from(f"={count}H", page, _CODES_AT)
+    if checksum != _checksum(page[4 : _HEAD.size], told) or not _possible(words):
+        return None
+    codes = list(enumerate(words, start))
     return told.decode(), Page(
         frozenset(index for index, code in codes if 200 <= code & ~BEFORE < 300),
         frozenset(index for index, code in codes if code & BEFORE or code == SENDING),
     )
+
+
+def _possible(words: Iterable[int]) -> bool:
+    """Whether all of these are codes: they are stored one by one, and no checksum has them."""
+    return all(word & ~BEFORE in _POSSIBLE for word in words)
 
 
 def _checksum(head: bytes, name: bytes) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import resource
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +23,8 @@ from services.sender.transaction import SENDING
 
 NAME = entry_name("delivery.team.m.0", "chunk", "entry")
 OTHER = entry_name("delivery.team.m.1", "chunk", "entry")
+FIRST = entry_name("delivery.team.m.1", "chunk", "")
+WORDS = [250, 250, 251, SENDING, NOTHING, 450, BEFORE | 550]
 DIES = textwrap.dedent(
     """
     import os, signal, sys
@@ -125,11 +130,11 @@ def test_the_window_before_is_known_until_the_ledger_has_the_next(tmp_path: Path
     journal = Journal(tmp_path, 1)
     with contextlib.suppress(Cut), journal.lend() as lines:
         assert lines is not None
-        for name in ("first", NAME, OTHER):
+        for name in (FIRST, NAME, OTHER):
             lines.begin(name, 0, [NOTHING] * 2)
             lines.recorder((0,))((0,), 250)
         raise Cut
-    assert journal.recall("first", look=False) is None
+    assert journal.recall(FIRST, look=False) is None
     for name in (NAME, OTHER):
         page = journal.recall(name, look=False)
         assert page is not None
@@ -224,3 +229,66 @@ def test_every_code_is_read_as_it_was_written(codes: list[int]) -> None:
     page = dict(lines.read())[NAME]
     assert set(page.sent) == {n for n, code in enumerate(codes, 7) if 200 <= code < 300}
     assert set(page.doubt) == {n for n, code in enumerate(codes, 7) if code == SENDING}
+
+
+@functools.cache
+def sound() -> bytes:
+    """The octets of a journal in use."""
+    with tempfile.TemporaryDirectory() as place, Journal(Path(place), 1).lend() as lines:
+        assert lines is not None
+        lines.begin(OTHER, 0, [NOTHING])
+        lines.begin(NAME, 10, WORDS)
+        (path,) = Path(place).iterdir()
+        return path.read_bytes()
+
+
+def read_from(data: bytes | bytearray) -> dict[str, tuple[frozenset[int], frozenset[int]]]:
+    """What a journal with these octets says of windows: who has a copy, and who may have."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place, "dead.journal").write_bytes(data)
+        journal = Journal(Path(place), 1)
+        pages = {name: journal.recall(name, look=False) for name in journal.load()}
+        return {name: (page.sent, page.doubt) for name, page in pages.items() if page is not None}
+
+
+PAGE = sound().index(NAME.encode()) // 4096 * 4096
+CODES = PAGE + 512
+damage = st.one_of(
+    st.integers(0, len(sound()) - 1),
+    st.integers(PAGE, PAGE + 80),
+    st.integers(CODES, CODES + 2 * len(WORDS) - 1),
+)
+
+
+@given(st.dictionaries(damage, st.integers(0, 255), max_size=8))
+def test_damage_is_no_harm(hits: dict[int, int]) -> None:
+    """Whatever octets are others than were written, nothing fails, and nothing is said of other
+    windows; where a code became none that can be, nothing is said of its window at all, so that
+    nobody in it loses a copy."""
+    data = bytearray(sound())
+    for place, octet in hits.items():
+        data[place] = octet
+    found = read_from(data)
+    assert set(found) <= {NAME, OTHER}
+    words = struct.unpack_from(f"={len(WORDS)}H", data, CODES)
+    if any(word & ~BEFORE not in (NOTHING, SENDING, *range(200, 600)) for word in words):
+        assert NAME not in found
+    elif NAME in found:
+        sent, _ = found[NAME]
+        assert sent == {n for n, word in enumerate(words, 10) if 200 <= word & ~BEFORE < 300}
+
+
+@given(st.integers(0, len(sound())), st.binary(max_size=64))
+def test_a_journal_cut_off_anywhere(size: int, rest: bytes) -> None:
+    """What is there of it is believed page by page, and anything may follow."""
+    assert set(read_from(sound()[:size] + rest)) <= {NAME, OTHER}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "delivery.team.m.0 chunk", "delivery.team.*.0 chunk entry", "a b c d", "\xe9"]
+)
+def test_a_name_that_is_none(name: str) -> None:
+    """A whole page with the name of no window, such as another release may have written."""
+    lines = Lines(memoryview(bytearray(2 * 4096)))
+    lines.begin(name, 0, [250])
+    assert not dict(lines.read())
