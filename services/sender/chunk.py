@@ -40,12 +40,14 @@ SLOW = 8.0  # seconds of connecting after which it is told that the relay does n
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk in hand: its event, the id and time of its envelope, its ledger's subject."""
+    """A chunk in hand: its event, the id and time of its envelope, its ledger's subject.
+    `tried`: somebody may have been at it of whom its ledger does not know."""
 
     event: ChunkQueued
     id: str
     queued: datetime
     ledger: str
+    tried: bool = False
 
 
 class Run:
@@ -106,7 +108,7 @@ class Run:
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
         # of reach, that is then known before anything is sent again. And where there are limits,
         # it may take several windows, and there is always an intent to count
-        first = self.seq == 0 and self.delivery.attempt == 1
+        first = self.seq == 0 and not self.chunk.tried
         limited = any(each.lasts(0) for each in self.quotas)
         single = first and size <= width and not limited
         outcome: Outcome | None = None
@@ -296,7 +298,7 @@ class Run:
 
     def _recall(self) -> None:
         """Learn what became of a window that was cut short, from whoever was at it."""
-        look = bool(self.doubt) or self.delivery.attempt > 1
+        look = bool(self.doubt) or self.chunk.tried
         page = self.journal.recall(self._name(self.entry), look=look)
         self.recalled = page is not None
         if page is not None:

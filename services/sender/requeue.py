@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -26,6 +26,7 @@ from services.sender.routes import parts
 
 PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
 Queue = Literal["now", "bulk"]
+TRIED = "Postroad-Tried"  # header of a chunk that waited
 
 
 class Requeue:
@@ -95,9 +96,11 @@ class Requeue:
 
     async def postpone(self, chunk: Chunk, queue: Queue, data: bytes, seconds: float) -> None:
         """Have a chunk, as it was stored, come again after so many seconds. Unlike one that is
-        given back, it takes no place among those that the broker has handed out."""
+        given back, it takes no place among those that the broker has handed out; that somebody may
+        have been at it, which the broker counts for those, a header says."""
         jitter = random.random()  # noqa: S311  see above
-        await self._schedule(chunk.event, queue, data, seconds * (1 + jitter / 4))
+        seconds *= 1 + jitter / 4
+        await self._schedule(chunk.event, queue, data, seconds, {TRIED: "1"})
 
     async def entries(self, chunk: Chunk) -> list[WindowRecorded]:
         """The whole ledger of a chunk."""
@@ -109,7 +112,12 @@ class Requeue:
         ]
 
     async def _schedule(
-        self, event: ChunkQueued, queue: Queue, data: bytes, seconds: float
+        self,
+        event: ChunkQueued,
+        queue: Queue,
+        data: bytes,
+        seconds: float,
+        headers: Mapping[str, str] = {},
     ) -> None:
         names = event.list, event.mail_id, event.chunk
         due = now() + timedelta(seconds=seconds)
@@ -121,6 +129,7 @@ class Requeue:
                 headers={
                     "Nats-Schedule": f"@at {due.strftime('%Y-%m-%dT%H:%M:%SZ')}",
                     "Nats-Schedule-Target": subjects.send(queue, *names),
+                    **headers,  # the broker keeps them
                 },
             )
 

@@ -24,7 +24,7 @@ from services.sender.journal import Journal, entry_name
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
-from services.sender.requeue import Queue, Requeue
+from services.sender.requeue import TRIED, Queue, Requeue
 from services.sender.route import Route
 from services.sender.routes import Routes, Way, apart, domain_of
 
@@ -132,11 +132,12 @@ class Sender:
         if delivery.subject != subjects.send(queue, event.list, event.mail_id, event.chunk):
             raise Reject("the chunk is of another subject")
         subject = subjects.delivery(event.list, event.mail_id, event.chunk)
-        chunk = Chunk(event, message.id, message.ts, subject)
+        tried = delivery.attempt > 1 or TRIED in delivery.headers
+        chunk = Chunk(event, message.id, message.ts, subject, tried)
         at = await self._position(subject)
         domains = [domain_of(address) for address in event.addresses]
         relays = self._relays(event, domains)
-        if not at.seq and len(set(relays)) > 1 and not self._begun(delivery, chunk):
+        if not at.seq and len(set(relays)) > 1 and not self._begun(chunk):
             await self.requeue.close(chunk, at.seq)
             at = Position(finished=True, split=True)
         if at.split:
@@ -190,10 +191,10 @@ class Sender:
             )
             return await run.run()
 
-    def _begun(self, delivery: Delivery, chunk: Chunk) -> bool:
+    def _begun(self, chunk: Chunk) -> bool:
         """Whether somebody who died was at this chunk, of which the ledger does not know yet."""
         name = entry_name(chunk.ledger, chunk.id, "")
-        return self.journal.recall(name, look=delivery.attempt > 1) is not None
+        return self.journal.recall(name, look=chunk.tried) is not None
 
     async def _position(self, subject: str) -> Position:
         last = await self.broker.last("DELIVERY", subject)
