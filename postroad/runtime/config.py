@@ -161,6 +161,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """Whatever is logged in to."""
         return (*self.source, *self.relay)
 
+    def relays_of(self, domain: Domain) -> tuple[Relay, ...]:
+        """Those that copies of its lists may go through, some of them or all."""
+        return tuple(r for r in self.relay if r.domains or domain.relay in ("", r.name))
+
     def _secret_files(self) -> list[Path]:
         paths = [self.site.secret_file, self.broker.creds_file]
         paths += [account.password_file for account in self.accounts]

@@ -54,13 +54,17 @@ async def examined(
 ) -> Mapping[str, Finding]:
     """The worst finding of each check (`only`: of these) for these settings; `options` are those
     of `write`."""
-    config = Config.load(write(home, *sections, **options), {})
     found: dict[str, Finding] = {}
-    for finding in await examine(config, only):
+    for finding in await _all(home, only, *sections, **options):
         known = found.setdefault(finding.check, finding)
         if _BADNESS[finding.state] > _BADNESS[known.state]:
             found[finding.check] = finding
     return found
+
+
+async def every(name: str, home: Path, *sections: str, **options: str) -> list[Finding]:
+    """All findings of one check."""
+    return [f for f in await _all(home, (name,), *sections, **options) if f.check == name]
 
 
 async def check(name: str, home: Path, *sections: str, **options: str) -> Finding:
@@ -68,6 +72,10 @@ async def check(name: str, home: Path, *sections: str, **options: str) -> Findin
     finding = (await examined(home, *sections, only=(name,), **options))[name]
     assert bool(finding.remedy) is (finding.state != "ok"), finding
     return finding
+
+
+async def _all(home: Path, only: Collection[str], *sections: str, **options: str) -> list[Finding]:
+    return await examine(Config.load(write(home, *sections, **options), {}), only)
 
 
 _BADNESS = {"ok": 0, "skipped": 1, "warning": 2, "failed": 3}

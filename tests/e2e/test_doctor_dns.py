@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.examined import LISTS, check, relay, secret, section
+from tests.e2e.examined import LISTS, check, every, relay, secret, section, write
+from tests.e2e.system import postroad
 from tests.peers.dns import Dns
 from tests.peers.signingkeys import RSA_FILE, ed25519_key, rsa_key
 
@@ -174,6 +175,32 @@ async def test_our_own_key_is_not_as_it_should_be(
     if state == "failed":
         publish = f"{rsa_key('example.org', 'postroad').zone_text}"
         assert found.remedy == f"publish: postroad._domainkey.example.org. TXT {publish}"
+
+
+async def test_dkim_keys_that_are_missing(zone: Dns, tmp_path: Path) -> None:
+    """Of two keys, and of two domains, each that is missing is told, with a record that is printed
+    on one line, however wide the terminal is."""
+    sections = [relay(1), signs(tmp_path, dkim_second_key_file=str(tmp_path / "dkim.pem"))]
+    sections.append(signs(tmp_path, name="b.org"))
+    result = await postroad(
+        *("doctor", "--only", "dkim", "--config", str(write(tmp_path, *sections))),
+        env={"POSTROAD_RESOLVER": zone.address, "COLUMNS": "60"},
+    )
+    assert (result.code, result.out.count("nobody can verify")) == (1, 3)
+    for domain, selector in (
+        *(("example.org", "postroad"), ("example.org", "postroad2")),
+        ("b.org", "postroad"),
+    ):
+        key = rsa_key(domain, selector)
+        assert f"{key.name}. TXT {key.zone_text}" in result.out.splitlines()
+
+
+async def test_spf_of_every_relay(zone: Dns, tmp_path: Path) -> None:
+    """Where two providers send, the record must name both: each is looked for."""
+    both = gmail(tmp_path) + relay(1, name="other", profile="ses", host="localhost")
+    found = await every("spf", tmp_path, both)
+    assert [each.state for each in found] == ["ok", "warning"]
+    assert "does not include amazonses.com" in found[1].finding
 
 
 async def test_our_own_key_cannot_be_read(zone: Dns, tmp_path: Path) -> None:

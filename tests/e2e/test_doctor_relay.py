@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.examined import LISTS, SECRET, check, examined, relay, secret, section, source
+from tests.e2e.examined import (
+    LISTS,
+    SECRET,
+    check,
+    every,
+    examined,
+    relay,
+    secret,
+    section,
+    source,
+)
 from tests.e2e.system import System
 from tests.peers.dovecot import Dovecot
 from tests.peers.httpscript import HttpScript
@@ -72,22 +82,61 @@ async def test_senders_at_a_real_relay(tmp_path: Path) -> None:
         assert postfix.queue() == []
 
 
-async def test_daily_limit_of_the_provider(tmp_path: Path) -> None:
+async def test_senders_of_every_relay(tmp_path: Path) -> None:
+    """Each relay that may get copies is asked for the senders of these copies: by weight, by the
+    recipients' domain, by the list's."""
+    async with Sink.start(Script(rules=(Rule(at="mail", match="b.org$", reply="550 no"),))) as sink:
+        settings = relay(sink.port)
+        settings += relay(sink.port, name="net", domains=["*.example.net"])
+        settings += relay(sink.port, name="chosen")
+        settings += section("[[domain]]", {"name": "b.org", "relay": "chosen"})
+        found = await every("senders", tmp_path, settings)
+    told = {each.subject: (each.state, each.finding.split(" as ")[0]) for each in found}
+    ours = "takes postroad-doctor@example.org, the null sender at MAIL; nothing was sent"
+    assert told == {
+        "relay out": ("ok", ours),
+        "relay net": ("failed", "refuses postroad-doctor@b.org"),
+        "relay chosen": ("failed", "refuses postroad-doctor@b.org"),
+    }
+
+
+async def test_limits_of_the_provider(tmp_path: Path) -> None:
     """A provider's limit that is not set, or set too high, is a warning; a list that is larger than
     a day's limit has failed."""
     async with Sink.start() as sink:
         user = {"user": LISTS, "password_file": secret(tmp_path), "profile": "gmail"}
         sink.tell(Script(users={LISTS: SECRET}))
         gmail = relay(sink.port, **user)
-        assert (await check("daily", tmp_path, gmail)).finding.startswith("500 recipients")
+        assert (await check("limits", tmp_path, gmail)).finding.startswith("500 recipients")
         for daily in (0, 5000):
-            found = await check("daily", tmp_path, relay(sink.port, daily=daily, **user))
+            found = await check("limits", tmp_path, relay(sink.port, daily=daily, **user))
             assert (found.state, "set daily = 500" in found.remedy) == ("warning", True)
         small = relay(sink.port, daily=2, **user)
         async with System.start(tmp_path, source(tmp_path, 1), services=("membership",)) as road:
             await road.make_list("team@example.org", [f"p{n}@example.net" for n in range(3)])
-            found = await check("daily", tmp_path, small)
+            found = await check("limits", tmp_path, small)
+            shared = small + relay(sink.port, name="other", weight=2)
+            assert (await check("limits", tmp_path, shared)).state == "ok"
     assert (found.state, "has 3 members" in found.finding) == ("failed", True)
+
+
+async def test_limits_that_two_senders_count_apart(tmp_path: Path) -> None:
+    """Limits are told in full; that they hold for each sender process alone is a warning where
+    there are two."""
+    async with Sink.start() as sink:
+        limited = relay(sink.port, rate=["50/s", "3000/h"])
+        limited += section("[[relay.destination]]", {"domains": ["example.net"], "daily": 9})
+        assert (await check("limits", tmp_path, limited)).finding == (
+            "50/s, 3000/h; example.net: 9 in 24 hours; beyond that, copies wait"
+        )
+        async with System.start(tmp_path, limited, services=("sender",)) as road:
+            road.processes["first sender"] = road.processes.pop("sender")
+            await road.run("sender")
+            await road.ready(["sender"])
+            found = await check("limits", tmp_path, limited)
+            free = await check("limits", tmp_path, relay(sink.port))
+    assert (found.state, "2 senders run" in found.finding) == ("warning", True)
+    assert free.state == "ok"
 
 
 async def test_greeting_of_a_real_lmtp_server(tmp_path: Path) -> None:
@@ -96,7 +145,7 @@ async def test_greeting_of_a_real_lmtp_server(tmp_path: Path) -> None:
     async with Dovecot.start({LISTS: SECRET}) as dovecot, Sink.start() as sink:
         assert dovecot.lmtp_port is not None
         found = await examined(tmp_path, relay(dovecot.lmtp_port, kind="lmtp"))
-        states = {name: found[name].state for name in ("greeting", "login", "senders", "daily")}
+        states = {name: found[name].state for name in ("greeting", "login", "senders", "limits")}
         assert set(states.values()) == {"ok"}, found
         assert found["greeting"].finding == "speaks LMTP"
         wrong = await check("greeting", tmp_path, relay(sink.port, kind="lmtp"))
@@ -111,7 +160,7 @@ async def test_login_at_a_url(tmp_path: Path) -> None:
         api = section("[[relay]]", {**settings, "token_file": secret(tmp_path, "abc", "token")})
         found = await examined(tmp_path, api)
         relevant = {name for name, each in found.items() if each.subject == "relay api"}
-        assert relevant == {"host", "connection", "tls", "login", "daily"}
+        assert relevant == {"host", "connection", "tls", "login", "limits"}
         assert found["login"].state == "ok"
         refused = await check("login", tmp_path, api)
     assert (refused.state, refused.finding) == ("failed", "refuses the token: HTTP 401")
@@ -128,7 +177,10 @@ async def test_store_that_cannot_be_written(tmp_path: Path, name: str) -> None:
         return section("[[relay]]", {"name": "kept", "kind": "file", "path": str(path)})
 
     seen = await examined(tmp_path, store(tmp_path / name))
-    assert {check for check, each in seen.items() if each.subject == "relay kept"} == {"store"}
+    assert {check for check, each in seen.items() if each.subject == "relay kept"} == {
+        "store",
+        "limits",
+    }
     assert seen["store"].state == "ok"
     assert not (tmp_path / name).exists()
     missing = await check("store", tmp_path, store(tmp_path / "missing" / name))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from postroad.cli.doctor.finding import Finding
 
+PUBLISH = "publish: "  # begins a remedy that is a record
+
 doctor = typer.Typer()
 
 
@@ -67,6 +69,9 @@ async def run(
 
 def _print(found: Sequence[Finding]) -> None:
     print_table(("", "check", "of", "finding"), map(_row, _together(found)), whole=2)
+    records = [f.remedy.removeprefix(PUBLISH) for f in found if f.remedy.startswith(PUBLISH)]
+    if records:  # in the table they would be folded, and could not be copied
+        print("\n".join(["\nTo publish in DNS, a line each:", *dict.fromkeys(records)]))
     states = [finding.state for finding in found]
     counts = [(states.count(state), state) for state in ("failed", "warning", "ok", "skipped")]
     print("\n" + ", ".join(_counted(count, state) for count, state in counts if count))
@@ -88,7 +93,9 @@ def _together(found: Sequence[Finding]) -> Iterator[list[Finding]]:
 
 def _row(findings: Sequence[Finding]) -> tuple[str, str, str, str]:
     one = findings[0]
-    check, text = one.check, one.finding
+    check, text, remedy = one.check, one.finding, one.remedy
+    if remedy.startswith(PUBLISH):
+        remedy = "publish the record below"
     if len(findings) > 1:
         check, text = f"({len(findings)} more)", f"{', '.join(f.check for f in findings)}: {text}"
-    return one.state, check, one.subject, f"{text}\n→ {one.remedy}" if one.remedy else text
+    return one.state, check, one.subject, f"{text}\n→ {remedy}" if remedy else text

@@ -131,9 +131,9 @@ CHECKS = (
         "check path, and who may write there",
     ),
     Check(
-        "daily",
+        "limits",
         ("relay",),
-        "the limit is set where the provider has one, and one post fits into it",
+        "`daily` is set where the provider has a limit, and one post fits into a day",
         "set daily to the provider's limit",
     ),
     Check("mx", ("domain",), "mail for the domain has somewhere to go", "publish an MX record"),
@@ -161,15 +161,17 @@ REMEDIES = {check.name: check.remedy for check in CHECKS}
 ORDER = {check.name: place for place, check in enumerate(CHECKS)}
 
 
-_OF_A_SERVER = ("host", "connection", "tls", "greeting", "login", "extensions", "senders", "daily")
+_OF_A_SERVER = (
+    *("host", "connection", "tls", "greeting", "login", "extensions", "senders", "limits"),
+)
 
 
 def of_relay(relay: Relay) -> tuple[str, ...]:
     """The checks made of a relay of its kind, but for the token."""
     if relay.kind == "file":
-        return ("store",)
+        return ("store", "limits")
     if relay.kind == "http":
-        return ("host", "connection", "tls", "login", "daily")
+        return ("host", "connection", "tls", "login", "limits")
     return _OF_A_SERVER if relay.path is None else _OF_A_SERVER[3:]
 
 

@@ -72,7 +72,7 @@ def mx(domain: str, answer: Answer, hosts: Mapping[str, Answer]) -> Finding:
     if targets:
         what = f"{', '.join(targets[:3])} has no address: mail for {domain} bounces"
         return failed("mx", domain, what, "let the MX record name a host that has an address")
-    remedy = f"publish: {domain}. MX 10 followed by the server of the mailbox"
+    remedy = "publish an MX record that names the server of the mailbox"
     if hosts.get(domain, Answer()).records:
         what = f"{domain} has no MX record; mail goes to its own address"
         return warning("mx", domain, what, remedy)
@@ -156,11 +156,14 @@ class Published:
     answer: Answer
 
 
-def signing(domain: str, keys: Sequence[Published]) -> Finding:
+def signing(domain: str, keys: Sequence[Published]) -> list[Finding]:
     """Our own signatures: whether receivers find each key, and can use one of them."""
-    for each in keys:
-        if finding := _unpublished(domain, each.key, each.answer):
-            return finding
+    looked = (_unpublished(domain, each.key, each.answer) for each in keys)
+    return [finding for finding in looked if finding] or [_strength(domain, keys)]
+
+
+def _strength(domain: str, keys: Sequence[Published]) -> Finding:
+    """Of keys that are all published: whether receivers can do something with them."""
     if not any(each.key.rsa for each in keys):
         what = "the only key is Ed25519, which many receivers cannot verify, and ARC not use"
         remedy = "add an RSA key: dkim_second_key_file, dkim_second_selector"

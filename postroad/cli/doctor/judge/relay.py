@@ -1,12 +1,10 @@
-"""A relay: what it offers, whom it lets send, how much a day."""
+"""A relay: what it offers, and whom it lets send. How much, is in `limits`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from postroad.cli.doctor.finding import Finding, failed, ok, skipped, warning
-from postroad.cli.doctor.judge.broker import List
-from postroad.runtime.profiles import PROFILES, provider
 from postroad.runtime.settings import Relay
 from services.sender.transaction import Offers
 
@@ -76,26 +74,3 @@ def store(relay: Relay, problem: str) -> Finding:
         return failed("store", f"relay {relay.name}", f"{relay.where}: {problem}", remedy)
     kind = "mbox" if relay.mbox else "Maildir"
     return ok("store", f"relay {relay.name}", f"{relay.where}, {kind}")
-
-
-def daily(relay: Relay, lists: Sequence[List] | None) -> Finding:
-    """The provider's limit against the settings and the largest list."""
-    check, subject = "daily", f"relay {relay.name}"
-    known = PROFILES["relay"].get(provider(relay.profile, relay.host), {}).get("daily", 0)
-    assert isinstance(known, int)
-    if not relay.daily and known:
-        what = f"no limit is set; the provider stops after about {known:,} recipients a day"
-        return warning(check, subject, what, f"set daily = {known}, or what your contract says")
-    if not relay.daily:
-        return ok(check, subject, "no limit set, and none is known of this relay")
-    largest = max(lists or (), key=lambda one: one.members, default=None)
-    if largest is not None and largest.members > relay.daily:
-        what = (
-            f"{largest.address} has {largest.members:,} members: one post takes more than a day's "
-            f"{relay.daily:,}"
-        )
-        return failed(check, subject, what, "use a relay with a higher limit for this domain")
-    if known and relay.daily > known:
-        what = f"daily = {relay.daily:,}; the provider is known to stop after {known:,}"
-        return warning(check, subject, what, f"set daily = {known}, unless your contract has more")
-    return ok(check, subject, f"{relay.daily:,} recipients in 24 hours, then copies wait")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -13,11 +13,13 @@ from postroad.cli.doctor.finding import Finding, ok, skipped
 from postroad.cli.doctor.judge import peer
 from postroad.cli.doctor.judge import relay as judge_relay
 from postroad.cli.doctor.judge import source as judge_source
+from postroad.cli.doctor.judge.broker import List
+from postroad.cli.doctor.judge.limits import Share, limits
 from postroad.cli.doctor.judge.token import Token
 from postroad.cli.doctor.judge.token import token as judge_token
 from postroad.cli.doctor.probe import machine, network
 from postroad.cli.doctor.probe import token as probe_token
-from postroad.cli.doctor.probe.broker import Running
+from postroad.cli.doctor.probe.broker import Running, Told
 from postroad.cli.doctor.probe.network import Kind
 from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import PostroadError
@@ -93,11 +95,12 @@ async def examine_relay(
     subject = f"relay {relay.name}"
     if relay.kind == "file":
         yield judge_relay.store(relay, machine.writable(relay))
+        yield _limits(config, relay, await running.told())
         return
     if relay.kind == "http":
         async for finding in _examine_url(relay, subject):
             yield finding
-        yield judge_relay.daily(relay, (await running.told()).lists)
+        yield _limits(config, relay, await running.told())
         return
     if relay.path is None:
         async for finding in _reached(subject, relay.kind, relay.host, relay.port, relay.tls):
@@ -124,7 +127,7 @@ async def examine_relay(
     yield judge_relay.extensions(relay, tried.offers, largest)
     for finding in judge_relay.senders(relay, senders, tried.answers):
         yield finding
-    yield judge_relay.daily(relay, (await running.told()).lists)
+    yield _limits(config, relay, await running.told())
 
 
 async def examine_token(
@@ -178,6 +181,22 @@ def _senders(config: Config, relay: Relay) -> list[str]:
     null = [judge_relay.NULL] if relay.null_sender else []
     if relay.envelope_address:
         return [relay.envelope_address, *null]
-    first = config.relay[0].name
-    domains = [domain.name for domain in config.domain if (domain.relay or first) == relay.name]
+    domains = [each.name for each in config.domain if relay in config.relays_of(each)]
     return [*(f"postroad-doctor@{domain}" for domain in domains[:DOMAINS]), *null]
+
+
+def _limits(config: Config, relay: Relay, told: Told) -> Finding:
+    shares = list(_shares(config, relay, told.lists or ()))
+    return limits(relay, datetime.now(UTC).date(), shares, told.senders)
+
+
+def _shares(config: Config, relay: Relay, lists: Sequence[List]) -> Iterator[Share]:
+    """How many of each list's members this relay may get, by weight. None are known of one for
+    some recipients' domains only: nobody has counted the members there."""
+    domains = {domain.name: domain for domain in config.domain}
+    for one in lists:
+        domain = domains.get(one.address.rpartition("@")[2])
+        general = [r for r in config.relays_of(domain) if not r.domains] if domain else []
+        if relay in general:
+            whole = sum(each.weight for each in general)
+            yield Share(one.address, one.members * relay.weight // max(whole, 1))

@@ -29,12 +29,13 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class Told:
-    """What only a running Postroad can tell: its lists (None: it does not run), and which
-    sources it has contacted."""
+    """What only a running Postroad can tell: its lists (None: it does not run), which sources it
+    has contacted, and how many senders run."""
 
     broker: Facts
     lists: tuple[List, ...] | None = None
     contacted: frozenset[str] = field(default_factory=frozenset)
+    senders: int = 0
 
 
 class Running:
@@ -75,16 +76,17 @@ async def _look(config: Config) -> Told:
 
 async def _told(config: Config, broker: Broker, facts: Facts) -> Told:
     """Asked of membership and ingest; who does not answer leaves it unknown."""
-    contacted = frozenset[str]()
+    contacted, senders = frozenset[str](), 0
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             contacted = await _contacted(config, broker)
             reports = await rollcall(broker, ["membership"], seconds=1.0)
+            senders = sum(report.service == "sender" for report in reports)
             if any(report.service == "membership" and report.ready for report in reports):
-                return Told(facts, await _lists(broker), contacted)
+                return Told(facts, await _lists(broker), contacted, senders)
     except (TimeoutError, PostroadError, Retry, ApiError, NatsError):
         pass
-    return Told(facts, None, contacted)
+    return Told(facts, None, contacted, senders)
 
 
 async def _contacted(config: Config, broker: Broker) -> frozenset[str]:
