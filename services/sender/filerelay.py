@@ -9,6 +9,7 @@ taken away before anything is appended. What is told to be stored is on the disk
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import mmap
 import os
@@ -28,7 +29,9 @@ from services.sender.transaction import Offers, Result, Transaction, refuse
 OFFERS = Offers(eight_bit=True, utf8=True)
 NAMED = b"X-Postroad-Delivery"
 LOCK_SECONDS = 30.0  # another program may hold an mbox while it rewrites it
+OLD = 36 * 3600.0  # seconds: the Maildir convention's for what was left in tmp
 _STORED = Reply(250, "", "stored", ".")
+_DRAFT = re.compile(r"[0-9a-f]{32}\.postroad\.[0-9]+\.[0-9]+")
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)  # mboxrd: each gets one > more
 _ENTRY = re.compile(rb"From [^\n]*\n" + NAMED + rb": [0-9a-f]{32} ([0-9]{1,12})\n")
 
@@ -101,11 +104,16 @@ class Maildir:
         self._path = path
 
     def open(self) -> None:
-        """Create what is missing of it. Raises OSError."""
+        """Create what is missing of it, and remove what crashes left in tmp. Raises OSError."""
         for part in (self._path, *(self._path / name for name in ("tmp", "new", "cur"))):
             part.mkdir(exist_ok=True)
         if not os.access(self._path / "new", os.W_OK):
             raise PermissionError(13, "Permission denied")
+        for draft in (self._path / "tmp").iterdir():
+            if _DRAFT.fullmatch(draft.name):
+                with contextlib.suppress(FileNotFoundError):  # somebody else does it, too
+                    if time.time() - draft.stat().st_mtime > OLD:
+                        draft.unlink()
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +130,7 @@ class Maildir:
         try:
             with draft.open("xb", buffering=0) as file:
                 for block in _trace(transaction, recipient):
-                    file.write(block)
+                    _write(file.fileno(), block)
                 os.fsync(file.fileno())
             draft.rename(self._path / "new" / name)  # over the same copy, if it is there
         except OSError:

@@ -6,8 +6,12 @@ import asyncio
 import contextlib
 import mailbox
 import os
+import resource
+import signal
 import subprocess
 import sys
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,21 @@ from services.sender.transaction import Result, Transaction
 
 HEAD = b"From: Ann <ann@example.net>\r\nSubject: hi\r\n\r\n"
 BODY = wire.dot_stuff(b"From me to you\r\n>From her\r\n.dot\r\n\r\nFrom the end\r\n")
+
+DIES = textwrap.dedent(
+    """
+    import resource, signal, sys
+    from pathlib import Path
+    from services.sender.filerelay import Maildir
+    from services.sender.transaction import Transaction
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    box = Maildir(Path(sys.argv[1]))
+    box.open()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+    with box:
+        box.add(Transaction("sender@x.example", ["a@x.example"], ()), "a@x.example")
+    """
+)
 
 
 def copy(name: str, *, again: bool = False, body: bytes = BODY) -> Transaction:
@@ -83,6 +102,42 @@ async def test_a_copy_that_was_read_in_between(tmp_path: Path) -> None:
     new.rename(tmp_path / "archive" / "cur" / f"{new.name}:2,S")
     await relay.send([copy("a", again=True)])
     assert len(held(tmp_path / "archive")) == 1
+
+
+def test_drafts_of_the_dead(tmp_path: Path) -> None:
+    """What a kill left in tmp goes after 36 hours, as the Maildir convention has it; what may still
+    be written at, and what others left there, stays."""
+    path = tmp_path / "archive"
+    died = subprocess.run([sys.executable, "-c", DIES, path], check=False)
+    assert died.returncode == -signal.SIGXFSZ
+    (left,) = (path / "tmp").iterdir()
+    other = path / "tmp" / "1795250031.M1P2.host"
+    other.touch()
+    for hours in (35, 37):
+        assert left.exists()
+        then = time.time() - hours * 3600
+        for draft in (left, other):
+            os.utime(draft, (then, then))
+        asyncio.run(filer(path))
+    assert list((path / "tmp").iterdir()) == [other]
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.mbox"])
+async def test_a_disk_that_is_full_at_the_last_octets(tmp_path: Path, name: str) -> None:
+    """A write that has room for a part of the mail only is no mail: stored is all of it or none."""
+    await (await filer(tmp_path / "whole")).send([copy("a")])
+    size = len(held(tmp_path / "whole")[0])
+    path = tmp_path / name
+    relay = await filer(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 5, hard))
+    try:
+        assert words(await relay.send([copy("a")])) == ["doubt"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert held(path) == []
+    assert words(await (await filer(path)).send([copy("a", again=True)])) == ["stored"]
+    assert len(held(path)) == 1
 
 
 @settings(
