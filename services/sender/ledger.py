@@ -6,8 +6,7 @@ needs only the last entry. An intent without an outcome is in doubt: its copies 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -97,43 +96,15 @@ def entry(
     )
 
 
-def retry_chunk(
-    chunk: ChunkQueued, deferred: Sequence[int], queued: datetime
-) -> ChunkQueued | None:
-    """The smaller chunk that tries the deferred recipients again; None where there are none.
-
-    `queued` is when this chunk was queued, for the age of the first attempt.
-    """
-    if not deferred:
-        return None
-    attempt = chunk.attempt + 1
-    stem = re.sub(r"r[0-9]+\Z", "", chunk.chunk)
-    numbers = chunk.numbers or tuple(range(chunk.first, chunk.first + len(chunk.people)))
-    return ChunkQueued(
-        mail_id=chunk.mail_id,
-        list=chunk.list,
-        chunk=f"{stem}r{attempt}",
-        first=chunk.first,
-        people=tuple(chunk.people[index] for index in deferred),
-        addresses=tuple(chunk.addresses[index] for index in deferred),
-        numbers=tuple(numbers[index] for index in deferred),
-        attempt=attempt,
-        since=chunk.since or queued,
-        copy=chunk.copy,
-    )
-
-
 def passed_over(entries: Iterable[WindowRecorded]) -> bool:
     """Whether all who are deferred in these entries of a chunk were not refused themselves: the
     relay took what came behind them, or their domain has to wait."""
-    failures = (f for entry in entries if entry.outcome for f in entry.outcome.failures)
-    return all(f.scope in ("relay", "destination") for f in failures if f.kind == "deferred")
+    return all(failure.scope in ("relay", "destination") for failure in _deferred(entries))
 
 
 def of_their_domain(entries: Iterable[WindowRecorded]) -> set[int]:
     """Who is deferred in these entries of a chunk because their domain has to wait."""
-    failures = (f for entry in entries if entry.outcome for f in entry.outcome.failures)
-    return {f.index for f in failures if f.scope == "destination" and f.kind == "deferred"}
+    return {failure.index for failure in _deferred(entries) if failure.scope == "destination"}
 
 
 def given_up(chunk: ChunkQueued, now: datetime, period: timedelta) -> bool:
@@ -151,3 +122,8 @@ def final(failure: Failure) -> Failure:
         kind="failed",
         scope=failure.scope,
     )
+
+
+def _deferred(entries: Iterable[WindowRecorded]) -> Iterator[Failure]:
+    outcomes = (entry.outcome for entry in entries if entry.outcome is not None)
+    return (f for outcome in outcomes for f in outcome.failures if f.kind == "deferred")

@@ -1,8 +1,8 @@
 """What is owed for later, given back to the broker: split chunks, retries, chunks that wait.
 
-Whatever dies on the way, each is stored once: parts expect that there are none yet, a retry and
-a chunk that waits that they are not scheduled yet. Should a schedule fire twice, the second finds
-the ledger of its chunk finished.
+Whatever dies on the way, each is stored once: parts expect that there are none yet, a retry that
+its chunk was neither queued nor sent yet, and it and a chunk that waits that they are not scheduled
+yet. Should a schedule fire twice, the second finds the ledger of its chunk finished.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Superseded
 from schemas import codec, subjects
 from schemas.road import ChunkQueued, WindowRecorded
-from services.sender import ledger
+from services.sender import parts
 from services.sender.chunk import WORKER, Chunk
 from services.sender.replies import retry_after
-from services.sender.routes import parts
 
-PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
 Queue = Literal["now", "bulk"]
 TRIED = "Postroad-Tried"  # header of a chunk that waited
 
@@ -67,18 +65,15 @@ class Requeue:
                 self._encode(chunk, part),
                 expect=0,
             )
-            for part in parts(event, groups, chunk.queued)
+            for part in parts.split(event, groups, chunk.queued)
         ]
         with contextlib.suppress(Conflict):  # all of them are queued
             await self._broker.publish_batch(messages)
         crashpoint("sender.after_parts")
 
     async def retry(self, chunk: Chunk, deferred: Sequence[int], first: float) -> None:
-        """Schedule another try for these people, the first one after `first` seconds; sooner
-        where nobody has refused them."""
-        smaller = ledger.retry_chunk(chunk.event, deferred, chunk.queued)
-        if smaller is None:
-            return
+        """Schedule another try for these people, the first one after `first` seconds."""
+        smaller = parts.retry(chunk.event, deferred, chunk.queued)
         crashpoint("sender.before_schedule")
         names = smaller.list, smaller.mail_id, smaller.chunk
         # a schedule that has fired leaves no trace of itself but the chunk
@@ -88,8 +83,6 @@ class Requeue:
         ):
             if await self._broker.last(stream, subject) is not None:
                 return
-        if ledger.passed_over(await self.entries(chunk)):
-            first = min(first, PASSED_OVER)
         jitter = random.random()  # noqa: S311  spreads load, keeps no secret
         seconds = retry_after(smaller.attempt, jitter, first)
         await self._schedule(smaller, "bulk", self._encode(chunk, smaller), seconds)
@@ -101,15 +94,6 @@ class Requeue:
         jitter = random.random()  # noqa: S311  see above
         seconds *= 1 + jitter / 4
         await self._schedule(chunk.event, queue, data, seconds, {TRIED: "1"})
-
-    async def entries(self, chunk: Chunk) -> list[WindowRecorded]:
-        """The whole ledger of a chunk."""
-        return [
-            entry
-            async for stored in self._broker.scan("DELIVERY", chunk.ledger)
-            for entry in stored.envelope().events
-            if isinstance(entry, WindowRecorded)
-        ]
 
     async def _schedule(
         self,

@@ -1,4 +1,4 @@
-"""Which relay gets whose copy, and what becomes of a chunk with several ways (pure).
+"""Which relay gets whose copy (pure).
 
 A recipient goes to the relays whose `domains` have the recipient's domain; else to the relay of
 the list's domain; else to those without `domains`. Among equals the weights decide, by the name
@@ -11,12 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
-
-import msgspec
-
-from schemas.road import ChunkQueued
 
 Names = tuple[str, ...]
 
@@ -92,28 +87,6 @@ def apart(keys: Sequence[str], indices: Sequence[int]) -> list[list[int]]:
     for index in indices:
         groups.setdefault(keys[index], []).append(index)
     return list(groups.values())
-
-
-def parts(
-    chunk: ChunkQueued, groups: Sequence[Sequence[int]], queued: datetime
-) -> list[ChunkQueued]:
-    """A chunk for each of these groups of indices: `<chunk>s0`, `<chunk>s1`, ...
-
-    `queued` is when the chunk was queued, for the age of the first attempt.
-    """
-    numbers = chunk.numbers or range(chunk.first, chunk.first + len(chunk.people))
-    return [
-        msgspec.structs.replace(
-            chunk,
-            chunk=f"{chunk.chunk}s{number}",
-            people=tuple(chunk.people[index] for index in group),
-            addresses=tuple(chunk.addresses[index] for index in group),
-            numbers=tuple(numbers[index] for index in group),
-            last=False,
-            since=chunk.since or queued,
-        )
-        for number, group in enumerate(groups)
-    ]
 
 
 def _rank(name: str, weight: int, key: str) -> float:

@@ -34,9 +34,10 @@ WAITING = 2  # chunks in hand beside those on the lanes of the only relay
 PATIENCE = 4  # chunks that wait for a relay, by its connections, where there are several
 LASTING = 60.0  # seconds; what a longer limit lets through is counted from the ledger
 GIVEN_BACK = 3  # times that a chunk is given back before it is scheduled anew
+FAR_OFF = 5.0  # seconds that make it worth while
 ELSEWHERE = 0.1  # seconds until a chunk goes to the relay that steps in
 IN_HAND = 1.0  # seconds until it is seen whether the same chunk is done
-FAR_OFF = 5.0  # seconds that make it worth while
+PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
 
 
 class Sender:
@@ -205,6 +206,15 @@ class Sender:
             raise Reject("not a ledger")
         return ledger.position(entry, last.seq, last.envelope().id)
 
+    async def _entries(self, chunk: Chunk) -> list[WindowRecorded]:
+        """The whole ledger of a chunk."""
+        return [
+            entry
+            async for stored in self.broker.scan("DELIVERY", chunk.ledger)
+            for entry in stored.envelope().events
+            if isinstance(entry, WindowRecorded)
+        ]
+
     def _relays(self, chunk: ChunkQueued, domains: Sequence[str]) -> Sequence[str]:
         """The relay of each recipient."""
         key = f"{chunk.mail_id}.{chunk.chunk}"
@@ -238,13 +248,16 @@ class Sender:
         own. All that decides stands in the ledger, so a successor does the same."""
         if not deferred:
             return
+        entries = await self._entries(chunk)
         if len(set(domains)) > 1:
-            waits = ledger.of_their_domain(await self.requeue.entries(chunk)) & set(deferred)
+            waits = ledger.of_their_domain(entries) & set(deferred)
             groups = self._groups(sorted(waits), domains, relays)
             await self.requeue.split(chunk, "bulk", groups)
             deferred = [index for index in deferred if index not in waits]
         if deferred:
             first = duration(self.relays[relays[deferred[0]]].retry_after)
+            if ledger.passed_over(entries):
+                first = min(first, PASSED_OVER)
             await self.requeue.retry(chunk, deferred, first)
 
 

@@ -11,29 +11,16 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, now
 from schemas import codec, subjects
 from schemas.envelope import Event
-from schemas.mail import RawRef
 from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscribed
-from schemas.road import ChunkQueued, Copy
+from schemas.road import ChunkQueued
 from services.sender.departed import REACH, Departed, is_gone
 from tests.e2e.system import until
+from tests.unit.sender.chunks import chunk
 
 pytestmark = pytest.mark.broker
 PEOPLE = ("ann", "bob", "cy")
 JOINED, LEFT = MemberSubscribed(how="test"), MemberUnsubscribed(how="test")
-CHUNK = ChunkQueued(
-    mail_id="m",
-    list="team",
-    chunk="0",
-    people=PEOPLE,
-    addresses=PEOPLE,
-    copy=Copy(
-        raw=RawRef(mail_id="m", chunks=1, size=1, sha256="", head=0),
-        list="team",
-        list_address="team@example.org",
-        bounces=("team-bounces+", "@example.org"),
-        post=1,
-    ),
-)
+CHUNK = chunk(3, people=PEOPLE)
 A_WHILE, LONG = timedelta(minutes=1), REACH + timedelta(hours=1)
 
 

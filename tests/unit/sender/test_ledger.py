@@ -7,31 +7,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.mail import RawRef
-from schemas.road import ChunkQueued, Copy, Failure, Outcome, WindowRecorded
+from schemas.road import ChunkQueued, Failure, Outcome, WindowRecorded
 from services.sender import ledger
+from tests.unit.sender.chunks import chunk
 
 THEN = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-def chunk(size: int, **fields: object) -> ChunkQueued:
-    """A chunk of `size` people."""
-    return ChunkQueued(
-        mail_id="m",
-        list="team",
-        chunk=str(fields.pop("chunk", "3")),
-        first=100,
-        people=tuple(f"p{n}" for n in range(size)),
-        addresses=tuple(f"p{n}@example.org" for n in range(size)),
-        copy=Copy(
-            raw=RawRef(mail_id="m", chunks=1, size=1, sha256="", head=0),
-            list="team",
-            list_address="team@example.org",
-            bounces=("team-bounces+", "@example.org"),
-            post=1,
-        ),
-        **fields,  # type: ignore[arg-type]
-    )
 
 
 def write(queued: ChunkQueued, at: int, outcome: Outcome | None, **rest: object) -> WindowRecorded:
@@ -95,36 +75,21 @@ def test_people_are_named_once() -> None:
     assert intent.people == queued.people
 
 
-def test_deferred_people_come_back_under_the_same_number() -> None:
-    """A retry keeps who and which number, so that a bounce of it still finds its recipient."""
-    smaller = ledger.retry_chunk(chunk(20), (4, 17), THEN)
-    assert smaller is not None
-    assert smaller.chunk == "3r1"
-    assert (smaller.people, smaller.numbers) == (("p4", "p17"), (104, 117))
-    assert (smaller.attempt, smaller.since) == (1, THEN)
-    again = ledger.retry_chunk(smaller, (1,), THEN + timedelta(hours=1))
-    assert again is not None
-    assert (again.chunk, again.numbers, again.since) == ("3r2", (117,), THEN)
-
-
 def test_passed_over_is_who_waits_for_relay_or_domain_alone() -> None:
-    """One recipient who asked for time himself makes the whole chunk wait as he asked."""
+    """One recipient who asked for time himself makes the whole chunk wait as he asked; only those
+    who wait for their domain may go in chunks of their own."""
     queued = chunk(20)
     relays = Failure(index=4, code=454, kind="deferred", scope="relay")
     dead = Failure(index=5, code=550, kind="failed")
     first = write(queued, 10, Outcome(start=0, end=10, failures=(relays, dead)), next_end=20)
     grey = Failure(index=17, code=450, kind="deferred")
     domain = Failure(index=18, code=0, kind="deferred", scope="destination")
+    waits = write(queued, 20, Outcome(start=10, end=20, failures=(domain,)))
+    asks = write(queued, 20, Outcome(start=10, end=20, failures=(grey, domain)))
     assert ledger.passed_over([first])
-    assert ledger.passed_over([write(queued, 20, Outcome(start=10, end=20, failures=(domain,)))])
-    assert not ledger.passed_over(
-        [first, write(queued, 20, Outcome(start=10, end=20, failures=(grey,)))]
-    )
-
-
-def test_nobody_deferred_means_no_retry() -> None:
-    """A chunk without deferred recipients leaves nothing behind."""
-    assert ledger.retry_chunk(chunk(20), (), THEN) is None
+    assert ledger.passed_over([first, waits])
+    assert not ledger.passed_over([first, asks])
+    assert ledger.of_their_domain([first, asks]) == {18}
 
 
 def test_after_its_time_a_refusal_is_the_last() -> None:

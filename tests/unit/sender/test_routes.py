@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.mail import RawRef
-from schemas.road import ChunkQueued, Copy
-from services.sender.routes import Routes, Way, apart, matches, parts
+from services.sender.routes import Routes, Way, matches
 
 WAYS = (
     Way("one", weight=3),
@@ -87,38 +84,3 @@ def test_patterns() -> None:
     assert not matches(("*.example.org",), "example.org")
     assert matches(("x.example", "*.example.org"), "a.b.example.org")
     assert not matches(("*.example.org",), "badexample.org")
-
-
-@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30), st.booleans())
-def test_parts_are_the_whole(keys: list[str], numbered: bool) -> None:
-    """The parts of a chunk have each of its people once, with their addresses and numbers, and
-    the age of its first attempt."""
-    size = len(keys)
-    chunk = ChunkQueued(
-        mail_id="m",
-        list="l",
-        chunk="7r1",
-        first=0 if numbered else 100,
-        people=tuple(f"p{n}" for n in range(size)),
-        addresses=tuple(f"a{n}@{key}.example" for n, key in enumerate(keys)),
-        numbers=tuple(range(100, 100 + size)) if numbered else (),
-        last=True,
-        attempt=1,
-        copy=Copy(
-            raw=RawRef(mail_id="m", size=1, head=1, chunks=1, sha256="x"),
-            list="l",
-            list_address="l@example.org",
-            bounces=("", ""),
-            post=1,
-        ),
-    )
-    queued = datetime(2026, 11, 20, tzinfo=UTC)
-    made = parts(chunk, apart(keys, range(size)), queued)
-    assert [part.chunk for part in made] == [f"7r1s{n}" for n in range(len(set(keys)))]
-    assert all(len({address.partition("@")[2] for address in part.addresses}) == 1 for part in made)
-    rows = {
-        row for part in made for row in zip(part.people, part.addresses, part.numbers, strict=True)
-    }
-    assert rows == {(f"p{n}", f"a{n}@{key}.example", 100 + n) for n, key in enumerate(keys)}
-    assert sum(len(part.people) for part in made) == size
-    assert {(part.attempt, part.since) for part in made} == {(1, queued)}
