@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -44,10 +45,14 @@ def check(call: Call) -> None:
 
 def plain(settings: Config) -> dict[str, Any]:
     """All settings as plain data without unset ones, secrets in URLs hidden."""
-    everything = msgspec.to_builtins(settings, enc_hook=str)
+    everything = msgspec.to_builtins(settings, enc_hook=str, builtin_types=(date,))
     for own in ("path", "warnings"):
         del everything[own]
-    return {section: _hidden(value) for section, value in everything.items() if value}
+    for relay in everything["relay"]:
+        if not relay["host"]:
+            del relay["port"], relay["tls"]  # which it does not have
+    shown = {section: _hidden(value) for section, value in everything.items() if value}
+    return {section: value for section, value in shown.items() if value}
 
 
 def as_toml(sections: dict[str, Any]) -> str:
@@ -66,6 +71,8 @@ def _toml(value: Any) -> str:
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, date):
+        return value.isoformat()
     # strings, numbers and truths are the same in JSON and in TOML
     return msgspec.json.encode(value).decode()
 

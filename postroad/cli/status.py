@@ -40,7 +40,7 @@ def _print(found: Status) -> None:
         return
     print()
     print_table(
-        ("stage", "state", "waiting", "in hand", "processes", "restarts", "last error"),
+        ("stage", "state", "waiting", "in hand", "pids", "restarts", "last error"),
         map(_stage, found.stages),
         whole=6,
     )

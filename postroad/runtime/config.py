@@ -106,7 +106,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             telemetry=reader.section("telemetry", Telemetry) or Telemetry(),
             web=reader.section("web", Web),
         )
-        problems = [*reader.problems, *_checked(config)]
+        checked = (line for line in _checked(config) if not line.startswith(reader.marred))
+        problems = list(dict.fromkeys([*reader.problems, *checked]))
         if problems:
             raise SettingsError(_report(file, problems))
         warnings = settings_checks.warn(

@@ -190,7 +190,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     kind: Literal["smtp", "lmtp", "http", "file"] = "smtp"
     profile: Literal["", "gmail", "microsoft365", "ses", "postfix"] = ""
     host: str = ""
-    port: Port = 0
+    port: Port = 0  # of host, as tls is
     path: Path | None = None
     url: str = ""
     token_file: Path | None = None  # of url: sent as `Authorization: Bearer`
@@ -217,7 +217,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     def __post_init__(self) -> None:
         if self.kind == "lmtp" and self.path is not None:
             msgspec.structs.force_setattr(self, "tls", "none")  # a socket of this machine
-        if not self.port:
+        if not self.port and self.kind in ("smtp", "lmtp") and self.path is None:
             port = _LMTP_PORT if self.kind == "lmtp" else _RELAY_PORTS[self.tls]
             msgspec.structs.force_setattr(self, "port", port)
         if self.mbox:

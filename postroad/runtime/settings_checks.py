@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from postroad.mail.addresses import parse_address, validate
 from postroad.runtime.errors import SettingsError
 from postroad.runtime.quantities import duration, size
 from postroad.runtime.secretfile import exposed
@@ -70,8 +71,8 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
         yield from _domain(f"{where} name", domain.name)
         if domain.relay:
             yield from _known(f"{where} relay", domain.relay, [relay.name for relay in relays])
-        if domain.owner and domain.owner.count("@") != 1:
-            yield f'{where} owner: "{domain.owner}" is not an address'
+        if domain.owner:
+            yield from _address(f"{where} owner", domain.owner)
         for key, _, selector in domain.signing:
             name = key.replace("key_file", "selector")
             if not _DOMAIN.fullmatch(selector.lower()):
@@ -120,27 +121,32 @@ def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
             ("from", relay.from_, relay.from_address, ("any", "own_domain", "user")),
             ("envelope", relay.envelope, relay.envelope_address, ("verp", "user")),
         ):
-            if value == "user" and address.count("@") != 1:
+            if value == "user" and parse_address(address) is None:
                 yield f'{where} {key} = "user": user is not an address; write the address here'
-            elif address and address.count("@") != 1:
+            elif address and "@" not in address:
                 yield f"{where} {key}: {no_choice(value, (*words, 'an address'))}"
+            elif address:
+                yield from _address(f"{where} {key}", address)
 
 
 _OF_KIND = {  # what says where a relay is, and what else only some kinds have
-    "smtp": ("host", "user", "password_file", "oauth2"),
-    "lmtp": ("host", "path", "user", "password_file", "oauth2"),
+    "smtp": ("host", "port", "tls", "user", "password_file", "oauth2"),
+    "lmtp": ("host", "port", "tls", "path", "user", "password_file", "oauth2"),
     "http": ("url", "token_file"),
     "file": ("path",),
 }
+_UNSET = (None, "", 0, "starttls")  # the last is the default of tls
 
 
 def _place(where: str, relay: Relay) -> Iterator[str]:
     """One place of the form that the kind wants, and nothing that only other kinds have."""
     known = _OF_KIND[relay.kind]
     for key in dict.fromkeys(key for keys in _OF_KIND.values() for key in keys):
-        if getattr(relay, key) and key not in known:
+        if key not in known and getattr(relay, key) not in _UNSET:
             kinds = " or ".join(f'"{kind}"' for kind, keys in _OF_KIND.items() if key in keys)
             yield f'{where}: {key} is for kind = {kinds}, and this is "{relay.kind}"; remove it'
+    if relay.kind == "lmtp" and relay.path is not None and relay.port:
+        yield f"{where}: port is of host, and path is a socket of this machine; remove it"
     places = [key for key in ("host", "path", "url") if key in known]
     given = [key for key in places if getattr(relay, key)]
     if len(given) != 1:
@@ -245,6 +251,13 @@ def _entry_name(where: str, name: str) -> Iterator[str]:
 def _host(where: str, host: str) -> Iterator[str]:
     if not re.fullmatch(r"[A-Za-z0-9._:-]+", host):
         yield f'{where} host: "{host}" is not the name or address of a host'
+
+
+def _address(where: str, address: str) -> Iterator[str]:
+    try:
+        validate(address)
+    except ValueError as error:
+        yield f"{where}: {error}"
 
 
 def _domain(where: str, name: str) -> Iterator[str]:

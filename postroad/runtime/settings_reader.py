@@ -29,7 +29,6 @@ Table = dict[str, Any]
 S = TypeVar("S", bound=msgspec.Struct)
 
 _PREFIX = "POSTROAD_"
-_BROKEN = object()  # what stands for a table that cannot be built
 _KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_\w+)?")
 
 
@@ -65,7 +64,9 @@ def no_choice(value: object, choices: Iterable[object]) -> str:
 class Reader:
     """Builds sections from tables; `problems` collects one line for everything wrong.
 
-    `single` and `repeated` map section names to their structs ([site], [[source]]).
+    `single` and `repeated` map section names to their structs ([site], [[source]]). What was built
+    without a wrong value is `marred`: its name, as problems begin with it. What is then missing
+    in it, or odd, is no second mistake.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Reader:
         folder: Path,
     ) -> None:
         self.problems: list[str] = []
+        self.marred: tuple[str, ...] = ()
         self._types = {**single, **repeated}
         self._folder = folder
         self._tables: dict[str, Table] = {}
@@ -104,7 +106,10 @@ class Reader:
         """The struct of `[name]` without its wrong values, or None when it is absent."""
         if name not in self._tables:
             return None
-        return self._build(kind, name, self._tables[name], f"[{name}]")
+        before = len(self.problems)
+        built = self._build(kind, name, self._tables[name], f"[{name}]")
+        self._mark(f"[{name}]", before)
+        return built
 
     def entries(self, name: str, kind: type[S]) -> tuple[S, ...]:
         """The structs of every `[[name]]` that has what it needs, in the order of the file."""
@@ -112,10 +117,16 @@ class Reader:
         for index, given in enumerate(self._arrays[name]):
             table = completed(name, given)
             where = f'[[{name}]] "{table["name"]}"' if "name" in table else f"[[{name}]] {index}"
+            before = len(self.problems)
             entry = self._build(kind, name, table, where)
             if entry is not None:
                 built.append(entry)
+                self._mark(f'[[{name}]] "{getattr(entry, "name", "")}"', before)
         return tuple(built)
+
+    def _mark(self, where: str, before: int) -> None:
+        if len(self.problems) > before:
+            self.marred += (where,)
 
     def _overlay(self, name: str, text: str) -> str | None:
         section, *rest = name.removeprefix(_PREFIX).split("__")
@@ -150,7 +161,7 @@ class Reader:
         try:
             table[key] = _typed(text, fields[key].type)
         except msgspec.ValidationError as error:
-            return _wrong_choice(text, fields[key].type) or _plain(error)
+            return _wrong(text, fields[key].type, error)
         return None
 
     def _stray(self, section: str) -> str | None:
@@ -179,17 +190,19 @@ class Reader:
                 self.problems.append(f"{where}: {problem}")
             elif key in fields and (inner := _inner(fields[key].type)) is not None:
                 nested = self._several if get_origin(fields[key].type) is tuple else self._nested
-                values[fields[key].name] = nested(inner, f"{section}.{key}", value, where)
+                built = nested(inner, f"{section}.{key}", value, where)
+                if built is not None:
+                    values[fields[key].name] = built
             elif key in fields:
                 try:
                     values[fields[key].name] = msgspec.convert(
                         value, fields[key].type, dec_hook=self._decode
                     )
                 except msgspec.ValidationError as error:
-                    wrong = _wrong_choice(value, fields[key].type) or _plain(error)
+                    wrong = _wrong(value, fields[key].type, error)
                     self.problems.append(f"{where} {key}: {wrong}")
             elif key not in LATER.get(section, {}):
-                hint = nearest(key, fields)
+                hint = self._elsewhere(section, key) or nearest(key, fields)
                 self.problems.append(f'{where}: unknown key "{key}"{hint}')
         required = [key for key, field in fields.items() if field.required]
         # of an unknown profile the name is what is wrong: what it would have set is not missing
@@ -200,26 +213,35 @@ class Reader:
             for key in required
             if key not in table and key not in excused
         )
-        whole = all(key in values for key in required) and _BROKEN not in values.values()
-        return kind(**values) if whole and not unknown else None
+        return kind(**values) if all(key in values for key in required) else None
 
-    def _nested(self, kind: type[S], section: str, value: object, where: str) -> S | object:
-        """A table within an entry; an entry is broken when one of its tables is."""
+    def _elsewhere(self, section: str, key: str) -> str:
+        """Where a key belongs that only one other section has."""
+        owners = [name for name, kind in self._types.items() if key in _fields(kind)]
+        if len(owners) != 1 or section.partition(".")[0] in owners:
+            return ""
+        form = f"[[{owners[0]}]]" if owners[0] in self._arrays else f"[{owners[0]}]"
+        return f"; it belongs into {form}"
+
+    def _nested(self, kind: type[S], section: str, value: object, where: str) -> S | None:
+        """A table within an entry."""
         key = section.rpartition(".")[2]
         if not isinstance(value, dict):
             self.problems.append(f"{where} {key}: must be a table: {key} = {{ KEY = VALUE, ... }}")
-            return _BROKEN
-        built = self._build(kind, section, value, f"{where} {key}")
-        return _BROKEN if built is None else built
+            return None
+        return self._build(kind, section, value, f"{where} {key}")
 
     def _several(self, kind: type[S], section: str, value: object, where: str) -> object:
         """The tables of an array within an entry."""
         key = section.rpartition(".")[2]
         if not isinstance(value, list) or not _all_tables(value):
             self.problems.append(f"{where} {key} must be repeatable: write [[{section}]]")
-            return _BROKEN
-        built = [self._build(kind, section, each, f"{where} {key}") for each in value]
-        return _BROKEN if None in built else tuple(built)
+            return None
+        built = [
+            self._build(kind, section, each, f"{where} {key} {number}")
+            for number, each in enumerate(value)
+        ]
+        return None if None in built else tuple(built)
 
     def _decode(self, kind: type, value: object) -> object:
         if kind is Path and isinstance(value, str) and value:
@@ -263,10 +285,11 @@ def _takes_text(kind: Any) -> bool:
     return kind is str or Path in (kind, *get_args(kind))
 
 
-def _wrong_choice(value: object, kind: Any) -> str | None:
-    if get_origin(kind) is not Literal:
-        return None
-    return no_choice(value, get_args(kind))
+def _wrong(value: object, kind: Any, error: Exception) -> str:
+    if get_origin(kind) is Literal:
+        return no_choice(value, get_args(kind))
+    alone = isinstance(value, str) and get_origin(kind) is tuple and get_args(kind)[0] is str
+    return _plain(error) + (f'; write ["{value}"]' if alone else "")
 
 
 def _close(name: str, names: Sequence[str]) -> str:
@@ -288,7 +311,8 @@ def _folded(label: str) -> str:
 
 
 def _plain(error: Exception) -> str:
-    text = _one_line(error).replace("`", "")
+    text = _one_line(error).replace("`", "").replace(" | null", "").replace(" | ", " or ")
+    text = text.replace("Invalid RFC3339 encoded date", "Expected a date such as 2026-12-01")
     for technical, plain in (
         ("Expected", "expected"),
         ("int", "integer"),

@@ -111,12 +111,47 @@ def test_a_wrong_value_has_a_nearest_right_one(refuse: Refuse, addition: str, to
         ("kind = 'file'\npath = 'p'\nuser = 'u'", 'user is for kind = "smtp" or "lmtp"'),
         ("host = 'h'\nurl = 'https://a.example/'", 'url is for kind = "http", and this is "smtp"'),
         ("host = 'h'\npath = 'p'", 'path is for kind = "lmtp" or "file"'),
+        ("kind = 'http'\nurl = 'https://a.example/'\nport = 25", 'port is for kind = "smtp" or'),
+        ("kind = 'file'\npath = 'p'\ntls = 'none'", 'tls is for kind = "smtp" or "lmtp"'),
+        ("kind = 'lmtp'\npath = 'p'\nport = 24", "port is of host, and path is a socket"),
     ],
 )
 def test_each_kind_of_relay_has_its_own_place(refuse: Refuse, relay: str, told: str) -> None:
     """A relay is where its kind wants it, by TLS where a secret travels, and what only other kinds
     have is not passed over in silence."""
     assert told in refuse(f"[site]\ndomain = 'example.org'\n[[relay]]\n{relay}\n")
+
+
+@pytest.mark.parametrize(
+    ("addition", "told"),
+    [
+        ("kind = 'https'\nurl = 'https://a.example/'", '"https" is not one of smtp, lmtp'),
+        ("host = ['h']", "host: expected text, got array"),
+        ("host = 'h'\nwarm_up = 50\nwarm_up_from = 2026-12-01", "warm_up: expected array"),
+        (
+            "host = 'h'\nwarm_up = [5]\nwarm_up_from = 'tomorrow'",
+            "warm_up_from: expected a date such as 2026-12-01",
+        ),
+        ("host = 'h'\nrate = 50", "rate: expected text or array, got integer"),
+        ("host = 'h'\ndomains = 'a.org'", 'domains: expected array, got text; write ["a.org"]'),
+        (
+            "host = 'h'\n[[relay.destination]]\ndomains = ['a.org']\nconnections = -1",
+            "destination 0 connections: expected integer >= 0",
+        ),
+        ("host = 'h'\ndkim_key_file = 'k'", 'key "dkim_key_file"; it belongs into [[domain]]'),
+        ("host = 'h'\nenvelope = 'lists@'", "'lists@' is no mail address"),
+        ("host = 'h'\nuser = 'u@@a.org'\nfrom = 'user'\npassword_file = 'p'", "is not an address"),
+        (
+            "host = 'h'\n[[domain]]\nname = 'a.org'\nowner = 'you@'",
+            "owner: 'you@' is no mail address",
+        ),
+    ],
+)
+def test_one_mistake_is_one_line(refuse: Refuse, addition: str, told: str) -> None:
+    """A wrong value is told once, with what is right; what then seems missing, or odd, is not."""
+    report = refuse(f"[site]\ndomain = 'example.org'\n[[relay]]\n{addition}\n")
+    assert told in report
+    assert len(report.splitlines()) == 1
 
 
 def test_names_are_unique(refuse: Refuse) -> None:

@@ -41,6 +41,25 @@ def test_a_relay_with_limits(load: Load) -> None:
 def test_what_config_check_prints_can_be_read(load: Load) -> None:
     """The settings as shown are a settings file, tables within tables included."""
     config = load(MINIMAL + WHOLE)
+    shown = as_toml(plain(config))
+    assert "\nwarm_up_from = 2026-12-01\n" in shown
+    assert load(shown).relay == config.relay
+
+
+def test_config_check_prints_what_a_relay_has(load: Load) -> None:
+    """Port and TLS are of a host: a URL, a socket and a file have none, and sections without
+    content are not shown."""
+    others = (
+        'kind = "http"\nurl = "https://api.example/v1"',
+        'kind = "file"\npath = "kept"',
+        'kind = "lmtp"\npath = "lmtp"',
+    )
+    text = "".join(f'[[relay]]\nname = "r{n}"\n{each}\n' for n, each in enumerate(others))
+    config = load(MINIMAL + text)
+    _, *shown = as_toml(plain(config)).split("[[relay]]\n")
+    keys = [{line.split(" = ")[0] for line in each.splitlines()} for each in shown]
+    assert [{"port", "tls"} & each for each in keys] == [{"port", "tls"}, set(), set(), set()]
+    assert "[alarm]" not in as_toml(plain(config))
     assert load(as_toml(plain(config))).relay == config.relay
 
 
@@ -71,7 +90,7 @@ def test_from_the_environment(load: Load, refuse: Refuse) -> None:
         ("warm_up = [5]", "warm_up_from is missing; warm_up_from = 2026-12-01 is the first day"),
         ("warm_up_from = 2026-12-01", "warm_up is missing"),
         ("[relay.destination]", "must be repeatable: write [[relay.destination]]"),
-        ("[[relay.destination]]", '[[relay]] "out" destination: domains is missing'),
+        ("[[relay.destination]]", '[[relay]] "out" destination 0: domains is missing'),
         ("[[relay.destination]]\ndomains = ['a.b']", "nothing is limited; set connections, rate"),
         ("[[relay.destination]]\ndomians = ['a.b']", 'key "domians"; did you mean "domains"?'),
         (
