@@ -139,11 +139,11 @@ def test_each_kind_of_relay_has_its_own_place(refuse: Refuse, relay: str, told: 
             "destination 0 connections: expected integer >= 0",
         ),
         ("host = 'h'\ndkim_key_file = 'k'", 'key "dkim_key_file"; it belongs into [[domain]]'),
-        ("host = 'h'\nenvelope = 'lists@'", "'lists@' is no mail address"),
+        ("host = 'h'\nenvelope = 'lists@'", '"lists@" is not one of verp, user, an address'),
         ("host = 'h'\nuser = 'u@@a.org'\nfrom = 'user'\npassword_file = 'p'", "is not an address"),
         (
             "host = 'h'\n[[domain]]\nname = 'a.org'\nowner = 'you@'",
-            "owner: 'you@' is no mail address",
+            'owner: "you@" is not an address',
         ),
     ],
 )
