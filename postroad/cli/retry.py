@@ -43,13 +43,14 @@ async def again(
 
     if not failed:
         raise UsageError("say whom to send it to again: --failed, those whose copy finally failed")
+    at = _domain(domain.strip().lstrip("@"))
     async with road(call.config) as broker:
-        wanted = RetryFailed(mail_id=await mail_id(broker, post), domain=domain.strip().lstrip("@"))
+        wanted = RetryFailed(mail_id=await mail_id(broker, post), domain=at)
         found = (await ask(broker, "retry", wanted)).failed
         ready = sum(each.ready for each in found)
         if not call.json:
             for each in found:
-                _print(each, domain)
+                _print(each, at)
         if ready and (yes or (not call.json and _agreed(ready))):
             go = RetryFailed(mail_id=wanted.mail_id, domain=wanted.domain, go=True)
             found = (await ask(broker, "retry", go)).failed
@@ -63,8 +64,18 @@ def _agreed(ready: int) -> bool:
     return sys.stdin.isatty() and typer.confirm(f"Send {_copies(ready)} again?")
 
 
+def _domain(text: str) -> str:
+    from postroad.mail.domains import normalise_domain
+
+    try:
+        return normalise_domain(text) if text else ""
+    except ValueError as error:
+        raise UsageError(f"--domain {text}: {error}; it should look like example.net") from None
+
+
 def _print(found: FailedCopies, domain: str) -> None:
-    at = f", of which at {domain}:" if domain else ""
+    some = found.ready or found.waiting or found.gone
+    at = (f", of which at {domain}:" if some else f", none of them at {domain}") if domain else ""
     print(f"{found.list}: {_copies(found.failed)} failed for good{at}")
     for reason, count in found.reasons:
         print(f"  {count:,} can be sent again: {reason}")

@@ -50,6 +50,8 @@ async def test_those_who_failed_get_it_once_more_and_nobody_else(tmp_path: Path)
         await road.settled(1)
         again = await road.cli(*retry, "--domain", "one.example", "--yes", "--json")
         assert again.json["queued"] == 0
+        nobody = await road.cli(*retry, "--domain", "Müller.example")
+        assert "failed for good, none of them at xn--mller-kva.example" in nobody.out
         assert (await road.cli(*retry, "--domain", "two.example", "--yes", "--json")).json[
             "queued"
         ] == 1
@@ -70,7 +72,10 @@ async def test_what_cannot_be_tried_again_is_said_in_a_line(tmp_path: Path) -> N
         rows = {row["kind"]: row for row in (await road.cli("post", "ls", "--json")).json}
         bare = await road.cli("retry", rows["post"]["id"])
         assert (bare.code, "--failed" in bare.err) == (2, True)
-        nobody = await road.cli("retry", rows["post"]["id"], "--failed", "--yes")
+        retry = ("retry", rows["post"]["id"], "--failed")
+        odd = await road.cli(*retry, "--domain", "one example")
+        assert (odd.code, "--domain one example: " in odd.err) == (2, True)
+        nobody = await road.cli(*retry, "--yes")
         assert (nobody.code, "nothing to send again" in nobody.out) == (0, True)
         held = await road.cli("retry", rows["held"]["id"], "--failed", "--yes")
         assert (held.code, "was posted to no list" in held.err) == (1, True)

@@ -64,7 +64,11 @@ def test_a_running_system_is_healthy(ours: Installation):
     assert all(len(stage["instances"]) == 1 for stage in found["stages"])
     assert [peer["name"] for peer in found["sources"] + found["relays"]] == ["home", "out"]
     assert found["problems"] == []
-    assert "Postroad is healthy" in ours.run("status").stdout
+    shown = ours.run("status").stdout
+    assert "Postroad is healthy" in shown
+    (row,) = (line.split() for line in shown.splitlines() if line.startswith("sender "))
+    (head,) = (line.split() for line in shown.splitlines() if line.startswith("stage "))
+    assert int(row[head.index("pids") - 1]) in ours.processes("sender")  # "in hand" is two words
 
 
 def test_commands_reach_the_membership_that_runs(ours: Installation):
