@@ -102,4 +102,6 @@ def _complaint(path: Path, error: OSError) -> str:
         return f"{path} does not exist; create it, readable only by the user that runs Postroad"
     if isinstance(error, PermissionError):
         return f"{path} may not be read by uid {os.geteuid()}; change its owner or mode"
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a folder; name a file in it"
     return f"{path}: {(error.strerror or 'cannot be read').lower()}"

@@ -16,7 +16,8 @@ from postroad.runtime.settings import Domain
 SigningKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 LEAST_BITS = 1024  # RFC 8301: receivers must not accept less
-MAKE = "openssl genrsa -out {0} 2048"
+# into another file: what lies in this one may be worth something elsewhere
+MAKE = "make one in a new file: openssl genrsa -out FILE 2048"
 
 
 def signing_keys(domain: Domain) -> tuple[tuple[str, SigningKey], ...]:
@@ -37,22 +38,21 @@ def read_signing_key(path: Path, what: str) -> SigningKey:
             f"{what}: {path} is open to other users of this machine, who could sign as you; "
             f"run: chmod 600 {path}"
         )
-    make = f"make one with: {MAKE.format(path)}"
     try:
         key = load_pem_private_key(text.encode(), None)
     except TypeError:
         raise SettingsError(
-            f"{what}: {path} is locked by a passphrase, which nobody can type here; {make}"
+            f"{what}: {path} is locked by a passphrase, which nobody can type here; {MAKE}"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise SettingsError(f"{what}: {path} holds no private key in PEM form; {make}") from None
+        raise SettingsError(f"{what}: {path} holds no private key in PEM form; {MAKE}") from None
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise SettingsError(f"{what}: {path} holds neither an RSA nor an Ed25519 key; {make}")
+        raise SettingsError(f"{what}: {path} holds neither an RSA nor an Ed25519 key; {MAKE}")
     if key.key_size < LEAST_BITS:
         raise SettingsError(
             f"{what}: {path} holds an RSA key of {key.key_size} bits, which no receiver accepts; "
-            f"{make}"
+            f"{MAKE}"
         )
     return key

@@ -33,6 +33,12 @@ class TestSecrets:
         assert told in str(caught.value)
         assert f'[[source]] "inbox" password_file: {tmp_path}/imap.pass' in str(caught.value)
 
+    def test_a_folder_is_no_password(self, load: Load, tmp_path: Path) -> None:
+        """Who names a folder is told to name a file."""
+        (tmp_path / "imap.pass").mkdir()
+        with pytest.raises(SettingsError, match=r"imap\.pass is a folder; name a file in it"):
+            load().source[0].password()
+
     def test_check_secrets_lists_every_unusable_file(self, load: Load, tmp_path: Path) -> None:
         """Before anything starts, all wrong secret files are told together."""
         text = MINIMAL.replace("/etc/postroad/", "").replace(

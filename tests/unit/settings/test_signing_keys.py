@@ -57,7 +57,7 @@ def test_two_keys(load: Load, tmp_path: Path) -> None:
     [
         (None, 0o600, "does not exist; create it"),
         (b"", 0o600, "is empty"),
-        (b"v=DKIM1; p=x", 0o600, "no private key in PEM form; make one with: openssl genrsa -out"),
+        (b"v=DKIM1; p=x", 0o600, "no private key in PEM form; make one in a new file: openssl"),
         (RSA_FILE.read_bytes(), 0o604, "is open to other users of this machine"),
         (RSA_FILE.read_bytes(), 0o660, "is open to other users of this machine"),
         (pem(ed25519.Ed25519PrivateKey.generate(), b"x"), 0o600, "is locked by a passphrase"),

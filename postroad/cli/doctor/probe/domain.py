@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
+from postroad.cli.doctor.checks import REMEDIES
 from postroad.cli.doctor.finding import Finding, failed
 from postroad.cli.doctor.judge import domain as judge
 from postroad.cli.doctor.probe.dns import Resolver
@@ -66,8 +67,8 @@ async def _signing(domain: Domain, resolver: Resolver) -> list[Finding]:
     try:
         keys = keys_of(domain)
     except SettingsError as error:
-        what, _, remedy = str(error).rpartition("; ")
-        return [failed("dkim", domain.name, what or remedy, remedy)]
+        what, _, remedy = str(error).partition("; ")
+        return [failed("dkim", domain.name, what, remedy or REMEDIES["dkim"])]
     answers = await asyncio.gather(*(resolver.txt(key.name) for key in keys))
     published = [judge.Published(*each) for each in zip(keys, answers, strict=True)]
     return judge.signing(domain.name, published)
