@@ -19,6 +19,8 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     post: lines parted by LF, with merge fields (`postroad.mail.mergefields`). `subscription_policy`
     says what a mail to `-join` does: subscribe at once, or ask for a confirmation first.
     `also_to` are addresses that get each post besides the members: an archive, another list.
+    `bounce_notify_owner_on_bounce_increment` is whether owners hear, once a day, of copies that
+    failed for good; Mailman writes at once, and by default not at all.
     """
 
     display_name: str = ""
@@ -34,6 +36,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     send_welcome_message: bool = True
     send_goodbye_message: bool = True
     also_to: tuple[str, ...] = ()
+    bounce_notify_owner_on_bounce_increment: bool = True
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

@@ -19,7 +19,7 @@ from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.errors import Conflict
 from postroad.runtime.health import Health
 from schemas import codec, subjects
-from schemas.commands import Unsubscribe
+from schemas.commands import ConfigureList, Unsubscribe
 from schemas.pending import FailuresTold
 from schemas.road import ChunkQueued, Failure, Outcome, PostRouted, WindowRecorded
 from services.membership.feed import Feed, open_store
@@ -199,4 +199,18 @@ async def test_who_has_left_is_no_trouble_any_more(ledgers: Ledgers) -> None:
 
     await ledgers.service.ask(Unsubscribe(list=LIST, address=GONE))
     await ledgers.look(days=1)
+    assert await ledgers.letters() == []
+
+
+async def test_a_list_may_want_no_such_letter(ledgers: Ledgers) -> None:
+    """With bounce_notify_owner_on_bounce_increment=false nobody is told; what failed meanwhile is
+    old news when it is on again."""
+    off = {"bounce_notify_owner_on_bounce_increment": "false"}
+    await ledgers.service.ask(ConfigureList(list=LIST, settings=off))
+    mail_id = await ledgers.post()
+    await ledgers.outcome(mail_id, (await ledgers.person(GONE),), FOR_GOOD)
+    await ledgers.look(days=1)
+    on = dict.fromkeys(off, "true")
+    await ledgers.service.ask(ConfigureList(list=LIST, settings=on))
+    await ledgers.look(days=2)
     assert await ledgers.letters() == []

@@ -128,6 +128,8 @@ class FailureReports:
         listed = self.roster.feed.lists.get(list_)
         if listed is None or not listed.state.open:
             return
+        if not listed.state.settings.bounce_notify_owner_on_bounce_increment:
+            return
         on_list = await self.roster.standings({(list_, each.person) for each in failed})
         others = [each.person for each in failed if (list_, each.person) not in on_list]
         also = listed.state.settings.also_to
