@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from postroad.mail.addresses import Form, around_token
 from postroad.mail.headers import scan
 from postroad.mail.tokens import TokenMaker
 from schemas.mail import RawRef
@@ -92,6 +93,7 @@ Content-Type: application/pgp-signature
 --parts--
 """,
 }
+SUB_ADDRESSES: tuple[Form, ...] = ("plus", "none")
 ONE_SENDER = Terms(
     takes="lists@lists.example.org",
     envelope="lists@lists.example.org",
@@ -107,10 +109,11 @@ def copy(
     terms: Terms = Terms(),  # noqa: B008  frozen
     post: bytes = POST,
     footer: str = "",
+    form: Form = "dash",
 ) -> bytes:
     """What one member gets of the post, behind its envelope sender."""
     base = f"https://{DOMAIN}" if web else ""
-    known = the_list(footer=footer)
+    known = the_list(footer=footer, sub_address=form)
     ref = RawRef(mail_id="0" * 32, chunks=1, size=len(post), sha256="", head=scan(post)[1])
     edits = decider.post_edits(before(mail(), MEMBER, known), base)
     routed = PostRouted(mail_id=ref.mail_id, list="team", raw=ref, edits=edits)
@@ -123,10 +126,10 @@ def copy(
         authserv_id="mx.example.org",
         personal=personal,
         list="team",
-        list_address=f"team@{DOMAIN}",
+        list_address=known.address,
         list_name="Team",
-        bounces=("team-bounces+", f"@{DOMAIN}"),
-        leave=("team-leave+", f"@{DOMAIN}"),
+        bounces=around_token(known.address, "bounces", form),
+        leave=around_token(known.address, "leave", form),
         unsubscribe_url=f"{base}/u/" if web else "",
         post=7,
     )
@@ -146,14 +149,18 @@ def made() -> dict[str, bytes]:
         for mode in ("personal", "shared")
         for how in ("signed", "unsigned")
     }
-    by_mail = copy(personal=True, signed=False, web=False)
-    own = copy(personal=True, signed=True, terms=ONE_SENDER)
     for mode in ("personal", "shared"):
+        personal = mode == "personal"
+        files[f"{mode}_without_web.eml"] = copy(personal=personal, signed=False, web=False)
+        files[f"{mode}_footer_and_keys.eml"] = copy(personal=personal, signed=True, footer=FOOTER)
+        for form in SUB_ADDRESSES:
+            files[f"{mode}_{form}.eml"] = copy(personal=personal, signed=False, form=form)
         for kind, content in KINDS.items():
             files[f"{mode}_footer_{kind}.eml"] = copy(
-                personal=mode == "personal", signed=False, post=HEAD + content, footer=FOOTER
+                personal=personal, signed=False, post=HEAD + content, footer=FOOTER
             )
-    return {**files, "personal_without_web.eml": by_mail, "personal_one_sender.eml": own}
+    own = copy(personal=True, signed=True, terms=ONE_SENDER)
+    return {**files, "personal_one_sender.eml": own}
 
 
 @pytest.mark.parametrize("name", sorted(made()))
