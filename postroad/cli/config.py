@@ -36,7 +36,7 @@ def check(call: Call) -> None:
         "publish": {key.name: key.record for key in keys},
         "warnings": call.config.warnings,
     }
-    publish = [f"# publish: {key.name}. TXT {key.zone_text}" for key in keys]
+    publish = [f"\n# publish: {key.name}. TXT {key.zone_text}" for key in keys]
     call.show(answer, lambda: print("\n".join([as_toml(held), *publish])))
     if not call.json:
         for warning in call.config.warnings:

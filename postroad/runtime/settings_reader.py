@@ -148,7 +148,9 @@ class Reader:
         if key in LATER.get(section, {}):
             return _later(section, key, text)
         inner = _inner(fields[key].type) if key in fields else None
-        if inner is not None and get_origin(fields[key].type) is not tuple:
+        if inner is not None:
+            if get_origin(fields[key].type) is tuple:
+                return f"{key} has tables of its own: write [[{section}.{key}]] into the file"
             if len(rest) == 1:
                 return f"{key} is a table: set {name}__{next(iter(_fields(inner))).upper()}"
             held = table.get(key)
@@ -157,7 +159,8 @@ class Reader:
             rest, fields = rest[1:], _fields(inner)
             key = rest[0].lower()
         if key not in fields or len(rest) > 1:
-            return f'there is no setting "{"__".join(rest).lower()}"{nearest(key, fields)}'
+            hint = self._elsewhere(section, key) or nearest(key, fields)
+            return f'there is no setting "{"__".join(rest).lower()}"{hint}'
         try:
             table[key] = _typed(text, fields[key].type)
         except msgspec.ValidationError as error:

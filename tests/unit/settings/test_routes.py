@@ -73,7 +73,9 @@ def test_from_the_environment(load: Load, refuse: Refuse) -> None:
     )
     assert config.relay[0].warm_up == (5, 10)
     assert config.relay[0].rates == ((5, 1.0), (100, 3600.0))
-    assert "destination" in refuse(POSTROAD_RELAY__OUT__DESTINATION__RATE="5/s")
+    for name in ("DESTINATION", "DESTINATION__RATE", "DESTINATION__0__RATE"):
+        told = refuse(**{f"POSTROAD_RELAY__OUT__{name}": "5/s"})
+        assert "write [[relay.destination]] into the file" in told
 
 
 @pytest.mark.parametrize(
