@@ -26,6 +26,7 @@ from postroad.runtime.profiles import completed, preset
 from postroad.runtime.settings import LATER, LATER_VALUES
 
 Table = dict[str, Any]
+Fields = dict[str, msgspec.structs.FieldInfo]
 S = TypeVar("S", bound=msgspec.Struct)
 
 _PREFIX = "POSTROAD_"
@@ -145,12 +146,10 @@ class Reader:
             table = self._tables.setdefault(section, {})
         key = rest[0].lower() if rest else ""
         fields = _fields(self._types[section])
-        if key in LATER.get(section, {}):
-            return _later(section, key, text)
+        if problem := _later(section, key, text) or _only_in_file(section, key, fields):
+            return problem
         inner = _inner(fields[key].type) if key in fields else None
         if inner is not None:
-            if get_origin(fields[key].type) is tuple:
-                return f"{key} has tables of its own: write [[{section}.{key}]] into the file"
             if len(rest) == 1:
                 return f"{key} is a table: set {name}__{next(iter(_fields(inner))).upper()}"
             held = table.get(key)
@@ -252,7 +251,7 @@ class Reader:
         raise ValueError("expected the path of a file")
 
 
-def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+def _fields(kind: type[msgspec.Struct]) -> Fields:
     return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
@@ -269,6 +268,13 @@ def _later(section: str, key: str, value: object) -> str | None:
         return f"{key} is not available in this release; remove it"
     if isinstance(value, str) and value in LATER_VALUES.get((section, key), ()):
         return f"{section} {key} '{value}' is not available in this release"
+    return None
+
+
+def _only_in_file(section: str, key: str, fields: Fields) -> str | None:
+    """What no variable can say: an array of tables."""
+    if key in fields and _inner(fields[key].type) and get_origin(fields[key].type) is tuple:
+        return f"{key} has tables of its own: write [[{section}.{key}]] into the file"
     return None
 
 

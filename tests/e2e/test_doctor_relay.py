@@ -117,6 +117,8 @@ async def test_limits_of_the_provider(tmp_path: Path) -> None:
             found = await check("limits", tmp_path, small)
             shared = small + relay(sink.port, name="other", weight=2)
             assert (await check("limits", tmp_path, shared)).state == "ok"
+            split = small + relay(sink.port, name="other", domains=["example.net"])
+            assert (await check("limits", tmp_path, split)).state == "ok"
     assert (found.state, "has 3 members" in found.finding) == ("failed", True)
 
 

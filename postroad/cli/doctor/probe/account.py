@@ -191,12 +191,12 @@ def _limits(config: Config, relay: Relay, told: Told) -> Finding:
 
 
 def _shares(config: Config, relay: Relay, lists: Sequence[List]) -> Iterator[Share]:
-    """How many of each list's members this relay may get, by weight. None are known of one for
-    some recipients' domains only: nobody has counted the members there."""
+    """How many of each list's members this relay may get, by weight. Not known where a relay is
+    for some recipients' domains only: nobody has counted the members there."""
     domains = {domain.name: domain for domain in config.domain}
     for one in lists:
         domain = domains.get(one.address.rpartition("@")[2])
-        general = [r for r in config.relays_of(domain) if not r.domains] if domain else []
-        if relay in general:
-            whole = sum(each.weight for each in general)
+        equals = config.relays_of(domain) if domain else ()
+        if relay in equals and not any(each.domains for each in equals):
+            whole = sum(each.weight for each in equals)
             yield Share(one.address, one.members * relay.weight // max(whole, 1))
