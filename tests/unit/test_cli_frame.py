@@ -19,6 +19,7 @@ from postroad.cli.output import print_table
 from postroad.runtime.errors import PostroadError, Retry, SettingsError, UsageError
 from tests.peers.signingkeys import RSA_FILE, rsa_key
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = '[site]\nname = "Ours"\ndomain = "lists.example.org"\n'
 Postroad = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -41,7 +42,12 @@ def postroad(tmp_path: Path) -> Postroad:
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "COLUMNS": "100", **environ},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),  # this tree's code, wherever another is installed
+                "COLUMNS": "100",
+                **environ,
+            },
             timeout=60,
             check=False,
         )
