@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,15 @@ class Chunks:
             for event in stored.envelope().events
             if isinstance(event, WindowRecorded)
         ]
+
+    async def marked(self) -> Counter[str]:
+        """Who may have a second copy by the ledger, and how often, of chunks in one domain."""
+        return Counter(
+            f"p{entry.chunk}-{index}@example.net"
+            for entry in await self.ledger()
+            if entry.outcome is not None
+            for index in entry.outcome.doubtful
+        )
 
     async def finished(self, chunks: int) -> None:
         """Wait until so many chunks (retries count) are finished and acknowledged, and nobody waits

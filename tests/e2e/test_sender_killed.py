@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -47,16 +46,6 @@ def judged(here: Sending, everyone: list[str]) -> Report:
     return report
 
 
-async def marked(here: Sending) -> Counter[str]:
-    """The persons whom the ledger says may have a second copy, and how often."""
-    return Counter(
-        f"p{int(entry.chunk)}-{index}@example.net"
-        for entry in await here.ledger()
-        if entry.outcome is not None
-        for index in entry.outcome.doubtful
-    )
-
-
 @pytest.mark.parametrize("personal", [True, False], ids=["personal", "shared"])
 async def test_kill_repeats_about_a_message_a_lane(tmp_path: Path, personal: bool) -> None:
     """Killed twice in the middle of a fan-out, the sender sends again only messages whose
@@ -70,7 +59,7 @@ async def test_kill_repeats_about_a_message_a_lane(tmp_path: Path, personal: boo
         report = judged(here, everyone)
         most = 2 * LANES * (1 if personal else SHARE)
         assert report.extra <= most, report
-        found = await marked(here)
+        found = await here.marked()
         print(f"\n{report.extra} copies doubled, {found.total()} marked, at most {most}")
         assert {recipient for _, _, recipient in report.duplicates} <= set(found)
         assert found.total() <= most
@@ -107,7 +96,7 @@ async def test_without_a_journal_the_ledger_stands(tmp_path: Path) -> None:
         await here.finished(CHUNKS)
         report = judged(here, everyone)
         assert report.extra <= LANES * WINDOW, report
-        assert {recipient for _, _, recipient in report.duplicates} <= set(await marked(here))
+        assert {recipient for _, _, recipient in report.duplicates} <= set(await here.marked())
 
 
 async def test_without_room_for_a_journal_mail_goes_out(tmp_path: Path) -> None:
@@ -136,7 +125,7 @@ async def test_a_frozen_sender_stays_out(tmp_path: Path) -> None:
         await asyncio.wait_for(frozen.wait(), 30)
         report = judged(here, everyone)
         assert report.extra <= LANES * WINDOW, report
-        assert {recipient for _, _, recipient in report.duplicates} <= set(await marked(here))
+        assert {recipient for _, _, recipient in report.duplicates} <= set(await here.marked())
 
 
 async def test_a_broker_that_dies_repeats_nothing(tmp_path: Path) -> None:
@@ -149,4 +138,4 @@ async def test_a_broker_that_dies_repeats_nothing(tmp_path: Path) -> None:
             await here.road.kill_broker()
         await here.finished(CHUNKS)
         assert judged(here, everyone).exact
-        assert not await marked(here)
+        assert not await here.marked()
