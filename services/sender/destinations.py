@@ -97,6 +97,11 @@ class Destinations:
         known = self._known.get(domain)
         return known.until if known is not None and known.rest else 0.0
 
+    def trying(self, domain: str) -> bool:
+        """Whether one copy is on its way to it, and its answer decides when it opens."""
+        known = self._known.get(domain)
+        return known is not None and known.trying
+
     def try_one(self, domain: str, now: float) -> bool:
         """Whether a copy may be sent now. To a domain that rested this is one to try, and
         nothing more may follow before its answer."""

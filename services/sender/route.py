@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from schemas.road import Failure
 from services.sender.lanes import Lanes, Limited
 
+ANSWER = 2.0  # seconds in which the one copy that tries a domain is usually answered
 _WHY = {
     True: "its domain is slow, or refuses mail for now",
     False: "its domain, or its relay, has a chunk of its own",
@@ -42,8 +43,11 @@ class Route:
         return bool(self._main)
 
     def rests(self) -> float:
-        """Seconds until anything may be sent to its domain; 0 for at once."""
-        return max(0.0, self._known.opens(self._main) - self._now()) if self.sick else 0.0
+        """Seconds until it can be seen whether anything may be sent to its domain; 0 for now."""
+        if not self.sick:
+            return 0.0
+        left = max(0.0, self._known.opens(self._main) - self._now())
+        return min(left, ANSWER) if self._known.trying(self._main) else left
 
     def withhold(self, index: int) -> Failure | None:
         """Why this recipient's copy is not sent now."""

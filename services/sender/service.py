@@ -35,6 +35,7 @@ PATIENCE = 4  # chunks that wait for a relay, by its connections, where there ar
 LASTING = 60.0  # seconds; what a longer limit lets through is counted from the ledger
 GIVEN_BACK = 3  # times that a chunk is given back before it is scheduled anew
 FAR_OFF = 5.0  # seconds that make it worth while
+LONGEST_WAIT = 3600.0  # seconds: by then a limit may have been raised
 ELSEWHERE = 0.1  # seconds until a chunk goes to the relay that steps in
 IN_HAND = 1.0  # seconds until it is seen whether the same chunk is done
 PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
@@ -159,7 +160,8 @@ class Sender:
                 # broker hands out: where others may go on meanwhile, they must not run out
                 if not self._stands_in_the_way(retry, delivery, queue):
                     raise
-                await self.requeue.postpone(chunk, queue, delivery.data, retry.delay)
+                wait = min(retry.delay, LONGEST_WAIT)
+                await self.requeue.postpone(chunk, queue, delivery.data, wait)
                 return
         await self._owed(chunk, deferred, domains, relays)
 

@@ -88,10 +88,25 @@ class Chunks:
             if isinstance(event, WindowRecorded)
         ]
 
+    async def hurry(self) -> None:
+        """Have all that is scheduled fall due now."""
+        broker = self.road.broker
+        async for stored in broker.scan("SEND", "mail.retry.>"):
+            kept = ("Nats-Schedule-Target", "Postroad-Tried")
+            headers = {name: stored.headers[name] for name in kept if name in stored.headers}
+            headers["Nats-Schedule"] = "@at 2026-01-01T00:00:00Z"
+            await broker.publish(stored.subject, stored.data, expect=stored.seq, headers=headers)
+
     async def marked(self) -> Counter[str]:
-        """Who may have a second copy by the ledger, and how often, of chunks in one domain."""
+        """Who may have a second copy by the ledger, and how often."""
+        addresses = {
+            (event.mail_id, event.chunk): event.addresses
+            async for stored in self.road.broker.scan("SEND", "mail.send.>")
+            for event in stored.envelope().events
+            if isinstance(event, ChunkQueued)
+        }
         return Counter(
-            f"p{entry.chunk}-{index}@example.net"
+            addresses[entry.mail_id, entry.chunk][index]
             for entry in await self.ledger()
             if entry.outcome is not None
             for index in entry.outcome.doubtful
