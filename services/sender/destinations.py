@@ -13,17 +13,18 @@ Times are seconds of any clock that only goes forward.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from services.sender.routes import Names, matches
 
 SLOWER = 4.0  # times what others take on average is no fault yet
-SPARE = 0.5  # seconds beyond that which a domain may cost
+SPARE = 0.5  # seconds beyond that which its answers may cost, all in all
+WAIT = 0.25  # seconds beyond that which one window may wait for it, others behind
 FADING = 30.0  # seconds after which what was measured counts for a third
 EVIDENCE = 8  # answers about others that it takes to compare
-ALONE = 5.0  # seconds that one answer may take where there is nothing to compare with
+ALONE = 5.0  # seconds that an answer may take where nobody is to compare with, or behind it
 QUICK = 16  # answers as quick as others' until a slow domain is well again
 REFUSALS = 20  # for now, in a row, until nothing more is sent
 FIRST_REST, LONGEST_REST = 60.0, 3600.0  # seconds that nothing is sent; doubles each time
@@ -39,17 +40,19 @@ class _Times:
     count: float = 0.0
     at: float = 0.0
 
-    def add(self, seconds: float, count: int, now: float) -> None:
-        """So many more."""
+    def add(self, seconds: float, count: int, now: float) -> float:
+        """So many more. Returns the share that is kept of what was before."""
         kept = math.exp((self.at - now) / FADING)
         self.seconds = self.seconds * kept + seconds
         self.count = self.count * kept + count
         self.at = now
+        return kept
 
 
 @dataclass(slots=True)
 class _Domain:
     times: _Times = field(default_factory=_Times)
+    cost: float = 0.0  # seconds beyond what others take; quick answers pay it back, no more
     slow: bool = False
     quick: int = 0  # answers in a row that were, while it counts as slow
     refusals: int = 0  # in a row
@@ -113,17 +116,23 @@ class Destinations:
         known.until, known.trying = now + TRYING, True
         return True
 
-    def waiting(self, domain: str, seconds: float, now: float) -> bool:
-        """A window waits for an answer about this domain for so long already. True where that
-        makes it slow now."""
-        if domain in self._sick or not self._costs(self._of(domain).times, seconds, now):
+    def waiting(self, domain: str, seconds: float, *, others: bool = True) -> bool:
+        """A window waits for answers about this domain for so long already, `others` behind it.
+        True where that makes it slow now."""
+        if domain in self._sick:
             return False
-        self._known[domain].slow = True
+        known = self._of(domain)
+        average = self._others(known.times)
+        lone = WAIT if others else ALONE
+        if seconds <= (lone if average == math.inf else SLOWER * average + WAIT):
+            return False
+        known.slow, known.quick = True, 0
         self._sick.add(domain)
         return True
 
     def answered(self, domains: Sequence[str], waits: Sequence[float], now: float) -> None:
-        """A window's answers took so long, in seconds, about recipients of these domains."""
+        """A window's answers took so long, in seconds, about recipients of these domains. An
+        answer that never came counts as one that took as long as it was waited for."""
         self._all.add(sum(waits), len(waits), now)
         start = 0
         for domain, group in groupby(domains):
@@ -131,14 +140,15 @@ class Destinations:
             seconds, count = sum(waits[start:end]), end - start
             start = end
             known = self._of(domain)
-            known.times.add(seconds, count, now)
+            faded = known.times.add(seconds, count, now)
+            allowed = SLOWER * count * self._others(known.times)
+            known.cost = max(0.0, known.cost * faded + seconds - allowed)
             if known.slow:
-                quick = seconds <= SLOWER * count * self._others(known.times)
-                known.quick = known.quick + count if quick else 0
+                known.quick = known.quick + count if seconds <= allowed else 0
                 if known.quick >= QUICK:
-                    known.slow, known.times = False, _Times()
+                    known.slow, known.times, known.cost = False, _Times(), 0.0
                     self._heal(domain, known)
-            elif self._costs(known.times, 0.0, now):
+            elif known.cost > SPARE:
                 known.slow, known.quick = True, 0
                 self._sick.add(domain)
 
@@ -170,15 +180,6 @@ class Destinations:
         count = self._all.count - but.count
         return (self._all.seconds - but.seconds) / count if count > EVIDENCE else math.inf
 
-    def _costs(self, times: _Times, more: float, now: float) -> bool:
-        """Whether a domain with these times, and so many seconds more, costs too much."""
-        times.add(0.0, 0, now)
-        self._all.add(0.0, 0, now)
-        others = self._others(times)
-        if others == math.inf:
-            return more > ALONE
-        return times.seconds + more - SLOWER * (times.count + (more > 0)) * others > SPARE
-
     def _heal(self, domain: str, known: _Domain) -> None:
         if not known.slow and not known.rest:
             self._sick.discard(domain)
@@ -198,15 +199,21 @@ class Destinations:
             self._sick.discard(domain)
 
 
-def waits(results: Iterable[tuple[int, dict[int, float]]]) -> list[float]:
-    """Seconds that each recipient of a window took, of (recipients, waits) of each transaction.
+def waits(
+    results: Iterable[tuple[Sequence[bool], Mapping[int, float]]],
+) -> list[float | None]:
+    """Seconds that each recipient of a window took, of (who was answered, waits) of each
+    transaction; None where nothing was asked about one.
 
     What a message took as a whole is its only recipient's, or nobody's.
     """
-    found: list[float] = []
-    for count, each in results:
-        if count == 1:
-            found.append(sum(each.values()))
+    found: list[float | None] = []
+    for answered, each in results:
+        if len(answered) == 1:
+            found.append(sum(each.values()) if each or answered[0] else None)
         else:
-            found += [each.get(index, 0.0) for index in range(count)]
+            found += [
+                each.get(index, 0.0) if known or index in each else None
+                for index, known in enumerate(answered)
+            ]
     return found

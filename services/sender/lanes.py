@@ -179,6 +179,13 @@ class Lanes:
             self._apart += 1
             self._serve()
 
+    def goes_on(self, lane: Lane) -> None:
+        """A lane that was held up works for others again."""
+        if lane.apart:
+            lane.apart = False
+            self._apart -= 1
+            self._working += 1
+
     def check(self) -> None:
         """Raises Retry while the relay is paused, or one lane tries whether it works again."""
         if (left := self._pause_left()) > 0:

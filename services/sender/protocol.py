@@ -68,10 +68,13 @@ class Conversation:
     @property
     def awaited(self) -> tuple[Result, int] | None:
         """Whose answer comes next: a transaction, and its recipient by index or, -1, all of
-        it. None between windows."""
+        it. None where it is about nobody: between windows, and before the answer to MAIL."""
         if self._ending is not None:
             return self._ending, -1
-        return None if self._offering is None else (self._offering, self._offering.asked)
+        offering = self._offering
+        if offering is None or offering.asked is None:
+            return None
+        return offering, offering.asked
 
     def begin(self, transactions: Sequence[Transaction]) -> list[Result]:
         """Start a window. The results fill as answers come; they stand when not `busy`."""

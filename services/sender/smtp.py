@@ -122,7 +122,8 @@ class Connection(asyncio.Protocol):
 
     def abandon(self, fault: str) -> None:
         """End a window under way where it stands, at once: a message whose dot is written and
-        unanswered is in doubt."""
+        unanswered is in doubt. What was waited for counts as if the answer had come now."""
+        self._heard(self._conversation.awaited)
         self._abort(fault)
 
     async def close(self) -> None:
@@ -206,6 +207,13 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
         self._end()
 
+    def _heard(self, awaited: tuple[Result, int] | None) -> None:
+        """What was waited for came now."""
+        if awaited is not None:
+            result, recipient = awaited
+            result.waits[recipient] = result.waits.get(recipient, 0.0) + self._waited()
+        self._progress, self._due = self._loop.time(), 0.0
+
     def _end(self) -> None:
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
@@ -217,10 +225,7 @@ class Connection(asyncio.Protocol):
         conversation = self._conversation
         awaited = conversation.awaited
         if conversation.receive(data):
-            if awaited is not None:
-                result, recipient = awaited
-                result.waits[recipient] = result.waits.get(recipient, 0.0) + self._waited()
-            self._progress, self._due = self._loop.time(), 0.0
+            self._heard(awaited)
         if conversation.fault:
             self._abort(conversation.fault)
         elif not conversation.busy:

@@ -65,14 +65,15 @@ class Result:
     `data` is the reply to the message, or to the DATA command where that was refused.
 
     `waits` are the seconds that the server took for an answer about a recipient, by index, and
-    about the message (-1); `asked` is the recipient whose answer comes next, -1 for none.
+    about the message (-1); `asked` is the recipient whose answer comes next, -1 for all of them,
+    None before the sender was answered.
     """
 
     recipients: list[Reply | None]
     data: Reply | None = None
     lost: bool = False
     waits: dict[int, float] = field(default_factory=dict)
-    asked: int = -1
+    asked: int | None = None
     record: Record | None = None
 
     @classmethod

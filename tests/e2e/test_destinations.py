@@ -52,7 +52,7 @@ async def test_a_slow_domain_delays_nobody_else(tmp_path: Path) -> None:
 
 
 async def test_a_dead_domain_delays_nobody_else(tmp_path: Path) -> None:
-    """A recipient about whom the relay never answers costs those behind one wait of two seconds,
+    """A recipient about whom the relay never answers costs those behind a quarter of a second,
     and nobody a copy; nothing more is sent to that domain for a while."""
     dead = Script(rules=(Rule(at="rcpt", match="@dead", delay=3600),))
     async with routing(tmp_path, {"out": {}}, scripts={"out": dead}) as here:

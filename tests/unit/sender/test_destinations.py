@@ -36,11 +36,33 @@ def test_a_slow_domain_is_found_by_comparison() -> None:
 
 
 def test_while_it_is_waited_for() -> None:
-    """A domain is slow before its answer comes: half a second beyond what others take is enough."""
+    """A domain is slow before its answer comes: a quarter of a second beyond what others take is
+    enough, however quick it was before."""
     known = settled()
-    assert not known.waiting("slow.example", 0.4, 1.0)
-    assert known.waiting("slow.example", 0.6, 1.2)
-    assert not known.waiting("slow.example", 0.8, 1.4)  # known by now
+    for _ in range(100):
+        known.answered(["slow.example"], [0.001], 0.0)
+    assert not known.waiting("slow.example", 0.2)
+    assert known.waiting("slow.example", 0.3)
+    assert not known.waiting("slow.example", 0.4)  # known by now
+
+
+def test_nobody_to_compare_with() -> None:
+    """The first answer of all may take as long where others wait behind it, and much longer where
+    nobody does. A wait that was given up is a measure for the next."""
+    known = Destinations()
+    assert not known.waiting("one.example", 4.0, others=False)
+    assert known.waiting("one.example", 0.3)
+    assert known.waiting("two.example", 0.3)
+    known.answered(["one.example"] * 5 + ["two.example"] * 5, [0.3] * 10, 0.3)
+    assert not known.waiting("three.example", 1.0)  # the relay is
+
+
+def test_quick_answers_are_no_credit() -> None:
+    """A domain that turns slow after a thousand quick answers is found as soon as any other."""
+    known = settled()
+    known.answered(["slow.example"] * 1000, [0.001] * 1000, 1.0)
+    known.answered(["slow.example"], [0.6], 2.0)
+    assert known.sick("slow.example")
 
 
 @given(
@@ -61,7 +83,7 @@ def test_a_slow_relay_blames_no_domain(answers: list[float], domain: str) -> Non
 def test_quick_again() -> None:
     """A slow domain that answers like all others is like all others."""
     known = settled()
-    known.waiting("slow.example", 1.0, 1.0)
+    known.waiting("slow.example", 1.0)
     for n in range(QUICK):
         assert known.sick("slow.example")
         known.answered(["slow.example"], [0.002], 2.0 + n)
@@ -138,5 +160,8 @@ def test_memory_is_bounded() -> None:
 
 def test_whose_wait_it_was() -> None:
     """What a personal copy took is its recipient's; of a shared one only what a recipient's own
-    answer took."""
-    assert waits([(1, {0: 1.0, -1: 2.0}), (1, {}), (3, {1: 0.5, -1: 9.0})]) == [3, 0, 0, 0.5, 0]
+    answer took. Who was not asked took no time, not none at all."""
+    personal = [([True], {0: 1.0, -1: 2.0}), ([True], {}), ([False], {0: 0.3}), ([False], {})]
+    assert waits(personal) == [3.0, 0.0, 0.3, None]
+    shared = [([True, True, True], {1: 0.5, -1: 9.0}), ([True, False, False], {1: 0.4})]
+    assert waits(shared) == [0.0, 0.5, 0.0, 0.0, 0.4, None]
