@@ -35,6 +35,7 @@ from services.sender.window import Plan, left, plan
 WORKER = f"service:sender/{os.getpid()}"
 SOON = 1.0  # seconds to wait on a lane for room in a limit
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
+LASTING = 60.0  # seconds that a limit lasts to be worth telling
 SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
 
 
@@ -347,19 +348,28 @@ class Run:
             if closed.limit == self.relay.daily:
                 self._tell(reason, alarm=True)
             else:  # of a day of warming up, as expected
-                self.context.health.report("relay", self.relay.name, ok=True, detail=reason)
+                self._tell_limit(closed, reason)
             raise Retry(reason, min(max(left, 1.0), LOOK_AGAIN))
         of = "" if closed in self.lanes.quotas else f" for {self.destination}"
-        raise Busy(f"limit of {closed.limit}{of} reached; goes on at {at}", left)
+        reason = f"limit of {closed.limit}{of} reached; goes on at {at}"
+        if left > LASTING:
+            self._tell_limit(closed, reason)
+        raise Busy(reason, left)
 
     def _tell(self, reason: str, *, alarm: bool = False) -> None:
         self.lanes.trouble = reason
         self.context.health.report("relay", self.relay.name, ok=False, detail=reason, alarm=alarm)
 
+    def _tell_limit(self, closed: quota.Quota, reason: str) -> None:
+        """A limit is reached, as the settings have it: nothing is wrong, but somebody may ask."""
+        self.lanes.reached[closed] = reason
+        self.watch.tell()
+
     def _works(self) -> None:
         """A window came to its end and the relay had nothing against us."""
         self.lanes.succeeded()
-        if self.lanes.trouble:
+        again = [self.lanes.reached.pop(each, "") for each in self.quotas]
+        if self.lanes.trouble or any(again):
             self.lanes.trouble = ""
             self.watch.tell()
 

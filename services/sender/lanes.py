@@ -85,6 +85,7 @@ class Lanes:
         self.destinations = Destinations([_lower(each.domains) for each in relay.destination])
         self.width = Width(relay.connections)
         self.trouble = ""  # what was last told of it; empty when it was seen to work since
+        self.reached: dict[Quota, str] = {}  # lasting limits that had no room, in words
         self.pipelining = True  # until the relay is found out to lie about it
         self._all = [Lane() for _ in range(relay.connections)]
         self._free = list(self._all)

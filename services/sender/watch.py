@@ -136,7 +136,7 @@ class Watch:
             self.tell()
 
     def tell(self) -> None:
-        """Say that the relay works, if it does, and which domains are sick."""
+        """Say that the relay works, if it does, which domains are sick, which limits reached."""
         lanes = self._route.lanes
         if lanes.trouble:
             return
@@ -144,6 +144,7 @@ class Watch:
         told = ", ".join(f"{domain} {how}" for domain, how in list(sick.items())[:NAMED])
         if len(sick) > NAMED:
             told += f" and {len(sick) - NAMED} more"
+        told = "; ".join(filter(None, (told, *lanes.reached.values())))
         self._context.health.report(
             "relay", self._relay.name, ok=True, detail=told, domains=sick, lanes=lanes.connected
         )

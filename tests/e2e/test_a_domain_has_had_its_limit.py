@@ -32,7 +32,8 @@ async def came(here: Routing, good: int, of_limited: int) -> None:
 @pytest.mark.parametrize("limit", ['rate = "10/h"', "daily = 10"])
 async def test_more_than_an_hour_or_a_day_allows(limit: str, tmp_path: Path) -> None:
     """The domain gets that many and not one more, however often the sender starts again; all others
-    have their copies at once; the rest waits in the broker, and goes out once more is allowed."""
+    have their copies at once. The rest waits in the broker, the status says until when, and it goes
+    out once more is allowed."""
     async with routing(tmp_path, {"out": {}}, more=limited(limit)) as here:
         ref = await here.post(1)
         everyone = [a for n in range(3) for a in await here.queue(ref, n, 20, domains=DOMAINS)]
@@ -42,6 +43,9 @@ async def test_more_than_an_hour_or_a_day_allows(limit: str, tmp_path: Path) -> 
         await here.road.run("sender")
         everyone += await here.queue(ref, 3, 20, domains=DOMAINS)
         await came(here, 40, 10)
+        ok, detail = await here.facts("out")
+        assert ok
+        assert detail.startswith("limit of 10 for limited.example reached; goes on at ")
         await here.road.kill("sender")
         settings = here.road.config.read_text()
         here.road.config.write_text(settings.replace(limit, limit.replace("10", "1000")))
