@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from postroad.mail.fields import fields, first_field
@@ -60,6 +61,7 @@ def apply(header_block: bytes, edits: Iterable[HeaderEdit]) -> bytes:
     return block.octets()
 
 
+@lru_cache(1024)  # the fields of a list are the same in each of its posts
 def field_bytes(name: str, value: str) -> bytes:
     """One field, encoded, folded and ending in CRLF. Raises ValueError for what cannot be one."""
     _check(name, value)

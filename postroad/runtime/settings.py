@@ -209,7 +209,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     warm_up: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()  # `daily` of the first days
     warm_up_from: date | None = None
     destination: tuple[Destination, ...] = ()
-    connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 20  # at most
+    connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 32  # at most
     recipients_per_transaction: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
     retry_after: str = "5m"  # to the first retry of a deferred recipient; later ones take longer

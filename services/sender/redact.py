@@ -6,7 +6,7 @@ import re
 
 _QUOTED = re.compile(r'"[^"]{0,128}"(?=@)')  # a quoted local part, which may hold blanks
 _BREAK = re.compile(r"""([\s<>()\[\],;:"']+)""")
-_SIGNS = ("@", "\uff20", "\ufe6b", "%40")  # also full width, small, and URL form
+_SIGN = re.compile("[@\uff20\ufe6b]|%40")  # also full width, small, and URL form
 _MASK = "(address)"
 
 
@@ -16,9 +16,9 @@ def redact(text: str, limit: int = 200) -> str:
     IP addresses and host names stay: they are ours or the relay's, and needed to mend things.
     """
     text = text[: 4 * limit]
-    if any(sign in text for sign in _SIGNS):
+    if _SIGN.search(text):
         words = _BREAK.split(_QUOTED.sub("", text))
-        text = "".join(_MASK if any(sign in word for sign in _SIGNS) else word for word in words)
+        text = "".join(_MASK if _SIGN.search(word) else word for word in words)
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(text.split())[:limit]

@@ -1,7 +1,7 @@
 """How many lanes of a relay are at work: as many as its distance asks for (pure).
 
 A lane moves one copy in the time that the relay takes to answer, so a relay that is far away
-wants many lanes and one next door few. With a copy each quarter of a millisecond over all lanes
+wants many lanes and one next door fewer. With a copy each quarter of a millisecond over all lanes
 the sender's own processor is the limit, and more lanes would only lengthen each wait.
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 
-FEWEST = 4  # lanes, where the settings allow so many
+# Lanes, where the settings allow so many. They wait for the ledger's disk between two windows,
+# so a relay next door gets more than its answers ask for: 16 are a quarter faster than 4.
+FEWEST = 16
 EACH = 0.00025  # seconds between two copies that all lanes together shall reach
 SMOOTH = 8  # windows
 BUSY = 0.8  # of our processor: then waits are our own, and tell nothing of the relay

@@ -18,10 +18,10 @@ def after(width: Width, each: float, windows: int = 60, busy: float = 0.1) -> in
 def test_near_and_far() -> None:
     """A relay next door has few lanes, one that is 10 ms away as many as it may; when it comes
     nearer they become fewer again."""
-    width = Width(20)
+    width = Width(32)
     assert after(width, 0.0002) == FEWEST
-    assert after(width, 0.010) == 20
-    assert after(width, 0.0025, 80) in (10, 11)
+    assert after(width, 0.010) == 32
+    assert after(width, 0.005, 80) in (20, 21)
     assert after(width, 0.0002, 80) == FEWEST
 
 
