@@ -168,7 +168,8 @@ def prepare(
         # a bounce that quotes this field tells whose copy it was
         own.append(edit("set", COPY, _VERP.decode()))
     block = apply(block, edits)
-    block = apply(block, munge(block, copy, terms.takes, terms.domains))
+    if changes := munge(block, copy, terms.takes, terms.domains):
+        block = apply(block, changes)
     if not terms.keeps_message_id:
         block = apply(block, _kept_ids(block))
         if copy.personal and copy.bounces[0]:

@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import contains
 
 from services.sender.answers import Reply
 
@@ -130,7 +132,7 @@ def refuse(transaction: Transaction, result: Result, offers: Offers) -> Sequence
     if offers.size and (size := _octets(transaction)) > offers.size:
         text = f"message of {size} octets, the server takes {offers.size}; not offered to it"
         result.settle(everybody, Reply(552, "5.3.4", text, "MAIL"))
-    elif any(b"\0" in piece for piece in transaction.data):  # RFC 5321 section 4.5.2 knows no such
+    elif any(map(contains, transaction.data, repeat(b"\0"))):  # RFC 5321 section 4.5.2 knows no such
         result.settle(everybody, _NUL)
     elif not _well_formed(transaction.sender):
         result.settle(everybody, _MALFORMED_SENDER)
