@@ -132,7 +132,7 @@ def refuse(transaction: Transaction, result: Result, offers: Offers) -> Sequence
     if offers.size and (size := _octets(transaction)) > offers.size:
         text = f"message of {size} octets, the server takes {offers.size}; not offered to it"
         result.settle(everybody, Reply(552, "5.3.4", text, "MAIL"))
-    elif any(map(contains, transaction.data, repeat(b"\0"))):  # RFC 5321 section 4.5.2 knows no such
+    elif any(map(contains, transaction.data, repeat(b"\0"))):  # unknown to RFC 5321 4.5.2
         result.settle(everybody, _NUL)
     elif not _well_formed(transaction.sender):
         result.settle(everybody, _MALFORMED_SENDER)
