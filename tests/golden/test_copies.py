@@ -27,26 +27,6 @@ COPIES = Path(__file__).parent / "copies"
 DOMAIN = "lists.example.org"
 KEYS = (rsa_key(DOMAIN, "postroad"), ed25519_key(DOMAIN, "postroad2"))
 AT = 1_790_000_000  # seconds
-POST = b"""\
-Return-Path: <ann@example.net>
-Delivered-To: lists@lists.example.org
-Authentication-Results: mx.example.org; dkim=pass header.d=example.net
-\theader.s=k1; spf=pass smtp.mailfrom=ann@example.net; dmarc=pass header.from=example.net
-Received: from mail.example.net by mx.example.org; Sun, 20 Sep 2026 20:53:20 +0200
-DKIM-Signature: v=1; a=rsa-sha256; d=example.net; s=k1; h=from:subject; bh=AA==; b=AA==
-From: Ann <ann@example.net>
-To: team@lists.example.org
-Subject: Tea
-Date: Sun, 20 Sep 2026 20:53:19 +0200
-Message-ID: <1@example.net>
-MIME-Version: 1.0
-Content-Type: text/plain; charset=utf-8
-Content-Transfer-Encoding: 8bit
-
-At five?
-.
-Ann
-"""
 HEAD = b"""\
 From: Ann <ann@example.net>
 To: team@lists.example.org
@@ -55,6 +35,23 @@ Date: Sun, 20 Sep 2026 20:53:19 +0200
 Message-ID: <1@example.net>
 MIME-Version: 1.0
 """
+TRACE = b"""\
+Return-Path: <ann@example.net>
+Delivered-To: lists@lists.example.org
+Authentication-Results: mx.example.org; dkim=pass header.d=example.net
+\theader.s=k1; spf=pass smtp.mailfrom=ann@example.net; dmarc=pass header.from=example.net
+Received: from mail.example.net by mx.example.org; Sun, 20 Sep 2026 20:53:20 +0200
+DKIM-Signature: v=1; a=rsa-sha256; d=example.net; s=k1; h=from:subject; bh=AA==; b=AA==
+"""
+TEXT = b"""\
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+At five?
+.
+Ann
+"""
+POST = TRACE + HEAD + TEXT
 FOOTER = (
     "_" * 47
     + "\n$display_name mailing list -- $listname\nSent to $user_email; to leave: $unsubscribe"
