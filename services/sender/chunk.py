@@ -91,9 +91,9 @@ class Run:
         self.recalled = False  # from the journal of somebody else
         self.deferred = list(at.deferred)
         self.urgent = delivery.subject.startswith("mail.send.now.")
-        self.giving_up = ledger.given_up(
-            chunk.event, now(), timedelta(seconds=context.config.site.retry_seconds)
-        )
+        period = timedelta(seconds=context.config.site.retry_seconds)
+        # a part may have waited that long for a limit of ours, and nobody has refused it yet
+        self.giving_up = chunk.event.attempt > 0 and ledger.given_up(chunk.event, now(), period)
 
     async def run(self) -> tuple[int, ...]:
         """Send window after window; returns who is deferred. Raises Retry on trouble with the

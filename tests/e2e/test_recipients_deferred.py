@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.sending import sending
+from tests.e2e.sending import routing, sending
 from tests.e2e.system import until
 from tests.peers.checker import Post, check
 from tests.peers.sink import Rule, Script
@@ -81,6 +81,18 @@ async def test_who_is_refused_for_longer_than_the_period_is_given_up(tmp_path: P
         assert (ledger[-1].finished, ledger[-1].deferred) == (True, ())
         wanted = frozenset(everyone) - {"p0-3@example.net"}
         assert check(here.sink.records(), [Post("<1@posts>", wanted)]).exact
+
+
+@pytest.mark.usefixtures("short")
+async def test_who_waited_for_a_limit_of_ours_is_not_given_up_at_once(tmp_path: Path) -> None:
+    """The period is for refusals: who was asked for the first time after it, because their domain
+    may get only so many, is tried again like anybody else."""
+    last = Rule(at="rcpt", match="^p0-18@", times=1, reply="450 4.2.0 Greylisted")
+    limit = '[[relay.destination]]\ndomains = ["example.net"]\nrate = "2/s"\n'
+    relays = {"out": {"retry_after": '"1s"'}}
+    async with routing(tmp_path, relays, scripts={"out": Script(rules=(last,))}, more=limit) as here:
+        both = ("example.net", "good.example")
+        await here.arrived(await here.queue(await here.post(1), 0, 20, domains=both))
 
 
 @pytest.mark.usefixtures("short")
