@@ -89,8 +89,8 @@ async def test_who_waited_for_a_limit_of_ours_is_not_given_up_at_once(tmp_path: 
     may get only so many, is tried again like anybody else."""
     last = Rule(at="rcpt", match="^p0-18@", times=1, reply="450 4.2.0 Greylisted")
     limit = '[[relay.destination]]\ndomains = ["example.net"]\nrate = "2/s"\n'
-    relays = {"out": {"retry_after": '"1s"'}}
-    async with routing(tmp_path, relays, scripts={"out": Script(rules=(last,))}, more=limit) as here:
+    relays, scripts = {"out": {"retry_after": '"1s"'}}, {"out": Script(rules=(last,))}
+    async with routing(tmp_path, relays, scripts=scripts, more=limit) as here:
         both = ("example.net", "good.example")
         await here.arrived(await here.queue(await here.post(1), 0, 20, domains=both))
 
