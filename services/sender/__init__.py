@@ -26,8 +26,9 @@ A chunk goes one way (`route`): through one relay, chosen by the recipients' dom
 domain and weight (`routes`), and, where a domain has limits, is slow or refuses mail
 (`destinations`), with recipients of that domain alone. A chunk with several relays is split: its
 ledger is closed, then one atomic batch queues its parts. Who may not go now for the domain's sake
-is withheld and follows in such a part, on at most a quarter of the connections where the domain
-is sick. Lanes are as many as the relay's distance asks for (`width`).
+is withheld and follows in such a part; where the domain is sick, on at most a tenth of the
+connections, half of which others take where they need them. Lanes are as many as the relay's
+distance asks for (`width`).
 
 What a relay does not take is not offered to it (`compose.Terms`, once for each post and relay):
 From becomes "Ann via Team" <the address it takes> and the author goes into Reply-To

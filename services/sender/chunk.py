@@ -72,6 +72,7 @@ class Run:
         self.delivery = delivery
         self.chunk = chunk
         self.relay = relay
+        self.route = route
         self.lanes = lanes = route.lanes
         self.lane = lane
         self.watch = Watch(context, relay, route, lane, chunk.event)
@@ -82,7 +83,6 @@ class Run:
         self.departed = departed
         self.journal = journal
         self.lines: Lines | None = None  # of the journal
-        self.withhold = route.withhold
         self.seq = at.seq
         self.done = at.done
         self.doubt: frozenset[int] = at.doubt
@@ -106,6 +106,8 @@ class Run:
         event = self.chunk.event
         size = len(event.people)
         width = self.relay.window if event.copy.personal else self.relay.recipients_per_transaction
+        if self.route.sick:  # so that it can give way soon
+            width = 1 if event.copy.personal else min(width, self.relay.window)
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
         # of reach, that is then known before anything is sent again. And where there are limits,
         # it may take several windows, and there is always an intent to count
@@ -114,6 +116,10 @@ class Run:
         single = first and size <= width and not limited
         outcome: Outcome | None = None
         while self.done < size:
+            if self.watch.gives_way:
+                if outcome is not None and not single:
+                    await self._record(outcome, named=True)
+                raise Busy("the copies for other domains go first", SOON)
             wanted = min(width, size - self.done)
             window, connection, reused = await self._advance(wanted, outcome, single=single)
             outcome = window.outcome
@@ -228,7 +234,7 @@ class Run:
 
     def _plan(self, room: int, gone: Container[str]) -> Plan:
         """The next window: withheld is who is `gone`, and whom we were told to withhold."""
-        people, withhold = self.chunk.event.people, self.withhold
+        people, withhold = self.chunk.event.people, self.route.withhold
 
         def why(index: int) -> Failure | None:
             return left(index) if people[index] in gone else withhold(index)

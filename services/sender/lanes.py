@@ -3,8 +3,9 @@
 As many work as the relay's distance asks for (`width`). Small posts (`now`) are served before
 large ones (`bulk`). A relay in trouble is paused as a whole: its trouble is never a member's, and
 hammering it helps nobody. One that turns away some of our connections and serves the others gets
-fewer. Domains that are sick share a quarter of the connections, and a lane that waits for such a
-domain is no longer counted as working: another takes its place.
+fewer. Domains that are sick share a tenth of the connections, and leave those too where they are
+needed; a lane that waits for such a domain is no longer counted as working: another takes its
+place.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ LONGEST_LASTING = 300.0  # one that wants no more today, or refuses our login
 LONGEST_TOKEN = 5.0  # without a token nothing is asked of the relay: see soon whether there is one
 FEWER = 0.5  # seconds until a chunk is tried on one of the other lanes
 IDLE = 60.0  # seconds after which an unused connection is closed
+SICK = 10  # connections to one that sick domains may have; one at least
+NEEDED = 20  # connections to one that is left to them where all others are in use
 URGENT = 2  # lanes more than bulk may have, so that small posts need not wait for one
 OFTEN = 0.1  # seconds between two looks at how busy our processor is
 
@@ -91,7 +94,7 @@ class Lanes:
         self._free = list(self._all)
         self._working = 0  # lanes lent, but for those apart
         self._apart = 0
-        self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque())
+        self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque(), deque())
         self._failures = 0
         self._paused_until = 0.0
         self._asked_until = 0.0  # as the relay itself wants it, whatever another lane had taken
@@ -113,6 +116,13 @@ class Lanes:
     def connected(self) -> int:
         """Connections that can be used."""
         return sum(1 for lane in self._all if lane.connection and not lane.connection.fault)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether sick domains have lanes that others need."""
+        others = self._waiting[0] or self._waiting[1]
+        few = self._working < self.width.wanted
+        return bool(others) and few and self._apart > self._relay.connections // NEEDED
 
     @contextlib.asynccontextmanager
     async def lend(
@@ -231,9 +241,9 @@ class Lanes:
     async def _acquire(self, *, urgent: bool, sick: bool, turn: float) -> Lane:
         if self._room(urgent=urgent, sick=sick):
             return self._lent(sick=sick)
-        if sick:
+        waiting = self._waiting[2 if sick else 0 if urgent else 1]
+        if sick and waiting:
             raise Busy("the lanes for sick domains are in use", turn)
-        waiting = self._waiting[0 if urgent else 1]
         if self._patience is not None and len(waiting) >= self._patience:
             raise Busy("every lane is in use", turn)
         future: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
@@ -252,7 +262,7 @@ class Lanes:
         if not self._free or self._working + self._apart >= self.width.allowed:
             return False
         if sick:
-            return self._apart < max(1, self._relay.connections // 4)
+            return self._apart < max(1, self._relay.connections // SICK)
         return self._working < self.width.wanted + (URGENT if urgent else 0)
 
     def _lent(self, *, sick: bool = False) -> Lane:
@@ -279,11 +289,12 @@ class Lanes:
 
     def _serve(self) -> None:
         """Give lanes to those who wait, as long as there are some."""
-        for urgent, queue in ((True, self._waiting[0]), (False, self._waiting[1])):
-            while queue and self._room(urgent=urgent, sick=False):
+        for number, queue in enumerate(self._waiting):
+            urgent, sick = number == 0, number == 2
+            while queue and self._room(urgent=urgent, sick=sick):
                 future = queue.popleft()
                 if not future.done():
-                    future.set_result(self._lent())
+                    future.set_result(self._lent(sick=sick))
 
     def _sweep(self) -> None:
         """Close what nobody has used for a while."""

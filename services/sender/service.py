@@ -30,7 +30,7 @@ from services.sender.routes import Routes, Way, apart, domain_of
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 log = structlog.get_logger()
-WAITING = 2  # chunks in hand beside those on the lanes of the only relay
+WAITING = 4  # chunks in hand beside those on the lanes of the only relay
 PATIENCE = 4  # chunks that wait for a relay, by its connections, where there are several
 LASTING = 60.0  # seconds; what a longer limit lets through is counted from the ledger
 GIVEN_BACK = 3  # times that a chunk is given back before it is scheduled anew

@@ -49,6 +49,13 @@ class Watch:
         self._waited = 0.0  # seconds that it was seen to
         self.silent = False  # about one domain: the last window ended for that
 
+    @property
+    def gives_way(self) -> bool:
+        """Whether the copies are for a sick domain, and have to wait: others need the lane, or we
+        are stopping."""
+        stopping = self._context.stopping.is_set()
+        return self._route.sick and (stopping or self._route.lanes.crowded)
+
     @contextlib.contextmanager
     def window(self, connection: Carrier, offered: Sequence[int]) -> Iterator[Seen]:
         """Look at a window, to recipients with these indices, while it is sent in the block; then
@@ -86,7 +93,7 @@ class Watch:
         if not known.sick(domain):
             return
         route.lanes.held_up(self._lane)
-        if not route.sick and recipient >= 0:
+        if recipient >= 0 and (not route.sick or self.gives_way):
             connection.abandon(f"{waited:.1f} s of waiting for one domain")
         elif seconds > SILENT and known.opens(domain) <= self._loop.time():
             known.refused(domain, self._loop.time(), silent=True)

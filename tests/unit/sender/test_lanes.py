@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from postroad.runtime.config import Relay
-from postroad.runtime.errors import Retry
+from postroad.runtime.errors import Busy, Retry
 from services.sender.lanes import LONGEST, LONGEST_LASTING, Lanes
 
 
@@ -77,3 +78,43 @@ async def test_one_lane_tries_a_relay_that_failed() -> None:
         relay.succeeded()
         async with relay.lend(urgent=False):
             relay.check()
+
+
+async def test_sick_domains_give_way() -> None:
+    """They have one connection in ten, one at least, and whoever waits for it gets it in turn; when
+    all others are in use and another chunk waits, they have to leave it."""
+    relay = lanes(4)
+    async with contextlib.AsyncExitStack() as stack:
+        async with relay.lend(urgent=False, sick=True):
+            waiting = asyncio.create_task(
+                stack.enter_async_context(relay.lend(urgent=False, sick=True))
+            )
+            await asyncio.sleep(0)
+            with pytest.raises(Busy, match="sick domains"):
+                async with relay.lend(urgent=False, sick=True):
+                    pass
+        await waiting
+        for _ in range(3):
+            await stack.enter_async_context(relay.lend(urgent=False))
+        assert not relay.crowded
+        other = asyncio.create_task(stack.enter_async_context(relay.lend(urgent=False)))
+        await asyncio.sleep(0)
+        assert relay.crowded
+        await stack.aclose()
+        await other
+        assert not relay.crowded
+
+
+async def test_a_lane_that_a_domain_held_up() -> None:
+    """Another works in its place; afterwards it works for others again."""
+    relay = lanes(8)
+    async with contextlib.AsyncExitStack() as stack:
+        held, *_ = [await stack.enter_async_context(relay.lend(urgent=False)) for _ in range(4)]
+        more = asyncio.create_task(stack.enter_async_context(relay.lend(urgent=False)))
+        await asyncio.sleep(0)
+        assert not more.done()
+        relay.held_up(held)
+        await more
+        relay.goes_on(held)
+        assert not held.apart
+    assert (relay._working, relay._apart) == (0, 0)
