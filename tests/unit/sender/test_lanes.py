@@ -9,7 +9,8 @@ import pytest
 
 from postroad.runtime.config import Relay
 from postroad.runtime.errors import Busy, Retry
-from services.sender.lanes import LONGEST, LONGEST_LASTING, Lanes
+from services.sender.lanes import LONGEST, LONGEST_LASTING, Lane, Lanes
+from services.sender.width import FEWEST
 
 
 def lanes(connections: int = 1) -> Lanes:
@@ -85,36 +86,41 @@ async def test_sick_domains_give_way() -> None:
     all others are in use and another chunk waits, they have to leave it."""
     relay = lanes(4)
     async with contextlib.AsyncExitStack() as stack:
+
+        def lent(*, sick: bool = False) -> asyncio.Task[Lane]:
+            lane = stack.enter_async_context(relay.lend(urgent=False, sick=sick))
+            return asyncio.create_task(lane)
+
         async with relay.lend(urgent=False, sick=True):
-            waiting = asyncio.create_task(
-                stack.enter_async_context(relay.lend(urgent=False, sick=True))
-            )
+            waiting = lent(sick=True)
             await asyncio.sleep(0)
             with pytest.raises(Busy, match="sick domains"):
-                async with relay.lend(urgent=False, sick=True):
-                    pass
+                await lent(sick=True)
         await waiting
         for _ in range(3):
-            await stack.enter_async_context(relay.lend(urgent=False))
-        assert not relay.crowded
-        other = asyncio.create_task(stack.enter_async_context(relay.lend(urgent=False)))
+            await lent()
+        crowded = [relay.crowded]
+        other = lent()
         await asyncio.sleep(0)
-        assert relay.crowded
+        crowded.append(relay.crowded)
         await stack.aclose()
         await other
-        assert not relay.crowded
+        crowded.append(relay.crowded)
+    assert crowded == [False, True, False]
 
 
 async def test_a_lane_that_a_domain_held_up() -> None:
     """Another works in its place; afterwards it works for others again."""
-    relay = lanes(8)
+    relay = lanes(2 * FEWEST)
     async with contextlib.AsyncExitStack() as stack:
-        held, *_ = [await stack.enter_async_context(relay.lend(urgent=False)) for _ in range(4)]
+        for _ in range(FEWEST):
+            held = await stack.enter_async_context(relay.lend(urgent=False))
         more = asyncio.create_task(stack.enter_async_context(relay.lend(urgent=False)))
         await asyncio.sleep(0)
-        assert not more.done()
+        waited = not more.done()
         relay.held_up(held)
         await more
         relay.goes_on(held)
+        assert waited
         assert not held.apart
     assert (relay._working, relay._apart) == (0, 0)
