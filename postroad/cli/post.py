@@ -178,7 +178,7 @@ def _print_fate(fate: Fate) -> None:
     for reason, count in Counter(each.why for each in fate.troubles if each.why).most_common():
         print(f"  {count:,} failed: {reason}")
     for trouble in fate.troubles[:SHOWN_TROUBLES]:
-        reply = f"{trouble.code} {trouble.enhanced} {trouble.text}".strip()
+        reply = f"{trouble.code or ''} {trouble.enhanced} {trouble.text}"  # 0: nobody was asked
         print(f"  {trouble.kind} {trouble.address or trouble.person}: {' '.join(reply.split())}")
     if len(fate.troubles) > SHOWN_TROUBLES:
         print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.sending import Routing, routing
-from tests.e2e.system import until
+from tests.e2e.system import mail, until, world
 from tests.e2e.test_destinations import most_within, times
 from tests.peers.sink import Rule, Script
 
@@ -68,3 +68,25 @@ async def test_connections(tmp_path: Path) -> None:
         await here.arrived(everyone)
         assert most_within(times(here, "@limited"), 0.045) <= 2
         assert times(here, "@good")[-1] < times(here, "@limited")[-1]
+
+
+async def test_who_waits_is_seen(tmp_path: Path) -> None:
+    """Whoever asks after the post sees who waits and why, and in the status until when."""
+    limit = '[{ domains = ["limited.example"], daily = 2 }]'
+    people = [f"m{n}@{domain}" for n in range(4) for domain in DOMAINS]
+    async with world(tmp_path, relay={"destination": limit}) as here:
+        await here.road.make_list("team@example.org", people)
+        here.post(mail(1))
+        await here.sink.wait_for(6)
+        await here.road.settled(1)
+        shown = (await here.road.cli("post", "show", "<1@posts>")).out
+        assert "8 recipients, 6 accepted, 0 failed, 2 waiting" in shown
+        waiting = [line for line in shown.splitlines() if line.startswith("  deferred ")]
+        assert len(waiting) == 2
+        for line in waiting:
+            assert line.endswith(
+                "@limited.example: its domain, or its relay, has a chunk of its own"
+            )
+        status = await here.road.cli("status")
+        assert status.code == 0
+        assert "limit of 2 for limited.example reached" in " ".join(status.out.split())
