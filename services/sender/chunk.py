@@ -111,9 +111,12 @@ class Run:
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
         # of reach, that is then known before anything is sent again. And where there are limits,
         # it may take several windows, and there is always an intent to count
-        first = self.seq == 0 and not self.chunk.tried
         limited = any(each.lasts(0) for each in self.quotas)
-        single = first and size <= width and not limited
+        single = self.seq == 0 and size <= width and not limited
+        if single and self.chunk.tried:
+            single = False
+            if not self.recalled and self.journal.blind(self.chunk.queued):
+                self.doubt = frozenset(range(size))  # whom the dead one served, nobody can tell
         outcome: Outcome | None = None
         while self.done < size:
             if self.watch.gives_way:

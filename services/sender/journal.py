@@ -4,7 +4,8 @@ The ledger knows that a window was begun; which of its copies were taken is know
 process that sends it, until its next entry. The journal keeps that for a successor, should the
 process die: a store in a mapped file outlives a kill -9. It is never synced, so it says nothing
 after a power cut, and is not believed then, nor is a page with anything in it that we cannot have
-written: the ledger's bound holds without it.
+written: the ledger's bound holds without it, and a window that stands in neither is in doubt
+(`blind`).
 
 A process has one file, `<id>.journal`, locked (flock) while it lives; its last words are read by
 whoever can lock it. A lane has two pages in it, used in turns, because the next window is
@@ -24,9 +25,10 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from postroad.runtime.clock import new_id
+from postroad.runtime.clock import new_id, now
 from services.sender.transaction import SENDING, Record
 
 NOTHING = 0  # no dot was written; SENDING: it was, and is not answered; else the reply's code
@@ -118,6 +120,8 @@ class Journal:
         self._known: dict[str, Page] = {}  # of the dead, by name
         self._looked_at: set[Path] = set()
         self._kept: dict[Lines, dict[str, Page]] = {}  # cut short by ourselves, oldest first
+        self._began = now()
+        self._unread = False  # something that the dead wrote down cannot be believed
         self._boot = b""
         self._path = directory / f"{new_id()}.journal"
         try:
@@ -168,6 +172,11 @@ class Journal:
         if page is not None and page.file is not None:
             self._tidy(page.file)
 
+    def blind(self, queued: datetime) -> bool:
+        """Whether a chunk that was queued then may have been sent by somebody who died, though
+        `recall` knows nothing of it."""
+        return self._unread and queued < self._began
+
     def load(self) -> Iterable[str]:
         """Read the journals of processes that died; the names of all that is known of them."""
         for path in self._directory.glob("*.journal"):
@@ -196,11 +205,16 @@ class Journal:
     def _pages(self, path: Path, data: bytes) -> Iterator[tuple[str, Page]]:
         boot = data[_BOOT_AT : _BOOT_AT + _BOOT].rstrip(b"\0")
         if not data.startswith(_MAGIC) or not boot or boot != self._boot:
+            self._unread = True
             return
-        for place in range(_PAGE, len(data) - _PAGE + 1, _PAGE):
-            if (found := _read(data[place : place + _PAGE])) is not None:
+        for place in range(_PAGE, len(data), _PAGE):
+            octets = data[place : place + _PAGE]
+            found = _read(octets) if len(octets) == _PAGE else None
+            if found is not None:
                 name, page = found
                 yield name, Page(page.sent, page.doubt, path)
+            elif any(octets[: _HEAD.size]):
+                self._unread = True
 
     def _tidy(self, path: Path) -> None:
         """Remove a file that says nothing anybody may need."""

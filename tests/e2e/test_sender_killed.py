@@ -99,6 +99,30 @@ async def test_without_a_journal_the_ledger_stands(tmp_path: Path) -> None:
         assert {recipient for _, _, recipient in report.duplicates} <= set(await here.marked())
 
 
+async def test_a_small_chunk_without_a_journal_is_in_doubt(tmp_path: Path) -> None:
+    """After a power cut neither ledger nor journal tell how far its only window came: it goes out
+    again, marked. What has its outcome, or was queued later, is not."""
+    async with sending(tmp_path, SLOW, RELAY) as here:
+        ref = await here.post(1)
+        everyone = [a for n in range(8) for a in await here.queue(ref, n, 16, lane="now")]
+        await kill(here, 40)
+        (journal,) = (tmp_path / "state" / "sender").iterdir()
+        with journal.open("r+b") as file:
+            file.seek(64)
+            file.write(b"another boot")
+        ended = {entry.chunk for entry in await here.ledger()}
+        await here.road.run("sender")
+        await here.finished(8)
+        later = await here.queue(ref, 8, 16, lane="now")
+        await here.finished(9)
+        report = judged(here, [*everyone, *later])
+        assert report.extra <= LANES * WINDOW
+        found = set(await here.marked())
+        assert {recipient for _, _, recipient in report.duplicates} <= found
+        assert not found & set(later)
+        assert not {a.split("-")[0] for a in found} & {f"p{chunk}" for chunk in ended}
+
+
 async def test_without_room_for_a_journal_mail_goes_out(tmp_path: Path) -> None:
     """Where no journal can be written the sender says so once and works without."""
     (tmp_path / "state").mkdir()

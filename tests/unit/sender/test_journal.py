@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroad.runtime.clock import now
 from services.sender.journal import BEFORE, NOTHING, Journal, Lines, entry_name
 from services.sender.transaction import SENDING
 
@@ -67,6 +68,7 @@ def test_a_successor_knows_what_the_dead_one_knew(tmp_path: Path) -> None:
     """Up to the last store before the kill: who has a copy, who may have one; the others were sent
     nothing. The file goes once that is no longer needed."""
     path = left_by_the_dead(tmp_path)
+    before = now()
     journal = Journal(tmp_path, 2)
     assert journal.recall(NAME, look=False) is None
     page = journal.recall(NAME, look=True)
@@ -76,6 +78,7 @@ def test_a_successor_knows_what_the_dead_one_knew(tmp_path: Path) -> None:
     assert path.exists()
     journal.forget(NAME)
     assert not path.exists()
+    assert not journal.blind(before)
 
 
 def test_the_living_are_not_read(tmp_path: Path) -> None:
@@ -115,13 +118,16 @@ def torn(path: Path) -> None:
 @pytest.mark.parametrize("harm", [garbled, empty, of_another_boot, of_no_boot, torn])
 def test_what_cannot_be_believed_is_not(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     """Garbled, torn, or from before a reboot, when the last stores may not have reached the disk:
-    then nothing is known, the ledger decides, and the file goes."""
+    then nothing is known, but that much, of what was queued before; the ledger decides, and the
+    file goes."""
     path = left_by_the_dead(tmp_path)
+    before = now()
     harm(path)
     journal = Journal(tmp_path, 2)
     assert journal.recall(NAME, look=True) is None
     assert list(journal.load()) == []
     assert not path.exists()
+    assert (journal.blind(before), journal.blind(now())) == (True, False)
 
 
 def test_the_window_before_is_known_until_the_ledger_has_the_next(tmp_path: Path) -> None:
