@@ -229,6 +229,7 @@ async def follow(
                             message.data,
                             message.headers or {},
                             ns=int(parts[7]),
+                            pending=int(parts[8]),
                         )
                     )
             if batch:

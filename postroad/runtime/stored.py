@@ -20,6 +20,7 @@ class Stored:
     headers: Mapping[str, str] = field(default_factory=dict)
     ts: str = ""
     ns: int = 0  # the same, in nanoseconds since the epoch, where a consumer told it
+    pending: int = 0  # messages that the consumer had yet to deliver behind this one
 
     def envelope(self) -> Envelope:
         """Its envelope. Raises UnknownEvent."""

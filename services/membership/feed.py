@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -28,7 +29,8 @@ from services.membership.mirror import Mirror
 SUBJECTS = {"PEOPLE": "people.>", "MEMBERSHIP": "membership.>", "LISTS": "lists.>"}
 SCHEMA = Schema(version=roster.VERSION, tables=roster.TABLES, streams=roster.STREAMS)
 INSTANCES = 16  # on one host
-REBUILD_BATCH = 10_000  # messages in one transaction while catching up
+BATCH = 5_000  # messages in one transaction, where so many are there: 10 MB in memory
+PAUSE_SECONDS = 0.25  # between two transactions that nobody waits for: each reads whole tables
 WAIT_SECONDS = 10.0
 
 log = structlog.get_logger()
@@ -44,8 +46,9 @@ class Feed:
         self.lists = Directory()
         self.mirror = Mirror()
         self.position = {"LISTS": 0, **store.checkpoints}
-        self._goal: dict[str, int] = {}
         self._moved = asyncio.Condition()
+        self._waiting = 0
+        self._wanted = asyncio.Event()  # set while anybody waits
 
     @property
     def as_of(self) -> AsOf:
@@ -60,10 +63,11 @@ class Feed:
 
     async def catch_up(self) -> None:
         """Wait until everything stored before this call is folded."""
+        goal: dict[str, int] = {}
         for stream, subject in SUBJECTS.items():
             last = await self.broker.last(stream, subject)
-            self._goal[stream] = last.seq if last else 0
-        await self._wait(**self._goal)
+            goal[stream] = last.seq if last else 0
+        await self._wait(goal)
 
     async def reached(self, as_of: AsOf, *, lists: int = 0, timeout: float = WAIT_SECONDS) -> None:
         """Wait until `as_of`, and LISTS up to `lists`, are folded. Raises Retry after `timeout`
@@ -72,16 +76,23 @@ class Feed:
         if self._stands_at(goal):
             return
         try:
-            await asyncio.wait_for(self._wait(**goal), timeout)
+            await asyncio.wait_for(self._wait(goal), timeout)
         except TimeoutError:
             raise Retry("the roster has not folded that far yet") from None
 
     def _stands_at(self, goal: dict[str, int]) -> bool:
         return all(self.position[stream] >= seq for stream, seq in goal.items())
 
-    async def _wait(self, **goal: int) -> None:
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._stands_at(goal))
+    async def _wait(self, goal: dict[str, int]) -> None:
+        self._waiting += 1
+        self._wanted.set()
+        try:
+            async with self._moved:
+                await self._moved.wait_for(lambda: self._stands_at(goal))
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._wanted.clear()
 
     async def _follow(self, stream: str) -> None:
         while True:
@@ -91,16 +102,21 @@ class Feed:
                 await asyncio.sleep(retry.delay)
 
     async def _fold_all(self, stream: str) -> None:
-        waiting: list[Stored] = []
+        waiting: list[Message] = []
         start = self.position[stream] + 1
         async for batch in self.broker.follow(stream, SUBJECTS[stream], start):
-            waiting += batch
-            if waiting[-1].seq < self._goal.get(stream, 0) and len(waiting) < REBUILD_BATCH:
+            waiting += self._messages(batch)  # decoded at once: a third of the memory
+            newest = batch[-1]
+            if newest.pending and len(waiting) < BATCH:
                 continue
-            await self._fold(stream, self._messages(waiting), waiting[-1].seq)
+            await self._fold(stream, waiting, newest.seq)
             waiting = []
             async with self._moved:
                 self._moved.notify_all()
+            if stream != "LISTS" and not newest.pending:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE_SECONDS):
+                        await self._wanted.wait()
 
     def _messages(self, batch: Sequence[Stored]) -> list[Message]:
         messages: list[Message] = []
