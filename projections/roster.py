@@ -256,25 +256,27 @@ LISTS = "select list from member where person = $person and to_seq is null and m
 
 # $list, $limit -> person, standing, known, address, domain: everybody who has a role
 EVERYBODY = """
-    select m.* exclude (list, to_seq), p.key is not null, p.address, p.domain
+    select m.* exclude (list, to_seq), p.seq is not null, p.address, p.domain
     from (select * from member where list = $list and to_seq is null limit $limit) m
     left join people p on p.person = m.person order by m.person, p.seq desc
 """
 
 # $list -> person, known, address, domain: owners and moderators, in order of person
 STAFF = """
-    select m.person, p.key is not null, p.address, p.domain
+    select m.person, p.seq is not null, p.address, p.domain
     from member m left join people p on p.person = m.person
     where m.list = $list and m.to_seq is null and (m.owner or m.moderator)
     order by m.person, p.seq desc
 """
 
-# $list, $as_of, $after -> person, known, address, domain, in order of person: who receives posts
-# now and received them at $as_of. Several rows for a person of several addresses, the newest first.
+# $list, $as_of, $after, $upto -> person, known, address, domain, in order of person: who receives
+# posts now and received them at $as_of, above $after and, unless it is empty, up to $upto.
+# Several rows for a person of several addresses, the newest first.
 AUDIENCE = """
-    select m.person, p.key is not null, p.address, p.domain
+    select m.person, p.seq is not null, p.address, p.domain
     from member m left join people p on p.person = m.person
-    where m.list = $list and m.to_seq is null and m.person > $after
+    where m.list = $list and m.to_seq is null
+    and m.person > $after and ($upto = '' or m.person <= $upto)
     and receives(m.member, m.delivery_mode, m.delivery_status)
     and (m.from_seq <= $as_of or exists (
         select 1 from member old where old.list = $list and old.person = m.person
@@ -297,6 +299,17 @@ COUNTS = """
     select list, count(*) filter (member), count(*) filter (owner), count(*) filter (moderator)
     from member where to_seq is null and list in (select unnest($lists::varchar[])) group by list
 """
+
+
+FIRST = 5_000  # people in the first slice of an audience, which should be there soon
+SLICE = 125_000  # in those that follow; sorting a million at once takes 130 MB, a slice 20 MB
+
+
+def slices(members: int) -> list[str]:
+    """Where to cut an audience of about so many, as `$upto`; the end is empty. Persons' ids are
+    random, in hexadecimal digits; were they not, the slices would only differ in size."""
+    cuts = [FIRST, *range(SLICE, members, SLICE)]
+    return [f"{(cut << 32) // members:08x}" for cut in cuts if cut < members] + [""]
 
 
 def standing_of(row: Sequence[Any]) -> Standing:

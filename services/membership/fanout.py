@@ -7,6 +7,7 @@ within a chunk they are grouped by domain, so that one relay connection serves t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -57,14 +58,14 @@ def chunks(
     of them is marked as the last of the post. `mail_id` is what the post was decided under."""
     size = chunk_size(copy)
     for index in range(0, len(recipients), size):
-        part = sorted(recipients[index : index + size], key=lambda recipient: recipient.domain)
+        part = sorted(recipients[index : index + size], key=attrgetter("domain"))
         yield ChunkQueued(
             mail_id=mail_id,
             list=copy.list,
             chunk=str(start.chunk + index // size),
             first=start.count + index,
-            people=tuple(recipient.person for recipient in part),
-            addresses=tuple(recipient.address for recipient in part),
+            people=tuple([recipient.person for recipient in part]),
+            addresses=tuple([recipient.address for recipient in part]),
             last=end and index + size >= len(recipients),
             copy=copy,
         )

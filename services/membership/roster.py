@@ -11,7 +11,7 @@ import structlog
 from postroad.runtime.errors import Retry
 from projections import roster as tables
 from projections.roster import NOBODY, Key, Standing
-from projections.store import Store
+from projections.store import Row, Store
 from schemas.commands import RosterRow
 from schemas.membership import Role
 from services.membership.feed import Feed, standings
@@ -71,9 +71,8 @@ class Roster:
         if small is not None and small.newest <= as_of and small.complete:
             yield [found for found in small.recipients if found.person > after]
             return
-        parameters = {"list": list_, "as_of": as_of, "after": after}
         last = after
-        async with aclosing(self._store.stream(tables.AUDIENCE, parameters, PAGE)) as pages:
+        async with aclosing(self._slices(list_, as_of, after)) as pages:
             async for rows in pages:
                 page: list[Recipient] = []
                 for person, known, address, domain in rows:
@@ -85,6 +84,18 @@ class Roster:
                         page.append(Recipient(person, address, domain))
                     last = person
                 yield page
+
+    async def _slices(self, list_: str, as_of: int, after: str) -> AsyncGenerator[list[Row]]:
+        """The rows of an audience, slice by slice: each is a query of its own."""
+        members, _, _ = (await self.counts([list_])).get(list_, (0, 0, 0))
+        for upto in tables.slices(members):
+            if upto and upto <= after:
+                continue
+            parameters = {"list": list_, "as_of": as_of, "after": after, "upto": upto}
+            async with aclosing(self._store.stream(tables.AUDIENCE, parameters, PAGE)) as pages:
+                async for rows in pages:
+                    yield rows
+            after = upto
 
     async def address(self, person: str) -> str:
         """Where a person is reached; empty for one we do not know."""
@@ -108,8 +119,8 @@ class Roster:
     async def page(self, list_: str, role: Role, after: str, limit: int) -> list[RosterRow]:
         """Who has this role, in order of address."""
         parameters = {"list": list_, "role": role, "after": after, "limit": limit}
-        rows = await self._store.read(tables.PAGE, parameters)
-        return [_roster_row(role, *row) for row in rows]
+        async with aclosing(self._store.stream(tables.PAGE, parameters, PAGE)) as pages:
+            return [_roster_row(role, *row) async for rows in pages for row in rows]
 
     async def counts(self, lists: Sequence[str]) -> dict[str, tuple[int, int, int]]:
         """Members, owners and moderators of these lists."""

@@ -12,6 +12,7 @@ import pytest
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from postroad.runtime.config import Web
+from projections import roster as tables
 from schemas import subjects
 from schemas.commands import ChangeMember, ConfigureList, Unsubscribe
 from schemas.mail import HeaderEdit
@@ -106,13 +107,19 @@ async def test_a_large_post_is_many_chunks(service: Membership, broker: Broker) 
         assert (event.count, event.chunk) == (1000, len(chunks))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("small", [2000, 5], ids=["from memory", "from the file"])
+@pytest.mark.parametrize(
+    ("small", "first"),
+    [(2000, 5000), (5, 5000), (5, 3)],
+    ids=["from memory", "from the file", "in slices"],
+)
 async def test_a_post_goes_to_who_was_there_and_still_is(
-    service: Membership, broker: Broker, monkeypatch: pytest.MonkeyPatch, small: int
+    service: Membership, broker: Broker, monkeypatch: pytest.MonkeyPatch, small: int, first: int
 ) -> None:
     """Who left since the post was routed gets nothing, nor who joined since, nor who is away; the
     author gets a copy like everybody else."""
     monkeypatch.setattr(roster, "SMALL", small)
+    monkeypatch.setattr(tables, "FIRST", first)
+    monkeypatch.setattr(tables, "SLICE", first + 1)
     as_of = await service.as_of()
     await service.ask(Unsubscribe(list=LIST, address=TEN[3]))
     await service.add("late@example.org")

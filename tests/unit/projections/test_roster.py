@@ -76,9 +76,10 @@ def known(person: str, address: str) -> PersonKnown:
     return PersonKnown(person=person, address=address, display_name=person.upper())
 
 
-async def audience(store: Store, as_of: int, after: str = "") -> list[Any]:
+async def audience(store: Store, as_of: int, after: str = "", upto: str = "") -> list[Any]:
     """Who receives posts to the team."""
-    return await store.read(roster.AUDIENCE, {"list": "team", "as_of": as_of, "after": after})
+    asked = {"list": "team", "as_of": as_of, "after": after, "upto": upto}
+    return await store.read(roster.AUDIENCE, asked)
 
 
 def open_rows(
@@ -149,6 +150,26 @@ async def test_an_earlier_moment_can_be_asked_for(store: Store) -> None:
     assert [row[0] for row in await audience(store, as_of=2)] == ["a"]
     assert [row[0] for row in await audience(store, as_of=5)] == ["a", "c"]
     assert [row[0] for row in await audience(store, as_of=5, after="a")] == ["c"]
+
+
+@given(
+    members=st.integers(0, 3_000_000),
+    person=st.one_of(st.text("0123456789abcdef", min_size=24, max_size=24), st.text(min_size=1)),
+)
+def test_everybody_is_in_one_slice(members: int, person: str) -> None:
+    """However many members a list has, and whatever ids they have, each stands in exactly one
+    slice of its audience, and slices of random ids are of the size that was meant."""
+    slices = roster.slices(members)
+    holding = [
+        (after, upto)
+        for after, upto in pairwise(["", *slices])
+        if after < person and (upto == "" or person <= upto)
+    ]
+    assert len(holding) == 1
+    shares = [int(upto, 16) / 2**32 for upto in slices[:-1]]
+    sizes = [(end - start) * members for start, end in pairwise([0.0, *shares, 1.0])]
+    assert max(sizes) <= roster.SLICE + 1
+    assert sizes[0] <= roster.FIRST + 1
 
 
 async def test_who_was_away_then_gets_nothing_now(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -115,4 +116,21 @@ async def test_a_stream_of_rows_sees_one_moment(tmp_path: Path) -> None:
     await store.apply([words("aa")], stream="S", after=1, upto=2)
     rest = [row for piece in [piece async for piece in pieces] for row in piece]
     assert [row[0] for row in [*first, *rest]] == list("abcdef")
+    await store.close()
+
+
+async def test_large_queries_take_turns(tmp_path: Path) -> None:
+    """While the rows of one large query are taken, the next waits, because two would run out of
+    memory; small ones and writing go on."""
+    store = await Store.open(tmp_path / "s.duckdb", SCHEMA)
+    await store.apply([words(*"abcdef")], stream="S", after=0, upto=1)
+    pieces, others = (store.stream("select text from word order by 1", {}, 4) for _ in range(2))
+    await anext(pieces)
+    waiting = asyncio.ensure_future(anext(others))
+    await store.apply([words("g")], stream="S", after=1, upto=2)
+    assert await texts(store) == list("abcdefg")
+    assert not waiting.done()
+    await pieces.aclose()
+    assert await waiting == [(text,) for text in "abcd"]
+    await others.aclose()
     await store.close()
