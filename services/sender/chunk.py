@@ -29,11 +29,13 @@ from services.sender.ledger import Position
 from services.sender.relay import RelayError
 from services.sender.route import Route
 from services.sender.transaction import Record, Transaction
+from services.sender.unanswered import Unanswered
 from services.sender.watch import Watch
 from services.sender.window import Plan, left, plan
 
 WORKER = f"service:sender/{os.getpid()}"
 SOON = 1.0  # seconds to wait on a lane for room in a limit
+AT_ONCE = 0.05  # seconds until a chunk goes on with another lane
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
 LASTING = 60.0  # seconds that a limit lasts to be worth telling
 SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
@@ -49,6 +51,11 @@ class Chunk:
     queued: datetime
     ledger: str
     tried: bool = False
+
+    @property
+    def post(self) -> str:
+        """The name of its post, the same in all its chunks."""
+        return f"{self.event.list}.{self.event.mail_id}.{self.event.copy.post}"
 
 
 class Run:
@@ -67,6 +74,7 @@ class Run:
         *,
         departed: Departed,
         journal: Journal,
+        unanswered: Unanswered,
     ) -> None:
         self.context = context
         self.delivery = delivery
@@ -75,13 +83,14 @@ class Run:
         self.route = route
         self.lanes = lanes = route.lanes
         self.lane = lane
-        self.watch = Watch(context, relay, route, lane, chunk.event)
         limited = route.limited
         self.destination = limited.name if limited else ""
         self.quotas = (*lanes.quotas, *(limited.quotas if limited else ()))
         self.post = post
         self.departed = departed
         self.journal = journal
+        self.unanswered = unanswered
+        self.left = False  # the last window ended before an answer that may come yet
         self.lines: Lines | None = None  # of the journal
         self.seq = at.seq
         self.done = at.done
@@ -94,6 +103,7 @@ class Run:
         period = timedelta(seconds=context.config.site.retry_seconds)
         # a part may have waited that long for a limit of ours, and nobody has refused it yet
         self.giving_up = chunk.event.attempt > 0 and ledger.given_up(chunk.event, now(), period)
+        self.watch = Watch(context, relay, route, lane, chunk.event, last=self.giving_up)
 
     async def run(self) -> tuple[int, ...]:
         """Send window after window; returns who is deferred. Raises Retry on trouble with the
@@ -129,7 +139,7 @@ class Run:
             self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
             self.done = outcome.end
             self.doubt |= window.lost
-            if window.trouble:
+            if window.trouble or self.left:
                 if window.moved or window.lost or not single:
                     await self._record(outcome, named=not single)
                     single, outcome = False, None
@@ -172,6 +182,8 @@ class Run:
     async def _bear(self, window: outcomes.Window, connection: Carrier, *, reused: bool) -> None:
         """The window met with trouble: go on with another connection where that may help. Raises
         Retry where the relay itself failed."""
+        if self.left and self.lanes.leave(self.lane):
+            raise Busy("an answer is waited for; the others go on", AT_ONCE)
         if connection.out_of_step:
             self.lanes.pipelining = False
         reason = connection.fault or window.trouble
@@ -227,6 +239,7 @@ class Run:
                 ms=int((time.monotonic() - began) * 1000),
                 giving_up=self.giving_up,
             )
+            self.left = self.unanswered.add(transactions, results, connection.lingering)
             seen(results, window)
             span.set_attribute("postroad.accepted", window.accepted)
             span.set_attribute("smtp.reply.code", window.outcome.code)
@@ -247,7 +260,7 @@ class Run:
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event = self.chunk.event
         addresses = event.addresses
-        post = f"{event.list}.{event.mail_id}.{event.copy.post}"
+        post = self.chunk.post
         if not event.copy.personal:
             sender, pieces = self.post.shared()
             everybody = [addresses[index] for index in offered]

@@ -57,6 +57,7 @@ class Filer:
         self.fault = ""
         self.out_of_step = False
         self.pause = 0.0
+        self.lingering = None
         self._store = store
 
     async def send(self, transactions: Sequence[Transaction]) -> list[Result]:

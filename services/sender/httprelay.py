@@ -100,6 +100,7 @@ class Poster:
         self.fault = ""
         self.out_of_step = False
         self.pause = 0.0
+        self.lingering = None
         self._relay = relay
         self._token = token
         self._authorization = [(b"Authorization", f"Bearer {token}".encode())] if token else []

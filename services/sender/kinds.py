@@ -6,6 +6,7 @@ or mbox by `filerelay`. Whoever sends knows a `Carrier` and nothing of its kind.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -47,6 +48,10 @@ class Carrier(Protocol):
 
     def abandon(self, fault: str) -> None:
         """End a window under way where it stands, at once."""
+
+    @property
+    def lingering(self) -> asyncio.Future[None] | None:
+        """Done when a message that was abandoned behind its dot has its answer, or gets none."""
 
     async def close(self) -> None:
         """Take leave, at any moment."""

@@ -46,6 +46,7 @@ class Lane:
         self.connection: Carrier | None = None
         self.used = 0.0  # loop time of the last use
         self.apart = False  # it waits, or works, for a sick domain
+        self.left: asyncio.Future[None] | None = None  # until when its last connection stays
 
     async def drop(self) -> None:
         """Close the connection."""
@@ -190,6 +191,14 @@ class Lanes:
             self._apart += 1
             self._serve()
 
+    def leave(self, lane: Lane) -> bool:
+        """Have the lane stay behind, with its connection that waits for one answer, until that has
+        come. False where it has."""
+        if lane.connection is None or lane.connection.lingering is None:
+            return False
+        lane.left, lane.connection = lane.connection.lingering, None
+        return True
+
     def goes_on(self, lane: Lane) -> None:
         """A lane that was held up works for others again."""
         if lane.apart:
@@ -275,6 +284,10 @@ class Lanes:
         return lane
 
     def _release(self, lane: Lane) -> None:
+        left, lane.left = lane.left, None
+        if left is not None and not left.done():
+            left.add_done_callback(lambda _: self._release(lane))
+            return
         if lane.apart:
             self._apart -= 1
         else:

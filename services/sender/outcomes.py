@@ -43,7 +43,12 @@ def judge(
     # by place; usually there are none
     missed = [n for n, reply in enumerate(replies) if reply is None or not reply.accepted]
     verdicts = {n: classify(reply) for n in missed if (reply := replies[n]) is not None}
-    pending = [n for n in missed if n not in verdicts or verdicts[n].scope == "relay"]
+    awaited = _awaited(results) if missed else frozenset[int]()
+    pending = [
+        n
+        for n in missed
+        if n not in awaited and (n not in verdicts or verdicts[n].scope == "relay")
+    ]
     accepted = len(replies) - len(missed)
     reach = _reach(len(replies), missed, pending)
     end = offered[reach] if reach < len(offered) else plan.end
@@ -52,7 +57,12 @@ def judge(
     for place in missed:
         if place >= reach:
             break
-        failures.append(_failure(offered[place], replies[place], verdicts.get(place)))
+        verdict = verdicts.get(place)
+        failures.append(
+            _unanswered(offered[place])
+            if place in awaited
+            else _failure(offered[place], replies[place], verdict)
+        )
     if giving_up:
         failures = [
             ledger.final(failure)
@@ -110,6 +120,19 @@ def _failure(index: int, reply: Reply | None, verdict: Verdict | None) -> Failur
         kind="deferred" if verdict.scope == "relay" else verdict.kind,
         scope=verdict.scope,
     )
+
+
+def _unanswered(index: int) -> Failure:
+    text = "its domain has not answered yet"
+    return Failure(index=index, code=0, text=text, kind="deferred", scope="destination")
+
+
+def _awaited(results: Sequence[Result]) -> frozenset[int]:
+    """Whose answer may come yet, by place."""
+    awaited = [
+        result.awaited and reply is None for result in results for reply in result.recipients
+    ]
+    return frozenset(place for place, yet in enumerate(awaited) if yet)
 
 
 def _lost(results: Sequence[Result], offered: Sequence[int]) -> frozenset[int]:

@@ -105,7 +105,7 @@ class Conversation:
             for answer in self._reader.feed(data):
                 answered = True
                 self._hear(answer)
-                if self.fault:
+                if self.fault and not self.in_doubt:
                     break
         except OutOfStep as error:
             self.out_of_step = True
@@ -118,10 +118,20 @@ class Conversation:
             self._ended = None
         return answered
 
+    def leave(self, fault: str) -> bool:
+        """Send nothing more, and hear nothing but what answers a message whose dot is written.
+        False where none is: then `stop`."""
+        if self._ending is None or not self.in_doubt:
+            return False
+        self.fault = self.fault or fault
+        self._queue.clear()
+        self._ending.leave()
+        return True
+
     def stop(self, fault: str) -> None:
         """Send nothing more: the connection is, or must now be, closed."""
         if self._ending is not None and self.in_doubt:
-            self._ending.lost = True
+            self._ending.lost, self._ending.awaited = True, False
         if self._offering is not None:  # without its last answer, whose were the others?
             self._offering.recipients[:] = self._known
         self.fault = self.fault or fault

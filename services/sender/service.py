@@ -27,6 +27,7 @@ from services.sender.posts import Posts
 from services.sender.requeue import TRIED, Queue, Requeue
 from services.sender.route import Route
 from services.sender.routes import Routes, Way, apart, domain_of
+from services.sender.unanswered import Unanswered, told
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 log = structlog.get_logger()
@@ -70,6 +71,7 @@ class Sender:
             log.warning("journal.off", reason=self.journal.fault)
         self.posts = Posts(context.broker, TokenMaker(config.site_key()), config.domain)
         self.requeue = Requeue(context.broker)
+        self.unanswered = Unanswered()
         self._in_hand: set[str] = set()  # subjects of chunks
 
     async def now(self, delivery: Delivery) -> None:
@@ -182,6 +184,8 @@ class Sender:
         route = Route(lanes, relay.name, domains, relays, at.done)
         if (rest := route.rests()) and not ledger.given_up(event, now(), self.period):
             raise Busy("its domain refuses mail for now", rest)
+        awaited = self.unanswered.of(chunk.post, event.addresses, at.done)
+        at = told(awaited, at)
         post = await self.posts.get(event, relay)
         turn = min(0.2 * 2.0 ** min(delivery.attempt, 7), FAR_OFF)
         async with lanes.lend(
@@ -191,8 +195,11 @@ class Sender:
                 *(self.context, delivery, chunk, relay, route, lane, post, at),
                 departed=self.departed,
                 journal=self.journal,
+                unanswered=self.unanswered,
             )
-            return await run.run()
+            deferred = await run.run()
+        self.unanswered.forget(awaited.values())
+        return deferred
 
     def _begun(self, chunk: Chunk) -> bool:
         """Whether somebody who died was at this chunk, of which the ledger does not know yet."""

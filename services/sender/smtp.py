@@ -114,17 +114,28 @@ class Connection(asyncio.Protocol):
         """What keeps a window under way: a transaction of it, its recipient (-1: all of it),
         and for how many seconds the server has said nothing. None where there is none."""
         awaited = self._conversation.awaited
-        if awaited is None:
+        if awaited is None or self._conversation.fault:
             return None
         result, recipient = awaited
         number = next(n for n, each in enumerate(self._results) if each is result)
         return number, recipient, self._waited()
 
     def abandon(self, fault: str) -> None:
-        """End a window under way where it stands, at once: a message whose dot is written and
-        unanswered is in doubt. What was waited for counts as if the answer had come now."""
+        """End a window under way where it stands, at once; what was waited for counts as if the
+        answer had come now. A message whose dot is written and unanswered is in doubt, and
+        `lingering`: its result fills until that is done."""
         self._heard(self._conversation.awaited)
-        self._abort(fault)
+        if self._conversation.leave(fault):
+            self._end()
+        else:
+            self._abort(fault)
+
+    @property
+    def lingering(self) -> asyncio.Future[None] | None:
+        """Done when the answer has come that a window was not to wait for, or can come no more;
+        the connection is closed then. None where there is no such."""
+        left = self._conversation.fault and self._conversation.in_doubt
+        return self._closed if left else None
 
     async def close(self) -> None:
         """Take leave and close, at any moment; a window under way ends where it stands."""
@@ -152,8 +163,12 @@ class Connection(asyncio.Protocol):
             self._abort("interrupted")
             raise
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            if self.lingering is None:
+                self._calm()
+
+    def _calm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _waited(self) -> float:
         """Seconds that the server keeps us waiting already."""
@@ -226,7 +241,7 @@ class Connection(asyncio.Protocol):
         awaited = conversation.awaited
         if conversation.receive(data):
             self._heard(awaited)
-        if conversation.fault:
+        if conversation.fault and not conversation.in_doubt:
             self._abort(conversation.fault)
         elif not conversation.busy:
             self._end()
@@ -246,6 +261,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, whoever wanted it."""
         self._slices = None
+        self._calm()
         self._conversation.stop(f"the connection broke: {exc}" if exc else "the server hung up")
         self._end()
         if not self._closed.done():

@@ -64,6 +64,7 @@ class Result:
 
     None means that the server gave no final word on this recipient: with `lost` the message
     may or may not have been taken (in doubt); without, it was not, and is safe to send again.
+    `awaited`: the answer may come yet, after the window.
     `data` is the reply to the message, or to the DATA command where that was refused.
 
     `waits` are the seconds that the server took for an answer about a recipient, by index, and
@@ -74,6 +75,7 @@ class Result:
     recipients: list[Reply | None]
     data: Reply | None = None
     lost: bool = False
+    awaited: bool = False
     waits: dict[int, float] = field(default_factory=dict)
     asked: int | None = None
     record: Record | None = None
@@ -92,6 +94,11 @@ class Result:
         """The end of the message is about to be written: these may have it from now on."""
         if self.record is not None:
             self.record(recipients, SENDING)
+
+    def leave(self) -> None:
+        """Its window ends before its answer: nobody takes down what comes now."""
+        self.lost = self.awaited = True
+        self.record = None
 
     def settle(self, recipients: Sequence[int], reply: Reply | None) -> None:
         """This is the last word on these recipients, given by index; None takes it back."""

@@ -36,13 +36,21 @@ class Watch:
     """Watches the windows of one chunk on its way."""
 
     def __init__(
-        self, context: Context, relay: Relay, route: Route, lane: Lane, event: ChunkQueued
+        self,
+        context: Context,
+        relay: Relay,
+        route: Route,
+        lane: Lane,
+        event: ChunkQueued,
+        *,
+        last: bool = False,
     ) -> None:
         self._context = context
         self._relay = relay
         self._route = route
         self._lane = lane
         self._personal = event.copy.personal
+        self._last = last  # try: it is waited for whatever it takes
         self._large = event.copy.raw.size > LARGE
         self._loop = asyncio.get_running_loop()
         self._about = ""  # the domain that the window waits for, as last seen
@@ -93,7 +101,7 @@ class Watch:
         if not known.sick(domain):
             return
         route.lanes.held_up(self._lane)
-        if recipient >= 0 and (not route.sick or self.gives_way):
+        if (recipient >= 0 and self.gives_way) if route.sick else not self._last:
             connection.abandon(f"{waited:.1f} s of waiting for one domain")
         elif seconds > SILENT and known.opens(domain) <= self._loop.time():
             known.refused(domain, self._loop.time(), silent=True)
@@ -136,7 +144,7 @@ class Watch:
                 reply = Reply(failure.code, failure.enhanced, failure.text, "RCPT")
                 if classify(reply).name == "recipient-deferred":
                     known.refused(domain, now)
-        if not self._route.sick:
+        if not (self._route.sick or connection.lingering):
             lanes.goes_on(self._lane)
         self.silent = bool(window.trouble and connection.fault) and known.sick(self._about)
         if list(known.told()) != before:

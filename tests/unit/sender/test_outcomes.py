@@ -130,3 +130,18 @@ def test_a_domain_that_waits_for_five_days_is_given_up() -> None:
     plan = Plan(10, 12, (), (gone(10), waits(11)))
     kinds = [failure.kind for failure in judge_plan([], plan, giving_up=True).outcome.failures]
     assert kinds == ["left", "failed"]
+
+
+def test_whose_answer_may_come_yet() -> None:
+    """Who is waited for elsewhere comes again in a chunk of their domain, named in case the sender
+    dies meanwhile; who was behind is still to be sent, here."""
+    awaited = Result([None], lost=True, awaited=True)
+    results = [Result([OK]), awaited, Result([None]), Result([None])]
+    window = judge_plan(results, Plan(10, 14, range(10, 14)))
+    assert (window.outcome.end, window.accepted, window.moved) == (12, 1, True)
+    (failure,) = window.outcome.failures
+    assert (failure.index, failure.kind, failure.scope) == (11, "deferred", "destination")
+    assert window.outcome.doubtful == (11,)
+    awaited.settle([0], OK)  # in the same moment
+    window = judge_plan(results, Plan(10, 14, range(10, 14)))
+    assert (window.outcome.failures, window.outcome.doubtful, window.accepted) == ((), (), 2)

@@ -42,6 +42,23 @@ def test_the_answers_to_a_dot_come_before_those_to_the_next_envelope() -> None:
     assert not conversation.fault
 
 
+def test_leaving_between_the_answers() -> None:
+    """Who leaves behind the dot hears every answer to it, and no other."""
+    conversation = Conversation(PIPELINING)
+    first, second = conversation.begin(mails(2, 1))
+    conversation.release()
+    conversation.receive(b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n")
+    conversation.release()
+    conversation.receive(b"250 first\r\n")
+    assert conversation.leave("enough")
+    assert not conversation.speaks
+    conversation.receive(b"250 second\r\n250 ok\r\n250 ok\r\n354 go\r\n")
+    assert codes(first) == [250, 250]
+    assert second.untried
+    assert not conversation.in_doubt
+    assert not conversation.speaks
+
+
 @BOTH
 def test_each_recipient_has_an_answer_of_its_own(offers: Offers) -> None:
     """A full mailbox is that of one: the others have their copy. Who was refused at RCPT has no

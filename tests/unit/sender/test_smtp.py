@@ -156,6 +156,53 @@ async def test_whom_the_server_keeps_us_waiting_for(at: int, whom: tuple[int, in
     await connection.close()
 
 
+@pytest.mark.parametrize(
+    ("answer", "accepted"),
+    [
+        (b"250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Go\r\n", True),
+        (b"452 Full\r\n", False),
+        (b"421 Bye\r\n", False),
+        (b"", None),
+    ],
+)
+async def test_what_is_abandoned_behind_its_dot(answer: bytes, accepted: bool | None) -> None:
+    """The window ends at once and its answer is heard all the same, or that there is none; nothing
+    is written any more, and the connection ends then."""
+    wire = MemoryTransport(ScriptedServer([OK, OK, OK, SILENCE]))
+    connection = Connection(wire, OFFERS)
+    sending = asyncio.create_task(connection.send(mails(2)))
+    await turns(30)
+    written = len(wire.writes)
+    connection.abandon("enough")
+    first, second = await sending
+    over = connection.lingering
+    assert over is not None
+    assert (first.lost, first.awaited, first.recipients) == (True, True, [None])
+    assert second.untried
+    if answer:
+        connection.data_received(answer)
+    else:
+        wire.abort()
+    await over
+    assert accepted is (first.recipients[0] and first.recipients[0].accepted)
+    assert first.awaited is bool(answer)
+    assert connection.lingering is None
+    assert len(wire.writes) == written
+
+
+async def test_what_is_never_answered_has_an_end() -> None:
+    """Who waits for an answer to an abandoned message waits no longer than for any other."""
+    wire = MemoryTransport(ScriptedServer([OK, OK, OK, SILENCE]))
+    connection = Connection(wire, OFFERS, Timeouts(final=0.05))
+    sending = asyncio.create_task(connection.send(mails(1)))
+    await turns(30)
+    connection.abandon("enough")
+    (result,) = await sending
+    assert connection.lingering is not None
+    await connection.lingering
+    assert (result.lost, result.recipients) == (True, [None])
+
+
 @pytest.mark.parametrize(("at", "whom"), [(3, (0, -1)), (5, (1, 0))])
 async def test_nobody_is_slow_for_the_size_of_a_mail(at: int, whom: tuple[int, int]) -> None:
     """A large mail's time on its way is not held against whom it is for, a second for each MB;
