@@ -258,9 +258,8 @@ class Run:
         return plan(self.done, len(people), room, why, self.sent)
 
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
-        event = self.chunk.event
+        event, post = self.chunk.event, self.chunk.post
         addresses = event.addresses
-        post = self.chunk.post
         if not event.copy.personal:
             sender, pieces = self.post.shared()
             everybody = [addresses[index] for index in offered]

@@ -144,7 +144,8 @@ class Destinations:
             allowed = SLOWER * count * self._others(known.times)
             known.cost = max(0.0, known.cost * faded + seconds - allowed)
             if known.slow:
-                known.quick = known.quick + count if seconds <= allowed else 0
+                quick = allowed if allowed < math.inf else WAIT * count
+                known.quick = known.quick + count if seconds <= quick else 0
                 if known.quick >= QUICK:
                     known.slow, known.times, known.cost = False, _Times(), 0.0
                     self._heal(domain, known)

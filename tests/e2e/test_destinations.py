@@ -106,6 +106,7 @@ async def test_a_domain_that_never_answers_to_a_message(tmp_path: Path) -> None:
         await until(lambda: _all(here, len(good), "@good"), "all others came")
         assert Counter(here.got()).most_common(1)[0][1] == 1
         assert sorted(address for address in here.got() if "@good" in address) == sorted(good)
+        await here.road.kill("sender")  # which would wait for an answer, for a while
 
 
 async def test_a_domain_that_refuses_again_and_again(tmp_path: Path) -> None:

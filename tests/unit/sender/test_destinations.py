@@ -48,9 +48,21 @@ def test_while_it_is_waited_for() -> None:
 
 def test_nobody_to_compare_with() -> None:
     """The first answer of all may take as long where others wait behind it, and much longer where
-    nobody does. A wait that was given up is a measure for the next."""
+    nobody does. Several such waits are no quick answers, whatever others take."""
     known = Destinations()
     assert not known.waiting("one.example", 4.0, others=False)
+    assert known.waiting("one.example", 0.3)
+    for _ in range(QUICK + 1):  # lanes that waited for it, and nobody else has been answered
+        known.answered(["one.example"], [0.3], 0.3)
+    assert known.sick("one.example")
+    for _ in range(QUICK + 1):
+        known.answered(["one.example"], [0.1], 0.3)
+    assert known.plain
+
+
+def test_a_wait_is_a_measure_for_the_next() -> None:
+    """Where one domain after the other keeps us waiting, the relay does."""
+    known = Destinations()
     assert known.waiting("one.example", 0.3)
     assert known.waiting("two.example", 0.3)
     known.answered(["one.example"] * 5 + ["two.example"] * 5, [0.3] * 10, 0.3)
