@@ -70,6 +70,7 @@ class Destinations:
         self._known: dict[str, _Domain] = {}
         self._sick: set[str] = set()
         self._all = _Times()
+        self._heard = -math.inf  # when an answer about anybody came last
 
     @property
     def plain(self) -> bool:
@@ -116,7 +117,7 @@ class Destinations:
         known.until, known.trying = now + TRYING, True
         return True
 
-    def waiting(self, domain: str, seconds: float, *, others: bool = True) -> bool:
+    def waiting(self, domain: str, seconds: float, now: float, *, others: bool = True) -> bool:
         """A window waits for answers about this domain for so long already, `others` behind it.
         True where that makes it slow now."""
         if domain in self._sick:
@@ -124,7 +125,7 @@ class Destinations:
         known = self._of(domain)
         average = self._others(known.times)
         lone = WAIT if others else ALONE
-        if seconds <= (lone if average == math.inf else SLOWER * average + WAIT):
+        if self._fair(seconds, now) <= (lone if average == math.inf else SLOWER * average + WAIT):
             return False
         known.slow, known.quick = True, 0
         self._sick.add(domain)
@@ -133,7 +134,10 @@ class Destinations:
     def answered(self, domains: Sequence[str], waits: Sequence[float], now: float) -> None:
         """A window's answers took so long, in seconds, about recipients of these domains. An
         answer that never came counts as one that took as long as it was waited for."""
-        self._all.add(sum(waits), len(waits), now)
+        waits = [self._fair(each, now) for each in waits]
+        self._heard = now
+        whole = sum(waits)
+        self._all.add(whole, len(waits), now)
         start = 0
         for domain, group in groupby(domains):
             end = start + sum(1 for _ in group)
@@ -141,7 +145,8 @@ class Destinations:
             start = end
             known = self._of(domain)
             faded = known.times.add(seconds, count, now)
-            allowed = SLOWER * count * self._others(known.times)
+            beside = (whole - seconds) / (len(waits) - count) if len(waits) > count else 0.0
+            allowed = SLOWER * count * max(self._others(known.times), beside)
             known.cost = max(0.0, known.cost * faded + seconds - allowed)
             if known.slow:
                 quick = allowed if allowed < math.inf else WAIT * count
@@ -175,6 +180,11 @@ class Destinations:
         """Each sick domain and what is wrong: slow or waits."""
         for domain in sorted(self._sick):
             yield domain, "waits" if self._known[domain].rest else "slow"
+
+    def _fair(self, seconds: float, now: float) -> float:
+        """Of a wait, the time in which nobody was answered counts half: the relay may have paused,
+        or we."""
+        return seconds - min(seconds, now - self._heard) / 2
 
     def _others(self, but: _Times) -> float:
         """Seconds that an answer takes, on average, but for these; endless while too few came."""

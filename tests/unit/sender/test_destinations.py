@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.sender.destinations import (
@@ -29,6 +29,7 @@ def settled(seconds: float = 0.001) -> Destinations:
 def test_a_slow_domain_is_found_by_comparison() -> None:
     """A domain whose answers take a second where others take a millisecond is apart at once."""
     known = settled()
+    known.answered(["a.example"], [0.001], 0.9)
     known.answered(["a.example", "slow.example"], [0.001, 1.0], 1.0)
     assert known.key("slow.example") == "slow.example"
     assert known.key("a.example") == ""
@@ -41,17 +42,28 @@ def test_while_it_is_waited_for() -> None:
     known = settled()
     for _ in range(100):
         known.answered(["slow.example"], [0.001], 0.0)
-    assert not known.waiting("slow.example", 0.2)
-    assert known.waiting("slow.example", 0.3)
-    assert not known.waiting("slow.example", 0.4)  # known by now
+    known.answered(["a.example"], [0.001], 0.3)  # while we wait
+    assert not known.waiting("slow.example", 0.2, 0.3)
+    assert known.waiting("slow.example", 0.3, 0.3)
+    assert not known.waiting("slow.example", 0.4, 0.3)  # known by now
+
+
+def test_while_nobody_is_answered() -> None:
+    """A relay that pauses, or a machine of ours that does, blames nobody: such a wait counts half,
+    before its answer and with it."""
+    known = settled()
+    assert not known.waiting("a.example", 0.45, 0.46)
+    known.answered(["a.example"], [0.9], 0.91)
+    assert known.plain
+    assert known.waiting("b.example", 1.5, 2.5)
 
 
 def test_nobody_to_compare_with() -> None:
     """The first answer of all may take as long where others wait behind it, and much longer where
     nobody does. Several such waits are no quick answers, whatever others take."""
     known = Destinations()
-    assert not known.waiting("one.example", 4.0, others=False)
-    assert known.waiting("one.example", 0.3)
+    assert not known.waiting("one.example", 4.0, 4.0, others=False)
+    assert known.waiting("one.example", 0.6, 4.0)
     for _ in range(QUICK + 1):  # lanes that waited for it, and nobody else has been answered
         known.answered(["one.example"], [0.3], 0.3)
     assert known.sick("one.example")
@@ -63,16 +75,17 @@ def test_nobody_to_compare_with() -> None:
 def test_a_wait_is_a_measure_for_the_next() -> None:
     """Where one domain after the other keeps us waiting, the relay does."""
     known = Destinations()
-    assert known.waiting("one.example", 0.3)
-    assert known.waiting("two.example", 0.3)
-    known.answered(["one.example"] * 5 + ["two.example"] * 5, [0.3] * 10, 0.3)
-    assert not known.waiting("three.example", 1.0)  # the relay is
+    assert known.waiting("one.example", 0.6, 0.6)
+    assert known.waiting("two.example", 0.6, 0.6)
+    known.answered(["one.example"] * 5 + ["two.example"] * 5, [0.6] * 10, 0.6)
+    assert not known.waiting("three.example", 1.0, 1.6)  # the relay is
 
 
 def test_quick_answers_are_no_credit() -> None:
     """A domain that turns slow after a thousand quick answers is found as soon as any other."""
     known = settled()
     known.answered(["slow.example"] * 1000, [0.001] * 1000, 1.0)
+    known.answered(["a.example"], [0.001], 1.9)
     known.answered(["slow.example"], [0.6], 2.0)
     assert known.sick("slow.example")
 
@@ -81,6 +94,7 @@ def test_quick_answers_are_no_credit() -> None:
     st.lists(st.floats(0.0001, 5.0), min_size=1, max_size=50),
     st.sampled_from(["one.example", "two.example"]),
 )
+@example([0.0001] * 10 + [5.0], "one.example")
 def test_a_slow_relay_blames_no_domain(answers: list[float], domain: str) -> None:
     """Where a relay takes as long for everybody, or there is nobody to compare with, nobody is
     slow."""
@@ -95,7 +109,7 @@ def test_a_slow_relay_blames_no_domain(answers: list[float], domain: str) -> Non
 def test_quick_again() -> None:
     """A slow domain that answers like all others is like all others."""
     known = settled()
-    known.waiting("slow.example", 1.0)
+    known.waiting("slow.example", 1.0, 1.0)
     for n in range(QUICK):
         assert known.sick("slow.example")
         known.answered(["slow.example"], [0.002], 2.0 + n)
