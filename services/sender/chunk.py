@@ -249,17 +249,17 @@ class Run:
         return window
 
     def _plan(self, room: int, gone: Container[str]) -> Plan:
-        """The next window: withheld is who is `gone`, and whom we were told to withhold."""
-        people, withhold = self.chunk.event.people, self.route.withhold
+        """The next window; withheld is who is `gone`, and whom the route withholds."""
+        event, withhold = self.chunk.event, self.route.withhold
+        parted = self.route.parted(personal=event.copy.personal)
 
         def why(index: int) -> Failure | None:
-            return left(index) if people[index] in gone else withhold(index)
+            return left(index) if event.people[index] in gone else withhold(index)
 
-        return plan(self.done, len(people), room, why, self.sent)
+        return plan(self.done, len(event.people), room, why, self.sent, parted)
 
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
-        event, post = self.chunk.event, self.chunk.post
-        addresses = event.addresses
+        event, post, addresses = self.chunk.event, self.chunk.post, self.chunk.event.addresses
         if not event.copy.personal:
             sender, pieces = self.post.shared()
             everybody = [addresses[index] for index in offered]
