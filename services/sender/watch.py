@@ -5,12 +5,10 @@ the lane is replaced, and where the domain is only one of several the window is 
 message behind its dot can be waited for only, on its connection (`unanswered`); where it is for
 several domains they share none until it is known which of them is slow.
 
-Measured with one domain in ten that takes 0.3 to 10 s, 6,000 copies in 5 s or 40,000 shared ones,
-32 connections that are all needed. At RCPT the others have 0.92 of their throughput or more: it
-costs half a second at most, once. Behind the dot whatever was sent to it in that time (a second for shared
-messages) keeps its connections, all of them at worst, until it answers: with 10 s the first post
-has a third, the next 0.94 or more. None is held up for longer than one such answer takes, and 600 s
-where none comes.
+Measured with one domain in ten that takes 0.3 to 10 s: at RCPT the others lose half a second at
+most, once, and have 0.92 of their throughput or more. Behind the dot whatever was sent to it in
+that time (a second for shared messages) keeps its connections until it answers, all of them at
+worst; the next post has 0.94 or more.
 """
 
 from __future__ import annotations
