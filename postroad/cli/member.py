@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PAGE = 1000
 ASKED = "asked"  # by mail; they are on the list once they reply
 ROWS = 1000  # of an import in one request; more are refused
+AT_ONCE = 2  # requests of an import; while one is being stored, membership prepares the other
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "delivery_mode": get_args(DeliveryMode),
     "delivery_status": get_args(DeliveryStatus),
@@ -146,6 +148,8 @@ async def import_(
     --confirmed`. Lines that are wrong are named and left out, with exit code 1; an import can be
     repeated, because whoever is on the list already stays as they are.
     """
+    from asyncio import gather
+
     from postroad.cli.ask import ask
     from postroad.cli.people import lines_of, people
     from postroad.cli.progress import progress
@@ -157,13 +161,16 @@ async def import_(
     bad: list[tuple[int, str]] = []
     async with road(call.config) as broker:
         with progress("importing", len(lines)) as reached:
-            for rows, more in portions(people(lines), bad, ROWS):
-                request = ImportMembers(list=list_, rows=rows, more=more)
-                answer = await ask(broker, "import", request)
-                added += answer.changed
-                present += len(rows) - len(answer.bad_rows) - answer.changed
-                bad.extend(answer.bad_rows)
-                reached(rows[-1].line)
+            rest = portions(people(lines), bad, ROWS)
+            while some := list(islice(rest, AT_ONCE)):
+                _, more = some[-1]  # the last of all are answered once they are folded
+                requests = [ImportMembers(list=list_, rows=rows, more=more) for rows, _ in some]
+                asking = (ask(broker, "import", request) for request in requests)
+                for request, answer in zip(requests, await gather(*asking), strict=True):
+                    added += answer.changed
+                    present += len(request.rows) - len(answer.bad_rows) - answer.changed
+                    bad.extend(answer.bad_rows)
+                    reached(request.rows[-1].line)
     bad.sort()
     report = {
         "added": added,

@@ -46,6 +46,19 @@ def test_a_list_is_made_and_filled_before_the_first_start(tmp_path: Path):
         assert ours.status()["state"] == "down"
 
 
+def test_a_large_file_is_imported_in_several_requests(tmp_path: Path):
+    """Every line counts once, in whichever request it went, and who stands in the file twice is
+    added once; when the command ends, everybody is listed."""
+    addresses = [f"member{number}@d{number % 7}.example.net" for number in range(2_500)]
+    people = tmp_path / "people.csv"
+    people.write_text("\n".join(["email", *addresses, addresses[0].replace(".net", ".NET")]) + "\n")
+    with Installation.at(tmp_path, mail=False) as ours:
+        ours.json("list", "create", TEAM)
+        done = ours.run("member", "import", TEAM, str(people))
+        assert done.stdout == "added 2500, there already 1, bad 0\n"
+        assert [row["address"] for row in ours.json("member", "ls", TEAM)] == sorted(addresses)
+
+
 def test_two_commands_at_once_take_turns(tmp_path: Path):
     """A second command waits for the first to finish with the broker instead of failing."""
     with Installation.at(tmp_path, mail=False) as ours:
