@@ -1,7 +1,7 @@
 """A list of a million members, shared copies: the time of a post, and the memory of each process.
 
 The members are put into PEOPLE and MEMBERSHIP as an import puts them there, without the import's
-decisions, which would take five minutes. How a post is timed stands in tests.bench.fanouts.
+decisions, which would take some minutes. How a post is timed stands in tests.bench.fanouts.
 """
 
 from __future__ import annotations
