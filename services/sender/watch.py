@@ -8,7 +8,8 @@ several domains they share none until it is known which of them is slow.
 Measured with one domain in ten that takes 0.3 to 10 s: at RCPT the others lose half a second at
 most, once, and have 0.92 of their throughput or more. Behind the dot whatever was sent to it in
 that time (a second for shared messages) keeps its connections until it answers, all of them at
-worst; the next post has 0.94 or more.
+worst: 10 s cost the first post of 5 s half to two thirds of its throughput; the next one has all of
+it with 32 connections, 0.85 with 4, and 0.7 or more where messages are shared.
 """
 
 from __future__ import annotations
