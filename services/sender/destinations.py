@@ -27,6 +27,7 @@ EVIDENCE = 8  # answers about others that it takes to compare
 ALONE = 5.0  # seconds that an answer may take where nobody is to compare with, or behind it
 MESSAGE = 1.0  # seconds that one to many may take, where there is no other to compare with
 PARTED = 60.0  # seconds that domains share no message, until it is known which of them is slow
+FEW, MANY = 3, 8  # slow domains, or one in so many of all, are believed without caution
 QUICK = 16  # answers as quick as others' until a slow domain is well again
 REFUSALS = 20  # for now, in a row, until nothing more is sent
 FIRST_REST, LONGEST_REST = 60.0, 3600.0  # seconds that nothing is sent; doubles each time
@@ -36,7 +37,7 @@ MEMORY = 10_000  # domains that are thought of
 
 @dataclass(slots=True)
 class _Times:
-    """Answers and the seconds they took, fading."""
+    """Answers that were waited for, and the seconds they took, fading."""
 
     seconds: float = 0.0
     count: float = 0.0
@@ -132,10 +133,11 @@ class Destinations:
         average = self._others(known.times)
         lone = WAIT if others else ALONE
         allowed = lone if average == math.inf else SLOWER * average + WAIT
-        if self._fair(seconds, now) <= (self._patience if message else allowed):
+        if message:
+            allowed = self._patience
+        if self._fair(seconds, now) <= allowed * self._caution:
             return False
-        known.slow, known.quick = True, 0
-        self._sick.add(domain)
+        self._slow(domain, known)
         if message:
             self._parted = -PARTED  # that is who it was
         return True
@@ -161,27 +163,27 @@ class Destinations:
         answer that never came counts as one that took as long as it was waited for."""
         waits = [self._fair(each, now) for each in waits]
         self._heard = now
-        whole = sum(waits)
-        self._all.add(whole, len(waits), now)
+        whole, waited = sum(waits), _waited(waits)
+        self._all.add(whole, waited, now)
         start = 0
         for domain, group in groupby(domains):
             end = start + sum(1 for _ in group)
-            seconds, count = sum(waits[start:end]), end - start
+            count, own = end - start, waits[start:end]
+            seconds, times = sum(own), _waited(own)
             start = end
             known = self._of(domain)
-            faded = known.times.add(seconds, count, now)
-            beside = (whole - seconds) / (len(waits) - count) if len(waits) > count else 0.0
-            allowed = SLOWER * count * max(self._others(known.times), beside)
+            faded = known.times.add(seconds, times, now)
+            beside = (whole - seconds) / (waited - times) if waited > times else 0.0
+            allowed = SLOWER * times * max(self._others(known.times), beside) if times else 0.0
             known.cost = max(0.0, known.cost * faded + seconds - allowed)
             if known.slow:
-                quick = allowed if allowed < math.inf else WAIT * count
+                quick = allowed if allowed < math.inf else WAIT * times
                 known.quick = known.quick + count if seconds <= quick else 0
                 if known.quick >= QUICK:
                     known.slow, known.times, known.cost = False, _Times(), 0.0
                     self._heal(domain, known)
-            elif known.cost > SPARE:
-                known.slow, known.quick = True, 0
-                self._sick.add(domain)
+            elif known.cost > SPARE * self._caution:
+                self._slow(domain, known)
 
     def accepted(self, domain: str) -> None:
         """It took a copy, or refused one for good: it answers."""
@@ -224,6 +226,17 @@ class Destinations:
             return MESSAGE
         return SLOWER * seen.seconds / seen.count + WAIT
 
+    def _slow(self, domain: str, known: _Domain) -> None:
+        known.slow, known.quick, known.cost = True, 0, 0.0
+        self._sick.add(domain)
+
+    @property
+    def _caution(self) -> float:
+        """How many times longer a wait has to be to be blamed on a domain, where many are slow
+        already: more likely it is the relay, or our machine."""
+        slow = sum(1 for domain in self._sick if self._known[domain].slow)
+        return 2.0 ** min(max(0, slow - max(FEW, len(self._known) // MANY)), 5)
+
     def _heal(self, domain: str, known: _Domain) -> None:
         if not known.slow and not known.rest:
             self._sick.discard(domain)
@@ -247,7 +260,7 @@ def waits(
     results: Iterable[tuple[Sequence[bool], Mapping[int, float]]],
 ) -> list[float | None]:
     """Seconds that each recipient of a window took, of (who was answered, waits) of each
-    transaction; None where nothing was asked about one.
+    transaction; None where nothing was asked about one, 0 where the answer came with another.
 
     What a message took as a whole is its only recipient's, or nobody's.
     """
@@ -261,3 +274,8 @@ def waits(
                 for index, known in enumerate(answered)
             ]
     return found
+
+
+def _waited(waits: Sequence[float]) -> int:
+    """For how many answers we waited: the others came together with one of them."""
+    return sum(1 for each in waits if each)

@@ -98,6 +98,27 @@ def test_a_message_to_many() -> None:
     assert not known.parted(1.0)
 
 
+def test_many_at_once() -> None:
+    """Where one domain after the other seems slow, a pause of the relay is likelier: beyond three
+    each one more has to keep us waiting twice as long."""
+    known = settled()
+    known.answered(OTHERS[7:], [0.001], 10.0)
+    found = [known.waiting(domain, 0.3, 10.0) for domain in OTHERS[:6]]
+    assert found == [True, True, True, True, False, False]
+    assert known.waiting(OTHERS[4], 0.6, 10.0)
+    assert not known.waiting(OTHERS[5], 0.6, 10.0)
+    assert known.waiting(OTHERS[5], 1.2, 10.0)
+
+
+def test_answers_that_come_together() -> None:
+    """Of a message to many, whoever's answer comes first is not to blame for the way to the relay
+    and back, however often it is the same domain."""
+    known = Destinations()
+    for number in range(500):
+        known.answered(OTHERS * 10, [0.02] + [0.0] * 79, number * 0.02)
+    assert known.plain
+
+
 def test_quick_answers_are_no_credit() -> None:
     """A domain that turns slow after a thousand quick answers is found as soon as any other."""
     known = settled()
