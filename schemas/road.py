@@ -216,7 +216,8 @@ class ChunkQueued(Event, tag="chunk_queued", kw_only=True):
     """Send this copy to these people. `people[i]` is reached at `addresses[i]`.
 
     `numbers[i]` is the recipient number within the post (32 bits); where `numbers` is empty it
-    is `first + i`. `attempt` counts retries; `since` is when the first attempt was queued.
+    is `first + i`. `attempt` counts retries; `since` is when the first attempt was queued. `as_of`
+    is the MEMBERSHIP sequence at which its audience was fixed, 0 where that is not known.
     """
 
     mail_id: str
@@ -229,6 +230,7 @@ class ChunkQueued(Event, tag="chunk_queued", kw_only=True):
     last: bool = False
     attempt: int = 0
     since: datetime | None = None
+    as_of: int = 0
     copy: Copy
 
 

@@ -33,7 +33,7 @@ from schemas.road import (
 )
 from services.membership import fanout
 from services.membership.directory import Listed
-from services.membership.fanout import Position
+from services.membership.fanout import Position, Routed
 from services.membership.mirror import Recipient
 from services.membership.owners import Owners
 from services.membership.people import People
@@ -44,7 +44,6 @@ ALSO = "x"  # the chunk of those who are no members; no name of a retry or a par
 PATIENCE = 50  # tries, 0.2 s apart, to learn an address before its owner is left out
 
 log = structlog.get_logger()
-Routed = PostRouted | OwnerMailRouted
 Lane = Literal["now", "bulk"]
 
 
@@ -215,7 +214,7 @@ class _Fanout:
 
     async def _store_single(self, recipients: Sequence[Recipient]) -> Position:
         """One plain publish: half the time of a batch, and small posts are most posts."""
-        (chunk,) = fanout.chunks(self.mail_id, recipients, Position(), self.copy, end=True)
+        (chunk,) = fanout.chunks(self.routed, recipients, Position(), self.copy, end=True)
         message = self._chunk_message(chunk, "now")
         await self.broker.publish(
             message.subject,
@@ -230,7 +229,7 @@ class _Fanout:
         """One atomic batch: chunks, and the progress event that takes it on from `at`."""
         lane: Lane = "now" if isinstance(self.routed, OwnerMailRouted) else "bulk"
         after = at.after(recipients, fanout.chunk_size(self.copy))
-        queued = fanout.chunks(self.mail_id, recipients, at, self.copy, end=end)
+        queued = fanout.chunks(self.routed, recipients, at, self.copy, end=end)
         progress = Message(
             subjects.fanout(self.list, self.mail_id),
             self._encode(fanout.progressed(self.mail_id, self.list, after)),

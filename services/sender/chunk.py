@@ -21,11 +21,12 @@ from schemas import codec
 from schemas.road import ChunkQueued, Failure, Outcome
 from services.sender import ledger, outcomes, quota
 from services.sender.compose import Prepared
-from services.sender.departed import Departed
+from services.sender.departed import NOBODY, Departed
 from services.sender.journal import BEFORE, NOTHING, Journal, Lines, entry_name
 from services.sender.kinds import Carrier
 from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane
 from services.sender.ledger import Position
+from services.sender.redact import gist
 from services.sender.relay import RelayError
 from services.sender.route import Route
 from services.sender.transaction import Record, Transaction
@@ -252,6 +253,9 @@ class Run:
         """The next window; withheld is who is `gone`, and whom the route withholds."""
         event, withhold = self.chunk.event, self.route.withhold
         parted = self.route.parted(personal=event.copy.personal)
+        if self.route.free and gone is NOBODY and not (self.sent or parted):
+            end = min(self.done + room, len(event.people))  # nearly always
+            return Plan(self.done, end, range(self.done, end))
 
         def why(index: int) -> Failure | None:
             return left(index) if event.people[index] in gone else withhold(index)
@@ -267,14 +271,14 @@ class Run:
             record = self._recorder(offered)
             return [Transaction(sender, everybody, pieces, post, again, record)]
         numbers = event.numbers or range(event.first, event.first + len(event.people))
-        made = []
+        made, pausing = [], self.post.costly and not self.urgent
         for index in offered:
             sender, pieces = self.post.personal(
                 numbers[index], event.people[index], addresses[index]
             )
             again, record = index in self.doubt, self._recorder((index,))
             made.append(Transaction(sender, (addresses[index],), pieces, post, again, record))
-            if self.post.costly and not self.urgent:
+            if pausing:
                 await asyncio.sleep(0)  # small posts go on between any two signatures
         return made
 
@@ -347,7 +351,7 @@ class Run:
         if longest == LONGEST and not least and self.lanes.fewer(self.lane):
             return Retry(f"relay {self.relay.name}: {reason}", FEWER)
         seconds = self.lanes.pause(longest=longest, least=least)
-        if _gist(reason) == _gist(self.lanes.trouble):
+        if gist(reason) == gist(self.lanes.trouble):
             reason = self.lanes.trouble  # told once, though its replies have new ids each time
         self._tell(reason, alarm=alarm)
         return Retry(f"relay {self.relay.name}: {reason}", seconds)
@@ -393,8 +397,3 @@ class Run:
         if self.lanes.trouble or any(again):
             self.lanes.trouble = ""
             self.watch.tell()
-
-
-def _gist(reason: str) -> str:
-    """A reason without the words that have digits: ids of sessions, addresses, times."""
-    return " ".join(word for word in reason.split() if not any(map(str.isdigit, word)))

@@ -2,9 +2,9 @@
 later includes them.
 
 MEMBERSHIP is read only while there is something to send that is old enough to matter: a fan-out
-of a second reads nothing, and an import costs the sender nothing. Once a second, what happened
-on the list since the oldest chunk in hand is folded; for chunks that are older still (retries, a
-backlog) it is looked up once how each recipient stands.
+of a second reads nothing, and an import before it costs the sender nothing. Once a second, what
+happened on the list since the audience of the first chunk was fixed is folded; for chunks that are
+older still (retries, a backlog) it is looked up once how each recipient stands.
 
 Whatever ends a membership is told there as `member_unsubscribed`.
 """
@@ -45,35 +45,39 @@ class Departed:
         copy = chunk.copy
         if copy.notice or not copy.to_members or time - audience < YOUNG:
             return NOBODY
-        audience -= LAG
         known = self._lists.get(chunk.list)
         if known is None or known.since < time - 2 * REACH:
             self._lists = {
                 slug: each for slug, each in self._lists.items() if each.since >= time - 2 * REACH
             }
-            known = _List(self._broker, chunk.list, max(audience, time - REACH))
-            self._lists[chunk.list] = known
+            known = self._lists[chunk.list] = (
+                _List(self._broker, chunk.list, audience, start=chunk.as_of)
+                if chunk.as_of and audience > time - REACH
+                else _List(self._broker, chunk.list, max(audience - LAG, time - REACH))
+            )
         return await known.gone(chunk, audience)
 
 
 class _List:
-    """What is known of one list: all that happened on it after `since`."""
+    """What is known of one list: all that happened on it since then, or behind the sequence
+    `start` where there is one."""
 
-    def __init__(self, broker: Broker, slug: str, since: datetime) -> None:
+    def __init__(self, broker: Broker, slug: str, since: datetime, *, start: int = 0) -> None:
         self.since = since
+        self._start = start
         self._broker = broker
         self._slug = slug
         self._gone: set[str] = set()
         self._looked_up: set[tuple[str, str]] = set()  # chunks older than `since`
-        self._position = 0  # the last sequence folded
+        self._position = start  # the last sequence folded
         self._fresh_until = 0.0  # loop time
         self._lock = asyncio.Lock()  # a look at the past and the fold take turns
 
     async def gone(self, chunk: ChunkQueued, audience: datetime) -> Container[str]:
-        """See `Departed.of`; `audience` is when that of the chunk was fixed, or before."""
+        """See `Departed.of`; `audience` is when that of the chunk was fixed, or up to LAG later."""
         loop = asyncio.get_running_loop()
         name = chunk.mail_id, chunk.chunk
-        covered = audience >= self.since or name in self._looked_up
+        covered = self._covers(chunk.as_of, audience) or name in self._looked_up
         if covered and loop.time() < self._fresh_until:
             return self._gone
         async with self._lock:
@@ -85,6 +89,11 @@ class _List:
                 await self._look_up(chunk.people)
                 self._looked_up.add(name)
         return self._gone
+
+    def _covers(self, as_of: int, audience: datetime) -> bool:
+        if as_of and self._start:
+            return as_of >= self._start
+        return audience - LAG >= self.since
 
     async def _fold(self) -> None:
         everybody = subjects.membership(self._slug, "*")

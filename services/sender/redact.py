@@ -22,3 +22,8 @@ def redact(text: str, limit: int = 200) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(text.split())[:limit]
+
+
+def gist(reason: str) -> str:
+    """A reason without the words that have digits: ids of sessions, addresses, times."""
+    return " ".join(word for word in reason.split() if not any(map(str.isdigit, word)))

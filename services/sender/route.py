@@ -53,11 +53,16 @@ class Route:
         """The domains of all, where each message is to be for one of them."""
         return () if personal or not self._known.parted(self._now()) else self.domains
 
+    @property
+    def free(self) -> bool:
+        """Whether nobody is withheld now."""
+        return self._here is None and self._known.plain and not self._main
+
     def withhold(self, index: int) -> Failure | None:
         """Why this recipient's copy is not sent now."""
         if self._here is not None and not self._here[index]:
             return self._failure(index, sick=False)
-        if self._known.plain and not self._main:
+        if self.free:
             return None
         domain = self.domains[index]
         if domain != self._main and self._known.key(domain) != self._main:

@@ -83,6 +83,21 @@ async def test_mail_that_is_not_for_members_goes_to_who_left(broker: Broker) -> 
         assert await gone(departed, chunk, LONG) == []
 
 
+async def test_an_import_before_the_post_costs_nothing(broker: Broker) -> None:
+    """What happened before its audience was fixed is not read again: a hundred thousand joins took
+    ten seconds. An older audience is looked up all the same."""
+    await happened(broker, "ann", JOINED, LEFT)  # no such person is in the audience
+    await happened(broker, "bob", JOINED)
+    last = await broker.last("MEMBERSHIP", "membership.>")
+    assert last is not None
+    departed = Departed(broker)
+    chunk = msgspec.structs.replace(CHUNK, as_of=last.seq)
+    await happened(broker, "bob", LEFT)
+    assert await gone(departed, chunk, timedelta(seconds=5)) == ["bob"]
+    older = msgspec.structs.replace(CHUNK, mail_id="n", as_of=1)
+    assert await gone(departed, older, timedelta(seconds=5)) == ["ann", "bob"]
+
+
 async def test_a_chunk_just_queued_costs_no_question(broker: Broker) -> None:
     """Most posts are out within two seconds, before leaving has to take effect."""
     await happened(broker, "ann", JOINED, LEFT)

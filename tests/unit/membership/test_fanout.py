@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.mail import RawRef
-from schemas.road import Copy
+from schemas.road import AsOf, Copy, PostRouted
 from services.membership.fanout import (
     PERSONAL_CHUNK,
     SHARED_CHUNK,
@@ -18,6 +18,7 @@ from services.membership.fanout import (
 from services.membership.mirror import Recipient
 
 RAW = RawRef(mail_id="m1", chunks=1, size=10, sha256="", head=5)
+POST = PostRouted(mail_id="m1", list="team", raw=RAW, as_of=AsOf(membership=12))
 
 
 def copy(*, personal: bool = True) -> Copy:
@@ -48,18 +49,19 @@ def test_everybody_stands_in_one_chunk_wherever_it_was_cut(count: int, data: st.
     size = chunk_size(copy())
     cut = size * data.draw(st.integers(0, (count - 1) // size))
     start = Position().after(everybody[:cut], size)
-    first = chunks("m1", everybody[:cut], Position(), copy(), end=False)
-    rest = chunks("m1", everybody[cut:], start, copy(), end=True)
+    first = chunks(POST, everybody[:cut], Position(), copy(), end=False)
+    rest = chunks(POST, everybody[cut:], start, copy(), end=True)
     queued = [*first, *rest]
     assert sorted(who for chunk in queued for who in chunk.people) == [p.person for p in everybody]
     assert [chunk.chunk for chunk in queued] == [str(n) for n in range(len(queued))]
     assert [chunk.first for chunk in queued] == list(range(0, count, size))
     assert [chunk.last for chunk in queued] == [False] * (len(queued) - 1) + [True]
+    assert {chunk.as_of for chunk in queued} == {12}
 
 
 def test_a_chunk_is_grouped_by_domain() -> None:
     """Within a chunk one domain follows another, so that a relay is served in a row."""
-    (chunk,) = chunks("m1", people(100), Position(), copy(), end=True)
+    (chunk,) = chunks(POST, people(100), Position(), copy(), end=True)
     domains = [address.partition("@")[2] for address in chunk.addresses]
     assert domains == sorted(domains)
     reached = dict(zip(chunk.people, chunk.addresses, strict=True))
