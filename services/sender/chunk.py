@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +22,7 @@ from schemas import codec
 from schemas.road import ChunkQueued, Failure, Outcome
 from services.sender import ledger, outcomes, quota
 from services.sender.compose import Prepared
-from services.sender.departed import NOBODY, Departed
+from services.sender.departed import Departed
 from services.sender.journal import BEFORE, NOTHING, Journal, Lines, entry_name
 from services.sender.kinds import Carrier
 from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane
@@ -249,11 +250,11 @@ class Run:
         self.context.health.count("copies", window.accepted)
         return window
 
-    def _plan(self, room: int, gone: Container[str]) -> Plan:
+    def _plan(self, room: int, gone: AbstractSet[str]) -> Plan:
         """The next window; withheld is who is `gone`, and whom the route withholds."""
         event, withhold = self.chunk.event, self.route.withhold
         parted = self.route.parted(personal=event.copy.personal)
-        if self.route.free and gone is NOBODY and not (self.sent or parted):
+        if self.route.free and not (gone or self.sent or parted):
             end = min(self.done + room, len(event.people))  # nearly always
             return Plan(self.done, end, range(self.done, end))
 

@@ -12,7 +12,8 @@ Whatever ends a membership is told there as `member_unsubscribed`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from postroad.runtime.broker import Broker
@@ -28,7 +29,7 @@ YOUNG = timedelta(seconds=2)  # a chunk no older is sent as it was queued
 OFTEN = 1.0  # seconds that what is known of a list is fresh
 LAG = timedelta(minutes=1)  # by which an audience may be older than its chunk
 REACH = timedelta(hours=1)  # what is older is looked up: 80 µs a recipient, measured
-NOBODY: Container[str] = frozenset()
+NOBODY: AbstractSet[str] = frozenset()
 
 
 class Departed:
@@ -38,7 +39,7 @@ class Departed:
         self._broker = broker
         self._lists: dict[str, _List] = {}
 
-    async def of(self, chunk: ChunkQueued, queued: datetime) -> Container[str]:
+    async def of(self, chunk: ChunkQueued, queued: datetime) -> AbstractSet[str]:
         """Persons who are not on the list of this chunk any more, those of the chunk among them;
         to be asked before each window. `queued` is when the chunk was. Raises Retry."""
         time, audience = now(), chunk.since or queued
@@ -73,7 +74,7 @@ class _List:
         self._fresh_until = 0.0  # loop time
         self._lock = asyncio.Lock()  # a look at the past and the fold take turns
 
-    async def gone(self, chunk: ChunkQueued, audience: datetime) -> Container[str]:
+    async def gone(self, chunk: ChunkQueued, audience: datetime) -> AbstractSet[str]:
         """See `Departed.of`; `audience` is when that of the chunk was fixed, or up to LAG later."""
         loop = asyncio.get_running_loop()
         name = chunk.mail_id, chunk.chunk

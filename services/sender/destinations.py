@@ -182,7 +182,7 @@ class Destinations:
                 if known.quick >= QUICK:
                     known.slow, known.times, known.cost = False, _Times(), 0.0
                     self._heal(domain, known)
-            elif known.cost > SPARE * self._caution:
+            elif known.cost > SPARE and known.cost > SPARE * self._caution:
                 self._slow(domain, known)
 
     def accepted(self, domain: str) -> None:

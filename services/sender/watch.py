@@ -172,7 +172,11 @@ class Watch:
         """What answers took, about each domain and to messages to many."""
         known = self._route.lanes.destinations
         took = waits(([reply is not None for reply in r.recipients], r.waits) for r in results)
-        heard = [(d, each) for d, each in zip(domains, took, strict=False) if each is not None]
+        heard = [  # who was answered together with another matters only to those who are sick
+            (domain, seconds)
+            for domain, seconds in zip(domains, took, strict=False)
+            if seconds or (seconds is not None and known.sick(domain))
+        ]
         known.answered([d for d, _ in heard], [each for _, each in heard], now)
         if not (self._personal or self._large or self._route.sick):
             for result in results:
