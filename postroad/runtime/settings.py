@@ -211,7 +211,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     destination: tuple[Destination, ...] = ()
     connections: Annotated[int, msgspec.Meta(ge=1, le=256)] = 32  # at most
     recipients_per_transaction: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
-    window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
+    window: Annotated[int, msgspec.Meta(ge=1, le=64)] = 32
     retry_after: str = "5m"  # to the first retry of a deferred recipient; later ones take longer
 
     def __post_init__(self) -> None:

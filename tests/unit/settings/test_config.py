@@ -36,7 +36,7 @@ class TestDefaults:
         assert config.source[0].poll_seconds == 60
         assert config.source[0].max_bytes == 25_000_000
         assert config.relay[0].port == 587
-        assert config.relay[0].window == 16
+        assert config.relay[0].window == 32
         assert config.broker.embedded
         assert config.broker.ack_wait_seconds == 10
         assert config.site.base_url == "https://lists.example.org"
