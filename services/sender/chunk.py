@@ -252,19 +252,19 @@ class Run:
 
     def _plan(self, room: int, gone: AbstractSet[str]) -> Plan:
         """The next window; withheld is who is `gone`, and whom the route withholds."""
-        event, withhold = self.chunk.event, self.route.withhold
-        parted = self.route.parted(personal=event.copy.personal)
-        if self.route.free and not (gone or self.sent or parted):
-            end = min(self.done + room, len(event.people))  # nearly always
+        people, withhold = self.chunk.event.people, self.route.withhold
+        if self.route.free and not (gone or self.sent):
+            end = min(self.done + room, len(people))  # nearly always
             return Plan(self.done, end, range(self.done, end))
 
         def why(index: int) -> Failure | None:
-            return left(index) if event.people[index] in gone else withhold(index)
+            return left(index) if people[index] in gone else withhold(index)
 
-        return plan(self.done, len(event.people), room, why, self.sent, parted)
+        return plan(self.done, len(people), room, why, self.sent)
 
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
-        event, post, addresses = self.chunk.event, self.chunk.post, self.chunk.event.addresses
+        event, post = self.chunk.event, self.chunk.post
+        addresses = event.addresses
         if not event.copy.personal:
             sender, pieces = self.post.shared()
             everybody = [addresses[index] for index in offered]

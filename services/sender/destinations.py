@@ -25,8 +25,6 @@ WAIT = 0.25  # seconds beyond that which one window may wait for it, others behi
 FADING = 30.0  # seconds after which what was measured counts for a third
 EVIDENCE = 8  # answers about others that it takes to compare
 ALONE = 5.0  # seconds that an answer may take where nobody is to compare with, or behind it
-MESSAGE = 1.0  # seconds that one to many may take, where there is no other to compare with
-PARTED = 60.0  # seconds that domains share no message, until it is known which of them is slow
 FEW, MANY = 3, 8  # slow domains, or one in so many of all, are believed without caution
 QUICK = 16  # answers as quick as others' until a slow domain is well again
 REFUSALS = 20  # for now, in a row, until nothing more is sent
@@ -74,8 +72,6 @@ class Destinations:
         self._sick: set[str] = set()
         self._all = _Times()
         self._heard = -math.inf  # when an answer about anybody came last
-        self._messages = _Times()  # to many
-        self._parted = -PARTED  # when domains shared a message last that took too long
 
     @property
     def plain(self) -> bool:
@@ -122,41 +118,19 @@ class Destinations:
         known.until, known.trying = now + TRYING, True
         return True
 
-    def waiting(
-        self, domain: str, seconds: float, now: float, *, others: bool = True, message: bool = False
-    ) -> bool:
-        """A window waits for answers about this domain for so long already, or for the one to a
-        `message` to many there, `others` behind it. True where that makes it slow now."""
+    def waiting(self, domain: str, seconds: float, now: float, *, others: bool = True) -> bool:
+        """A window waits for answers about this domain for so long already, `others` behind it.
+        True where that makes it slow now."""
         if domain in self._sick:
             return False
         known = self._of(domain)
         average = self._others(known.times)
         lone = WAIT if others else ALONE
         allowed = lone if average == math.inf else SLOWER * average + WAIT
-        if message:
-            allowed = self._patience
         if self._fair(seconds, now) <= allowed * self._caution:
             return False
         self._slow(domain, known)
-        if message:
-            self._parted = -PARTED  # that is who it was
         return True
-
-    def mixed(self, seconds: float, now: float) -> bool:
-        """A window waits for the answer to a message to many for so long, and it cannot be told
-        for which domain. True where it is one too many: then domains share none for a while."""
-        if self._fair(seconds, now) <= self._patience:
-            return False
-        self._parted = now
-        return True
-
-    def parted(self, now: float) -> bool:
-        """Whether each message is to be for one domain."""
-        return now - self._parted < PARTED
-
-    def message(self, seconds: float, now: float) -> None:
-        """A message to many was answered after so long."""
-        self._messages.add(seconds, 1, now)
 
     def answered(self, domains: Sequence[str], waits: Sequence[float], now: float) -> None:
         """A window's answers took so long, in seconds, about recipients of these domains. An
@@ -217,14 +191,6 @@ class Destinations:
         """Seconds that an answer takes, on average, but for these; endless while too few came."""
         count = self._all.count - but.count
         return (self._all.seconds - but.seconds) / count if count > EVIDENCE else math.inf
-
-    @property
-    def _patience(self) -> float:
-        """Seconds that a message to many may take."""
-        seen = self._messages
-        if seen.count <= EVIDENCE:
-            return MESSAGE
-        return SLOWER * seen.seconds / seen.count + WAIT
 
     def _slow(self, domain: str, known: _Domain) -> None:
         known.slow, known.quick, known.cost = True, 0, 0.0

@@ -49,10 +49,6 @@ class Route:
         left = max(0.0, self._known.opens(self._main) - self._now())
         return min(left, ANSWER) if self._known.trying(self._main) else left
 
-    def parted(self, *, personal: bool) -> Sequence[str]:
-        """The domains of all, where each message is to be for one of them."""
-        return () if personal or not self._known.parted(self._now()) else self.domains
-
     @property
     def free(self) -> bool:
         """Whether nobody is withheld now."""

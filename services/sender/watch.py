@@ -2,14 +2,12 @@
 
 A domain that keeps a window waiting must not keep the lane, nor those behind it in the window:
 the lane is replaced, and where the domain is only one of several the window is cut off at it. A
-message behind its dot can be waited for only, on its connection (`unanswered`); where it is for
-several domains they share none until it is known which of them is slow.
+message behind its dot can be waited for only, on its connection (`unanswered`).
 
 Measured with one domain in ten that takes 0.3 to 10 s: at RCPT the others lose half a second at
 most, once, and have 0.92 of their throughput or more. Behind the dot whatever was sent to it in
-that time (a second for shared messages) keeps its connections until it answers, all of them at
-worst: 10 s cost the first post of 5 s half to two thirds of its throughput; the next one has all of
-it with 32 connections, 0.85 with 4, and 0.7 or more where messages are shared.
+that time keeps its connections until it answers, all of them at worst; a message that domains share
+waits for the slowest of them.
 """
 
 from __future__ import annotations
@@ -61,7 +59,6 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._about = ""  # the domain that the window waits for, as last seen
         self._waited = 0.0  # seconds that it was seen to
-        self._abandoned = False  # by us
         self.silent = False  # about one domain: the last window ended for that
 
     @property
@@ -75,7 +72,7 @@ class Watch:
     def window(self, connection: Carrier, offered: Sequence[int]) -> Iterator[Seen]:
         """Look at a window, to recipients with these indices, while it is sent in the block; then
         call what this gives, with what came of it."""
-        self.silent, self._abandoned, self._about, self._waited = False, False, "", 0.0
+        self.silent, self._about, self._waited = False, "", 0.0
         began = self._loop.time()
         self._look_later(connection, offered)
 
@@ -98,33 +95,24 @@ class Watch:
             return
         transaction, recipient, seconds = waiting
         index = self._index(offered, transaction, recipient)
-        route, now = self._route, self._loop.time()
-        known = route.lanes.destinations
         if index is None:
-            if not self._last and known.mixed(seconds, now):
-                route.lanes.held_up(self._lane)
-                self._abandon(connection, seconds)
             return
-        domain = route.domains[index]
+        route = self._route
+        known, domain = route.lanes.destinations, route.domains[index]
         if domain != self._about:
             self._about, self._waited = domain, 0.0
         self._waited += min(seconds, LOOK)
         waited = max(seconds, self._waited)
-        others, message = len(set(route.domains)) > 1, recipient < 0 and not self._personal
-        if known.waiting(domain, waited, now, others=others, message=message):
+        if known.waiting(domain, waited, self._loop.time(), others=len(set(route.domains)) > 1):
             self.tell()
         if not known.sick(domain):
             return
         route.lanes.held_up(self._lane)
         if (recipient >= 0 and self.gives_way) if route.sick else not self._last:
-            self._abandon(connection, waited)
-        elif seconds > SILENT and known.opens(domain) <= now:
-            known.refused(domain, now, silent=True)
+            connection.abandon(f"{waited:.1f} s of waiting for one domain")
+        elif seconds > SILENT and known.opens(domain) <= self._loop.time():
+            known.refused(domain, self._loop.time(), silent=True)
             self.tell()
-
-    def _abandon(self, connection: Carrier, seconds: float) -> None:
-        connection.abandon(f"{seconds:.1f} s of waiting for one domain")
-        self._abandoned = True
 
     def _index(self, offered: Sequence[int], transaction: int, recipient: int) -> int | None:
         """Whose answer it is; None where it is several people's."""
@@ -147,7 +135,13 @@ class Watch:
         known = lanes.destinations
         before = list(known.told())
         domains = [self._route.domains[index] for index in offered]
-        self._times(domains, results, now)
+        took = waits(([reply is not None for reply in r.recipients], r.waits) for r in results)
+        heard = [  # who was answered together with another matters only to those who are sick
+            (domain, seconds)
+            for domain, seconds in zip(domains, took, strict=False)
+            if seconds or (seconds is not None and known.sick(domain))
+        ]
+        known.answered([d for d, _ in heard], [each for _, each in heard], now)
         if offered and not (self._large or self._lane.apart or window.trouble):
             lanes.measured(seconds, len(offered))
         refused = {failure.index: failure for failure in window.outcome.failures}
@@ -163,25 +157,9 @@ class Watch:
                     known.refused(domain, now)
         if not (self._route.sick or connection.lingering):
             lanes.goes_on(self._lane)
-        about_one = self._abandoned or known.sick(self._about)
-        self.silent = bool(window.trouble and connection.fault) and about_one
+        self.silent = bool(window.trouble and connection.fault) and known.sick(self._about)
         if list(known.told()) != before:
             self.tell()
-
-    def _times(self, domains: Sequence[str], results: Sequence[Result], now: float) -> None:
-        """What answers took, about each domain and to messages to many."""
-        known = self._route.lanes.destinations
-        took = waits(([reply is not None for reply in r.recipients], r.waits) for r in results)
-        heard = [  # who was answered together with another matters only to those who are sick
-            (domain, seconds)
-            for domain, seconds in zip(domains, took, strict=False)
-            if seconds or (seconds is not None and known.sick(domain))
-        ]
-        known.answered([d for d, _ in heard], [each for _, each in heard], now)
-        if not (self._personal or self._large or self._route.sick):
-            for result in results:
-                if result.data is not None:
-                    known.message(result.waits.get(-1, 0.0), now)
 
     def tell(self) -> None:
         """Say that the relay works, if it does, which domains are sick, which limits reached."""

@@ -28,17 +28,9 @@ def left(index: int) -> Failure:
     return Failure(index=index, code=0, text="left the list", kind="left")
 
 
-def plan(
-    start: int,
-    size: int,
-    width: int,
-    withhold: Withhold,
-    sent: Container[int] = (),
-    domains: Sequence[str] = (),
-) -> Plan:
+def plan(start: int, size: int, width: int, withhold: Withhold, sent: Container[int] = ()) -> Plan:
     """The window from `start` on, in a chunk of `size`: at most `width` are offered, and who is
-    withheld, or has been `sent` a copy, behind the last of them is part of it. Given the `domains`
-    of all, it is for one of them."""
+    withheld, or has been `sent` a copy, behind the last of them is part of it."""
     offered: list[int] = []
     withheld: list[Failure] = []
     for index in range(start, size):
@@ -47,9 +39,7 @@ def plan(
         failure = withhold(index)
         if failure is not None:
             withheld.append(failure)
-        elif len(offered) < width and not (
-            offered and domains and domains[index] != domains[offered[0]]
-        ):
+        elif len(offered) < width:
             offered.append(index)
         else:
             return Plan(start, index, offered, withheld)

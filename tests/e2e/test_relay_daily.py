@@ -36,7 +36,7 @@ async def test_our_own_daily_limit_is_never_exceeded(personal: bool, tmp_path: P
 async def test_a_crash_in_mid_window_forgets_nothing(tmp_path: Path) -> None:
     """What a killed sender may have sent counts as sent: there is no recipient too many, rather
     a few too few."""
-    async with providing(tmp_path, GMAIL, relay={"daily": "25"}) as here:
+    async with providing(tmp_path, GMAIL, relay={"daily": "25", "window": "16"}) as here:
         await here.road.kill("sender")
         await here.road.run("sender", crashpoint="sender.after_dot:7")
         await here.queue(await here.post(1), 0, 40)

@@ -81,23 +81,6 @@ def test_a_wait_is_a_measure_for_the_next() -> None:
     assert not known.waiting("three.example", 1.0, 1.6)  # the relay is
 
 
-def test_a_message_to_many() -> None:
-    """It may take a second, or what such messages take. Where several domains share one that takes
-    longer, none do until it is known which of them is slow, or for a minute."""
-    known = settled()
-    assert not known.mixed(0.9, 0.0)
-    for _ in range(10):
-        known.message(0.1, 0.0)
-    assert not known.mixed(0.6, 0.0)
-    assert not known.parted(0.0)
-    assert known.mixed(0.7, 0.0)
-    assert known.parted(59.0)
-    assert not known.parted(61.0)
-    assert not known.waiting("slow.example", 0.6, 0.0, message=True)
-    assert known.waiting("slow.example", 0.7, 0.0, message=True)
-    assert not known.parted(1.0)
-
-
 def test_many_at_once() -> None:
     """Where one domain after the other seems slow, a pause of the relay is likelier: beyond three
     each one more has to keep us waiting twice as long."""

@@ -27,14 +27,6 @@ def test_who_is_withheld_takes_no_place_in_a_window() -> None:
     assert plan(35, 40, 4, without({*range(35, 40)})).offered == []
 
 
-def test_a_window_for_one_domain() -> None:
-    """Where domains are to share no message, a window ends where the next one begins."""
-    domains = ["a", "a", "b", "b", "b", "c"]
-    assert plan(0, 6, 4, without({0, 3}), domains=domains).offered == [1]
-    found = plan(2, 6, 4, without({0, 3}), domains=domains)
-    assert (found.offered, found.end) == ([2, 4], 5)
-
-
 @given(
     st.integers(1, 60),
     st.sets(st.integers(0, 59)),
