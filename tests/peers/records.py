@@ -58,16 +58,20 @@ def violations(*files: Path) -> list[Violation]:
 def copies(file: Path, start: int = 0) -> tuple[int, int]:
     """How many copies (recipients of transactions) stand in a record file from the octet
     `start` on, and the octet to look from next time: to follow a file that grows."""
-    with file.open("rb") as lines:
-        lines.seek(start)
-        whole = lines.read()
-    whole = whole[: whole.rfind(b"\n") + 1]
+    whole = _whole(file, start)
     told = map(json.loads, whole.splitlines())
     return sum(len(line.get("recipients", ())) for line in told), start + len(whole)
 
 
 def _lines(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
-        with file.open("rb") as lines:
-            # A line without its end is still being written.
-            yield from (json.loads(line) for line in lines if line.endswith(b"\n"))
+        yield from map(json.loads, _whole(file).splitlines())
+
+
+def _whole(file: Path, start: int = 0) -> bytes:
+    """The whole lines from `start` on, in one read: a line without its end is being written, and
+    whoever read on would take the rest of it for a line."""
+    with file.open("rb") as lines:
+        lines.seek(start)
+        found = lines.read()
+    return found[: found.rfind(b"\n") + 1]
