@@ -302,6 +302,8 @@ class WindowRecorded(Event, tag="window_recorded", kw_only=True):
     successor needs only the last entry. A chunk of one window has only an outcome, and names
     its people there. `split` ends a chunk that was not sent itself: all its people are in the
     chunks `<chunk>s0`, `<chunk>s1`, ... `destination` names the limits that the chunk came under.
+    `late` are people who were deferred in earlier windows, because nobody answered in time, and
+    turned out to have their copy.
     """
 
     mail_id: str
@@ -314,6 +316,7 @@ class WindowRecorded(Event, tag="window_recorded", kw_only=True):
     destination: str = ""
     worker: str = ""
     deferred: tuple[int, ...] = ()
+    late: tuple[str, ...] = ()
     finished: bool = False
     split: bool = False
 

@@ -233,6 +233,12 @@ class Teller:
         if event.outcome is not None:
             begin, people = self._intents.pop(key, (event.outcome.start, event.people))
             self._outcome(at, event, event.outcome, people[event.outcome.start - begin :])
+        if event.late:  # each was told to be deferred, and that two copies are possible
+            fate = self._fate(event.list)
+            fate.accepted += len(event.late)
+            fate.possible_duplicates -= len(event.late)
+            for person in event.late:
+                self._troubles.get(event.list, {}).pop(person, None)
         if event.intent is not None:
             self._intents[key] = event.intent.start, event.intent.people
 

@@ -17,7 +17,7 @@ a crash only windows that were open can go out twice, at most lanes x window cop
 expects the sequence of the one before, so a worker that was frozen and replaced stops at its next
 entry. Where only the process died, the journal in state_dir/sender (`journal`) leaves in doubt
 just the message of each lane whose final dot was unanswered, and the ledger marks exactly those;
-it also marks whose answer a domain kept a window waiting for (`unanswered`), before it came.
+it also marks whose answer a domain kept a window waiting for (`late`), before it came.
 
 A recipient can be withheld from a window: it is recorded what became of them, and the relay is
 not asked (`window.plan`). Who has left the list is (`departed`), five seconds after that at the

@@ -3,61 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from postroad.runtime.clock import envelope, now
+from postroad.runtime.clock import now
 from postroad.runtime.config import Relay
 from postroad.runtime.consume import Delivery
-from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Busy, Conflict, Retry, Superseded
+from postroad.runtime.errors import Busy, Retry, Superseded
 from postroad.runtime.service import Context
-from schemas import codec
-from schemas.road import ChunkQueued, Failure, Outcome
+from schemas.road import Failure
 from services.sender import ledger, outcomes, quota
 from services.sender.compose import Prepared
 from services.sender.departed import Departed
-from services.sender.journal import BEFORE, NOTHING, Journal, Lines, entry_name
 from services.sender.kinds import Carrier
 from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane
-from services.sender.ledger import Position
+from services.sender.progress import Progress
 from services.sender.redact import gist
 from services.sender.relay import RelayError
 from services.sender.route import Route
-from services.sender.transaction import Record, Transaction
-from services.sender.unanswered import Unanswered
+from services.sender.transaction import Transaction
 from services.sender.watch import Watch
 from services.sender.window import Plan, left, plan
 
-WORKER = f"service:sender/{os.getpid()}"
 SOON = 1.0  # seconds to wait on a lane for room in a limit
-AT_ONCE = 0.05  # seconds until a chunk goes on with another lane
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
 LASTING = 60.0  # seconds that a limit lasts to be worth telling
 SLOW = 8.0  # seconds of connecting after which it is told that the relay does not answer
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A chunk in hand: its event, the id and time of its envelope, its ledger's subject.
-    `tried`: somebody may have been at it of whom its ledger does not know."""
-
-    event: ChunkQueued
-    id: str
-    queued: datetime
-    ledger: str
-    tried: bool = False
-
-    @property
-    def post(self) -> str:
-        """The name of its post, the same in all its chunks."""
-        return f"{self.event.list}.{self.event.mail_id}.{self.event.copy.post}"
 
 
 class Run:
@@ -67,101 +42,82 @@ class Run:
         self,
         context: Context,
         delivery: Delivery,
-        chunk: Chunk,
+        progress: Progress,
         relay: Relay,
         route: Route,
         lane: Lane,
         post: Prepared,
-        at: Position,
-        *,
         departed: Departed,
-        journal: Journal,
-        unanswered: Unanswered,
     ) -> None:
         self.context = context
         self.delivery = delivery
-        self.chunk = chunk
+        self.progress = progress
+        self.chunk = chunk = progress.chunk
         self.relay = relay
         self.route = route
         self.lanes = lanes = route.lanes
         self.lane = lane
         limited = route.limited
-        self.destination = limited.name if limited else ""
+        progress.relay, progress.destination = relay.name, limited.name if limited else ""
         self.quotas = (*lanes.quotas, *(limited.quotas if limited else ()))
         self.post = post
         self.departed = departed
-        self.journal = journal
-        self.unanswered = unanswered
         self.left = False  # the last window ended before an answer that may come yet
-        self.lines: Lines | None = None  # of the journal
-        self.seq = at.seq
-        self.done = at.done
-        self.doubt: frozenset[int] = at.doubt
-        self.sent: frozenset[int] = at.sent
-        self.entry = at.id  # of the ledger, the last
-        self.recalled = False  # from the journal of somebody else
-        self.deferred = list(at.deferred)
         self.urgent = delivery.subject.startswith("mail.send.now.")
         period = timedelta(seconds=context.config.site.retry_seconds)
         # a part may have waited that long for a limit of ours, and nobody has refused it yet
         self.giving_up = chunk.event.attempt > 0 and ledger.given_up(chunk.event, now(), period)
         self.watch = Watch(context, relay, route, lane, chunk.event, last=self.giving_up)
+        self._personal = chunk.event.copy.personal
 
-    async def run(self) -> tuple[int, ...]:
-        """Send window after window; returns who is deferred. Raises Retry on trouble with the
-        relay, Superseded where the chunk is somebody else's."""
-        self._recall()
-        with self.journal.lend() as self.lines:
-            return await self._run()
+    async def run(self) -> None:
+        """Send window after window, to the end, or until one is left to its late answers: the
+        chunk goes on with another lane then. Raises Retry on trouble with the relay, Superseded
+        where the chunk is somebody else's."""
+        progress, size = self.progress, self.progress.size
+        width = self._begin()
+        while progress.done < size and not self.left:
+            if self.watch.gives_way:
+                if progress.pending:
+                    await progress.record()
+                raise Busy("the copies for other domains go first", SOON)
+            window, connection, reused = await self._advance(min(width, size - progress.done))
+            progress.went(window)
+            if window.trouble or self.left:
+                if window.moved or window.lost or not progress.single:
+                    await progress.record()
+                await self._bear(window, connection, reused=reused)
+            else:
+                self._works()
+        if progress.pending:
+            await progress.record()
+        if progress.done >= size:
+            self.context.health.count("chunks")
 
-    async def _run(self) -> tuple[int, ...]:
-        event = self.chunk.event
-        size = len(event.people)
-        width = self.relay.window if event.copy.personal else self.relay.recipients_per_transaction
+    def _begin(self) -> int:
+        """How many recipients a window may have; says whether the chunk is a single one."""
+        progress, size = self.progress, self.progress.size
+        width = self.relay.window if self._personal else self.relay.recipients_per_transaction
         if self.route.sick:  # so that it can give way soon
-            width = 1 if event.copy.personal else min(width, self.relay.window)
+            width = 1 if self._personal else min(width, self.relay.window)
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
         # of reach, that is then known before anything is sent again. And where there are limits,
         # it may take several windows, and there is always an intent to count
         limited = any(each.lasts(0) for each in self.quotas)
-        single = self.seq == 0 and size <= width and not limited
-        if single and self.chunk.tried:
-            single = False
-            if not self.recalled and self.journal.blind(self.chunk.queued):
-                self.doubt = frozenset(range(size))  # whom the dead one served, nobody can tell
-        outcome: Outcome | None = None
-        while self.done < size:
-            if self.watch.gives_way:
-                if outcome is not None and not single:
-                    await self._record(outcome, named=True)
-                raise Busy("the copies for other domains go first", SOON)
-            wanted = min(width, size - self.done)
-            window, connection, reused = await self._advance(wanted, outcome, single=single)
-            outcome = window.outcome
-            self.deferred.extend(f.index for f in outcome.failures if f.kind == "deferred")
-            self.done = outcome.end
-            self.doubt |= window.lost
-            if window.trouble or self.left:
-                if window.moved or window.lost or not single:
-                    await self._record(outcome, named=not single)
-                    single, outcome = False, None
-                await self._bear(window, connection, reused=reused)
-            else:
-                self._works()
-        if outcome is not None:
-            await self._record(outcome, named=not single)
-        self.context.health.count("chunks")
-        return tuple(self.deferred)
+        progress.single = not progress.began and size <= width and not limited
+        if progress.single and self.chunk.tried:
+            progress.single = False
+            if progress.unknown:
+                progress.doubt = frozenset(range(size))  # whom the dead one served, nobody knows
+        return width
 
-    async def _advance(
-        self, wanted: int, outcome: Outcome | None, *, single: bool
-    ) -> tuple[outcomes.Window, Carrier, bool]:
+    async def _advance(self, wanted: int) -> tuple[outcomes.Window, Carrier, bool]:
         """Record the window before (not where the chunk is a `single` one) and send the next, to
         `wanted` recipients or as many as the limits have room for."""
+        progress = self.progress
         while not (room := quota.take(self.quotas, wanted, now())):
-            if outcome is not None:
-                await self._record(outcome, named=True)
-                outcome = None
+            if progress.pending:
+                await progress.record()
             await self._room()
         sent = 0
         try:
@@ -170,10 +126,10 @@ class Run:
             if not self.delivery.fresh(self.context.ack_wait):
                 raise Superseded(self.chunk.ledger)
             planned = self._plan(room, gone)
-            if single:
-                self._begin(self.entry, planned.end)
+            if progress.single:
+                progress.begin(planned.end)
             else:
-                await self._record(outcome, named=True, planned=planned)
+                await progress.record(planned)
             sent = len(planned.offered)
             window = await self._window(connection, planned)
             sent = window.accepted + len(window.lost)
@@ -184,8 +140,9 @@ class Run:
     async def _bear(self, window: outcomes.Window, connection: Carrier, *, reused: bool) -> None:
         """The window met with trouble: go on with another connection where that may help. Raises
         Retry where the relay itself failed."""
-        if self.left and self.lanes.leave(self.lane):
-            raise Busy("an answer is waited for; the others go on", AT_ONCE)
+        if self.left:
+            self.lanes.leave(self.lane)
+            return
         if connection.out_of_step:
             self.lanes.pipelining = False
         reason = connection.fault or window.trouble
@@ -237,11 +194,13 @@ class Run:
             window = outcomes.judge(
                 results,
                 planned,
-                doubt=self.doubt,
+                doubt=self.progress.doubt,
                 ms=int((time.monotonic() - began) * 1000),
                 giving_up=self.giving_up,
             )
-            self.left = self.unanswered.add(transactions, results, connection.lingering)
+            if connection.lingering is not None:
+                self.progress.late.add(planned.offered, results, connection.lingering)
+                self.left = True
             seen(results, window)
             span.set_attribute("postroad.accepted", window.accepted)
             span.set_attribute("smtp.reply.code", window.outcome.code)
@@ -253,98 +212,37 @@ class Run:
     def _plan(self, room: int, gone: AbstractSet[str]) -> Plan:
         """The next window; withheld is who is `gone`, and whom the route withholds."""
         people, withhold = self.chunk.event.people, self.route.withhold
-        if self.route.free and not (gone or self.sent):
-            end = min(self.done + room, len(people))  # nearly always
-            return Plan(self.done, end, range(self.done, end))
+        done, sent = self.progress.done, self.progress.sent
+        if self.route.free and not (gone or sent):
+            end = min(done + room, len(people))  # nearly always
+            return Plan(done, end, range(done, end))
 
         def why(index: int) -> Failure | None:
             return left(index) if people[index] in gone else withhold(index)
 
-        return plan(self.done, len(people), room, why, self.sent)
+        return plan(done, len(people), room, why, sent)
 
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event, post = self.chunk.event, self.chunk.post
         addresses = event.addresses
-        if not event.copy.personal:
+        if not self._personal:
             sender, pieces = self.post.shared()
             everybody = [addresses[index] for index in offered]
-            again = not self.doubt.isdisjoint(offered)
-            record = self._recorder(offered)
+            again = not self.progress.doubt.isdisjoint(offered)
+            record = self.progress.recorder(offered)
             return [Transaction(sender, everybody, pieces, post, again, record)]
         numbers = event.numbers or range(event.first, event.first + len(event.people))
+        doubt, recorder = self.progress.doubt, self.progress.recorder
         made, pausing = [], self.post.costly and not self.urgent
         for index in offered:
             sender, pieces = self.post.personal(
                 numbers[index], event.people[index], addresses[index]
             )
-            again, record = index in self.doubt, self._recorder((index,))
+            again, record = index in doubt, recorder((index,))
             made.append(Transaction(sender, (addresses[index],), pieces, post, again, record))
             if pausing:
                 await asyncio.sleep(0)  # small posts go on between any two signatures
         return made
-
-    async def _record(
-        self, outcome: Outcome | None, *, named: bool, planned: Plan | None = None
-    ) -> None:
-        """Write the next ledger entry, with the intent of the window that is `planned`, and wait
-        until it is on disk. Raises Superseded where another worker wrote first."""
-        doubt = {index for index in self.doubt if index >= self.done}
-        entry = ledger.entry(
-            self.chunk.event,
-            at=self.done,
-            outcome=outcome,
-            named=named,
-            next_end=planned.end if planned else self.done,
-            may_have=doubt.union(planned.offered) if planned else doubt,
-            sent=self.sent,
-            deferred=self.deferred,
-            relay=self.relay.name,
-            worker=WORKER,
-            destination=self.destination,
-        )
-        message = envelope(
-            [entry],
-            correlation=self.chunk.event.mail_id,
-            causation=self.chunk.id,
-            actor=WORKER,
-        )
-        if entry.intent is not None:
-            self._begin(message.id, entry.intent.end)
-        crashpoint("sender.before_record")
-        try:
-            self.seq = await self.context.broker.publish(
-                self.chunk.ledger, codec.encode(message), expect=self.seq
-            )
-        except Conflict:
-            raise Superseded(self.chunk.ledger) from None
-        crashpoint("sender.after_record")
-        if self.recalled:
-            self.journal.forget(self._name(self.entry))
-            self.recalled = False
-        self.entry = message.id
-
-    def _recall(self) -> None:
-        """Learn what became of a window that was cut short, from whoever was at it."""
-        look = bool(self.doubt) or self.chunk.tried
-        page = self.journal.recall(self._name(self.entry), look=look)
-        self.recalled = page is not None
-        if page is not None:
-            self.doubt, self.sent = page.doubt, self.sent.union(page.sent)
-
-    def _begin(self, entry: str, end: int) -> None:
-        """Tell the journal of a window that begins with this ledger entry."""
-        if self.lines is not None:
-            codes = [
-                (250 if index in self.sent else NOTHING) | (BEFORE if index in self.doubt else 0)
-                for index in range(self.done, end)
-            ]
-            self.lines.begin(self._name(entry), self.done, codes)
-
-    def _recorder(self, offered: Sequence[int]) -> Record | None:
-        return None if self.lines is None else self.lines.recorder(offered)
-
-    def _name(self, entry: str) -> str:
-        return entry_name(self.chunk.ledger, self.chunk.id, entry)
 
     def _trouble(self, reason: str, longest: float, *, alarm: bool, least: float = 0.0) -> Retry:
         """The relay failed: pause it, tell it, and give the chunk back. What may be about how many
@@ -376,7 +274,7 @@ class Run:
             else:  # of a day of warming up, as expected
                 self._tell_limit(closed, reason)
             raise Retry(reason, min(max(left, 1.0), LOOK_AGAIN))
-        of = "" if closed in self.lanes.quotas else f" for {self.destination}"
+        of = "" if closed in self.lanes.quotas else f" for {self.progress.destination}"
         reason = f"limit of {closed.limit}{of} reached; goes on at {at}"
         if left > LASTING:
             self._tell_limit(closed, reason)

@@ -47,6 +47,7 @@ class Lane:
         self.used = 0.0  # loop time of the last use
         self.apart = False  # it waits, or works, for a sick domain
         self.left: asyncio.Future[None] | None = None  # until when its last connection stays
+        self.limited: Limited | None = None  # whose connection it is
 
     async def drop(self) -> None:
         """Close the connection."""
@@ -142,6 +143,7 @@ class Lanes:
             raise Busy(f"all {limited.connections} connections for {limited.name} are in use", turn)
         lane = await self._acquire(urgent=urgent, sick=sick, turn=turn)
         if limited is not None:
+            lane.limited = limited
             limited.lent += 1
         try:
             self.check()
@@ -157,8 +159,6 @@ class Lanes:
         finally:
             if self._probe is lane:
                 self._probe = None
-            if limited is not None:
-                limited.lent -= 1
             self._release(lane)
 
     async def open(self, lane: Lane) -> tuple[Carrier, bool]:
@@ -191,13 +191,11 @@ class Lanes:
             self._apart += 1
             self._serve()
 
-    def leave(self, lane: Lane) -> bool:
+    def leave(self, lane: Lane) -> None:
         """Have the lane stay behind, with its connection that waits for one answer, until that has
-        come. False where it has."""
-        if lane.connection is None or lane.connection.lingering is None:
-            return False
-        lane.left, lane.connection = lane.connection.lingering, None
-        return True
+        come."""
+        if lane.connection is not None:
+            lane.left, lane.connection = lane.connection.lingering, None
 
     def goes_on(self, lane: Lane) -> None:
         """A lane that was held up works for others again."""
@@ -288,6 +286,9 @@ class Lanes:
         if left is not None and not left.done():
             left.add_done_callback(lambda _: self._release(lane))
             return
+        if lane.limited is not None:
+            lane.limited.lent -= 1
+            lane.limited = None
         if lane.apart:
             self._apart -= 1
         else:

@@ -58,13 +58,16 @@ def entry(
     relay: str,
     worker: str,
     destination: str = "",
+    late: Sequence[str] = (),
+    awaited: bool = False,
 ) -> WindowRecorded:
     """The entry after `outcome`: with the intent of [`at`, `next_end`), or with none to pause.
 
     When the next entry is written those in `may_have` may have a copy, or a second one; those in
-    `sent` have theirs now; the intent keeps both. A chunk is finished when the outcome reaches its
-    end. People are named once: in the intent of their window, or with its outcome where there was
-    no intent (`named` is False).
+    `sent` have theirs now; the intent keeps both. `late` are the people of windows before who
+    turned out to have a copy. A chunk is finished when the outcome reaches its end and no such
+    answer is `awaited`. People are named once: in the intent of their window, or with its outcome
+    where there was no intent (`named` is False).
     """
     size = len(chunk.people)
     intent = None
@@ -92,7 +95,8 @@ def entry(
         destination=destination,
         worker=worker,
         deferred=tuple(deferred),
-        finished=outcome is not None and outcome.end >= size,
+        late=tuple(late),
+        finished=outcome is not None and outcome.end >= size and not awaited,
     )
 
 

@@ -132,7 +132,7 @@ def counted(ledger: Iterable[tuple[datetime, WindowRecorded]]) -> Iterator[Sent]
         before = open_.pop(chunk, None)
         if entry.outcome is not None:
             accepted = entry.outcome.end - entry.outcome.start - len(entry.outcome.failures)
-            yield Sent(entry.relay, entry.destination, at, accepted)
+            yield Sent(entry.relay, entry.destination, at, accepted + len(entry.late))
         elif before is not None:
             yield before  # sent by a worker that died, and again by the next
         if entry.intent is not None:

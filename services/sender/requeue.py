@@ -20,7 +20,7 @@ from postroad.runtime.errors import Conflict, Superseded
 from schemas import codec, subjects
 from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import parts
-from services.sender.chunk import WORKER, Chunk
+from services.sender.progress import WORKER, Chunk
 from services.sender.replies import retry_after
 
 Queue = Literal["now", "bulk"]

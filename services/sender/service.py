@@ -18,16 +18,16 @@ from postroad.runtime.service import Context, Service
 from schemas import subjects
 from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import ledger, quota
-from services.sender.chunk import Chunk, Run
+from services.sender.chunk import Run
 from services.sender.departed import Departed
 from services.sender.journal import Journal, entry_name
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
+from services.sender.progress import Chunk, Progress
 from services.sender.requeue import TRIED, Queue, Requeue
 from services.sender.route import Route
 from services.sender.routes import Routes, Way, apart, domain_of
-from services.sender.unanswered import Unanswered, told
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 log = structlog.get_logger()
@@ -71,7 +71,6 @@ class Sender:
             log.warning("journal.off", reason=self.journal.fault)
         self.posts = Posts(context.broker, TokenMaker(config.site_key()), config.domain)
         self.requeue = Requeue(context.broker)
-        self.unanswered = Unanswered()
         self._in_hand: set[str] = set()  # subjects of chunks
 
     async def now(self, delivery: Delivery) -> None:
@@ -177,29 +176,43 @@ class Sender:
         queue: Queue,
     ) -> tuple[int, ...]:
         """Send what is not sent yet; who is deferred. Raises Retry."""
-        event = chunk.event
-        relay = self.relays[relays[at.done]]
+        progress = Progress(self.broker, self.journal, chunk, at)
+        progress.recall()
+        try:
+            while progress.done < progress.size:
+                await self._go_on(delivery, progress, domains, relays, queue)
+        except Retry:
+            if progress.late:
+                await progress.settle()
+            raise
+        await progress.settle()
+        return tuple(progress.deferred)
+
+    async def _go_on(
+        self,
+        delivery: Delivery,
+        progress: Progress,
+        domains: Sequence[str],
+        relays: Sequence[str],
+        queue: Queue,
+    ) -> None:
+        """Send on one lane, as far as it goes. Raises Retry."""
+        event = progress.chunk.event
+        relay = self.relays[relays[progress.done]]
         lanes = self.lanes[relay.name]
         lanes.check()
-        route = Route(lanes, relay.name, domains, relays, at.done)
+        route = Route(lanes, relay.name, domains, relays, progress.done)
         if (rest := route.rests()) and not ledger.given_up(event, now(), self.period):
             raise Busy("its domain refuses mail for now", rest)
-        awaited = self.unanswered.of(chunk.post, event.addresses, at.done)
-        at = told(awaited, at)
         post = await self.posts.get(event, relay)
         turn = min(0.2 * 2.0 ** min(delivery.attempt, 7), FAR_OFF)
         async with lanes.lend(
             urgent=queue == "now", sick=route.sick, limited=route.limited, turn=turn
         ) as lane:
-            run = Run(
-                *(self.context, delivery, chunk, relay, route, lane, post, at),
-                departed=self.departed,
-                journal=self.journal,
-                unanswered=self.unanswered,
-            )
-            deferred = await run.run()
-        self.unanswered.forget(awaited.values())
-        return deferred
+            run = Run(self.context, delivery, progress, relay, route, lane, post, self.departed)
+            with self.journal.lend() as lines:
+                progress.write_to(lines)
+                await run.run()
 
     def _begun(self, chunk: Chunk) -> bool:
         """Whether somebody who died was at this chunk, of which the ledger does not know yet."""

@@ -2,7 +2,7 @@
 
 A domain that keeps a window waiting must not keep the lane, nor those behind it in the window:
 the lane is replaced, and where the domain is only one of several the window is cut off at it. A
-message behind its dot can be waited for only, on its connection (`unanswered`).
+message behind its dot can be waited for only, on its connection (`late`).
 
 Measured with one domain in ten that takes 0.3 to 10 s: at RCPT the others lose half a second at
 most, once, and have 0.92 of their throughput or more. Behind the dot whatever was sent to it in

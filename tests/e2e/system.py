@@ -124,6 +124,12 @@ class System:
             process.kill()
         await process.wait()
 
+    async def stop(self, name: str) -> None:
+        """Tell a service to stop, and wait until it has, in order."""
+        process = self.processes[name]
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0, self.log(name)[-2000:]
+
     async def died(self, name: str) -> None:
         """Wait until a service has died at its crash point, by SIGKILL."""
         code = await asyncio.wait_for(self.processes[name].wait(), PATIENCE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,47 +75,6 @@ async def test_a_dead_domain_delays_nobody_else(tmp_path: Path) -> None:
 
         await until(waits, "the dead domain is left alone")
         assert (await here.facts("out"))[0]
-
-
-async def test_a_domain_that_is_slow_behind_the_dot(tmp_path: Path) -> None:
-    """Its first copies are waited for, on the connections they were sent on: nobody has two. The
-    ledger names them, who would have two copies after a crash."""
-    slow = Script(rules=(Rule(at="dot", match="@a-slow", delay=5),))
-    async with routing(tmp_path, {"out": {}}, scripts={"out": slow}) as here:
-        ref = await here.post(1)
-        everyone = []
-        for number in range(24):
-            everyone += await here.queue(ref, number, 40, domains=("a-slow.example", *GOOD))
-        await until(lambda: _all(here, 24 * 36, "@good"), "the others came")
-        here.sinks["out"].tell(Script())
-        await here.arrived(everyone)
-        assert all("@a-slow" in address for address in await here.marked())
-
-
-async def test_a_domain_that_never_answers_to_a_message(tmp_path: Path) -> None:
-    """All others have their copies though it never answers, and what was sent to it is not sent
-    again; a crash then repeats just that, and the ledger names all of them."""
-    dead = Script(rules=(Rule(at="dot", match="@a-dead", delay=3600),))
-    async with routing(tmp_path, {"out": {}}, scripts={"out": dead}) as here:
-        ref = await here.post(1)
-        everyone = []
-        for number in range(24):
-            everyone += await here.queue(ref, number, 40, domains=("a-dead.example", *GOOD))
-        await until(lambda: _all(here, 24 * 36, "@good"), "all others came")
-        first = set(here.got())
-        assert len(first) == len(here.got())
-        await here.road.kill("sender")
-        here.sinks["out"].tell(Script())
-        await here.road.run("sender")
-        await until(lambda: _all(here, len(everyone) + len(first) - 24 * 36), "all came")
-
-        async def settled() -> bool:
-            return set(here.got()) == set(everyone) and await here.road.idle()
-
-        await until(settled, "nobody waits")
-        twice = {address for address, count in Counter(here.got()).items() if count > 1}
-        assert twice == {address for address in first if "@a-dead" in address}
-        assert twice <= set(await here.marked())
 
 
 async def test_a_domain_that_refuses_again_and_again(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schemas import subjects
 from schemas.road import ChunkQueued
-from services.sender.chunk import Chunk
+from services.sender.progress import Chunk
 from services.sender.requeue import Requeue
 from tests.e2e.sending import LIST, sending
 from tests.peers.checker import Post, check

@@ -47,6 +47,7 @@ RELEASED = [
     "post_routed.1-footer",
     "window_recorded.1",
     "window_recorded.1-doubtful",
+    "window_recorded.1-late",
     "window_recorded.1-split",
     "window_recorded.1-withheld",
 ]
