@@ -182,7 +182,8 @@ class RetryFailed(Command, kw_only=True):
 class FailedCopies(Command, kw_only=True):
     """The failed copies of a post on one list. Of those, `waiting` are being tried again already,
     `gone` get no mail of the list any more, or were sent it too long ago to be found. `ready` can
-    be tried again, `reasons` say why they failed and how many; `queued` were queued now."""
+    be tried again, `reasons` say why they failed and how many; `queued` were queued now. `domains`
+    are those of all who failed, as far as they can be found, with how many; the most first."""
 
     list: str  # address
     failed: int
@@ -191,6 +192,7 @@ class FailedCopies(Command, kw_only=True):
     ready: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
     queued: int = 0
+    domains: tuple[tuple[str, int], ...] = ()
 
 
 class Answer(Command, kw_only=True):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.runtime.errors import UsageError
+from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
     from schemas.commands import FailedCopies
+
+NAMED = 10  # domains in a line
 
 retry = typer.Typer()
 
@@ -29,12 +33,13 @@ async def again(
         str, typer.Option(metavar="DOMAIN", help="Only addresses of this domain.")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask first.")] = False,
-) -> None:
+) -> int:
     """Send a post once more to those whose copy finally failed.
 
-    Says first who they are, in numbers, and asks. Who has left since is left out, and who is being
-    tried again already; so giving the command twice sends nothing twice. What is tried again by
-    itself needs none of this.
+    Says first who they are, in numbers, and asks; without a terminal, or with --json, it needs
+    --yes, else the exit code is 2. Who has left since is left out, and who is being tried again
+    already; so giving the command twice sends nothing twice. What is tried again by itself needs
+    none of this.
     """
     from postroad.cli.ask import ask
     from postroad.cli.mails import mail_id
@@ -47,21 +52,34 @@ async def again(
     async with road(call.config) as broker:
         wanted = RetryFailed(mail_id=await mail_id(broker, post), domain=at)
         found = (await ask(broker, "retry", wanted)).failed
+        _check(at, found)
         ready = sum(each.ready for each in found)
         if not call.json:
             for each in found:
                 _print(each, at)
-        if ready and (yes or (not call.json and _agreed(ready))):
+        asks = sys.stdin.isatty() and not call.json
+        if ready and (yes or (asks and typer.confirm(f"Send {_copies(ready)} again?"))):
             go = RetryFailed(mail_id=wanted.mail_id, domain=wanted.domain, go=True)
             found = (await ask(broker, "retry", go)).failed
     queued = sum(each.queued for each in found)
     answer = {"post": wanted.mail_id, "queued": queued, "lists": found}
     call.show(answer, lambda: print(_said(queued, ready, wanted.mail_id)))
+    if ready and not (yes or asks):
+        print("postroad: add --yes to have them sent: nobody can be asked here", file=sys.stderr)
+        return 2
+    return 0
 
 
-def _agreed(ready: int) -> bool:
-    """Whether a person at a terminal says yes; without one, nobody does."""
-    return sys.stdin.isatty() and typer.confirm(f"Send {_copies(ready)} again?")
+def _check(domain: str, found: Sequence[FailedCopies]) -> None:
+    """Raises PostroadError where nobody who failed is at this domain: it may be misspelt."""
+    there: Counter[str] = Counter()
+    for each in found:
+        there.update(dict(each.domains))
+    if not domain or not there or domain in there:
+        return
+    named = ", ".join(f"{name} ({count:,})" for name, count in there.most_common(NAMED))
+    more = f" and {len(there) - NAMED} more domains" if len(there) > NAMED else ""
+    raise PostroadError(f"nobody at {domain} failed to get it; who failed is at: {named}{more}")
 
 
 def _domain(text: str) -> str:
@@ -89,7 +107,7 @@ def _said(queued: int, ready: int, mail_id: str) -> str:
     if queued:
         return f"queued {_copies(queued)}; see `postroad post show {mail_id}`"
     if ready:
-        return "nothing was sent; add --yes to do it"
+        return "nothing was sent"
     return "there is nothing to send again"
 
 

@@ -114,6 +114,11 @@ class Again:
         chosen = (p for p in found if not domain or p.domain == domain.lower())
         return sorted(chosen, key=lambda place: (place.domain, place.person))
 
+    def domains(self) -> tuple[tuple[str, int], ...]:
+        """The domains of all who failed, and how many; the most first."""
+        found = Counter(place.domain for place in self._places.values())
+        return tuple(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
     def chunks(self, mail_id: str, places: Sequence[Place]) -> Iterator[ChunkQueued]:
         """The chunks of the next round, of these people."""
         alike: dict[bool, list[Place]] = {}

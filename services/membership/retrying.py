@@ -73,6 +73,7 @@ async def _on_list(
         ready=len(ready),
         reasons=reasons(failed.values(), {place.person for place in ready}),
         queued=queued,
+        domains=again.domains(),
     )
 
 
