@@ -3,7 +3,10 @@
 A copy has one name in every try (`Transaction.copy_name`), so that storing it twice leaves one:
 in a Maildir it is the name of the file; in an mbox it stands behind the From_ line, with the
 number of octets that follow, which tells an entry that a crash cut off. Such an entry is
-taken away before anything is appended. What is told to be stored is on the disk.
+taken away before anything is appended, and a draft of the same copy in tmp before it is written
+anew. What is told to be stored is on the disk; what an earlier try left is told to be found, and
+nobody has two. Where a mail program has moved the copy to another folder, or taken its name
+off, it is not found: it is stored again.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import mmap
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -49,8 +53,8 @@ async def connect(relay: Relay) -> Filer:
 
 
 class Filer:
-    """Stores windows. A disk that fails is a fault: what was begun is in doubt, and found again
-    by its name."""
+    """Stores windows. A disk that fails is a fault: what is stored by then stays so; where even
+    that is uncertain it is in doubt, and found again by its name."""
 
     def __init__(self, store: Maildir | Mbox) -> None:
         self.offers = OFFERS
@@ -78,24 +82,28 @@ class Filer:
         """Nothing is open between windows."""
 
     def _window(self, transactions: Sequence[Transaction], results: Sequence[Result]) -> None:
-        stored: list[tuple[Result, Sequence[int]]] = []
+        stored: list[tuple[Result, int, bool]] = []
         try:
             with self._store as store:
-                for transaction, result in zip(transactions, results, strict=True):
-                    wanted = refuse(transaction, result, self.offers)
-                    crashpoint("sender.before_dot")
-                    result.lost = bool(wanted)  # until all of the window is on the disk
-                    result.sending(wanted)
-                    for index in wanted:
-                        store.add(transaction, transaction.recipients[index])
-                    crashpoint("sender.after_dot")
-                    stored.append((result, wanted))
+                try:
+                    for transaction, result in zip(transactions, results, strict=True):
+                        for index in refuse(transaction, result, self.offers):
+                            begin = partial(_begin, result, index)
+                            new = store.add(transaction, transaction.recipients[index], begin)
+                            stored.append((result, index, new))
+                            crashpoint("sender.after_dot")
+                except OSError as error:
+                    self.fault = f"cannot be written to: {_why(error)}"
         except OSError as error:
             self.fault = f"cannot be written to: {_why(error)}"
+            for result, _, _ in stored:
+                result.lost = True
             return
-        for result, wanted in stored:
-            result.settle(wanted, _STORED)
-            result.lost = False
+        for result, index, new in stored:
+            if new:
+                result.settle((index,), _STORED)
+            else:
+                result.find(index, _STORED)
 
 
 class Maildir:
@@ -103,6 +111,7 @@ class Maildir:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._drafts: dict[str, list[Path]] = {}  # in tmp, by the names of their copies
 
     def open(self) -> None:
         """Create what is missing of it, and remove what crashes left in tmp. Raises OSError."""
@@ -110,36 +119,48 @@ class Maildir:
             part.mkdir(exist_ok=True)
         if not os.access(self._path / "new", os.W_OK):
             raise PermissionError(13, "Permission denied")
-        for draft in (self._path / "tmp").iterdir():
-            if _DRAFT.fullmatch(draft.name):
-                with contextlib.suppress(FileNotFoundError):  # somebody else does it, too
-                    if time.time() - draft.stat().st_mtime > OLD:
-                        draft.unlink()
+        for draft in self._drafts_there():
+            with contextlib.suppress(FileNotFoundError):  # somebody else does it, too
+                if time.time() - draft.stat().st_mtime > OLD:
+                    draft.unlink()
 
     def __enter__(self) -> Self:
+        self._drafts = {}
+        for draft in self._drafts_there():
+            self._drafts.setdefault(_copy_of(draft), []).append(draft)
         return self
 
     def __exit__(self, *_: object) -> None:
         _sync(self._path / "new")
 
-    def add(self, transaction: Transaction, recipient: str) -> None:
-        """Store a copy, or find it stored."""
+    def add(self, transaction: Transaction, recipient: str, begin: Callable[[], None]) -> bool:
+        """Store a copy; False where an earlier try has. From `begin` on it may be there."""
         name = f"{transaction.copy_name(recipient)}.postroad"
-        if transaction.again and self._read(name):
-            return
+        for left in self._drafts.get(name, ()):  # by whoever died at it
+            left.unlink(missing_ok=True)
+        if transaction.again and self._has(name):
+            return False
         draft = self._path / "tmp" / f"{name}.{os.getpid()}.{time.monotonic_ns()}"
         try:
             with draft.open("xb", buffering=0) as file:
                 for block in _trace(transaction, recipient):
                     _write(file.fileno(), block)
                 os.fsync(file.fileno())
+            begin()
             draft.rename(self._path / "new" / name)  # over the same copy, if it is there
         except OSError:
             draft.unlink(missing_ok=True)
             raise
+        return True
 
-    def _read(self, name: str) -> bool:
-        """Whether a mail program has moved the copy to cur, with flags behind its name."""
+    def _drafts_there(self) -> list[Path]:
+        return [each for each in (self._path / "tmp").iterdir() if _DRAFT.fullmatch(each.name)]
+
+    def _has(self, name: str) -> bool:
+        """Whether the copy is in new, or in cur, where a mail program moves it to and puts flags
+        behind its name. In this order: it may do so meanwhile."""
+        if (self._path / "new" / name).exists():
+            return True
         with os.scandir(self._path / "cur") as entries:
             return any(entry.name.startswith(name) for entry in entries)
 
@@ -172,22 +193,25 @@ class Mbox:
         finally:
             os.close(self._file)
 
-    def add(self, transaction: Transaction, recipient: str) -> None:
-        """Append a copy, or find it there."""
+    def add(self, transaction: Transaction, recipient: str, begin: Callable[[], None]) -> bool:
+        """Append a copy; False where an earlier try has. From `begin` on it may be there."""
         name = transaction.copy_name(recipient).encode()
-        if transaction.again and self._find(rb"(?:\A|\n\n)From [^\n]*\n" + NAMED + b": " + name):
-            return
+        if transaction.again and self._has(name):
+            return False
         end = os.lseek(self._file, 0, os.SEEK_END)
-        size = sum(map(len, _entry(transaction, recipient)))
+        size = sum(map(len, _entry(transaction, recipient))) + 1
         sender = transaction.sender.replace(" ", "-") or "MAILER-DAEMON"
         first = f"From {sender} {time.asctime(time.gmtime())}\n".encode()
         try:
             _write(self._file, first + NAMED + b": %s %d\n" % (name, size))
             for block in _entry(transaction, recipient):
                 _write(self._file, block)
+            begin()  # what ends before this octet was cut off
+            _write(self._file, b"\n")
         except OSError:
             os.ftruncate(self._file, end)
             raise
+        return True
 
     def _lock(self) -> None:
         until = time.monotonic() + LOCK_SECONDS
@@ -217,12 +241,23 @@ class Mbox:
             os.lseek(self._file, 0, os.SEEK_END)
             _write(self._file, b"\n\n")
 
-    def _find(self, pattern: bytes) -> bool:
+    def _has(self, name: bytes) -> bool:
+        """Whether the copy is there, whole: others may have appended to one that was cut off."""
         size = os.fstat(self._file).st_size
         if not size:
             return False
         with mmap.mmap(self._file, size, access=mmap.ACCESS_READ) as data:
-            return re.search(pattern, data) is not None
+            at = data.rfind(NAMED + b": " + name)
+            while at >= 0:
+                start = data.rfind(b"\n", 0, max(at - 1, 0)) + 1
+                entry = _ENTRY.match(data, start)
+                if entry is not None and (not start or data[start - 2 : start] == b"\n\n"):
+                    following = data.find(b"\n\nFrom ", entry.end())
+                    end = size if following < 0 else following + 2
+                    if end - entry.end() >= int(entry[1]):
+                        return True
+                at = data.rfind(NAMED + b": " + name, 0, at)
+        return False
 
 
 def _trace(transaction: Transaction, recipient: str) -> Iterator[bytes]:
@@ -233,10 +268,18 @@ def _trace(transaction: Transaction, recipient: str) -> Iterator[bytes]:
 
 
 def _entry(transaction: Transaction, recipient: str) -> Iterator[bytes]:
-    """A copy as an mbox holds it, and the empty line behind it."""
+    """A copy as an mbox holds it, but for the empty line behind it."""
     for block in _trace(transaction, recipient):
         yield _FROM.sub(rb">\1", block)
-    yield b"\n"
+
+
+def _copy_of(draft: Path) -> str:
+    return draft.name.rsplit(".", 2)[0]
+
+
+def _begin(result: Result, index: int) -> None:
+    crashpoint("sender.before_dot")
+    result.sending((index,))
 
 
 def _write(file: int, data: bytes) -> None:

@@ -76,6 +76,8 @@ def judge(
     lost = _lost(results, offered) if missed else frozenset[int]()
     doubtful = {index for index in lost.union(doubt) if plan.start <= index < end}
     doubtful -= {failure.index for failure in failures if failure.kind != "deferred"}
+    if doubtful:
+        doubtful -= _found(results, offered)
     outcome = Outcome(
         start=plan.start,
         end=end,
@@ -139,6 +141,12 @@ def _lost(results: Sequence[Result], offered: Sequence[int]) -> frozenset[int]:
     """Who may have a copy though the server did not say so, by index."""
     lost = [result.lost and reply is None for result in results for reply in result.recipients]
     return frozenset(index for index, gone in zip(offered, lost, strict=True) if gone)
+
+
+def _found(results: Sequence[Result], offered: Sequence[int]) -> frozenset[int]:
+    """Who was seen to have one copy, by index."""
+    found = [n in result.found for result in results for n in range(len(result.recipients))]
+    return frozenset(index for index, one in zip(offered, found, strict=True) if one)
 
 
 def _trouble(replies: Sequence[Reply | None]) -> str:

@@ -65,7 +65,8 @@ class Result:
     None means that the server gave no final word on this recipient: with `lost` the message
     may or may not have been taken (in doubt); without, it was not, and is safe to send again.
     `awaited`: the answer may come yet, after the window.
-    `data` is the reply to the message, or to the DATA command where that was refused.
+    `data` is the reply to the message, or to the DATA command where that was refused. Who is
+    `found` has the copy of an earlier try, and no other.
 
     `waits` are the seconds that the server took for an answer about a recipient, by index, and
     about the message (-1); `asked` is the recipient whose answer comes next, -1 for all of them,
@@ -79,6 +80,7 @@ class Result:
     waits: dict[int, float] = field(default_factory=dict)
     asked: int | None = None
     record: Record | None = None
+    found: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, transaction: Transaction) -> Result:
@@ -94,6 +96,11 @@ class Result:
         """The end of the message is about to be written: these may have it from now on."""
         if self.record is not None:
             self.record(recipients, SENDING)
+
+    def find(self, recipient: int, reply: Reply) -> None:
+        """The copy of an earlier try is there. It is not taken down: a successor finds it, too."""
+        self.recipients[recipient] = reply
+        self.found |= {recipient}
 
     def leave(self) -> None:
         """Its window ends before its answer: nobody takes down what comes now."""

@@ -129,10 +129,17 @@ async def test_http_answer_that_never_comes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "point"),
-    [("archive", "after_dot"), ("archive.mbox", "after_dot"), ("archive.mbox", "before_record")],
+    [
+        ("archive", "before_dot"),
+        ("archive", "after_dot"),
+        ("archive.mbox", "before_dot"),
+        ("archive.mbox", "after_dot"),
+        ("archive.mbox", "before_record"),
+    ],
 )
 async def test_file_after_a_crash(tmp_path: Path, name: str, point: str) -> None:
-    """A sender that dies anywhere in a window stores no copy twice and none never."""
+    """A sender that dies anywhere in a window stores no copy twice and none never, leaves nothing
+    behind, and nobody is said to have two who is seen to have one."""
     path = tmp_path / name
     settings = section("[[relay]]", {"name": "out", "kind": "file", "path": str(path)})
     async with System.start(tmp_path, settings, services=()) as road:
@@ -143,10 +150,12 @@ async def test_file_after_a_crash(tmp_path: Path, name: str, point: str) -> None
         await road.died("sender")
         await road.run("sender")
         await sender.finished(1)
+        assert not await sender.marked()
     kind = mailbox.mbox if name.endswith("mbox") else mailbox.Maildir
     with contextlib.closing(kind(path, create=False)) as box:
         assert sorted(str(mail["Delivered-To"]) for mail in box) == sorted(wanted)
         assert {str(mail["Message-ID"]) for mail in box} == {"<1@posts>"}
+    assert not list(path.glob("tmp/*"))
 
 
 async def test_http_after_a_crash(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ from postroad.runtime.config import Relay
 from services.sender import filerelay
 from services.sender.filerelay import Filer, connect
 from services.sender.relay import RelayError
-from services.sender.transaction import Result, Transaction
+from services.sender.transaction import SENDING, Result, Transaction
 
 HEAD = b"From: Ann <ann@example.net>\r\nSubject: hi\r\n\r\n"
 BODY = wire.dot_stuff(b"From me to you\r\n>From her\r\n.dot\r\n\r\nFrom the end\r\n")
@@ -39,7 +41,8 @@ DIES = textwrap.dedent(
     box.open()
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
     with box:
-        box.add(Transaction("sender@x.example", ["a@x.example"], ()), "a@x.example")
+        name = sys.argv[2] + "@archive.example"
+        box.add(Transaction("s@x.example", [name], (), "team.1.7"), name, lambda: None)
     """
 )
 
@@ -86,11 +89,43 @@ async def test_a_copy_is_stored_as_it_came(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["archive", "archive.mbox"])
 async def test_a_copy_stored_before_is_found_by_its_name(tmp_path: Path, name: str) -> None:
-    """After a crash the same copy comes again, and stays one."""
+    """After a crash the same copy comes again, stays one, and is told to be the only one."""
     await (await filer(tmp_path / name)).send([copy("a"), copy("b")])
     again = [copy("a", again=True), copy("b", again=True), copy("c", again=True)]
-    assert words(await (await filer(tmp_path / name)).send(again)) == ["stored"] * 3
+    results = await (await filer(tmp_path / name)).send(again)
+    assert words(results) == ["stored"] * 3
+    assert [set(result.found) for result in results] == [{0}, {0}, set()]
     assert len(held(tmp_path / name)) == 3
+
+
+@pytest.mark.parametrize("name", ["archive", "archive.mbox"])
+async def test_what_may_be_there_is_taken_down_copy_by_copy(tmp_path: Path, name: str) -> None:
+    """Of a message to several, whoever has no copy yet is not said to have one; a copy that was
+    found is left for a successor to find."""
+    told: list[tuple[list[int], int]] = []
+
+    def record(indices: Iterable[int], code: int) -> None:
+        told.append((list(indices), code))
+
+    await (await filer(tmp_path / name)).send([copy("a")])
+    shared = replace(copy("a", again=True), recipients=["x@a.example", "a@archive.example"])
+    (result,) = await (await filer(tmp_path / name)).send([replace(shared, record=record)])
+    assert told == [([0], SENDING), ([0], 250)]
+    assert result.found == {1}
+
+
+async def test_a_copy_in_an_mbox_that_is_not_whole(tmp_path: Path) -> None:
+    """Where somebody appended to an entry that a crash cut off, it cannot be taken away; it is
+    not taken for a copy either."""
+    path = tmp_path / "archive.mbox"
+    await (await filer(path)).send([copy("a")])
+    os.truncate(path, path.stat().st_size - 9)
+    with path.open("ab") as file:
+        file.write(b"\n\nFrom someone Fri Nov 20 12:00:00 2026\nSubject: new\n\nhello\n\n")
+    for found in (set(), {0}):
+        (result,) = await (await filer(path)).send([copy("a", again=True)])
+        assert result.found == found
+    assert len(held(path)) == 3
 
 
 async def test_a_copy_that_was_read_in_between(tmp_path: Path) -> None:
@@ -100,17 +135,26 @@ async def test_a_copy_that_was_read_in_between(tmp_path: Path) -> None:
     await relay.send([copy("a")])
     (new,) = (tmp_path / "archive" / "new").iterdir()
     new.rename(tmp_path / "archive" / "cur" / f"{new.name}:2,S")
-    await relay.send([copy("a", again=True)])
+    (result,) = await relay.send([copy("a", again=True)])
+    assert result.found
     assert len(held(tmp_path / "archive")) == 1
 
 
 def test_drafts_of_the_dead(tmp_path: Path) -> None:
-    """What a kill left in tmp goes after 36 hours, as the Maildir convention has it; what may still
-    be written at, and what others left there, stays."""
+    """What a kill left in tmp goes when the same copy is stored, else after 36 hours, as Maildirs
+    have it; what may still be written at, and what others left there, stays."""
     path = tmp_path / "archive"
-    died = subprocess.run([sys.executable, "-c", DIES, path], check=False)
-    assert died.returncode == -signal.SIGXFSZ
+    for name in ("a", "b"):
+        died = subprocess.run([sys.executable, "-c", DIES, path, name], check=False)
+        assert died.returncode == -signal.SIGXFSZ
+    assert len(list((path / "tmp").iterdir())) == 2
+
+    async def store_a() -> None:
+        await (await filer(path)).send([copy("a")])
+
+    asyncio.run(store_a())
     (left,) = (path / "tmp").iterdir()
+    assert left.name.startswith(copy("b").copy_name("b@archive.example"))
     other = path / "tmp" / "1795250031.M1P2.host"
     other.touch()
     for hours in (35, 37):
@@ -132,11 +176,11 @@ async def test_a_disk_that_is_full_at_the_last_octets(tmp_path: Path, name: str)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size - 5, hard))
     try:
-        assert words(await relay.send([copy("a")])) == ["doubt"]
+        assert words(await relay.send([copy("a")])) == ["untried"]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert held(path) == []
-    assert words(await (await filer(path)).send([copy("a", again=True)])) == ["stored"]
+    assert words(await (await filer(path)).send([copy("a")])) == ["stored"]
     assert len(held(path)) == 1
 
 
@@ -207,15 +251,35 @@ async def test_a_place_that_cannot_be_written(tmp_path: Path, name: str) -> None
     assert told.value.kind == "failed"
 
 
-async def test_a_disk_that_fails_leaves_a_window_in_doubt(tmp_path: Path) -> None:
-    """What may be on the disk is in doubt, and what is behind it untried; the next try finds what
-    is there."""
+@pytest.mark.parametrize("name", ["archive", "archive.mbox"])
+async def test_a_disk_that_fills_up_in_a_window(tmp_path: Path, name: str) -> None:
+    """What is stored by then stays stored, and what is behind it is untried; nothing more is
+    tried, and the fault says why."""
+    relay = await filer(tmp_path / name)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        window = [copy("a"), copy("b", body=b"x\r\n" * 1000), copy("c")]
+        assert words(await relay.send(window)) == ["stored", "untried", "untried"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert relay.fault == "cannot be written to: file too large"
+    assert words(await relay.send([copy("d")])) == ["untried"]
+    assert len(held(tmp_path / name)) == 1
+
+
+async def test_a_disk_that_does_not_keep_leaves_a_window_in_doubt(tmp_path: Path) -> None:
+    """What was written, and cannot be said to be on the disk, is in doubt."""
     relay = await filer(tmp_path / "archive")
-    (tmp_path / "archive" / "tmp").rmdir()
-    (tmp_path / "archive" / "tmp").write_text("no folder")
-    assert words(await relay.send([copy("a"), copy("b")])) == ["doubt", "untried"]
+
+    def gone(indices: Iterable[int], code: int) -> None:
+        if code == SENDING:  # once the second copy has its name
+            (tmp_path / "archive" / "new").rename(tmp_path / "moved")
+            (tmp_path / "archive" / "new").symlink_to(tmp_path / "moved" / "nowhere")
+
+    window = [copy("a"), replace(copy("b"), record=gone), copy("c")]
+    assert words(await relay.send(window)) == ["doubt", "untried", "untried"]
     assert relay.fault.startswith("cannot be written to: ")
-    assert words(await relay.send([copy("c")])) == ["untried"]
 
 
 @given(st.lists(st.lists(st.sampled_from([b".", b"..", b"x", b"\r\n", b"." * 3]), max_size=12)))

@@ -36,6 +36,16 @@ def test_all_accepted() -> None:
     assert (window.outcome.failures, window.accepted, window.trouble) == ((), 3, "")
 
 
+def test_who_is_seen_to_have_one_copy_is_in_no_doubt() -> None:
+    """Of those who may have had a copy before, who was found to have that one has no second."""
+    results = [Result([OK, OK], found=frozenset([1])), Result([OK])]
+    window = judge_plan(results, Plan(10, 13, range(10, 13)), doubt=[10, 11])
+    assert (window.outcome.doubtful, window.outcome.possible_duplicate) == ((10,), True)
+    results = [Result([OK], found=frozenset([0]))]
+    window = judge_plan(results, Plan(10, 11, range(10, 11)), doubt=[10])
+    assert (window.outcome.doubtful, window.outcome.possible_duplicate) == ((), False)
+
+
 def test_a_refused_recipient_fails_and_a_temporary_one_is_deferred() -> None:
     """5xx of recipient scope is recorded for good, 4xx is owed a retry, by index in the chunk."""
     window = judge(OK, UNKNOWN, GREY, OK)
