@@ -27,19 +27,19 @@ def check(call: Call) -> None:
     """
     from postroad.cli.signing import keys_of
 
-    call.config.check_secrets()
+    warnings = (*call.config.warnings, *call.config.check_files())
     held = plain(call.config)
     keys = [key for domain in call.config.domain for key in keys_of(domain)]
     answer = {
         "file": call.config.path,
         "settings": held,
         "publish": {key.name: key.record for key in keys},
-        "warnings": call.config.warnings,
+        "warnings": warnings,
     }
     publish = [f"\n# publish: {key.name}. TXT {key.zone_text}" for key in keys]
     call.show(answer, lambda: print("\n".join([as_toml(held), *publish])))
     if not call.json:
-        for warning in call.config.warnings:
+        for warning in warnings:
             print(f"postroad: warning: {warning}", file=sys.stderr)
 
 

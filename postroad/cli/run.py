@@ -42,7 +42,7 @@ async def one(call: Call, service: Name, once: Once = False) -> None:
     find(service)
     if once and service != "ingest":
         raise UsageError("--once is for ingest; the others work as long as the road is open")
-    call.config.check_secrets()
+    call.config.check_files()
     async with contextlib.AsyncExitStack() as stack:
         if once:
             await stack.enter_async_context(attach(call.config, service))

@@ -8,7 +8,8 @@ Nothing here opens a connection, and secrets are read only when asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -29,7 +30,9 @@ from postroad.runtime.settings import (
     Web,
     client_secret,
 )
-from postroad.runtime.settings_reader import Reader, read_toml
+from postroad.runtime.settings_places import check_place
+from postroad.runtime.settings_reader import Reader
+from postroad.runtime.tomlfile import read_toml
 
 __all__ = [
     "Alarm",
@@ -111,7 +114,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if problems:
             raise SettingsError(_report(file, problems))
         warnings = settings_checks.warn(
-            sources, relays, config._secret_files(), web=config.web is not None
+            *(config.domain, sources, relays, config._secret_files()),
+            web=config.web is not None,
         )
         return msgspec.structs.replace(config, warnings=tuple(warnings))
 
@@ -125,37 +129,32 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             return secretfile.read_key(self.site.secret_file)
         return secretfile.create_key(self.site.state_dir / "site.key")
 
-    def check_secrets(self) -> None:
-        """Read every secret once; SettingsError listing each that is missing or empty.
+    def check_files(self) -> tuple[str, ...]:
+        """Read every secret, and look where relays are; SettingsError listing what is missing,
+        empty or of the wrong sort. Returns warnings, as `warnings` has.
 
         For whatever starts services, so that a wrong file is told before anything runs. A
         plain command loads settings without it: its user may have no right to the passwords.
         """
         # cryptography takes 20 ms to import, and most commands do without
-        from postroad.runtime.signingkeys import signing_keys  # noqa: PLC0415
+        from postroad.runtime.signingkeys import signing_keys, unsealed  # noqa: PLC0415
 
-        problems = []
+        reads: list[Callable[[], object]] = []
         for account in self.accounts:
+            reads += [account.password] if account.password_file is not None else []
+            reads.append(partial(client_secret, account))
+        reads += [relay.token for relay in self.relay]
+        reads += [partial(signing_keys, domain) for domain in self.domain]
+        reads += [self.site_key] if self.site.secret_file is not None else []
+        problems = [wrong for relay in self.relay for wrong in check_place(relay)]
+        for read in reads:
             try:
-                if account.password_file is not None:
-                    account.password()
-                client_secret(account)
-                if isinstance(account, Relay):
-                    account.token()
-            except SettingsError as error:
-                problems.append(str(error))
-        for domain in self.domain:
-            try:
-                signing_keys(domain)
-            except SettingsError as error:
-                problems.append(str(error))
-        if self.site.secret_file is not None:
-            try:
-                self.site_key()
+                read()
             except SettingsError as error:
                 problems.append(str(error))
         if problems:
             raise SettingsError(_report(self.path, problems))
+        return tuple(w for domain in self.domain for w in unsealed(domain, signing_keys(domain)))
 
     @property
     def accounts(self) -> tuple[Source | Relay, ...]:

@@ -24,7 +24,9 @@ from postroad.runtime.settings import (
     Source,
     Telemetry,
 )
+from postroad.runtime.settings_places import warn_place
 from postroad.runtime.settings_reader import nearest, no_choice
+from postroad.runtime.settings_routes import warn_routes
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # a token of NATS subjects and of keys in KV
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -82,7 +84,7 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
 
 def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
     """Mailboxes, each name once, that can be connected to and read as they ask."""
-    yield from _unique("source", [source.name for source in sources])
+    yield from _unique("source", [source.name for source in sources], "imap")
     for source in sources:
         where = f'[[source]] "{source.name}"'
         yield from _entry_name(where, source.name)
@@ -106,7 +108,7 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
 
 def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
     """Relays, each name once, with a whole login or none."""
-    yield from _unique("relay", [relay.name for relay in relays])
+    yield from _unique("relay", [relay.name for relay in relays], "smtp")
     for relay in relays:
         where = f'[[relay]] "{relay.name}"'
         yield from _entry_name(where, relay.name)
@@ -200,7 +202,12 @@ def _provider(where: str, oauth2: OAuth2) -> Iterator[str]:
 
 
 def warn(
-    sources: Sequence[Source], relays: Sequence[Relay], keys: Sequence[Path], *, web: bool
+    domains: Sequence[Domain],
+    sources: Sequence[Source],
+    relays: Sequence[Relay],
+    keys: Sequence[Path],
+    *,
+    web: bool,
 ) -> Iterator[str]:
     """What works and is still unwise."""
     if web:
@@ -215,6 +222,9 @@ def warn(
     for path in dict.fromkeys(keys):  # one file may serve several
         if exposed(path):
             yield f"{path} is readable by everybody on this machine; run: chmod o-r {path}"
+    yield from warn_routes(relays, domains)
+    for relay in relays:
+        yield from warn_place(relay)
     yield from (_in_the_clear("source", s) for s in sources if _exposes_password(s))
     yield from (_in_the_clear("relay", r) for r in relays if _exposes_password(r))
 
@@ -230,9 +240,17 @@ def _in_the_clear(section: str, account: Source | Relay) -> str:
     )
 
 
-def _unique(section: str, names: Sequence[str]) -> Iterator[str]:
+def _unique(section: str, names: Sequence[str], unnamed: str = "") -> Iterator[str]:
+    """`unnamed` is what one without a name is called."""
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f'[[{section}]] "{name}" stands {names.count(name)} times; give each its own name'
+        many = names.count(name)
+        if name == unnamed:
+            yield (
+                f'[[{section}]]: {many} are called "{name}", as one without a name is; '
+                'give each its own, as in name = "second"'
+            )
+        else:
+            yield f'[[{section}]] "{name}" stands {many} times; give each its own name'
 
 
 def _known(where: str, name: str, names: Sequence[str]) -> Iterator[str]:

@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from postroad.runtime.errors import SettingsError
 from postroad.runtime.profiles import completed, preset
 from postroad.runtime.settings import LATER, LATER_VALUES
+from postroad.runtime.tomlfile import part_before
 
 Table = dict[str, Any]
 Fields = dict[str, msgspec.structs.FieldInfo]
@@ -31,23 +30,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _PREFIX = "POSTROAD_"
 _KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_\w+)?")
-
-
-def read_toml(path: Path) -> Table:
-    """The settings file as tables. SettingsError, one line, when it is no readable TOML."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8 text") from None
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        raise SettingsError(f"{path}: {reason}") from None
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {_one_line(error)}") from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -91,7 +73,9 @@ class Reader:
             elif section in single:
                 self.problems.append(f"{section} must be one table: write [{section}]")
             elif section in repeated:
-                self.problems.append(f"{section} must be repeatable: write [[{section}]]")
+                whole, part = f"[[{section}]]", _only_part(section, value)
+                repeat = f"{section} must be repeatable: write {whole}"
+                self.problems.append(part_before(part, whole) if part else repeat)
             else:
                 self.problems.append(f'unknown section "{section}"{nearest(section, self._types)}')
 
@@ -306,6 +290,16 @@ def _close(name: str, names: Sequence[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
+def _only_part(section: str, value: object) -> str:
+    """The header of a table within an entry, where there is nothing else of the entry; else ""."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return ""
+    ((key, part),) = value.items()
+    if isinstance(part, list) and part and _all_tables(part):
+        return f"[[{section}.{key}]]"
+    return f"[{section}.{key}]" if isinstance(part, dict) else ""
+
+
 def _all_tables(value: list[object]) -> bool:
     return all(isinstance(entry, dict) for entry in value)
 
@@ -328,6 +322,7 @@ def _plain(error: Exception) -> str:
         ("str", "text"),
     ):
         text = re.sub(rf"\b{technical}\b", plain, text)
+    text = re.sub(r"\bexpected date\b", "expected a date such as 2026-12-01", text)
     return text.replace("bool", "true or false").split(" - at ")[0]
 
 

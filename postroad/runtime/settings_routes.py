@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from postroad.runtime.errors import SettingsError
 from postroad.runtime.quantities import rate
@@ -35,7 +36,33 @@ def check_routes(relays: Sequence[Relay], domains: Sequence[Domain]) -> Iterator
         if bool(relay.warm_up) != (relay.warm_up_from is not None):
             missing = "warm_up_from" if relay.warm_up else "warm_up"
             yield f"{where}: {missing} is missing; warm_up_from = 2026-12-01 is the first day"
+        for before, step in pairwise(relay.warm_up):
+            if step < before:
+                yield f"{where} warm_up: {step} comes after {before}; let no day have less"
         yield from _destinations(where, relay, everybody=relay.name in chosen)
+
+
+def warn_routes(relays: Sequence[Relay], domains: Sequence[Domain]) -> Iterator[str]:
+    """What works, and is hardly what was meant."""
+    single = {"localhost", *(domain.name for domain in domains)}
+    for relay in relays:
+        where = f'[[relay]] "{relay.name}"'
+        more = next((step for step in relay.warm_up if 0 < relay.daily < step), 0)
+        if more:
+            yield (
+                f"{where} warm_up: {more} is more than daily = {relay.daily}, which holds from "
+                "the first day on; lower it, or raise daily"
+            )
+        named = [(f"{where} domains", relay.domains)]
+        for number, destination in enumerate(relay.destination):
+            named.append((f"{where} destination {number} domains", destination.domains))
+        for here, patterns in named:
+            for pattern in patterns:
+                if "." not in pattern and pattern.lower() not in single:
+                    yield (
+                        f'{here}: "{pattern}" has no dot, so it is only for addresses such as '
+                        f'ann@{pattern}; write the whole domain, such as "{pattern}.com"'
+                    )
 
 
 def _destinations(where: str, relay: Relay, *, everybody: bool) -> Iterator[str]:

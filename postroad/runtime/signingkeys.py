@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,6 +28,20 @@ def signing_keys(domain: Domain) -> tuple[tuple[str, SigningKey], ...]:
         (selector, read_signing_key(path, f"{where} {key}"))
         for key, path, selector in domain.signing
     )
+
+
+def unsealed(domain: Domain, keys: Sequence[tuple[str, SigningKey]]) -> Iterator[str]:
+    """A warning where posts are to be sealed (ARC) and none of the keys can do it.
+
+    A copy may have a DKIM signature for each kind of verifier; a set has one seal (RFC 8617 section
+    4.2), and verifiers that know Ed25519 in one are few (Rspamd, since the end of 2025).
+    """
+    if keys and domain.arc and not any(isinstance(key, rsa.RSAPrivateKey) for _, key in keys):
+        yield (
+            f'[[domain]] "{domain.name}" arc: posts are not sealed, for the only key is Ed25519, '
+            "and verifiers of seals want RSA; add an RSA key as dkim_second_key_file, or set "
+            "arc = false"
+        )
 
 
 def read_signing_key(path: Path, what: str) -> SigningKey:

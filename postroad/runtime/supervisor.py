@@ -282,10 +282,10 @@ async def supervise(config: Config) -> None:
     A second signal ends it at once. Raises SettingsError before anything is started, and
     PostroadError as `supervising` does.
     """
-    config.check_secrets()
+    warnings = (*config.warnings, *config.check_files())
     config.site_key()  # made here, once, before four services want it
     logs.configure(NAME)
-    for warning in config.warnings:
+    for warning in warnings:
         log.warning("settings.warning", text=warning)
     stopping = asyncio.Event()
     supervisor: Supervisor | None = None

@@ -98,7 +98,8 @@ def _subjects(config: Config, running: Running) -> list[Subject]:
 
 async def _installation(config: Config, running: Running) -> AsyncIterator[Finding]:
     # the files are a check of their own, which says more of them
-    warnings = list(warn(config.source, config.relay, (), web=config.web is not None))
+    accounts = config.domain, config.source, config.relay
+    warnings = list(warn(*accounts, (), web=config.web is not None))
     for finding in judge_machine.settings(str(config.path), warnings):
         yield finding
     for finding in judge_machine.secrets(machine.secrets(config)):

@@ -132,6 +132,14 @@ def test_each_kind_of_relay_has_its_own_place(refuse: Refuse, relay: str, told: 
             "host = 'h'\nwarm_up = [5]\nwarm_up_from = 'tomorrow'",
             "warm_up_from: expected a date such as 2026-12-01",
         ),
+        (
+            "host = 'h'\nwarm_up = [5]\nwarm_up_from = 20261201",
+            "warm_up_from: expected a date such as 2026-12-01, got integer",
+        ),
+        (
+            "host = 'h'\nwarm_up = [5]\nwarm_up_from = 2026-12-01T08:00:00Z",
+            "warm_up_from: expected a date such as 2026-12-01, got datetime",
+        ),
         ("host = 'h'\nrate = 50", "rate: expected text or array, got integer"),
         ("host = 'h'\ndomains = 'a.org'", 'domains: expected array, got text; write ["a.org"]'),
         (
@@ -152,6 +160,47 @@ def test_one_mistake_is_one_line(refuse: Refuse, addition: str, told: str) -> No
     report = refuse(f"[site]\ndomain = 'example.org'\n[[relay]]\n{addition}\n")
     assert told in report
     assert len(report.splitlines()) == 1
+
+
+@pytest.mark.parametrize("date", ["2026-13-01", "2026-02-30", "2026-1-5", "1.12.2026", "12/1/26"])
+def test_a_date_that_is_none_is_no_riddle(refuse: Refuse, date: str) -> None:
+    """TOML knows one form of dates: whoever writes another is told the line and the form."""
+    text = f"{MINIMAL}warm_up = [5]\nwarm_up_from = {date}\n"
+    line = 1 + text.splitlines().index(f"warm_up_from = {date}")
+    report = refuse(text)
+    assert f"line {line}: warm_up_from is not a date such as 2026-12-01" in report
+    assert len(report.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[relay.destination]]\ndaily = 5\n", "[[relay.destination]] stands before any [[relay]]"),
+        ("[[relay.destination]]\n[[relay]]\n", "[[relay.destination]] stands before any [[relay]]"),
+        ("[ relay . oauth2 ]\n[[relay]]\n", "[relay.oauth2] stands before any [[relay]]"),
+        ("[source.oauth2]\nscope = 's'\n", "[source.oauth2] stands before any [[source]]"),
+        ("[relay]\nhost = 'h'\n", "relay must be repeatable: write [[relay]]"),
+        ("[relay]\n[[relay]]\n", "not valid TOML"),
+    ],
+)
+def test_a_table_without_the_one_it_belongs_to(refuse: Refuse, text: str, told: str) -> None:
+    """What is part of an entry, and has none above it, is told to be put below one."""
+    report = refuse(f"[site]\ndomain = 'example.org'\n{text}")
+    assert told in report
+    assert ("put it below the [[" in report) == ("stands before" in told)
+    assert len(report.splitlines()) == 1
+
+
+def test_relays_without_names(refuse: Refuse) -> None:
+    """Whoever named none is told what those without a name are called, in one line, together with
+    all other mistakes."""
+    two = "[[relay]]\nhost = 'a'\n[[relay]]\nhost = 'b'\n"
+    report = refuse(f"[site]\ndomain = 'example.org'\n{two}")
+    assert '[[relay]]: 2 are called "smtp", as one without a name is; give each its own' in report
+    assert len(report.splitlines()) == 1
+    report = refuse(f"[site]\ndomain = 'example.org'\n{two}window = 0\n")
+    assert "window: expected integer >= 1" in report
+    assert "2 are called" in report
 
 
 def test_names_are_unique(refuse: Refuse) -> None:

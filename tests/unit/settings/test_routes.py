@@ -91,6 +91,7 @@ def test_from_the_environment(load: Load, refuse: Refuse) -> None:
         ('domains = ["*.b.org", "a.b.org"]', '"a.b.org" is never asked for: "*.b.org" stands'),
         ("warm_up = [5]", "warm_up_from is missing; warm_up_from = 2026-12-01 is the first day"),
         ("warm_up_from = 2026-12-01", "warm_up is missing"),
+        ("warm_up = [50, 20]\nwarm_up_from = 2026-12-01", "warm_up: 20 comes after 50; let"),
         ("[relay.destination]", "must be repeatable: write [[relay.destination]]"),
         ("[[relay.destination]]", '[[relay]] "out" destination 0: domains is missing'),
         ("[[relay.destination]]\ndomains = ['a.b']", "nothing is limited; set connections, rate"),
@@ -115,3 +116,31 @@ def test_from_the_environment(load: Load, refuse: Refuse) -> None:
 def test_what_can_never_work_is_refused(refuse: Refuse, addition: str, told: str) -> None:
     """A pattern that matches nobody, copies without a relay, and limits that limit nothing."""
     assert told in refuse(f"{MINIMAL}{addition}\n")
+
+
+@pytest.mark.parametrize(
+    ("addition", "told"),
+    [
+        ('domains = ["gmail"]', '[[relay]] "out" domains: "gmail" has no dot, so it is only for'),
+        (
+            '[[relay.destination]]\ndomains = ["gmail"]\ndaily = 9',
+            '[[relay]] "out" destination 0 domains: "gmail" has no dot',
+        ),
+        (
+            "daily = 70\nwarm_up = [50, 100]\nwarm_up_from = 2026-12-01",
+            '[[relay]] "out" warm_up: 100 is more than daily = 70, which holds from the first day',
+        ),
+    ],
+)
+def test_what_works_and_is_hardly_meant_is_warned_of(load: Load, addition: str, told: str) -> None:
+    """A domain without a dot matches few addresses, and steps above `daily` are no steps."""
+    rest = "[[relay]]\nname = 'rest'\nhost = 'h'\n"
+    warnings = load(f"{MINIMAL}{addition}\n{rest}").warnings
+    assert any(warning.startswith(told) for warning in warnings), warnings
+
+
+def test_single_labels_that_are_meant(load: Load) -> None:
+    """`localhost`, a domain of lists, and everything below a top-level domain need no dot."""
+    own = "[[domain]]\nname = 'corp'\n[[relay]]\nname = 'rest'\nhost = 'h'\n"
+    named = 'domains = ["localhost", "*.museum", "Corp"]'
+    assert load(f"{MINIMAL}{named}\n{own}").warnings == ()

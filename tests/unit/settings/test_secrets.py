@@ -39,7 +39,7 @@ class TestSecrets:
         with pytest.raises(SettingsError, match=r"imap\.pass is a folder; name a file in it"):
             load().source[0].password()
 
-    def test_check_secrets_lists_every_unusable_file(self, load: Load, tmp_path: Path) -> None:
+    def test_check_files_lists_every_unusable_file(self, load: Load, tmp_path: Path) -> None:
         """Before anything starts, all wrong secret files are told together."""
         text = MINIMAL.replace("/etc/postroad/", "").replace(
             "[site]", '[site]\nsecret_file = "key"'
@@ -47,7 +47,7 @@ class TestSecrets:
         text += '[[relay]]\nname = "api"\nkind = "http"\nurl = "https://x/"\ntoken_file = "t"\n'
         (tmp_path / "key").write_text("short")
         with pytest.raises(SettingsError) as caught:
-            load(text).check_secrets()
+            load(text).check_files()
         missing = ("imap.pass does not exist", "smtp.pass does not exist", '"api" token_file')
         for name in (*missing, "key holds fewer"):
             assert name in str(caught.value)

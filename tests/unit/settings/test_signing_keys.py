@@ -74,7 +74,7 @@ def test_a_key_that_will_not_do(
     if content is not None:
         write(tmp_path, content, mode)
     with pytest.raises(SettingsError) as caught:
-        load(MINIMAL + DOMAIN).check_secrets()
+        load(MINIMAL + DOMAIN).check_files()
     line = f'[[domain]] "lists.example.org" dkim_key_file: {tmp_path}/dkim.pem'
     assert line in str(caught.value)
     assert told in str(caught.value)
@@ -91,3 +91,17 @@ def test_selectors_are_names(load: Load, more: str, told: str) -> None:
     """A selector can stand in DNS, and each key has one of its own."""
     with pytest.raises(SettingsError, match=told):
         load(MINIMAL + DOMAIN + more)
+
+
+def test_an_ed25519_key_seals_nothing(load: Load, tmp_path: Path) -> None:
+    """A seal has one signature, which verifiers expect to be RSA: without such a key one warning
+    says that there is none, and `arc = false` says that this is meant."""
+    write(tmp_path, pem(ed25519.Ed25519PrivateKey.generate()))
+    write(tmp_path, RSA_FILE.read_bytes(), name="rsa.pem")
+    write(tmp_path, b"x", name="imap.pass")
+    text = MINIMAL.replace("/etc/postroad/smtp.pass", "imap.pass") + DOMAIN
+    (warning,) = load(text).check_files()
+    assert warning.startswith('[[domain]] "lists.example.org" arc: posts are not sealed')
+    assert "dkim_second_key_file" in warning
+    assert not load(text + "arc = false\n").check_files()
+    assert not load(text + 'dkim_second_key_file = "rsa.pem"\n').check_files()
