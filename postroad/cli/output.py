@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
 WIDEST = 100
+UNITS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 SHORT_ID = 16  # digits of a mail's id: the millisecond of arrival and 12 random bits
 
 
@@ -37,3 +39,17 @@ def print_table(
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console.print(table)
+
+
+def moment(at: datetime | None) -> str:
+    """A time to come, for a person: at 12:31:04 UTC, in 24 min."""
+    from postroad.runtime.clock import now
+
+    if at is None:
+        return "at a time that is not told"
+    left = (at - now()).total_seconds()
+    if left <= 0:
+        return "now"
+    unit, name = next((unit, name) for unit, name in UNITS if left >= 2 * unit or unit == 1)
+    date = f"{at:%d %B} " if left >= 43_200 else ""
+    return f"at {date}{at:%H:%M:%S} UTC, in {left / unit:.0f} {name}"

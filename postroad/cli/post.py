@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import SHORT_ID, print_table
+from postroad.cli.output import SHORT_ID, moment, print_table
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
     from postroad.cli.decisions import Decision
-    from postroad.cli.timeline import Fate, Story
+    from postroad.cli.story import Fate, Story
+    from postroad.cli.timeline import Teller
     from postroad.runtime.broker import Broker
+    from postroad.runtime.config import Config
+    from postroad.runtime.stored import Stored
+    from schemas.road import ChunkQueued
 
 SHOWN_TROUBLES = 20
 
@@ -85,11 +91,12 @@ async def show(
     from postroad.cli.road import streams
 
     async with streams(call.config) as broker:
-        story = await tell(broker, await mail_id(broker, mail), await list_addresses(broker))
+        addresses = await list_addresses(broker)
+        story = await tell(broker, await mail_id(broker, mail), addresses, call.config)
     call.show(story, lambda: _print(story))
 
 
-async def tell(broker: Broker, mail: str, addresses: dict[str, str]) -> Story:
+async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Config) -> Story:
     """The story of the mail with this id; `addresses` of lists by slug. Raises PostroadError
     where nothing is known of it."""
     from postroad.cli.timeline import Teller
@@ -119,10 +126,47 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str]) -> Story:
     for each in told:
         await take("DELIVERY", f"delivery.*.{each}.*")
         await take("SEND", f"mail.send.*.*.{each}.*")
+    await _wait(broker, mail, teller, config)
     story = teller.tell()
     if not story.timeline:
         raise PostroadError(f"there is no mail {mail}; `postroad post ls` shows the newest")
     return story
+
+
+async def _wait(broker: Broker, mail: str, teller: Teller, config: Config) -> None:
+    """Tell who waits, and for what: by what is scheduled, by what lies in the queue, and by what
+    the sender says of its relays."""
+    from postroad.cli.waits import Sender
+    from postroad.runtime.later import Scheduled
+    from postroad.runtime.rollcall import rollcall
+    from schemas import subjects
+
+    if not teller.owes():
+        return
+    given = {}
+    for durable in (subjects.SENDER_NOW, subjects.SENDER_BULK):
+        info = await broker.api(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+        given[durable.filters[0].split(".")[2]] = info["delivered"]["stream_seq"]
+    sender = Sender.of(config, await rollcall(broker, ["sender"]), given)
+    scheduled = set()
+    async for stored in broker.scan("SEND", subjects.retry("*", mail, "*")):
+        for chunk in _chunks(stored):
+            scheduled.add((chunk.list, chunk.chunk))
+            found = Scheduled.of(stored.headers)
+            teller.wait(chunk, sender.scheduled(found), found.due)
+    async for stored in broker.scan("SEND", f"mail.send.*.*.{mail}.*"):
+        for chunk in _chunks(stored):
+            if (chunk.list, chunk.chunk) not in scheduled:
+                lane = stored.subject.split(".")[2]
+                teller.wait(chunk, sender.why(chunk, lane, stored.seq))
+
+
+def _chunks(stored: Stored) -> Iterator[ChunkQueued]:
+    from schemas.codec import UnknownEvent
+    from schemas.road import ChunkQueued
+
+    with contextlib.suppress(UnknownEvent):
+        yield from (event for event in stored.envelope().events if isinstance(event, ChunkQueued))
 
 
 def _cells(row: Decision) -> tuple[str, ...]:
@@ -175,10 +219,16 @@ def _print_fate(fate: Fate) -> None:
     )
     if fate.possible_duplicates:
         print(f"  {fate.possible_duplicates:,} may have got it twice, after a crash")
-    for reason, count in Counter(each.why for each in fate.troubles if each.why).most_common():
+    for wait in fate.waits[:SHOWN_TROUBLES]:
+        again = f"; tried again {moment(wait.next)}" if wait.next else ""
+        print(f"  {wait.copies:,} waiting: {wait.why}{again}")
+    failed = Counter(each.why for each in fate.troubles if each.kind == "failed" and each.why)
+    for reason, count in failed.most_common():
         print(f"  {count:,} failed: {reason}")
     for trouble in fate.troubles[:SHOWN_TROUBLES]:
-        reply = f"{trouble.code or ''} {trouble.enhanced} {trouble.text}"  # 0: nobody was asked
+        reply = f"{trouble.code} {trouble.enhanced} {trouble.text}"
+        if not trouble.code:  # nobody was asked
+            reply = trouble.why or trouble.text
         print(f"  {trouble.kind} {trouble.address or trouble.person}: {' '.join(reply.split())}")
     if len(fate.troubles) > SHOWN_TROUBLES:
         print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")

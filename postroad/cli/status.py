@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.cli.output import print_table
+from postroad.cli.output import moment, print_table
 
 if TYPE_CHECKING:
+    from postroad.runtime.later import Later, Reason
     from postroad.runtime.verdict import Peer, Stage, Status
+
+SHOWN_REASONS = 5
 
 status = typer.Typer()
 
@@ -49,9 +52,27 @@ def _print(found: Status) -> None:
         peers = [("source", peer) for peer in found.sources]
         peers += [("relay", peer) for peer in found.relays]
         print_table(("", "name", "state", "since", ""), (_peer(*peer) for peer in peers))
+    _print_later(found.later)
     print()
     size = f"{found.broker.bytes / 1e6:,.1f} MB"
     print(f"broker: {found.broker.kind}, NATS {found.broker.version}, {size} stored")
+
+
+def _print_later(later: Later) -> None:
+    """What is scheduled, and for what the most of it waits."""
+    if not later.chunks:
+        return
+    print(f"\nwaiting for later: {_copies(later)}; the next of them {moment(later.next)}")
+    for reason in later.reasons[:SHOWN_REASONS]:
+        relay = f"relay {reason.relay}: " if reason.relay else ""
+        print(f"  {_copies(reason)}: {relay}{reason.why or 'not told'}")
+    if len(later.reasons) > SHOWN_REASONS:
+        print(f"  and {len(later.reasons) - SHOWN_REASONS} more reasons (all of them: --json)")
+
+
+def _copies(some: Later | Reason) -> str:
+    copies = "1 copy" if some.copies == 1 else f"{some.copies:,} copies"
+    return f"{copies} in {'1 chunk' if some.chunks == 1 else f'{some.chunks:,} chunks'}"
 
 
 def _stage(stage: Stage) -> tuple[object, ...]:

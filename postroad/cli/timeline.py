@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-import msgspec
-
+from postroad.cli.story import Fate, Line, Returned, Story, Trouble, Wait
 from postroad.mail.refusals import why
 from schemas.envelope import Event
 from schemas.mail import HeaderFacts
@@ -33,77 +32,6 @@ from schemas.road import (
 LINES = 20  # windows told one by one; a large post has thousands
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One step: when, and in plain words what."""
-
-    at: datetime
-    what: str
-
-
-class Trouble(msgspec.Struct, kw_only=True):
-    """Somebody who has no copy: the last reply of the relay. `kind` is deferred (it is tried
-    again) or failed, and then `why` says it in plain words. `address` is empty once the chunk that
-    held it is gone."""
-
-    person: str
-    kind: str
-    code: int
-    enhanced: str = ""
-    text: str = ""
-    why: str = ""
-    scope: str = ""
-    relay: str = ""
-    at: datetime
-    address: str = ""
-
-
-class Returned(msgspec.Struct, kw_only=True):
-    """A copy that came back: the id of the bounce, and whose copy it was, where that is known."""
-
-    mail: str
-    at: datetime
-    number: int = -1
-    person: str = ""
-    address: str = ""
-
-
-class Fate(msgspec.Struct, kw_only=True):
-    """What became of the mail on one list. Counts are recipients: `left` were no longer on the
-    list when their copy was due, `waiting` have no outcome yet or are tried again,
-    `possible_duplicates` may have got two copies, after a crash. `outcome` is that of a command,
-    `notices` are the ids of what was written in answer."""
-
-    list: str
-    kind: str
-    reasons: tuple[str, ...] = ()
-    recipients: int = 0
-    chunks: int = 0
-    accepted: int = 0
-    failed: int = 0
-    left: int = 0
-    waiting: int = 0
-    possible_duplicates: int = 0
-    windows: int = 0
-    troubles: tuple[Trouble, ...] = ()
-    bounces: tuple[Returned, ...] = ()
-    outcome: str = ""
-    notices: tuple[str, ...] = ()
-
-
-class Story(msgspec.Struct, kw_only=True):
-    """One mail, as `postroad post show` tells it."""
-
-    id: str
-    message_id: str = ""
-    subject: str = ""
-    author: str = ""
-    received: datetime | None = None
-    source: str = ""
-    size: int = 0
-    lists: tuple[Fate, ...] = ()
-    timeline: tuple[Line, ...] = ()
-
-
 class Teller:
     """Folds events into a story. `addresses` names lists by their slug."""
 
@@ -116,6 +44,10 @@ class Teller:
         self._left: dict[str, set[str]] = {}  # by slug: persons
         self._intents: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         self._last_window: dict[str, datetime] = {}
+        self._stands: dict[
+            tuple[str, str], tuple[int, bool]
+        ] = {}  # where a chunk ends, if it is over
+        self._waits: dict[str, dict[str, Wait]] = {}  # by slug, by reason
 
     def take(self, at: datetime, event: Event) -> None:
         """Take in one event, stored at this time."""
@@ -140,6 +72,27 @@ class Teller:
             case _:
                 pass
 
+    def wait(self, chunk: ChunkQueued, why: str, due: datetime | None = None) -> None:
+        """Who has no copy of this chunk yet waits, until then, for this; where that is empty, each
+        for what they were refused for."""
+        end, over = self._stands.get((chunk.list, chunk.chunk), (0, False))
+        if over:
+            return
+        troubles = self._troubles.get(chunk.list, {})
+        waits = self._waits.setdefault(chunk.list, {})
+        for index, person in enumerate(chunk.people):
+            trouble = troubles.get(person)
+            deferred = trouble is not None and trouble.kind == "deferred"
+            if index < end and not deferred:
+                continue
+            reason = why or (_refusal(trouble) if trouble is not None else "refused for now")
+            found = waits.setdefault(reason, Wait(copies=0, why=reason, next=due))
+            found.copies += 1
+            if due is not None:
+                found.next = min(found.next or due, due)
+            if trouble is not None and deferred:
+                trouble.why, trouble.next = reason, due
+
     def tell(self) -> Story:
         """The story so far, its lines in order of time."""
         for slug, fate in self.fates.items():
@@ -147,14 +100,30 @@ class Teller:
             fate.troubles = tuple(sorted(found, key=lambda trouble: trouble.kind != "failed"))
             fate.failed = sum(trouble.kind == "failed" for trouble in fate.troubles)
             fate.left = len(self._left.get(slug, ()))
-            gone = fate.accepted + fate.failed + fate.left
-            fate.waiting = max(0, fate.recipients - gone)
+            fate.waiting = self._waiting(slug, fate)
+            fate.waits = self._told_waits(slug, fate.waiting)
             if fate.windows > LINES:
                 left_out = f"{fate.windows - LINES} more windows, the last now"
                 self._say(self._last_window[slug], slug, left_out)
         self.story.lists = tuple(self.fates.values())
         self.story.timeline = tuple(sorted(self._lines, key=lambda line: line.at))
         return self.story
+
+    def owes(self) -> bool:
+        """Whether somebody waits for a copy, as far as was told."""
+        return any(self._waiting(slug, fate) for slug, fate in self.fates.items())
+
+    def _waiting(self, slug: str, fate: Fate) -> int:
+        troubles = self._troubles.get(slug, {}).values()
+        failed = sum(trouble.kind == "failed" for trouble in troubles)
+        return max(0, fate.recipients - fate.accepted - failed - len(self._left.get(slug, ())))
+
+    def _told_waits(self, slug: str, waiting: int) -> tuple[Wait, ...]:
+        """Why copies wait, the most first; of some it may just be changing."""
+        waits = list(self._waits.get(slug, {}).values())
+        if (rest := waiting - sum(wait.copies for wait in waits)) > 0:
+            waits.append(Wait(copies=rest, why="just being queued"))
+        return tuple(sorted(waits, key=lambda wait: -wait.copies))
 
     def _received(self, at: datetime, event: MailReceived | MailRefused) -> None:
         story, origin = self.story, event.origin
@@ -230,6 +199,8 @@ class Teller:
 
     def _window(self, at: datetime, event: WindowRecorded) -> None:
         key = event.list, event.chunk
+        end = event.outcome.end if event.outcome is not None else self._stands.get(key, (0,))[0]
+        self._stands[key] = end, event.finished
         if event.outcome is not None:
             begin, people = self._intents.pop(key, (event.outcome.start, event.people))
             self._outcome(at, event, event.outcome, people[event.outcome.start - begin :])
@@ -304,6 +275,14 @@ class Teller:
 def author(facts: HeaderFacts) -> str:
     """Whom a mail says it is from."""
     return facts.from_[0].address if facts.from_ else ""
+
+
+def _refusal(trouble: Trouble) -> str:
+    """What somebody was refused for, in plain words and in the server's numbers."""
+    if not trouble.code:
+        return trouble.text
+    said = f"{trouble.code} {trouble.enhanced}".strip()
+    return f"{why(trouble.code, trouble.enhanced)} ({said})"
 
 
 def _index(chunk: ChunkQueued, number: int) -> int | None:

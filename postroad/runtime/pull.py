@@ -31,6 +31,7 @@ HEARTBEAT = 5.0  # seconds
 EXPIRES = 30.0  # seconds a pull request lives on the server
 NANO = 1_000_000_000
 MAX_BYTES = 16 << 20
+PAGE = 1000  # messages asked for at once where only headers are read
 
 log = structlog.get_logger()
 _json = msgspec.json.Encoder().encode
@@ -234,3 +235,42 @@ async def follow(
                     )
             if batch:
                 yield batch
+
+
+async def heads(broker: Broker, stream: str, subject_filter: str) -> list[Stored]:
+    """Every message that there is now, in order, by its headers: its bytes stay where they are.
+    Raises BrokerUnavailable, ApiError."""
+    name = f"heads-{new_id()}"
+    config = {
+        "name": name,
+        "filter_subject": subject_filter,
+        "deliver_policy": "all",
+        "ack_policy": "none",
+        "headers_only": True,
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": int(2 * HEARTBEAT * NANO),
+    }
+    await broker.api(
+        f"CONSUMER.CREATE.{stream}.{name}.{subject_filter}",
+        {"stream_name": stream, "config": config},
+    )
+    inbox = broker.nc.new_inbox()
+    subscription = await broker.nc.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
+    found: list[Stored] = []
+    try:
+        while True:
+            ask = _json({"batch": PAGE, "no_wait": True})
+            await broker.nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", ask, reply=inbox)
+            for _ in range(PAGE):
+                message = await subscription.next_msg(HEARTBEAT)
+                head = message.headers or {}
+                if "Status" in head:  # there are no more
+                    return found
+                found.append(Stored(message.subject, int(message.reply.split(".")[5]), b"", head))
+    except (NatsError, OSError) as error:
+        raise BrokerUnavailable(f"the headers of {subject_filter} could not be read") from error
+    finally:
+        with contextlib.suppress(Exception):
+            await subscription.unsubscribe()
+            await broker.api(f"CONSUMER.DELETE.{stream}.{name}")

@@ -10,7 +10,9 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import is_running
 from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.later import Scheduled
 from postroad.runtime.provision import NOT_FOUND
+from postroad.runtime.pull import heads
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import ROAD, connect
 from postroad.runtime.verdict import Lag, Seen, Status, judge
@@ -34,11 +36,12 @@ async def status(config: Config) -> Status:
 
 
 async def _look(config: Config, broker: Broker) -> Seen:
-    reports, lags, streams, (parked, last_parked) = await asyncio.gather(
+    reports, lags, streams, (parked, last_parked), later = await asyncio.gather(
         rollcall(broker, ROAD),
         _lags(broker),
         broker.api("INFO"),
         _parked(broker),
+        _later(broker),
     )
     version = broker.nc.connected_server_version
     return Seen(
@@ -49,6 +52,7 @@ async def _look(config: Config, broker: Broker) -> Seen:
         lags=lags,
         parked=parked,
         last_parked=last_parked,
+        later=later,
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
         warnings=config.warnings,
@@ -84,6 +88,17 @@ async def _parked(broker: Broker) -> tuple[int, str]:
         if isinstance(event, Parked):
             return count, f"by {event.durable}: {event.reason}"
     return count, "of a kind this release does not know"
+
+
+async def _later(broker: Broker) -> tuple[Scheduled, ...]:
+    """Every chunk that is scheduled, the one scheduled first in front."""
+    try:
+        found = await heads(broker, "SEND", subjects.retry("*", "*", "*"))
+    except ApiError as error:
+        if error.err_code in NOT_FOUND:
+            return ()
+        raise
+    return tuple(Scheduled.of(stored.headers) for stored in found)
 
 
 async def _info(broker: Broker, subject: str, body: object = None) -> Any:

@@ -9,13 +9,14 @@ Every problem is a sentence for a person: what is wrong, and what helps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 
 from postroad.runtime.health import Fact, Report
+from postroad.runtime.later import Later, Scheduled, summed
 from schemas import subjects
 
 State = Literal["healthy", "degraded", "down"]
@@ -93,6 +94,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     relays: tuple[Peer, ...]
     broker: BrokerState
     parked: int = 0
+    later: Later = Later()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -117,6 +119,7 @@ class Seen:
     lags: Mapping[str, Lag] = field(default_factory=dict)
     parked: int = 0
     last_parked: str = ""
+    later: Sequence[Scheduled] = ()
     sources: tuple[str, ...] = ()  # as configured, by name
     relays: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -143,6 +146,7 @@ def judge(seen: Seen) -> Status:
             restarts=int(child.facts.get("restarts", 0)) if child else 0,
         ),
         parked=seen.parked,
+        later=summed(seen.later),
         problems=problems,
         warnings=seen.warnings,
     )

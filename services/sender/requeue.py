@@ -17,9 +17,9 @@ from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope, now
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Superseded
-from schemas import codec, subjects
+from schemas import codec, subjects, waiting
 from schemas.road import ChunkQueued, WindowRecorded
-from services.sender import parts
+from services.sender import ledger, parts
 from services.sender.progress import WORKER, Chunk
 from services.sender.replies import retry_after
 
@@ -85,15 +85,32 @@ class Requeue:
                 return
         jitter = random.random()  # noqa: S311  spreads load, keeps no secret
         seconds = retry_after(smaller.attempt, jitter, first)
-        await self._schedule(smaller, "bulk", self._encode(chunk, smaller), seconds)
+        headers = {waiting.COPIES: str(len(deferred)), waiting.WHY: "refused for now"}
+        await self._schedule(smaller, "bulk", self._encode(chunk, smaller), seconds, headers)
 
-    async def postpone(self, chunk: Chunk, queue: Queue, data: bytes, seconds: float) -> None:
+    async def postpone(
+        self, chunk: Chunk, queue: Queue, data: bytes, seconds: float, relay: str, reason: str
+    ) -> None:
         """Have a chunk, as it was stored, come again after so many seconds. Unlike one that is
         given back, it takes no place among those that the broker has handed out; that somebody may
-        have been at it, which the broker counts for those, a header says."""
+        have been at it, which the broker counts for those, a header says. So do others for which
+        relay and why it waits, for people."""
         jitter = random.random()  # noqa: S311  see above
         seconds *= 1 + jitter / 4
-        await self._schedule(chunk.event, queue, data, seconds, {TRIED: "1"})
+        headers = {
+            TRIED: "1",
+            waiting.COPIES: str(await self._owed(chunk)),
+            waiting.RELAY: relay,
+            waiting.WHY: _told(reason, relay, chunk.event),
+        }
+        await self._schedule(chunk.event, queue, data, seconds, headers)
+
+    async def _owed(self, chunk: Chunk) -> int:
+        """How many copies of a chunk are still to be sent, by its ledger."""
+        last = await self._broker.last("DELIVERY", chunk.ledger)
+        entry = last.envelope().events[-1] if last is not None else None
+        at = ledger.position(entry if isinstance(entry, WindowRecorded) else None, 0)
+        return len(chunk.event.people) - at.done - len(at.sent) + len(at.deferred)
 
     async def _schedule(
         self,
@@ -101,7 +118,7 @@ class Requeue:
         queue: Queue,
         data: bytes,
         seconds: float,
-        headers: Mapping[str, str] = {},
+        headers: Mapping[str, str],
     ) -> None:
         names = event.list, event.mail_id, event.chunk
         due = now() + timedelta(seconds=seconds)
@@ -111,7 +128,7 @@ class Requeue:
                 data,
                 expect=0,
                 headers={
-                    "Nats-Schedule": f"@at {due.strftime('%Y-%m-%dT%H:%M:%SZ')}",
+                    waiting.DUE: f"@at {due.strftime('%Y-%m-%dT%H:%M:%SZ')}",
                     "Nats-Schedule-Target": subjects.send(queue, *names),
                     **headers,  # the broker keeps them
                 },
@@ -122,3 +139,12 @@ class Requeue:
         return codec.encode(
             envelope([event], correlation=mail_id, causation=chunk.id, actor=WORKER)
         )
+
+
+def _told(reason: str, relay: str, event: ChunkQueued) -> str:
+    """Why a chunk waits, for people: of its relay, and of its domain by name; ASCII, as headers
+    want it."""
+    domains = {address.rpartition("@")[2].lower() for address in event.addresses}
+    domain = domains.pop() if len(domains) == 1 else "its domain"
+    told = reason.removeprefix(f"relay {relay}: ").replace("its domain", domain)
+    return told.encode("ascii", "replace").decode()

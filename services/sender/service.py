@@ -162,7 +162,8 @@ class Sender:
                 if not self._stands_in_the_way(retry, delivery, queue):
                     raise
                 wait = min(retry.delay, LONGEST_WAIT)
-                await self.requeue.postpone(chunk, queue, delivery.data, wait)
+                why = relays[at.done], retry.reason
+                await self.requeue.postpone(chunk, queue, delivery.data, wait, *why)
                 return
         await self._owed(chunk, deferred, domains, relays)
 

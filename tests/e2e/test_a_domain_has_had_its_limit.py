@@ -81,12 +81,28 @@ async def test_who_waits_is_seen(tmp_path: Path) -> None:
         await here.road.settled(1)
         shown = (await here.road.cli("post", "show", "<1@posts>")).out
         assert "8 recipients, 6 accepted, 0 failed, 2 waiting" in shown
+        limit = "relay out: limit of 2 for limited.example reached; goes on at "
+        (line,) = (line for line in shown.splitlines() if line.startswith("  2 waiting: "))
+        assert line.startswith(f"  2 waiting: {limit}")
+        assert "; tried again at " in line
         waiting = [line for line in shown.splitlines() if line.startswith("  deferred ")]
         assert len(waiting) == 2
-        for line in waiting:
-            assert line.endswith(
-                "@limited.example: its domain, or its relay, has a chunk of its own"
-            )
+        assert all(f"@limited.example: {limit}" in line for line in waiting)
         status = await here.road.cli("status")
         assert status.code == 0
         assert "limit of 2 for limited.example reached" in " ".join(status.out.split())
+        await here.road.kill("sender")
+        await here.road.run("sender")
+        await here.road.ready()
+        told = (await here.road.cli("post", "show", "<1@posts>", "--json")).json
+        (wait,) = told["lists"][0]["waits"]
+        assert wait["copies"] == 2
+        assert wait["why"].startswith(limit)
+        assert wait["next"] > told["received"]
+        later = (await here.road.cli("status", "--json")).json["later"]
+        assert (later["copies"], later["chunks"], later["next"]) == (2, 1, wait["next"])
+        (reason,) = later["reasons"]
+        assert (reason["relay"], reason["copies"], reason["chunks"]) == ("out", 2, 1)
+        assert reason["why"] in limit + wait["why"]
+        shown = (await here.road.cli("status")).out
+        assert "waiting for later: 2 copies in 1 chunk; the next of them at " in shown

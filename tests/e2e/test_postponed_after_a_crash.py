@@ -38,7 +38,9 @@ async def test_what_comes_back_by_the_schedule(tmp_path: Path) -> None:
             (event,) = message.events
             assert isinstance(event, ChunkQueued)
             chunk = Chunk(event, message.id, message.ts, subjects.delivery(*subject.split(".")[3:]))
-            await Requeue(broker).postpone(chunk, "bulk", stored.data, 0.5)
+            await Requeue(broker).postpone(
+                chunk, "bulk", stored.data, 0.5, "out", "the test wants it"
+            )
             await broker.api("STREAM.MSG.DELETE.SEND", {"seq": stored.seq})
         await here.finished(CHUNKS)
         report = check(here.sink.records(), [Post("<1@posts>", frozenset(everyone))])

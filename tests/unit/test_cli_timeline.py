@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from postroad.cli.post import SHOWN_TROUBLES, _print_fate
-from postroad.cli.timeline import LINES, Fate, Returned, Story, Teller, Trouble
+from postroad.cli.story import Fate, Returned, Story, Trouble, Wait
+from postroad.cli.timeline import LINES, Teller
 from schemas.envelope import Event
 from schemas.mail import HeaderFacts, Mailbox, RawRef
 from schemas.road import (
@@ -149,6 +151,31 @@ def test_deferred_is_waiting_until_the_retry_went_well():
     done = fate(*first, window("ann", name="0r1"), chunk("ann", name="0r1", attempt=1))
     assert (done.accepted, done.failed, done.waiting) == (2, 0, 0)
     assert done.troubles == ()
+
+
+def test_who_waits_is_told_by_reason_and_time():
+    """Who has no outcome waits for what their chunk waits for; who was refused, and is scheduled,
+    for what they were refused for. What is over waits for nothing."""
+    teller = Teller(MAIL, {LIST: "team@example.org"})
+    done = FanoutDone(mail_id=MAIL, list=LIST, audience=6, chunks=2)
+    refused = window("ann", "bob", failures=(failure(1, "deferred"),))
+    events = POST, done, refused, window("eve", name="1")
+    for event in events:
+        teller.take(START, event)
+    later = START + timedelta(hours=1)
+    teller.wait(chunk("bob", name="0r1", attempt=1), "", later)
+    teller.wait(chunk("eve", "fay", "gil", name="1"), "relay out: limit of 1 reached", START)
+    over = window("hal", name="2")
+    teller.take(START, msgspec.structs.replace(over, finished=True))
+    teller.wait(chunk("hal", name="2"), "being sent")
+    (found,) = teller.tell().lists
+    assert found.waiting == 3
+    assert found.waits == (
+        Wait(copies=2, why="relay out: limit of 1 reached", next=START),
+        Wait(copies=1, why="the mailbox was not available (450)", next=later),
+    )
+    (trouble,) = found.troubles
+    assert (trouble.why, trouble.next) == (found.waits[1].why, later)
 
 
 def test_people_are_named_by_the_intent_of_their_window():

@@ -22,7 +22,7 @@ from postroad.cli.demo.screen import Screen
 from postroad.cli.mails import list_addresses, mail_id
 from postroad.cli.post import tell
 from postroad.cli.road import road
-from postroad.cli.timeline import Story
+from postroad.cli.story import Story
 from postroad.cli.trace import spans
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import PostroadError
@@ -169,7 +169,7 @@ class Journey:
         addresses = await list_addresses(broker)
 
         async def look() -> Story:
-            return await tell(broker, self.report.trace, addresses)
+            return await tell(broker, self.report.trace, addresses, self.here.config)
 
         with self.screen.step("ledger", "reading the ledger") as step:
             self.story = story = await _seen(look, _finished, RECORD_SECONDS)

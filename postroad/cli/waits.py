@@ -1,0 +1,102 @@
+"""What a chunk waits for that was queued, or given back to the queue, and has not left. Pure.
+
+What is scheduled says itself why; of the rest the sender tells, by what it says of its relays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from postroad.runtime.config import Config
+from postroad.runtime.health import Fact, Report
+from postroad.runtime.later import Scheduled, limits
+from schemas.road import ChunkQueued
+from services.sender.routes import Routes, Way, domain_of, matches
+
+SOON = "it is tried again by itself, within 5 minutes"  # the longest that a relay is paused
+SICK = {"waits": "refuses mail for now, or does not answer", "slow": "is slow to answer"}
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What the senders that run say, and how the settings have them send. `relays` are their
+    facts by name, of several the one that is worse; `given` the sequence up to which the chunks of
+    each lane were given to them."""
+
+    relays: Mapping[str, Fact]
+    given: Mapping[str, int]
+    routes: Routes
+    limited: Mapping[str, Sequence[tuple[str, ...]]]  # by relay: domains with limits, in groups
+
+    @classmethod
+    def of(cls, config: Config, reports: Sequence[Report], given: Mapping[str, int]) -> Sender:
+        """By the settings, and the reports of all services."""
+        facts: dict[str, Fact] = {}
+        for report in reports:
+            for fact in report.facts if report.service == "sender" else ():
+                if fact.kind == "relay" and (fact.name not in facts or not fact.ok):
+                    facts[fact.name] = fact
+        ways = [
+            Way(relay.name, tuple(map(str.lower, relay.domains)), relay.weight)
+            for relay in config.relay
+        ]
+        return cls(
+            relays=facts,
+            given=given,
+            routes=Routes(ways, {d.name: d.relay for d in config.domain if d.relay}),
+            limited={
+                relay.name: [tuple(map(str.lower, each.domains)) for each in relay.destination]
+                for relay in config.relay
+            },
+        )
+
+    def why(self, chunk: ChunkQueued, lane: str, seq: int) -> str:
+        """Why a chunk that lies in its lane's queue with this sequence has not left."""
+        if not self.relays:
+            return "the sender does not answer; `postroad status` says more"
+        domains = sorted({domain_of(address) for address in chunk.addresses})
+        of = domain_of(chunk.copy.list_address)
+        names = sorted({name for domain in domains for name in self.routes.candidates(of, domain)})
+        blocked = [self.broken(name) or self._limit(name) for name in names]
+        if blocked and all(blocked):
+            return blocked[0]
+        for name in names:
+            if told := self._limit(name, domains):
+                return told
+        for name in names:
+            sick = self._facts(name).get("domains", {})
+            if domains and all(domain in sick for domain in domains):
+                return f"{', '.join(domains)} {SICK.get(sick[domains[0]], 'has to wait')}"
+        if seq > self.given.get(lane, 0):
+            return "others are sent first"
+        return "being sent"
+
+    def scheduled(self, found: Scheduled) -> str:
+        """Why a chunk is scheduled; "" where its people were refused, each for a reason."""
+        if not found.relay:
+            return ""
+        if not limits(found.why) and (broken := self.broken(found.relay)):
+            return broken
+        return f"relay {found.relay}: {found.why}"
+
+    def broken(self, name: str) -> str:
+        """What is wrong with a relay; "" where nothing is known to be."""
+        fact = self.relays.get(name)
+        if fact is None or fact.ok or limits(fact.detail):
+            return ""
+        return f"relay {name} does not work: {fact.detail}; {SOON}"
+
+    def _limit(self, name: str, domains: Sequence[str] = ()) -> str:
+        """What is said of a limit of this relay, or of one behind it for one of these domains."""
+        fact = self.relays.get(name)
+        for told in limits(fact.detail) if fact is not None else ():
+            _, of, group = told.partition(" reached; ")[0].partition(" for ")
+            patterns = next((each for each in self.limited.get(name, ()) if group in each), ())
+            if (not of and not domains) or any(matches(patterns, domain) for domain in domains):
+                return f"relay {name}: {told}"
+        return ""
+
+    def _facts(self, name: str) -> Mapping[str, Mapping[str, str]]:
+        fact = self.relays.get(name)
+        return fact.facts if fact is not None else {}
