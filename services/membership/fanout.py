@@ -17,6 +17,7 @@ from services.membership.mirror import Recipient
 PERSONAL_CHUNK = 128  # recipients; one message each
 SHARED_CHUNK = 500  # recipients; many in one message
 FIRST_BATCH = 4  # chunks in the first atomic batch: senders start soon
+SPREAD = 0.618034  # of the golden section: chunks in a row are spread evenly
 BATCH = 50  # chunks in those that follow: 1M recipients in 0.77 s with 500 each
 
 Routed = PostRouted | OwnerMailRouted
@@ -60,11 +61,12 @@ def chunks(
     of them is marked as the last of the post."""
     size = chunk_size(copy)
     for index in range(0, len(recipients), size):
-        part = sorted(recipients[index : index + size], key=attrgetter("domain"))
+        number = start.chunk + index // size
+        part = _by_domain(recipients[index : index + size], number)
         yield ChunkQueued(
             mail_id=routed.mail_id,
             list=copy.list,
-            chunk=str(start.chunk + index // size),
+            chunk=str(number),
             first=start.count + index,
             people=tuple([recipient.person for recipient in part]),
             addresses=tuple([recipient.address for recipient in part]),
@@ -72,6 +74,16 @@ def chunks(
             as_of=routed.as_of.membership,
             copy=copy,
         )
+
+
+def _by_domain(recipients: Sequence[Recipient], chunk: int) -> list[Recipient]:
+    """Each domain's in a row. Each chunk begins with another domain, so that the lanes are not all
+    at the same one at a time, which might be slow."""
+    part = sorted(recipients, key=attrgetter("domain"))
+    first = int(chunk * SPREAD % 1.0 * len(part))
+    while 0 < first < len(part) and part[first].domain == part[first - 1].domain:
+        first += 1
+    return part[first:] + part[:first]
 
 
 def progressed(mail_id: str, list_: str, position: Position) -> FanoutProgressed:

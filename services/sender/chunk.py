@@ -27,7 +27,7 @@ from services.sender.relay import RelayError
 from services.sender.route import Route
 from services.sender.transaction import Transaction
 from services.sender.watch import Watch
-from services.sender.window import Plan, left, plan
+from services.sender.window import Plan, left, plan, together
 
 SOON = 1.0  # seconds to wait on a lane for room in a limit
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
@@ -213,14 +213,17 @@ class Run:
         """The next window; withheld is who is `gone`, and whom the route withholds."""
         people, withhold = self.chunk.event.people, self.route.withhold
         done, sent = self.progress.done, self.progress.sent
+        size = len(people)
+        if not self._personal:
+            size = together(self.route.domains, done, room)
         if self.route.free and not (gone or sent):
-            end = min(done + room, len(people))  # nearly always
+            end = min(done + room, size)  # nearly always
             return Plan(done, end, range(done, end))
 
         def why(index: int) -> Failure | None:
             return left(index) if people[index] in gone else withhold(index)
 
-        return plan(done, len(people), room, why, sent)
+        return plan(done, size, room, why, sent)
 
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event, post = self.chunk.event, self.chunk.post

@@ -13,7 +13,8 @@ Times are seconds of any clock that only goes forward.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -25,7 +26,8 @@ WAIT = 0.25  # seconds beyond that which one window may wait for it, others behi
 FADING = 30.0  # seconds after which what was measured counts for a third
 EVIDENCE = 8  # answers about others that it takes to compare
 ALONE = 5.0  # seconds that an answer may take where nobody is to compare with, or behind it
-FEW, MANY = 3, 8  # slow domains, or one in so many of all, are believed without caution
+SILENCE = 0.05  # seconds in which nobody is answered that are nobody's alone
+SILENCES = 64  # that are thought of
 QUICK = 16  # answers as quick as others' until a slow domain is well again
 REFUSALS = 20  # for now, in a row, until nothing more is sent
 FIRST_REST, LONGEST_REST = 60.0, 3600.0  # seconds that nothing is sent; doubles each time
@@ -49,10 +51,17 @@ class _Times:
         self.at = now
         return kept
 
+    def remove(self, others: _Times) -> None:
+        """These are none of them any more."""
+        kept = math.exp((others.at - self.at) / FADING)
+        self.seconds = max(0.0, self.seconds - others.seconds * kept)
+        self.count = max(0.0, self.count - others.count * kept)
+
 
 @dataclass(slots=True)
 class _Domain:
     times: _Times = field(default_factory=_Times)
+    kept: float = 1.0  # of what was measured before, at the last measurement
     cost: float = 0.0  # seconds beyond what others take; quick answers pay it back, no more
     slow: bool = False
     quick: int = 0  # answers in a row that were, while it counts as slow
@@ -70,8 +79,11 @@ class Destinations:
         self._limited = limited
         self._known: dict[str, _Domain] = {}
         self._sick: set[str] = set()
-        self._all = _Times()
+        self._all = _Times()  # of those who are not slow
         self._heard = -math.inf  # when an answer about anybody came last
+        self._awaited: dict[Hashable, str] = {}  # whose answers are waited for now, by lane
+        # when nobody was answered, since when, and how many domains were waited for
+        self._silences: deque[tuple[float, float, int]] = deque(maxlen=SILENCES)
 
     @property
     def plain(self) -> bool:
@@ -102,6 +114,10 @@ class Destinations:
         known = self._known.get(domain)
         return known.until if known is not None and known.rest else 0.0
 
+    def rests(self, domain: str, now: float) -> float:
+        """Seconds until something may be sent to it."""
+        return max(0.0, self.opens(domain) - now)
+
     def trying(self, domain: str) -> bool:
         """Whether one copy is on its way to it, and its answer decides when it opens."""
         known = self._known.get(domain)
@@ -118,45 +134,64 @@ class Destinations:
         known.until, known.trying = now + TRYING, True
         return True
 
-    def waiting(self, domain: str, seconds: float, now: float, *, others: bool = True) -> bool:
-        """A window waits for answers about this domain for so long already, `others` behind it.
-        True where that makes it slow now."""
-        if domain in self._sick:
+    def waiting(
+        self, lane: Hashable, domain: str, seconds: float, now: float, *, others: bool = True
+    ) -> bool:
+        """A lane's window waits for answers about this domain ("": about several) for so long
+        already, `others` behind it. True where that makes the domain slow now."""
+        self._awaited[lane] = domain
+        if not domain or domain in self._sick:
             return False
         known = self._of(domain)
-        average = self._others(known.times)
+        average = self._others(known)
         lone = WAIT if others else ALONE
         allowed = lone if average == math.inf else SLOWER * average + WAIT
-        if self._fair(seconds, now) <= allowed * self._caution:
+        if self._fair(known, seconds, now) <= allowed:
             return False
         self._slow(domain, known)
         return True
 
-    def answered(self, domains: Sequence[str], waits: Sequence[float], now: float) -> None:
-        """A window's answers took so long, in seconds, about recipients of these domains. An
-        answer that never came counts as one that took as long as it was waited for."""
-        waits = [self._fair(each, now) for each in waits]
-        self._heard = now
-        whole, waited = sum(waits), _waited(waits)
-        self._all.add(whole, waited, now)
+    def heard(self, at: float) -> None:
+        """Somebody was answered then."""
+        if at - self._heard > SILENCE and self._heard > -math.inf:
+            self._silences.append((self._heard, at, self._waited_for))
+        self._heard = max(self._heard, at)
+
+    def answered(
+        self,
+        domains: Sequence[str],
+        waits: Sequence[float],
+        now: float,
+        lane: Hashable = None,
+    ) -> None:
+        """A lane's window took so long for answers, in seconds, about recipients of these domains.
+        One that never came counts as if it had taken as long as it was waited for."""
+        self.heard(now)
+        self._awaited.pop(lane, None)
+        groups = []
         start = 0
         for domain, group in groupby(domains):
             end = start + sum(1 for _ in group)
-            count, own = end - start, waits[start:end]
-            seconds, times = sum(own), _waited(own)
-            start = end
             known = self._of(domain)
-            faded = known.times.add(seconds, times, now)
+            own = [self._fair(known, each, now) for each in waits[start:end]]
+            groups.append((domain, known, end - start, sum(own), _waited(own)))
+            start = end
+        whole, waited = sum(group[3] for group in groups), sum(group[4] for group in groups)
+        for _, known, _, seconds, times in groups:
+            known.kept = known.times.add(seconds, times, now)
+            if not known.slow:
+                self._all.add(seconds, times, now)
+        for domain, known, count, seconds, times in groups:
             beside = (whole - seconds) / (waited - times) if waited > times else 0.0
-            allowed = SLOWER * times * max(self._others(known.times), beside) if times else 0.0
-            known.cost = max(0.0, known.cost * faded + seconds - allowed)
+            allowed = SLOWER * times * max(self._others(known), beside) if times else 0.0
+            known.cost = max(0.0, known.cost * known.kept + seconds - allowed)
             if known.slow:
                 quick = allowed if allowed < math.inf else WAIT * times
                 known.quick = known.quick + count if seconds <= quick else 0
                 if known.quick >= QUICK:
                     known.slow, known.times, known.cost = False, _Times(), 0.0
                     self._heal(domain, known)
-            elif known.cost > SPARE and known.cost > SPARE * self._caution:
+            elif known.cost > SPARE:
                 self._slow(domain, known)
 
     def accepted(self, domain: str) -> None:
@@ -182,26 +217,37 @@ class Destinations:
         for domain in sorted(self._sick):
             yield domain, "waits" if self._known[domain].rest else "slow"
 
-    def _fair(self, seconds: float, now: float) -> float:
-        """Of a wait, the time in which nobody was answered counts half: the relay may have paused,
-        or we."""
-        return seconds - min(seconds, now - self._heard) / 2
+    @property
+    def _waited_for(self) -> int:
+        """How many domains are waited for now."""
+        return len({domain for domain in self._awaited.values() if domain not in self._sick})
 
-    def _others(self, but: _Times) -> float:
-        """Seconds that an answer takes, on average, but for these; endless while too few came."""
-        count = self._all.count - but.count
-        return (self._all.seconds - but.seconds) / count if count > EVIDENCE else math.inf
+    def _fair(self, known: _Domain, seconds: float, now: float) -> float:
+        """Of a wait until now, what a domain is to blame for. Where nobody is answered the relay
+        may pause, or we may: that is shared by all who are waited for, and a domain that has most
+        of the answers anyway is the less suspect."""
+        if seconds <= SILENCE:
+            return seconds
+        share = known.times.count / self._all.count if self._all.count > EVIDENCE else 0.5
+        fair, since = seconds, now - seconds
+        for begin, end, many in (*self._silences, (self._heard, now, self._waited_for)):
+            silent = min(end, now) - max(begin, since)
+            if silent > 0.0:
+                fair -= silent * (1.0 - (1.0 - min(share, 1.0)) / max(many, 1))
+        return fair
+
+    def _others(self, but: _Domain) -> float:
+        """Seconds that an answer takes, on average, but for this one's and those of who is slow;
+        endless while too few came."""
+        seconds, count = self._all.seconds, self._all.count
+        if not but.slow:
+            seconds, count = seconds - but.times.seconds, count - but.times.count
+        return max(0.0, seconds) / count if count > EVIDENCE else math.inf
 
     def _slow(self, domain: str, known: _Domain) -> None:
         known.slow, known.quick, known.cost = True, 0, 0.0
+        self._all.remove(known.times)
         self._sick.add(domain)
-
-    @property
-    def _caution(self) -> float:
-        """How many times longer a wait has to be to be blamed on a domain, where many are slow
-        already: more likely it is the relay, or our machine."""
-        slow = sum(1 for domain in self._sick if self._known[domain].slow)
-        return 2.0 ** min(max(0, slow - max(FEW, len(self._known) // MANY)), 5)
 
     def _heal(self, domain: str, known: _Domain) -> None:
         if not known.slow and not known.rest:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from postroad.runtime.clock import now
@@ -36,6 +37,7 @@ IDLE = 60.0  # seconds after which an unused connection is closed
 SICK = 10  # connections to one that sick domains may have; one at least
 NEEDED = 20  # connections to one that is left to them where all others are in use
 URGENT = 2  # lanes more than bulk may have, so that small posts need not wait for one
+WANTED = 6.0  # seconds for which a place is kept for a chunk that is to come again
 OFTEN = 0.1  # seconds between two looks at how busy our processor is
 
 
@@ -65,12 +67,38 @@ class Limited:
     quotas: tuple[Quota, ...]
     connections: int
     lent: int = 0
+    sick: set[Lane] = field(default_factory=set)  # of those lent
+    wanted_until: float = -math.inf  # loop time; by those who are well, in vain
 
     @classmethod
     def of(cls, settings: Destination, most: int) -> Limited:
         """As the settings have it; `most` connections has the relay."""
         quotas = _quotas(Quota(settings.daily), settings.rates)
         return cls(settings.domains[0].lower(), quotas, settings.connections or most)
+
+    def room(self, now: float, *, sick: bool) -> bool:
+        """Whether another connection may be lent; who is `sick` gets few, and none while others
+        want one."""
+        if sick and (now < self.wanted_until or len(self.sick) >= max(1, self.connections // SICK)):
+            return False
+        if self.lent < self.connections:
+            return True
+        if not sick:
+            self.wanted_until = now + WANTED
+        return False
+
+    def lend(self, lane: Lane, *, sick: bool) -> None:
+        """Count a lane's connection until `give_back`."""
+        lane.limited = self
+        self.lent += 1
+        if sick:
+            self.sick.add(lane)
+
+    def give_back(self, lane: Lane) -> None:
+        """It is free again."""
+        lane.limited = None
+        self.lent -= 1
+        self.sick.discard(lane)
 
 
 class Lanes:
@@ -119,9 +147,10 @@ class Lanes:
         """Connections that can be used."""
         return sum(1 for lane in self._all if lane.connection and not lane.connection.fault)
 
-    @property
-    def crowded(self) -> bool:
-        """Whether sick domains have lanes that others need."""
+    def crowded(self, limited: Limited | None) -> bool:
+        """Whether sick domains have lanes that others need, or connections of those `limited`."""
+        if limited is not None and asyncio.get_running_loop().time() < limited.wanted_until:
+            return True
         others = self._waiting[0] or self._waiting[1]
         few = self._working < self.width.wanted
         return bool(others) and few and self._apart > self._relay.connections // NEEDED
@@ -139,12 +168,12 @@ class Lanes:
         Raises Busy, for `turn` seconds, where there is none for them or too many wait; Retry while
         the relay is paused, or tried again by another lane: were all to come back at once, it could
         turn all away at once."""
-        if limited is not None and limited.lent >= limited.connections:
+        now = asyncio.get_running_loop().time()
+        if limited is not None and not limited.room(now, sick=sick):
             raise Busy(f"all {limited.connections} connections for {limited.name} are in use", turn)
         lane = await self._acquire(urgent=urgent, sick=sick, turn=turn)
         if limited is not None:
-            lane.limited = limited
-            limited.lent += 1
+            limited.lend(lane, sick=sick)
         try:
             self.check()
             if self._failures:
@@ -287,8 +316,7 @@ class Lanes:
             left.add_done_callback(lambda _: self._release(lane))
             return
         if lane.limited is not None:
-            lane.limited.lent -= 1
-            lane.limited = None
+            lane.limited.give_back(lane)
         if lane.apart:
             self._apart -= 1
         else:

@@ -46,7 +46,7 @@ class Route:
         """Seconds until it can be seen whether anything may be sent to its domain; 0 for now."""
         if not self.sick:
             return 0.0
-        left = max(0.0, self._known.opens(self._main) - self._now())
+        left = self._known.rests(self._main, self._now())
         return min(left, ANSWER) if self._known.trying(self._main) else left
 
     @property
@@ -68,13 +68,16 @@ class Route:
         return None
 
     def _choose(self, start: int) -> str:
-        here = self._here
+        here, known, now = self._here, self._known, self._now()
         keys = [
-            self._known.key(domain)
+            known.key(domain)
             for index, domain in enumerate(self.domains[start:], start)
             if here is None or here[index]
         ]
-        return "" if "" in keys else keys[0]
+        if "" in keys:
+            return ""
+        # who rests must not keep others of the chunk waiting: of its group, or sick as well
+        return min(dict.fromkeys(keys), key=lambda key: (known.sick(key), known.rests(key, now)))
 
     def _failure(self, index: int, *, sick: bool) -> Failure:
         return Failure(index=index, code=0, text=_WHY[sick], kind="deferred", scope="destination")

@@ -65,8 +65,8 @@ class Watch:
     def gives_way(self) -> bool:
         """Whether the copies are for a sick domain, and have to wait: others need the lane, or we
         are stopping."""
-        stopping = self._context.stopping.is_set()
-        return self._route.sick and (stopping or self._route.lanes.crowded)
+        route, stopping = self._route, self._context.stopping.is_set()
+        return route.sick and (stopping or route.lanes.crowded(route.limited))
 
     @contextlib.contextmanager
     def window(self, connection: Carrier, offered: Sequence[int]) -> Iterator[Seen]:
@@ -94,24 +94,27 @@ class Watch:
         if waiting is None or late:  # the answer may be here, and we did not come to read it
             return
         transaction, recipient, seconds = waiting
+        route, now = self._route, self._loop.time()
+        known = route.lanes.destinations
+        known.heard(now - seconds)
         index = self._index(offered, transaction, recipient)
         if index is None:
+            known.waiting(self._lane, "", seconds, now)
             return
-        route = self._route
-        known, domain = route.lanes.destinations, route.domains[index]
+        domain = route.domains[index]
         if domain != self._about:
             self._about, self._waited = domain, 0.0
         self._waited += min(seconds, LOOK)
         waited = max(seconds, self._waited)
-        if known.waiting(domain, waited, self._loop.time(), others=len(set(route.domains)) > 1):
+        if known.waiting(self._lane, domain, waited, now, others=len(set(route.domains)) > 1):
             self.tell()
         if not known.sick(domain):
             return
         route.lanes.held_up(self._lane)
         if (recipient >= 0 and self.gives_way) if route.sick else not self._last:
             connection.abandon(f"{waited:.1f} s of waiting for one domain")
-        elif seconds > SILENT and known.opens(domain) <= self._loop.time():
-            known.refused(domain, self._loop.time(), silent=True)
+        elif seconds > SILENT and known.opens(domain) <= now:
+            known.refused(domain, now, silent=True)
             self.tell()
 
     def _index(self, offered: Sequence[int], transaction: int, recipient: int) -> int | None:
@@ -141,7 +144,7 @@ class Watch:
             for domain, seconds in zip(domains, took, strict=False)
             if seconds or (seconds is not None and known.sick(domain))
         ]
-        known.answered([d for d, _ in heard], [each for _, each in heard], now)
+        known.answered([d for d, _ in heard], [each for _, each in heard], now, self._lane)
         if offered and not (self._large or self._lane.apart or window.trouble):
             lanes.measured(seconds, len(offered))
         refused = {failure.index: failure for failure in window.outcome.failures}

@@ -28,6 +28,23 @@ def left(index: int) -> Failure:
     return Failure(index=index, code=0, text="left the list", kind="left")
 
 
+def together(domains: Sequence[str], start: int, room: int) -> int:
+    """Before which index the recipients of one message from `start` on should end, where it has
+    room for so many: those of a domain who fill half of it have messages of their own, so that
+    nobody waits for that domain's answer but themselves."""
+    end = start
+    while end < len(domains) and end - start < room:
+        more = end + 1
+        while more < len(domains) and domains[more] == domains[end] and more - end < room:
+            more += 1
+        if 2 * (more - end) >= room and end > start:
+            break
+        own, end = 2 * (more - end) >= room, more
+        if own:
+            break
+    return min(end, start + room)
+
+
 def plan(start: int, size: int, width: int, withhold: Withhold, sent: Container[int] = ()) -> Plan:
     """The window from `start` on, in a chunk of `size`: at most `width` are offered, and who is
     withheld, or has been `sent` a copy, behind the last of them is part of it."""

@@ -77,6 +77,30 @@ async def test_a_dead_domain_delays_nobody_else(tmp_path: Path) -> None:
         assert (await here.facts("out"))[0]
 
 
+@pytest.mark.parametrize("personal", [True, False])
+async def test_most_domains_are_dead(tmp_path: Path, personal: bool) -> None:
+    """However many domains do not answer, the others have their copies soon."""
+    dead = tuple(f"{'az'[n % 2]}-dead{n}.example" for n in range(6))
+    silent = Script(rules=(Rule(at="rcpt", match="-dead", delay=3600),))
+    async with routing(tmp_path, {"out": {}}, scripts={"out": silent}) as here:
+        ref = await here.post(1)
+        for number in range(16):
+            await here.queue(ref, number, 60, personal=personal, domains=(*dead, *GOOD[:4]))
+        await until(lambda: _all(here, 16 * 24, "@good"), "all others came")
+        assert len(here.got()) == len(set(here.got()))
+
+
+async def test_a_dead_domain_among_limited_ones(tmp_path: Path) -> None:
+    """Domains that share limits do not share their troubles."""
+    limit = '[[relay.destination]]\ndomains = ["*.example"]\nconnections = 2\n'
+    dead = Script(rules=(Rule(at="rcpt", match="@a-dead", delay=3600),))
+    async with routing(tmp_path, {"out": {}}, scripts={"out": dead}, more=limit) as here:
+        ref = await here.post(1)
+        for number in range(4):
+            await here.queue(ref, number, 40, domains=("a-dead.example", *GOOD))
+        await until(lambda: _all(here, 4 * 36, "@good"), "all others came")
+
+
 async def test_a_domain_that_refuses_again_and_again(tmp_path: Path) -> None:
     """After twenty refusals in a row a domain is asked no more; who was not asked is owed a copy
     all the same."""

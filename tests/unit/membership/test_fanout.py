@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,12 +62,17 @@ def test_everybody_stands_in_one_chunk_wherever_it_was_cut(count: int, data: st.
 
 
 def test_a_chunk_is_grouped_by_domain() -> None:
-    """Within a chunk one domain follows another, so that a relay is served in a row."""
-    (chunk,) = chunks(POST, people(100), Position(), copy(), end=True)
-    domains = [address.partition("@")[2] for address in chunk.addresses]
-    assert domains == sorted(domains)
-    reached = dict(zip(chunk.people, chunk.addresses, strict=True))
-    assert reached == {one.person: one.address for one in people(100)}
+    """Within a chunk one domain follows another, so that a relay is served in a row; each begins
+    with another one, so that it is not served by all lanes at once."""
+    begun = set()
+    for number in range(5):
+        (chunk,) = chunks(POST, people(100), Position(chunk=number), copy(), end=True)
+        domains = [address.partition("@")[2] for address in chunk.addresses]
+        assert len([*groupby(domains)]) == len(set(domains)) == 5
+        begun.add(domains[0])
+        reached = dict(zip(chunk.people, chunk.addresses, strict=True))
+        assert reached == {one.person: one.address for one in people(100)}
+    assert len(begun) >= 4
 
 
 def test_shared_copies_go_in_larger_chunks() -> None:

@@ -99,13 +99,13 @@ async def test_sick_domains_give_way() -> None:
         await waiting
         for _ in range(3):
             await lent()
-        crowded = [relay.crowded]
+        crowded = [relay.crowded(None)]
         other = lent()
         await asyncio.sleep(0)
-        crowded.append(relay.crowded)
+        crowded.append(relay.crowded(None))
         await stack.aclose()
         await other
-        crowded.append(relay.crowded)
+        crowded.append(relay.crowded(None))
     assert crowded == [False, True, False]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.road import Failure
-from services.sender.window import Plan, Withhold, plan
+from services.sender.window import Plan, Withhold, plan, together
 
 
 def without(who: set[int]) -> Withhold:
@@ -48,3 +48,23 @@ def test_everybody_is_offered_or_withheld_once(size: int, who: set[int], widths:
         assert sorted(offered + withheld) == list(range(found.end))
         at = found.end
     assert set(withheld) == who & set(range(size))
+
+
+def test_a_domain_with_many_recipients_has_messages_of_its_own() -> None:
+    """Who fills half a message shares it with no other domain; the others share theirs."""
+    domains = ["a"] * 3 + ["b"] * 2 + ["c"] * 14 + ["d"] * 4 + ["e"] * 3 + ["f"] * 3 + ["g"]
+    ends = [0]
+    while ends[-1] < len(domains):
+        ends.append(together(domains, ends[-1], 10))
+    assert ends == [0, 5, 15, 25, 30]
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=80), st.integers(1, 30))
+def test_messages_cover_all_domains(domains: list[str], room: int) -> None:
+    """Every message has somebody, none more than there is room for."""
+    domains.sort()
+    at = 0
+    while at < len(domains):
+        end = together(domains, at, room)
+        assert at < end <= min(len(domains), at + room)
+        at = end
