@@ -60,7 +60,7 @@ class Membership:
     async def raw(self, request: Command) -> bytes:
         """What is answered, as bytes."""
         subject = subjects.command(ENDPOINTS[type(request)])
-        return await self.broker.request(subject, msgspec.json.encode(request), timeout=15)
+        return await self.broker.request(subject, msgspec.json.encode(request), timeout=30)
 
     async def ask(self, request: Command) -> Answer:
         """The answer to any command but whois."""
@@ -88,7 +88,7 @@ class Membership:
         """Import these rows into the list."""
         return await self.ask(ImportMembers(list=LIST, rows=tuple(rows)))
 
-    async def folded(self, as_of: AsOf, *, seconds: float = 10) -> None:
+    async def folded(self, as_of: AsOf, *, seconds: float = 60) -> None:
         """Wait until the service has folded this much."""
         async with asyncio.timeout(seconds):
             while (now := await self.as_of()).people < as_of.people or (
@@ -141,7 +141,7 @@ def post(as_of: AsOf, *, personal: bool = True, slug: str = SLUG) -> PostRouted:
 
 
 async def done(
-    broker: Broker, mail_id: str, slug: str = SLUG, *, seconds: float = 30
+    broker: Broker, mail_id: str, slug: str = SLUG, *, seconds: float = 60
 ) -> FanoutDone:
     """Wait until a fan-out is complete."""
     following = broker.follow("ROUTED", subjects.routed("done", slug, mail_id))

@@ -27,7 +27,7 @@ from schemas.road import AsOf, MailReceived, Origin
 from services.router.service import run
 from tests.peers.process import until
 
-PATIENCE = 20.0  # seconds until a test gives up waiting
+PATIENCE = 60.0  # seconds until a test gives up waiting
 ANN = Author(person="a1" * 12, roles=("member",), as_of=AsOf(membership=3, people=2))
 AUTHORS = {"ann@example.org": ANN}
 TEAM, NEWS = "team@lists.example.org", "news@lists.example.org"

@@ -85,7 +85,7 @@ class Road:
 
     async def letters(self) -> list[EmailMessage]:
         """Every letter, once the service has dealt with all that was stopped."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await self._floor() < self.last:
                 pass  # each question waits for its answer
         found: list[EmailMessage] = []

@@ -14,6 +14,7 @@ from postroad.runtime.health import Health
 from postroad.runtime.telemetry import Telemetry
 from schemas import subjects
 from schemas.road import Parked
+from tests.e2e.system import PATIENCE, until
 
 Handler = Callable[[Delivery], Awaitable[None]]
 
@@ -64,16 +65,18 @@ async def test_every_message_is_handled_once(broker: Broker) -> None:
 
     await _fill(broker, 500)
     async with consuming(broker, handle):
-        await asyncio.wait_for(full.wait(), 20)
+        await asyncio.wait_for(full.wait(), PATIENCE)
     assert sorted(seen) == list(range(1, 501))
-    await broker.nc.flush()
-    assert await _unacknowledged(broker) == (0, 0)
+
+    async def acknowledged() -> bool:
+        return await _unacknowledged(broker) == (0, 0)
+
+    await until(acknowledged, "all is acknowledged")
 
 
 async def test_retry_comes_back_and_poison_is_parked(broker: Broker) -> None:
     """Retry comes back, Reject and a bug end in DEADLETTER with their bytes, others pass them."""
     seen: list[str] = []
-    parked = asyncio.Event()
 
     async def handle(delivery: Delivery) -> None:
         name = delivery.subject.rpartition(".")[2]
@@ -85,20 +88,14 @@ async def test_retry_comes_back_and_poison_is_parked(broker: Broker) -> None:
             raise Retry("later", 0.05)
         seen.append(name)
 
-    async def watch() -> None:
-        found: list[str] = []
-        async for batch in broker.follow("DEADLETTER", "deadletter.>"):
-            found += [message.subject for message in batch]
-            if len(found) == 2 and len(seen) == 8:
-                parked.set()
-
     await _fill(broker, 10)
     async with consuming(broker, handle) as health:
-        watcher = asyncio.create_task(watch())
-        await asyncio.wait_for(parked.wait(), 20)
-        watcher.cancel()
+
+        async def all_ended() -> bool:
+            return health.answer().counts.get("parked") == 2 and len(seen) == 8
+
+        await until(all_ended, "two are parked and eight handled")
     assert sorted(seen) == sorted(f"m{n}" for n in range(2, 10))
-    assert health.answer().counts["parked"] == 2
     letters = [
         event
         async for stored in broker.scan("DEADLETTER", "deadletter.>")
@@ -123,7 +120,7 @@ async def test_unanswered_messages_go_to_the_next_worker(broker: Broker) -> None
 
     await _fill(broker, 1)
     async with consuming(broker, handle):
-        await asyncio.wait_for(again.wait(), 20)
+        await asyncio.wait_for(again.wait(), PATIENCE)
     assert attempts == [1, 2]
 
 
@@ -140,7 +137,7 @@ async def test_long_work_is_not_given_to_another(broker: Broker) -> None:
 
     await _fill(broker, 1)
     async with consuming(broker, handle):
-        await asyncio.wait_for(done.wait(), 20)
+        await asyncio.wait_for(done.wait(), PATIENCE)
     assert attempts == [1]
 
 
@@ -163,7 +160,7 @@ async def test_consuming_goes_on_after_the_broker_was_killed(
         await server.process.wait()
         await server.start()
         await broker.publish(subjects.received("box", "after"), b"{}", expect=0)
-        await asyncio.wait_for(wanted.wait(), 20)
+        await asyncio.wait_for(wanted.wait(), PATIENCE)
 
 
 async def test_follow_gives_each_message_once_across_a_restart(
@@ -184,14 +181,14 @@ async def test_follow_gives_each_message_once_across_a_restart(
     task = asyncio.create_task(follow())
     for n in range(50):
         await broker.publish(f"lists.a{n}", b"", expect=0)
-    await asyncio.wait_for(half.wait(), 10)
+    await asyncio.wait_for(half.wait(), PATIENCE)
     assert server.process is not None
     server.process.kill()
     await server.process.wait()
     await server.start()
     for n in range(50):
         await broker.publish(f"lists.b{n}", b"", expect=0)
-    await asyncio.wait_for(full.wait(), 20)
+    await asyncio.wait_for(full.wait(), PATIENCE)
     task.cancel()
     assert seen == list(range(1, 101))
 
@@ -210,5 +207,5 @@ async def test_what_waits_for_its_turn_is_not_delivered_twice(broker: Broker) ->
 
     await _fill(broker, 2)
     async with consuming(broker, handle, concurrency=1):
-        await asyncio.wait_for(done.wait(), 20)
+        await asyncio.wait_for(done.wait(), PATIENCE)
     assert attempts == [(1, 1), (2, 1)]

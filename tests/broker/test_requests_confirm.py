@@ -15,7 +15,6 @@ from services.membership.requests import confirmation
 from tests.broker.membership import SLUG, membership
 from tests.broker.requests import ANNA, Post, mail_of, settings
 
-pytestmark = pytest.mark.timeout(60)
 TOKEN = "a" * 26
 
 

@@ -12,8 +12,6 @@ from schemas.membership import MemberSubscribed
 from tests.broker.membership import LIST, SLUG, membership
 from tests.broker.requests import ANNA, PROVED, Post, mail_of, settings
 
-pytestmark = pytest.mark.timeout(60)
-
 
 async def test_a_stranger_joins_by_answering(broker: Broker, tmp_path: Path) -> None:
     """A mail to -join asks its author; a plain reply with any content makes them a member, who

@@ -12,8 +12,6 @@ from tests.broker import test_membership_killed as killed
 from tests.broker.membership import SLUG, membership
 from tests.broker.requests import ANNA, PROVED, SERVER, Letter, Post, mail_of, settings
 
-pytestmark = pytest.mark.timeout(60)
-
 SOURCE = f"""
 [[source]]
 name = "box"

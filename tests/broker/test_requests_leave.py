@@ -13,8 +13,6 @@ from schemas.membership import MemberUnsubscribed
 from tests.broker.membership import LIST, SLUG, Membership, membership
 from tests.broker.requests import ANNA, PROVED, SERVER, Post, mail_of, settings
 
-pytestmark = pytest.mark.timeout(60)
-
 
 async def status(service: Membership) -> str:
     """The delivery status of the only member."""

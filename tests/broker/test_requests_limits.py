@@ -14,8 +14,6 @@ from services.membership.requests.contacts import Contacts
 from tests.broker.membership import LIST, SLUG, membership
 from tests.broker.requests import ANNA, PROVED, Post, mail_of, settings
 
-pytestmark = pytest.mark.timeout(60)
-
 
 async def test_many_joins_forged_for_one_victim(broker: Broker, tmp_path: Path) -> None:
     """However many joins are forged in one name, over however many lists, three questions go

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from postroad.runtime.broker import Broker
 from schemas.commands import Subscribe
 from tests.broker.membership import LIST, membership
 from tests.broker.requests import ANNA, Post, settings
-
-pytestmark = pytest.mark.timeout(60)
 
 
 async def test_an_operator_asks(broker: Broker, tmp_path: Path) -> None:

@@ -90,6 +90,6 @@ async def test_what_nobody_waits_for_is_gathered(
         for start in (0, 10):
             for message in people(start, start + 10):
                 seq = await broker.publish(message.subject, message.data)
-            await fed.reached(AsOf(people=seq), timeout=5)
+            await fed.reached(AsOf(people=seq), timeout=60)
         assert await store.read("select count(*) from people") == [(20,)]
         assert len(store.ends) <= 10

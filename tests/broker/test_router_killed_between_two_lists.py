@@ -87,7 +87,7 @@ async def test_a_killed_router_loses_nothing_and_decides_nothing_twice(
     async with membership(broker, AUTHORS):
         mails = [await a_mail(broker, TEAM, NEWS) for _ in range(MAILS)]
         async with router(tmp_path, crashpoint) as first:
-            assert await asyncio.wait_for(first.wait(), 20) == -signal.SIGKILL
+            assert await asyncio.wait_for(first.wait(), 60) == -signal.SIGKILL
         assert await decisions(broker) < 2 * MAILS or "before_ack" in crashpoint
         async with router(tmp_path):
             found = await routed(broker, 2 * MAILS)

@@ -216,8 +216,8 @@ class Day:
         async def nothing_waits() -> bool:
             came = self.inbox.came
             info = await self.road.broker.api("STREAM.INFO.RECEIVED")
-            done = info["state"]["messages"] >= came and await self.road.idle()
-            return done and not await self.road.retries() and self.inbox.came == came
+            done = info["state"]["messages"] >= came and await self.road.done()
+            return done and self.inbox.came == came
 
         await until(nothing_waits, "nothing waits")
 

@@ -118,8 +118,7 @@ class Chunks:
 
         async def all_done() -> bool:
             done = {entry.chunk for entry in await self.ledger() if entry.finished}
-            tried = len(done) >= chunks and not await self.road.retries()
-            return tried and await self.road.idle()
+            return len(done) >= chunks and await self.road.done()
 
         await until(all_done, f"{chunks} chunks are finished")
 

@@ -196,16 +196,29 @@ class System:
 
     async def idle(self) -> bool:
         """Whether no consumer has anything left to do."""
+        before = await self._stored()
         for durable in subjects.DURABLES:
             info = await self.broker.api(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
             if info["num_pending"] or info["num_ack_pending"]:
                 return False
-        return True
+        return await self._stored() == before
 
     async def retries(self) -> bool:
         """Whether copies wait for their next try."""
         info = await self.broker.api("STREAM.INFO.SEND", {"subjects_filter": "mail.retry.>"})
         return bool(info["state"].get("subjects"))
+
+    async def done(self) -> bool:
+        """Whether no consumer has anything left to do, and nothing waits for its next try."""
+        before = await self._stored()
+        return await self.idle() and not await self.retries() and await self._stored() == before
+
+    async def _stored(self) -> list[int]:
+        """How far the streams of the road are. Where that changes while we ask one after the
+        other, something may have passed us by: out of one not asked yet into one asked before."""
+        streams = sorted({durable.stream for durable in subjects.DURABLES})
+        found = [await self.broker.api(f"STREAM.INFO.{stream}") for stream in streams]
+        return [info["state"]["last_seq"] for info in found]
 
     async def settled_again(self, stream: str, consumer: str) -> None:
         """Wait until a consumer that was reset has acknowledged the whole stream again."""

@@ -29,7 +29,7 @@ TEAM, CREW = List("me+team@gmail.com", "+"), List("me+crew@gmail.com")
 SETTINGS = f'profile = "gmail"\nuser = "{ACCOUNT}"\noauth2 = "OAUTH2 google"\n'
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("habits", [GMAIL_TAGS, MAILBOX], ids=["tags", "no-tags"])
 async def test_lists_live_a_day_at_gmail(
     habits: Habits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

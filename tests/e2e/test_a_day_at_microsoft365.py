@@ -28,7 +28,7 @@ TEAM, CREW = List(ACCOUNT, "+"), List("team+crew@contoso.com")  # one is the mai
 SETTINGS = f'profile = "microsoft365"\nuser = "{ACCOUNT}"\noauth2 = "OAUTH2 microsoft"\n'
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_lists_live_a_day_at_microsoft365(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ authserv_id = "mail.example.org"
 RELAY = f'profile = "ses"\nuser = "{KEY}"\npassword_file = "ses.pass"\ndaily = 50000\n'
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_lists_live_a_day_at_ses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """People join, post, reply, post to two lists and leave; an address is dead; credentials
     expire, quotas are used up, SES's and that of our settings, and connections break: every copy

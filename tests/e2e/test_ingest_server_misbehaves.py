@@ -24,9 +24,7 @@ async def imap() -> AsyncIterator[ScriptedImap]:
 
 
 @pytest.fixture
-async def mailbox(imap: ScriptedImap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
-    monkeypatch.setattr("services.ingest.connection.Connection.ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("services.ingest.connection.Connection.CONNECT_SECONDS", 0.5)
+async def mailbox(imap: ScriptedImap, tmp_path: Path) -> Mailbox:
     password = tmp_path / "password"
     password.write_text("secret\n")
     return Mailbox(
@@ -64,8 +62,12 @@ async def test_others_may_change_the_folder_meanwhile(imap: ScriptedImap, mailbo
 
 
 @pytest.mark.parametrize("at", ["LOGIN", "SELECT", "SEARCH", "FETCH", "STORE", "IDLE", "DONE"])
-async def test_silence_ends(imap: ScriptedImap, mailbox: Mailbox, at: str) -> None:
+async def test_silence_ends(
+    imap: ScriptedImap, mailbox: Mailbox, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that never answers a command is given up."""
+    monkeypatch.setattr("services.ingest.connection.Connection.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("services.ingest.connection.Connection.CONNECT_SECONDS", 0.5)
     imap.faults.append(Fault(at=at, reply=""))
     with pytest.raises(MailboxError, match="does not answer"):
         await _everything(mailbox)

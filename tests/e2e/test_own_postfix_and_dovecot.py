@@ -204,7 +204,7 @@ async def join(place: Place, who: str) -> None:
     assert {record.sender for record in place.letters()} == {""}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_lists_live_a_day_on_the_guides_postfix_and_dovecot(place: Place) -> None:
     """Posts, a cross-post, a Bcc, a reply and a mail to the owners reach everybody they are for,
     once, also where Postfix has to wait; somebody joins by mail and gets the next post; a dead

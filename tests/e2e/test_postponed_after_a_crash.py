@@ -12,17 +12,17 @@ from tests.e2e.sending import LIST, sending
 from tests.peers.checker import Post, check
 from tests.peers.sink import Rule, Script
 
-CHUNKS = 4
+CHUNKS, SIZE = 4, 60  # each chunk is one window
 SLOW = Script(rules=(Rule(at="dot", delay=0.2),))  # a second sender is there before they are sent
 
 
 async def test_what_comes_back_by_the_schedule(tmp_path: Path) -> None:
     """A chunk of one window that was scheduled anew looks as if nobody had tried it. Who had their
     copy from the dead one gets none again, but for one a lane, and that one is marked."""
-    async with sending(tmp_path, SLOW) as here:
+    async with sending(tmp_path, SLOW, {"window": str(SIZE)}) as here:
         broker = here.road.broker
         ref = await here.post(1)
-        everyone = [a for n in range(CHUNKS) for a in await here.queue(ref, n, 12)]
+        everyone = [a for n in range(CHUNKS) for a in await here.queue(ref, n, SIZE)]
         first = here.road.processes["sender"]
         await here.road.run("sender")
         await here.road.ready(["sender"])

@@ -136,7 +136,7 @@ async def test_a_lie_about_pipelining_is_survived() -> None:
     relay_offers = Script(discards=True)
     async with Sink.start(relay_offers) as sink:
         relay = Relay(host="127.0.0.1", port=sink.port, tls="none")
-        liar = await connect(relay, Timeouts(command=0.2, final=0.2))
+        liar = await connect(relay, Timeouts(command=1, final=1))
         results = await liar.send(mails(3))
         assert told(results) == ["untried"] * 3
         await liar.close()
@@ -149,7 +149,7 @@ async def test_a_lie_about_pipelining_is_survived() -> None:
 async def test_silence_behind_the_dot() -> None:
     """A server that never answers a message leaves it in doubt, whatever it says then."""
     script = Script(rules=(Rule(at="dot", match="r1@", reply=""),))
-    limits = Timeouts(command=5, final=0.2)
+    limits = Timeouts(command=5, final=1)
     async with Sink.start(script) as sink, connected(sink.port, limits) as connection:
         results = await connection.send(mails(3))
         assert told(results) == ["250", "doubt", "untried"]

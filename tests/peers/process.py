@@ -21,8 +21,8 @@ from typing import Self
 
 import pytest
 
-READY_SECONDS = 20.0
-STOP_SECONDS = 10.0
+READY_SECONDS = 60.0
+STOP_SECONDS = 20.0
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/postfix/sbin:/usr/libexec/postfix"
 # Below the ports that Linux gives to outgoing connections; each process starts somewhere else.
 NEVER_EPHEMERAL = range(12_000, 32_000)
@@ -87,7 +87,7 @@ def _become(user: pwd.struct_passwd | None) -> None:
 
 
 async def until(
-    holds: Callable[[], Awaitable[bool]], seconds: float = 30.0, every: float = 0.01
+    holds: Callable[[], Awaitable[bool]], seconds: float = 60.0, every: float = 0.01
 ) -> None:
     """Wait for a state of another process that nothing announces, looking `every` so many
     seconds. Raises TimeoutError after `seconds`."""

@@ -77,7 +77,7 @@ class Sink:
         """The protocol rules that clients broke so far."""
         return records.violations(self.file)
 
-    async def wait_for(self, deliveries: int, seconds: float = 30.0) -> list[Record]:
+    async def wait_for(self, deliveries: int, seconds: float = 60.0) -> list[Record]:
         """Wait until `deliveries` copies (recipients of transactions) have been accepted and
         return all records. Raises TimeoutError saying how many there were."""
         came = place = 0

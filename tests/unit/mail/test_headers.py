@@ -245,10 +245,10 @@ BOMBS = {
     "nested multiparts": b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n" * 10_000,
     "encoded words": b"Subject: " + b"=?utf-8?q?=41?= " * 175_000,
     "parameters": b"Content-Type: text/plain" + b"; x*0*=y" * 235_000,
-    "one header line": b"X: " + b"a" * 100_000_000,
+    "one header line": b"X: " + b"a" * 20_000_000,
     "huge day": b"Date: Mon, " + b"9" * 5_000 + b" Jan 2024 00:00:00 +0000",
-    "many fields": b"From: a@b\n" * 1_000_000,
-    "many folds": b"Subject: x\r\n" + b" y\r\n" * 1_000_000,
+    "many fields": b"From: a@b\n" * 500_000,
+    "many folds": b"Subject: x\r\n" + b" y\r\n" * 500_000,
 }
 
 

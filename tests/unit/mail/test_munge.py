@@ -182,7 +182,7 @@ FIELDS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(FIELDS, st.sampled_from(["own_domain", ACCOUNT]), VALUES, st.booleans())
 def test_any_header_becomes_one_the_relay_takes(
     header: list[tuple[str, str]], takes: str, name: str, notice: bool

@@ -214,10 +214,10 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_mail_takes_long_or_much(name: str) -> None:
     """A mail built to be slow is read in less than a second, and within bounds."""
-    began = time.perf_counter()
+    began = time.process_time()
     found = list(parts(BOMBS[name]))
     first_text(BOMBS[name])
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     assert len(found) <= PARTS
     assert all(len(part.body) <= BODY_OCTETS for part in found)
 
@@ -227,7 +227,7 @@ def test_every_mail_of_the_corpora_has_text(corpora: Path) -> None:
     mails = [path.read_bytes() for path in corpora.glob("*/**/*") if path.is_file()]
     said = 0
     for data in mails:
-        began = time.perf_counter()
+        began = time.process_time()
         said += bool(first_text(data).strip())
-        assert time.perf_counter() - began < 1.0
+        assert time.process_time() - began < 1.0
     assert said > 0.9 * len(mails)

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.mail.fields import fields
@@ -65,7 +65,6 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(LINES)
 def test_no_line_is_too_long(lines: list[bytes]) -> None:
     """RFC 5321 section 4.5.3.1.6: 998 octets and CRLF. What is short enough stays as it is, nothing
@@ -82,7 +81,6 @@ def test_no_line_is_too_long(lines: list[bytes]) -> None:
     assert wrapped(data).replace(b"\r\n", b"") == data.replace(b"\r\n", b"")
 
 
-@settings(deadline=None)
 @given(st.text("aé\u20ac\U0001f600", min_size=500, max_size=700).map(lambda text: text * 3))
 def test_no_character_is_cut(text: str) -> None:
     """A long line of UTF-8 without a blank is broken between characters, in header and body."""

@@ -240,7 +240,7 @@ HOSTILE = st.text(max_size=80) | st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     name=HOSTILE,
     said=HOSTILE,

@@ -29,13 +29,13 @@ def test_every_real_mail_is_posted_or_held(corpora: Path, name: str) -> None:
     known = the_list()
     for path in mails:
         data = path.read_bytes()
-        began = time.perf_counter()
+        began = time.process_time()
         facts, _ = scan(data, TRUSTED)
         mail = received(facts, envelope_to=(known.address,))
         (to,) = recipients(mail, {known.address: known.slug})
         _, event = decider.decide(mail, to, known, MEMBER)
         stored = codec.encode(envelope([event], correlation=mail.mail_id))
-        assert time.perf_counter() - began < SECONDS, path.name
+        assert time.process_time() - began < SECONDS, path.name
         assert codec.decode(stored).events == (event,), path.name
         assert isinstance(event, PostRouted) or (
             isinstance(event, MailStopped) and event.verdict == "held" and event.hits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sender.answers import (
@@ -43,7 +43,6 @@ def test_a_reply_is_kept_without_codes_and_addresses(said: bytes, kept: Reply) -
     assert reply(answer, "RCPT") == kept
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_cuts_do_not_matter(data: st.DataObject) -> None:
     """Answers cut at any octet are the same answers."""
@@ -86,7 +85,6 @@ def test_what_came_before_nonsense_counts() -> None:
         next(answers)
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200)))
 def test_any_octets_are_answers_or_out_of_step(segments: list[bytes]) -> None:
     """Whatever a server sends, reading ends in answers or in OutOfStep, with codes in range."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.mail import listheaders, wire
@@ -305,7 +305,6 @@ def assert_unaltered(raw: bytes) -> None:
     assert arrived[body:] == body_sent
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(
