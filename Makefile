@@ -48,7 +48,7 @@ check: $(DEV)
 	@$(BIN)/lint-imports
 
 chaos: $(DEV)
-	@POSTROAD_CHAOS=all $(BIN)/python -m pytest -m chaos tests/chaos
+	@POSTROAD_CHAOS=all $(BIN)/python -m pytest -v -m chaos tests/chaos
 
 bench: $(DEV)
 	@mkdir -p build

@@ -10,7 +10,8 @@ Figures are medians. `ratio` is against `smtp-source -d` over four connections, 
 rounds into the same sink; on a busy machine the ratios hold better than the figures, and seconds
 of CPU better still. Each scenario's module says where its clock starts and stops, and why.
 
-Writes build/bench.json: a list of {"scenario", "value", "unit", "ratio", ...}. Ends with 1 where
+Writes build/bench.json: a list of {"scenario", "value", "unit", "ratio", ...}, after each scenario:
+all of them take ten minutes and more, and a run that is ended keeps what it has. Ends with 1 where
 a scenario broke, never because a figure is poor.
 """
 
@@ -20,6 +21,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -36,7 +38,6 @@ from tests.peers.smtpsink import SmtpSink
 
 async def machine() -> AsyncIterator[Figure]:
     """What the machine itself does: all else is to be seen beside this."""
-    BUILD.mkdir(exist_ok=True)
     yield Figure.median("this machine: 4 KB to disk (fsync)", [fsync_ms(BUILD)], "ms")
     async with SmtpSink.start() as sink:
         rates = [await source_rate(sink.port, 10_000) for _ in range(3)]
@@ -65,10 +66,15 @@ async def bench(names: Sequence[str]) -> int:
     began = time.monotonic()
     figures: list[Figure] = []
     broken = 0
+    BUILD.mkdir(exist_ok=True)
+    file = BUILD / "bench.json"
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     print(f"{os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f}")
     print(line(*HEAD), flush=True)
-    for name in names:
-        print(f"{name} ...", file=sys.stderr, flush=True)
+    for number, name in enumerate(names, 1):
+        print(f"{name} ({number} of {len(names)}) ...", file=sys.stderr, flush=True)
         try:
             async for figure in SCENARIOS[name]():
                 figures.append(figure)
@@ -78,8 +84,13 @@ async def bench(names: Sequence[str]) -> int:
         except Exception as error:  # noqa: BLE001  the other scenarios still tell something
             broken += 1
             print("\n".join((f"{name}: BROKEN", *below(repr(error)))), flush=True)
-    file = BUILD / "bench.json"
-    file.write_text(json.dumps([figure.to_json() for figure in figures], indent=1) + "\n")
+        except asyncio.CancelledError:
+            broken += 1
+            print(f"{name}: ended by a signal; not measured: {', '.join(names[number:]) or 'none'}")
+            break
+        finally:
+            told = json.dumps([figure.to_json() for figure in figures], indent=1)
+            file.write_text(told + "\n")
     took = time.monotonic() - began
     print(f"{len(figures)} figures in {took:.0f} s: {file.relative_to(BUILD.parent)}")
     return 1 if broken else 0

@@ -53,17 +53,22 @@ class Report:
         """Every copy once, unaltered, and nothing else."""
         return not (self.lost or self.duplicates or self.unexpected or self.altered)
 
+    @property
+    def counts(self) -> str:
+        """It in numbers."""
+        return (
+            f"{self.delivered} of {self.expected} copies delivered, {len(self.lost)} lost, "
+            f"{self.extra} too many, {sum(self.unexpected.values())} unexpected, "
+            f"{len(self.altered)} altered"
+        )
+
     def __str__(self) -> str:
         first = "; ".join(
             f"{name}: {list(found)[:5]}"
             for name in ("lost", "duplicates", "unexpected", "altered")
             if (found := getattr(self, name))
         )
-        return (
-            f"{self.delivered} of {self.expected} copies delivered, {len(self.lost)} lost, "
-            f"{self.extra} too many, {sum(self.unexpected.values())} unexpected, "
-            f"{len(self.altered)} altered" + (f" ({first})" if first else "")
-        )
+        return self.counts + (f" ({first})" if first else "")
 
 
 def check(records: Iterable[Record], posts: Iterable[Post]) -> Report:
