@@ -84,6 +84,8 @@ def spf(domain: str, seen: Spf, provider: str, envelope: str) -> Finding:
     if envelope != domain:
         what = f"the envelope sender is at {envelope}: the SPF record there counts, not this one"
         return skipped("spf", domain, what, f"nothing to do, while envelope stays at {envelope}")
+    if seen.answer.problem == "no name":  # mx says so
+        return skipped("spf", domain, "not looked at without mx", "mend mx first")
     if seen.answer.problem in _USELESS:
         return _broken("spf", domain, seen.answer)
     needed = NEEDS.get(provider, "")
