@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from schemas.road import Failure
 
+OWN = 4  # a message to one domain is for one in so many of those whom a message may have
 Withhold = Callable[[int], Failure | None]
 """Why the recipient with this index in the chunk gets no copy now; None where nothing is in the
 way. Asked before each window: `left` for who is no longer on the list, `deferred` and scope
@@ -30,16 +31,16 @@ def left(index: int) -> Failure:
 
 def together(domains: Sequence[str], start: int, room: int) -> int:
     """Before which index the recipients of one message from `start` on should end, where it has
-    room for so many: those of a domain who fill half of it have messages of their own, so that
-    nobody waits for that domain's answer but themselves."""
+    room for so many: those of a domain who fill a quarter of it have messages of their own, so
+    that nobody waits for that domain's answer but themselves."""
     end = start
     while end < len(domains) and end - start < room:
         more = end + 1
         while more < len(domains) and domains[more] == domains[end] and more - end < room:
             more += 1
-        if 2 * (more - end) >= room and end > start:
+        if OWN * (more - end) >= room and end > start:
             break
-        own, end = 2 * (more - end) >= room, more
+        own, end = OWN * (more - end) >= room, more
         if own:
             break
     return min(end, start + room)
