@@ -43,7 +43,7 @@ def _print(found: Status) -> None:
         return
     print()
     print_table(
-        ("stage", "state", "waiting", "in hand", "pids", "restarts", "last error"),
+        ("stage", "state", "waiting", "in hand", "pids", "restarts", "last error (UTC)"),
         map(_stage, found.stages),
         whole=6,
     )
@@ -78,9 +78,12 @@ def _copies(some: Later | Reason) -> str:
 def _stage(stage: Stage) -> tuple[object, ...]:
     pids = ", ".join(str(instance.pid) for instance in stage.instances)
     counts = stage.lag, stage.pending, pids, stage.restarts
-    return stage.stage, stage.state, *counts, stage.last_error
+    error = f"{stage.last_error_at[11:19]} {stage.last_error}" if stage.last_error else ""
+    return stage.stage, stage.state, *counts, error
 
 
 def _peer(kind: str, peer: Peer) -> tuple[object, ...]:
     state = {True: "works", False: "fails", None: "not tried yet"}[peer.ok]
+    if peer.limited:
+        state = "at its limit"
     return kind, peer.name, state, peer.since, peer.detail

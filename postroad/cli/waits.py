@@ -90,11 +90,12 @@ class Sender:
     def _limit(self, name: str, domains: Sequence[str] = ()) -> str:
         """What is said of a limit of this relay, or of one behind it for one of these domains."""
         fact = self.relays.get(name)
-        for told in limits(fact.detail) if fact is not None else ():
-            _, of, group = told.partition(" reached; ")[0].partition(" for ")
-            patterns = next((each for each in self.limited.get(name, ()) if group in each), ())
-            if (not of and not domains) or any(matches(patterns, domain) for domain in domains):
-                return f"relay {name}: {told}"
+        for limit in limits(fact.detail) if fact is not None else ():
+            groups = self.limited.get(name, ())
+            patterns = next((each for each in groups if limit.domain in each), ())
+            behind = any(matches(patterns, domain) for domain in domains)
+            if behind or not (limit.domain or domains):
+                return f"relay {name}: {limit.told}"
         return ""
 
     def _facts(self, name: str) -> Mapping[str, Mapping[str, str]]:

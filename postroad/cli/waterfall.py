@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -28,31 +28,44 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def rows(spans: Sequence[Span]) -> Iterator[Row]:
     """The lines of a trace from the top, in order of time below each parent.
 
-    A span whose parent is not here (yet) stands at the top. Beyond ALIKE spans of one name under
-    one parent, one line stands for the rest of them.
+    A span whose parent is not here (yet) stands at the top; what was done again stands beside the
+    first try, though the trace has it below. One line stands for all tries of one name that failed
+    alike, and, beyond ALIKE spans of one name under one parent, for the rest of them.
     """
     if not spans:
         return
-    known = {span.span for span in spans}
-    children: defaultdict[str, list[Span]] = defaultdict(list)
-    for span in sorted(spans, key=lambda span: span.start):
-        children[span.parent if span.parent in known else ""].append(span)
+    children = _children(spans)
     origin = min(span.start for span in spans)
 
-    def below(parent: str, depth: int) -> Iterator[Row]:
-        seen: Counter[str] = Counter()
-        rest: defaultdict[str, list[Span]] = defaultdict(list)
-        for span in children[parent]:
-            seen[span.name] += 1
-            if seen[span.name] > ALIKE:
-                rest[span.name].append(span)
-                continue
-            yield _row([span], depth, origin)
-            yield from below(span.span, depth + 1)
-        for alike in rest.values():
+    def below(parents: Sequence[Span | None], depth: int) -> Iterator[Row]:
+        siblings = [span for each in parents for span in children[each.span if each else ""]]
+        well: Counter[str] = Counter()
+        lines: dict[tuple[str, str], list[Span]] = {}
+        for span in sorted(siblings, key=lambda span: span.start):
+            well[span.name] += not span.error
+            many = bool(span.error) or well[span.name] > ALIKE
+            lines.setdefault((span.name, span.error) if many else ("", span.span), []).append(span)
+        for (name, error), alike in lines.items():
             yield _row(alike, depth, origin)
+            if error or not name:
+                yield from below(alike, depth + 1)
 
-    yield from below("", 0)
+    yield from below([None], 0)
+
+
+def _children(spans: Sequence[Span]) -> Mapping[str, Sequence[Span]]:
+    """The spans below each span, by its id; those at the top by ""."""
+    known = {span.span: span for span in spans}
+    found: defaultdict[str, list[Span]] = defaultdict(list)
+    place: dict[str, str] = {}  # by id: below whom it stands
+    for span in sorted(spans, key=lambda span: span.start):
+        above = known.get(span.parent)
+        if above is not None and above.name == span.name:
+            place[span.span] = place.get(above.span, "")
+        else:
+            place[span.span] = "" if above is None else above.span
+        found[place[span.span]].append(span)
+    return found
 
 
 def _row(spans: Sequence[Span], depth: int, origin: int) -> Row:

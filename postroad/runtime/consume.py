@@ -177,6 +177,7 @@ class Consumer:
                 await self.handler(delivery)
             self._bugs.pop(delivery.seq, None)
             self.health.count("handled")
+            self.health.worked()
         except Retry as retry:
             self.health.count("retried")
             log.debug(

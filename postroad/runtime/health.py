@@ -78,6 +78,8 @@ class Health:
                 self.error(f"{kind} {name}: {detail}")
                 log.warning("health.down", kind=kind, name=name, detail=detail)
             elif before is not None and not before.ok:
+                if self._last_error[0] == f"{kind} {name}: {before.detail}":
+                    self.worked()
                 log.info("health.up", kind=kind, name=name)
         else:
             since = before.since
@@ -93,6 +95,10 @@ class Health:
     def error(self, what: str) -> None:
         """Remember the last thing that went wrong."""
         self._last_error = (what, now().isoformat(timespec="seconds"))
+
+    def worked(self) -> None:
+        """Something went well: what went wrong before is over, or stands among the facts."""
+        self._last_error = ("", "")
 
     def answer(self) -> Report:
         """Everything, for `postroad status`."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
 from schemas import waiting
 
 _UNTIL = "; goes on at "  # before the time in what the sender says of a limit
-_LIMIT = re.compile(rf"(?:daily )?limit of \d+(?: for [^;]+)? reached{_UNTIL}[^;]+")
+_LIMIT = re.compile(rf"(?:daily )?limit of \d+(?: for ([^;]+))? reached{_UNTIL}[^;]+")
 
 
 class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,10 +82,17 @@ def summed(found: Sequence[Scheduled]) -> Later:
     )
 
 
-def limits(detail: str) -> tuple[str, ...]:
-    """What is said, among other things, of limits of ours that are reached. Nothing is wrong
-    then: it is as the settings have it."""
-    return tuple(_LIMIT.findall(detail))
+class Limit(NamedTuple):
+    """A limit of ours that is reached, in words, and the domain whose it is, "" for the relay's.
+    Nothing is wrong then: it is as the settings have it."""
+
+    told: str
+    domain: str
+
+
+def limits(detail: str) -> tuple[Limit, ...]:
+    """The limits in what the sender says of a relay, among other things."""
+    return tuple(Limit(found[0], found[1] or "") for found in _LIMIT.finditer(detail))
 
 
 def _first(found: Sequence[Scheduled]) -> datetime | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
+from postroad.runtime.clock import now
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import is_running
 from postroad.runtime.errors import PostroadError, Retry
@@ -46,6 +47,7 @@ async def _look(config: Config, broker: Broker) -> Seen:
     version = broker.nc.connected_server_version
     return Seen(
         kind=_kind(config),
+        at=now(),
         version=f"{version.major}.{version.minor}.{version.patch}",
         bytes=int(streams.get("storage", 0)),
         reports=tuple(reports),

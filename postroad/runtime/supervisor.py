@@ -30,6 +30,7 @@ from postroad.runtime.provision import provision
 from postroad.runtime.restarts import SETTLED_SECONDS, Restarts
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import ROAD, running
+from postroad.runtime.verdict import STOPPING
 
 START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
 DRAIN_SECONDS = 25.0  # a service lets its work finish for up to 20 s
@@ -159,6 +160,7 @@ class Supervisor:
 
     def __init__(self, config: Config, broker: Broker, health: Health) -> None:
         self.broker = broker
+        self.health = health
         self.children = [Child(name, config.path, health) for name in ROAD]
         self.ready = asyncio.Event()
 
@@ -188,6 +190,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Drain and end the services: first who takes mail, last who sends it."""
+        self.health.report(NAME, STOPPING, ok=True)
         membership, router, sender, ingest = self.children
         for child in (ingest, router, membership, sender):
             await child.stop()

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 
 from postroad.runtime.health import Fact, Report
-from postroad.runtime.later import Later, Scheduled, summed
+from postroad.runtime.later import Later, Scheduled, limits, summed
 from schemas import subjects
 
 State = Literal["healthy", "degraded", "down"]
@@ -30,6 +31,8 @@ STAGES: Mapping[str, tuple[subjects.Durable, ...]] = {
     "sender": (subjects.SENDER_NOW, subjects.SENDER_BULK),
 }
 SUPERVISOR = "supervisor"
+STOPPING = "stopping"  # what a supervisor reports that was told to stop
+FORGOTTEN = timedelta(hours=1)  # an error as old as this is told no more
 
 
 class Lag(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,10 +79,12 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
-    """A source or relay; `ok` is None where no service has said anything of it yet."""
+    """A source or relay; `ok` is None where no service has said anything of it yet. A relay that is
+    `limited` has had what the settings allow it for now: nothing is wrong, and it takes no more."""
 
     name: str
     ok: bool | None
+    limited: bool = False
     detail: str = ""
     since: str = ""
     facts: dict[str, Any] = {}
@@ -106,12 +111,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was seen. `unreachable` says why there is no broker; then the rest is empty.
+    """What was seen `at` a time. `unreachable` says why there is no broker; then the rest is empty.
 
     `lags` by name of durable; `last_parked` is where and why the latest message was parked.
     """
 
     kind: Literal["embedded", "external"] = "embedded"
+    at: datetime | None = None
     unreachable: str = ""
     version: str = ""
     bytes: int = 0
@@ -155,7 +161,13 @@ def judge(seen: Seen) -> Status:
 def _stage(name: str, durables: tuple[subjects.Durable, ...], seen: Seen) -> Stage:
     reports = _reports(name, seen)
     lags = [seen.lags[durable.name] for durable in durables if durable.name in seen.lags]
-    errors = max(reports, key=lambda report: report.last_error_at, default=None)
+    error, at = max(
+        ((report.last_error, report.last_error_at) for report in reports),
+        key=lambda each: each[1],
+        default=("", ""),
+    )
+    if at and seen.at is not None and seen.at - datetime.fromisoformat(at) > FORGOTTEN:
+        error = at = ""
     child = _child("service", name, seen)
     return Stage(
         stage=name,
@@ -174,8 +186,8 @@ def _stage(name: str, durables: tuple[subjects.Durable, ...], seen: Seen) -> Sta
             )
             for report in reports
         ),
-        last_error=errors.last_error if errors else "",
-        last_error_at=errors.last_error_at if errors else "",
+        last_error=error,
+        last_error_at=at,
     )
 
 
@@ -184,8 +196,16 @@ def _peer(kind: str, name: str, seen: Seen) -> Peer:
     facts = [fact for report in seen.reports for fact in _facts(report, kind, name)]
     if not facts:
         return Peer(name=name, ok=None)
-    fact = min(facts, key=lambda fact: fact.ok)
-    return Peer(name=name, ok=fact.ok, detail=fact.detail, since=fact.since, facts=fact.facts)
+    fact = min(facts, key=lambda fact: (fact.ok, not fact.detail))
+    limited = kind == "relay" and any(not limit.domain for limit in limits(fact.detail))
+    return Peer(
+        name=name,
+        ok=fact.ok or limited,
+        limited=limited,
+        detail=fact.detail,
+        since=fact.since,
+        facts=fact.facts,
+    )
 
 
 def _problems(
@@ -200,8 +220,11 @@ def _problems(
             yield f"{stage.stage} is not ready yet; if this lasts, look at its log lines"
     for peer in _failing(sources):
         yield f"source {peer.name} does not work: {peer.detail}; its mail waits on its server"
+    others = any(peer.ok and not peer.limited for peer in relays)
+    share = "the others take its share; what only it may take waits"
     for peer in _failing(relays):
-        yield f"relay {peer.name} does not work: {peer.detail}; its copies wait in SEND"
+        copies = share if others else "its copies wait"
+        yield f"relay {peer.name} does not work: {peer.detail}; {copies}"
     if seen.parked:
         messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
         yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"
@@ -212,6 +235,9 @@ def _failing(peers: tuple[Peer, ...]) -> Iterator[Peer]:
 
 
 def _absent(seen: Seen, missing: list[str]) -> Iterator[str]:
+    if _child(SUPERVISOR, STOPPING, seen):
+        yield "Postroad is stopping, as it was told to; then start it with `postroad up`"
+        return
     if len(missing) == len(STAGES) and not _reports(SUPERVISOR, seen):
         yield "the broker answers, but no service runs; start them with `postroad up`"
         return

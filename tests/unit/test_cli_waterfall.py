@@ -12,7 +12,15 @@ from schemas.spans import Span
 SECOND = 1_000_000_000
 
 
-def span(name: str, parent: str = "", *, start: float = 0, end: float = 1, id_: str = "") -> Span:
+def span(
+    name: str,
+    parent: str = "",
+    *,
+    start: float = 0,
+    end: float = 1,
+    id_: str = "",
+    error: str = "",
+) -> Span:
     return Span(
         trace="t",
         span=id_ or name,
@@ -21,6 +29,7 @@ def span(name: str, parent: str = "", *, start: float = 0, end: float = 1, id_: 
         service="s",
         start=int(start * SECOND),
         end=int(end * SECOND),
+        error=error,
     )
 
 
@@ -56,6 +65,41 @@ def test_many_alike_are_summed_up():
     found = list(rows([span("root", end=25), *windows]))
     assert len(found) == 1 + ALIKE + 1
     assert (found[-1].count, found[-1].start, found[-1].seconds) == (15, 10, 15)
+
+
+def test_tries_that_failed_alike_are_one_line():
+    """A relay that is dead for an hour is a line with a count, at the time of the first try; what
+    went well in the end, and what failed in another way, have their own."""
+    tries = [
+        span("chunk", "root", start=n, end=n + 1, id_=f"c{n}", error="Retry") for n in range(200)
+    ]
+    other = span("chunk", "root", start=3, end=4, id_="other", error="Reject")
+    good = span("chunk", "root", start=200, end=201, id_="good")
+    window = span("window", "good", start=200, end=201)
+    found = list(rows([span("root", end=201), *tries, other, good, window]))
+    assert [(row.depth, row.name, row.error, row.count) for row in found] == [
+        (0, "root", "", 1),
+        (1, "chunk", "Retry", 200),
+        (1, "chunk", "Reject", 1),
+        (1, "chunk", "", 1),
+        (2, "window", "", 1),
+    ]
+    assert (found[1].start, found[1].seconds) == (0, 200)
+
+
+def test_what_is_done_again_stands_beside_the_first_try():
+    """Each try is the cause of the next; a hundred of them are not a hundred steps to the right."""
+    tries = [
+        span("chunk", f"c{n - 1}" if n else "root", start=n, end=n + 1, id_=f"c{n}", error="Retry")
+        for n in range(100)
+    ]
+    window = span("window", "c99", start=99.5, end=100)
+    found = list(rows([span("root", end=100), *tries, window]))
+    assert [(row.depth, row.name, row.count) for row in found] == [
+        (0, "root", 1),
+        (1, "chunk", 100),
+        (2, "window", 1),
+    ]
 
 
 def test_no_spans_no_lines():

@@ -67,9 +67,10 @@ def test_nobody_is_counted_twice_or_left_out(found: list[Scheduled]):
 def test_limits_are_found_among_other_words():
     """Of what is said of a relay, what is about limits of ours."""
     daily = "daily limit of 25 reached; goes on at 12:10 UTC on 22 November"
-    assert limits(daily) == (daily,)
-    assert limits(f"slow.example slow; {LIMIT.format('12:10')}; {daily}") == (
-        LIMIT.format("12:10"),
-        daily,
+    assert limits(daily) == ((daily, ""),)
+    behind = LIMIT.format("12:10")
+    assert limits(f"slow.example slow; {behind}; {daily}") == (
+        (behind, "example.net"),
+        (daily, ""),
     )
     assert limits("451 4.7.0 connection limit reached") == ()

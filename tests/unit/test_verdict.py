@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -126,6 +127,58 @@ def test_the_last_error_of_a_stage_is_its_newest():
     stage = judge(Seen(reports=(*road("router"), newer, older))).stages[1]
     assert stage.last_error == "new"
     assert len(stage.instances) == 2
+
+
+def test_an_error_is_forgotten_after_an_hour():
+    """What went wrong long ago helps nobody who looks now."""
+    at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    failed = report("router", last_error="old", last_error_at=at.isoformat())
+    for later, told in ((timedelta(minutes=59), "old"), (timedelta(minutes=61), "")):
+        seen = Seen(reports=(*road("router"), failed), at=at + later)
+        stage = judge(seen).stages[1]
+        assert (stage.last_error, bool(stage.last_error_at)) == (told, bool(told))
+
+
+def test_a_relay_at_its_limit_is_well():
+    """Whatever the limit, and whoever reports it as a failure: nothing is wrong, and it is told
+    apart. A limit of a domain behind it is not the relay's."""
+    limit = "daily limit of 25 reached; goes on at 12:10 UTC on 22 November"
+    behind = "limit of 5 for a.example reached; goes on at 12:10 UTC on 22 November"
+    facts = (
+        Fact(kind="relay", name="one", ok=False, detail=limit),
+        Fact(kind="relay", name="two", detail=f"b.example slow; {limit.removeprefix('daily ')}"),
+        Fact(kind="relay", name="three", detail=behind),
+    )
+    seen = Seen(reports=(*road("sender"), report("sender", *facts)), relays=("one", "two", "three"))
+    found = judge(seen)
+    assert (found.state, found.problems) == ("healthy", ())
+    assert [(relay.ok, relay.limited) for relay in found.relays] == [
+        (True, True),
+        (True, True),
+        (True, False),
+    ]
+
+
+def test_a_dead_relay_among_several():
+    """Its copies wait only where no other works; a relay at its limit takes none either."""
+    dead = Fact(kind="relay", name="one", ok=False, detail="cannot be reached")
+    limit = "limit of 5 reached; goes on at 12:10 UTC on 22 November"
+    ends = {"": "what only it may take waits", limit: "its copies wait"}
+    for detail, end in ends.items():
+        other = Fact(kind="relay", name="two", detail=detail)
+        sender = report("sender", dead, other)
+        (problem,) = judge(Seen(reports=(*road("sender"), sender), relays=("one", "two"))).problems
+        assert problem.endswith(end)
+
+
+def test_a_supervisor_that_stops_starts_nothing_again():
+    """Told to stop, it lets services finish: they are away, and that is the only problem."""
+    stopping = Fact(kind="supervisor", name="stopping")
+    keeper = report("supervisor", stopping, kept("router", detail="ready"))
+    found = judge(Seen(reports=(*road("router", "ingest"), keeper)))
+    assert found.state == "down"
+    (problem,) = found.problems
+    assert problem.startswith("Postroad is stopping")
 
 
 def test_warnings_do_not_degrade():
