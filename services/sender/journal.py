@@ -2,10 +2,10 @@
 
 The ledger knows that a window was begun; which of its copies were taken is known only to the
 process that sends it, until its next entry. The journal keeps that for a successor, should the
-process die: a store in a mapped file outlives a kill -9. It is never synced, so it says nothing
-after a power cut, and is not believed then, nor is a page with anything in it that we cannot have
-written: the ledger's bound holds without it, and a window that stands in neither is in doubt
-(`blind`).
+process die: a store in a mapped file outlives a kill -9. Its pages are never synced, so they say
+nothing after a power cut, and are not believed then, nor is one with anything in it that we cannot
+have written: the ledger's bound holds without it, and a window that stands in neither is in doubt
+(`blind`). So it is where the whole directory is gone, as with the disk of a container.
 
 A process has one file, `<id>.journal`, locked (flock) while it lives; its last words are read by
 whoever can lock it. A lane has two pages in it, used in turns, because the next window is
@@ -121,17 +121,16 @@ class Journal:
         self._looked_at: set[Path] = set()
         self._kept: dict[Lines, dict[str, Page]] = {}  # cut short by ourselves, oldest first
         self._began = now()
-        self._unread = False  # something that the dead wrote down cannot be believed
+        # something that the dead wrote down cannot be believed, or is gone
+        self._unread = not directory.is_dir()
         self._boot = b""
         self._path = directory / f"{new_id()}.journal"
         try:
             self._boot = _boot()
-            whole = _begin(self._path, _PAGE * (1 + 2 * SPARE * lanes))
+            whole = _begin(self._path, _PAGE * (1 + 2 * SPARE * lanes), self._boot)
         except OSError as error:
             self.fault = error.strerror or type(error).__name__
             return
-        whole[_BOOT_AT : _BOOT_AT + len(self._boot)] = self._boot
-        whole[: len(_MAGIC)] = _MAGIC
         places = range(_PAGE, len(whole), 2 * _PAGE)
         self._free = [Lines(whole[place : place + 2 * _PAGE]) for place in places]
 
@@ -263,18 +262,35 @@ def _last_words(path: Path) -> bytes | None:
         return file.read()
 
 
-def _begin(path: Path, size: int) -> memoryview:
-    """A new file, mapped and locked for the life of this process. Raises OSError."""
+def _begin(path: Path, size: int, boot: bytes) -> memoryview:
+    """A new file, mapped and locked for the life of this process. It has its name once it is locked
+    and on disk: nobody takes it for one of the dead, and after a power cut there is a file of
+    another boot. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    nameless = path.with_suffix(".new")
+    file = os.open(nameless, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         os.posix_fallocate(file, 0, size)  # a store must not find the disk full
+        os.pwrite(file, _MAGIC.ljust(_BOOT_AT, b"\0") + boot, 0)
+        os.fsync(file)
+        nameless.rename(path)
+        _sync(path.parent)
         return memoryview(mmap.mmap(file, size))
     except OSError:
-        path.unlink()
+        nameless.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         os.close(file)
         raise
+
+
+def _sync(directory: Path) -> None:
+    """Have the names in a directory on disk. Raises OSError."""
+    place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def _boot() -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,17 +101,25 @@ async def test_without_a_journal_the_ledger_stands(tmp_path: Path) -> None:
         assert {recipient for _, _, recipient in report.duplicates} <= set(await here.marked())
 
 
-async def test_a_small_chunk_without_a_journal_is_in_doubt(tmp_path: Path) -> None:
-    """After a power cut neither ledger nor journal tell how far its only window came: it goes out
-    again, marked. What has its outcome, or was queued later, is not."""
+def of_another_boot(place: Path) -> None:
+    """As after a power cut."""
+    (journal,) = place.iterdir()
+    with journal.open("r+b") as file:
+        file.seek(64)
+        file.write(b"another boot")
+
+
+@pytest.mark.parametrize("loss", [of_another_boot, shutil.rmtree], ids=["power cut", "disk gone"])
+async def test_a_small_chunk_without_a_journal_is_in_doubt(
+    tmp_path: Path, loss: Callable[[Path], None]
+) -> None:
+    """After a power cut, or with a new disk, neither ledger nor journal tell how far its only
+    window came: it goes out again, marked. What has its outcome, or was queued later, is not."""
     async with sending(tmp_path, SLOW, RELAY) as here:
         ref = await here.post(1)
         everyone = [a for n in range(8) for a in await here.queue(ref, n, 16, lane="now")]
         await kill(here, 40)
-        (journal,) = (tmp_path / "state" / "sender").iterdir()
-        with journal.open("r+b") as file:
-            file.seek(64)
-            file.write(b"another boot")
+        loss(tmp_path / "state" / "sender")
         ended = {entry.chunk for entry in await here.ledger()}
         await here.road.run("sender")
         await here.finished(8)

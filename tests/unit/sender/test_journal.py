@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -128,6 +129,18 @@ def test_what_cannot_be_believed_is_not(tmp_path: Path, harm: Callable[[Path], N
     assert list(journal.load()) == []
     assert not path.exists()
     assert (journal.blind(before), journal.blind(now())) == (True, False)
+
+
+def test_where_the_directory_is_gone_so_is_what_the_dead_knew(tmp_path: Path) -> None:
+    """As with the disk of a container: what was queued before may have been sent. An end in order
+    leaves the directory, and no doubt."""
+    left_by_the_dead(tmp_path / "sender")
+    shutil.rmtree(tmp_path / "sender")
+    before = now()
+    journal = Journal(tmp_path / "sender", 1)
+    assert (journal.blind(before), journal.blind(now())) == (True, False)
+    journal.close()
+    assert not Journal(tmp_path / "sender", 1).blind(before)
 
 
 def test_the_window_before_is_known_until_the_ledger_has_the_next(tmp_path: Path) -> None:
