@@ -151,14 +151,20 @@ async def _wait(broker: Broker, mail: str, teller: Teller, config: Config) -> No
     scheduled = set()
     async for stored in broker.scan("SEND", subjects.retry("*", mail, "*")):
         for chunk in _chunks(stored):
-            scheduled.add((chunk.list, chunk.chunk))
+            scheduled.add(_name(chunk))
             found = Scheduled.of(stored.headers)
             teller.wait(chunk, sender.scheduled(found), found.due)
+    queued = {}  # a chunk that waited is stored again when it is due
     async for stored in broker.scan("SEND", f"mail.send.*.*.{mail}.*"):
         for chunk in _chunks(stored):
-            if (chunk.list, chunk.chunk) not in scheduled:
-                lane = stored.subject.split(".")[2]
-                teller.wait(chunk, sender.why(chunk, lane, stored.seq))
+            if _name(chunk) not in scheduled and not teller.over(chunk):
+                queued[_name(chunk)] = chunk, stored.subject.split(".")[2], stored.seq
+    for chunk, lane, seq in queued.values():
+        teller.wait(chunk, sender.why(chunk, lane, seq))
+
+
+def _name(chunk: ChunkQueued) -> tuple[str, str]:
+    return chunk.list, chunk.chunk
 
 
 def _chunks(stored: Stored) -> Iterator[ChunkQueued]:

@@ -75,9 +75,9 @@ class Teller:
     def wait(self, chunk: ChunkQueued, why: str, due: datetime | None = None) -> None:
         """Who has no copy of this chunk yet waits, until then, for this; where that is empty, each
         for what they were refused for."""
-        end, over = self._stands.get((chunk.list, chunk.chunk), (0, False))
-        if over:
+        if self.over(chunk):
             return
+        end, _ = self._stands.get((chunk.list, chunk.chunk), (0, False))
         troubles = self._troubles.get(chunk.list, {})
         waits = self._waits.setdefault(chunk.list, {})
         for index, person in enumerate(chunk.people):
@@ -92,6 +92,10 @@ class Teller:
                 found.next = min(found.next or due, due)
             if trouble is not None and deferred:
                 trouble.why, trouble.next = reason, due
+
+    def over(self, chunk: ChunkQueued) -> bool:
+        """Whether nothing more is sent of this chunk; who is tried again stands in another."""
+        return self._stands.get((chunk.list, chunk.chunk), (0, False))[1]
 
     def tell(self) -> Story:
         """The story so far, its lines in order of time."""

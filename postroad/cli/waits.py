@@ -14,7 +14,7 @@ from postroad.runtime.later import Scheduled, limits
 from schemas.road import ChunkQueued
 from services.sender.routes import Routes, Way, domain_of, matches
 
-SOON = "it is tried again by itself, within 5 minutes"  # the longest that a relay is paused
+SOON = "; tried again by itself, within 5 minutes"  # the longest that a relay is paused
 SICK = {"waits": "refuses mail for now, or does not answer", "slow": "is slow to answer"}
 
 
@@ -58,7 +58,7 @@ class Sender:
         domains = sorted({domain_of(address) for address in chunk.addresses})
         of = domain_of(chunk.copy.list_address)
         names = sorted({name for domain in domains for name in self.routes.candidates(of, domain)})
-        blocked = [self.broken(name) or self._limit(name) for name in names]
+        blocked = [self._broken(name, SOON) or self._limit(name) for name in names]
         if blocked and all(blocked):
             return blocked[0]
         for name in names:
@@ -76,16 +76,17 @@ class Sender:
         """Why a chunk is scheduled; "" where its people were refused, each for a reason."""
         if not found.relay:
             return ""
-        if not limits(found.why) and (broken := self.broken(found.relay)):
+        if not limits(found.why) and (broken := self._broken(found.relay)):
             return broken
         return f"relay {found.relay}: {found.why}"
 
-    def broken(self, name: str) -> str:
-        """What is wrong with a relay; "" where nothing is known to be."""
+    def _broken(self, name: str, again: str = "") -> str:
+        """What is wrong with a relay, and when it is tried `again`; "" where nothing is known to
+        be."""
         fact = self.relays.get(name)
         if fact is None or fact.ok or limits(fact.detail):
             return ""
-        return f"relay {name} does not work: {fact.detail}; {SOON}"
+        return f"relay {name} does not work: {fact.detail}{again}"
 
     def _limit(self, name: str, domains: Sequence[str] = ()) -> str:
         """What is said of a limit of this relay, or of one behind it for one of these domains."""

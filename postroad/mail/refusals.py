@@ -26,6 +26,7 @@ _BY_STATUS = {
     "6.*": "the server does not take mail of this form",
     "7.*": "the server takes no such mail: it looks like spam, or breaks one of its rules",
 }
+_PUT_OFF = "the server puts it off: it does so to strangers, or by one of its rules"  # greylisting
 _BY_CODE = {
     0: "the connection broke",
     421: "the server was too busy",
@@ -42,6 +43,8 @@ _BY_CODE = {
 def why(code: int, enhanced: str) -> str:
     """Why a copy was refused, in a few words without a full stop."""
     subject, _, detail = enhanced.partition(".")[2].partition(".")
+    if subject == "7" and code < 500:
+        return _PUT_OFF
     if found := _BY_STATUS.get(f"{subject}.{detail}") or _BY_STATUS.get(f"{subject}.*"):
         return found
     if code in _BY_CODE:

@@ -64,12 +64,12 @@ DEAD = relay("out", ok=False, detail="cannot be reached")
         (
             (DEAD, relay("spare", ok=False, detail="451")),
             ("a.example",),
-            f"relay out does not work: cannot be reached; {SOON}",
+            f"relay out does not work: cannot be reached{SOON}",
         ),
         (
             (OUT, SPARE, relay("google", ok=False, detail="451 later")),
             ("gmail.example",),
-            f"relay google does not work: 451 later; {SOON}",
+            f"relay google does not work: 451 later{SOON}",
         ),
         (
             (relay("out", detail=f"x.example slow; {LIMIT}"), SPARE),
@@ -107,7 +107,7 @@ def test_what_is_scheduled():
     due = datetime(2026, 11, 21, 12, tzinfo=UTC)
     paused = Scheduled(due=due, relay="out", why="the relay is paused")
     assert sender(OUT).scheduled(paused) == "relay out: the relay is paused"
-    assert sender(DEAD).scheduled(paused) == f"relay out does not work: cannot be reached; {SOON}"
+    assert sender(DEAD).scheduled(paused) == "relay out does not work: cannot be reached"
     limited = Scheduled(due=due, relay="out", why=LIMIT)
     assert sender(DEAD).scheduled(limited) == f"relay out: {LIMIT}"
     assert sender(OUT).scheduled(Scheduled(due=due, why="refused for now")) == ""

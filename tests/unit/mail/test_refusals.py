@@ -17,6 +17,7 @@ from postroad.mail.refusals import why
         (556, "5.1.10", "the domain takes no mail"),
         (550, "5.1.7", "the address is not valid there"),
         (554, "5.7.26", "spam"),
+        (450, "4.7.1", "puts it off"),
         (550, "", "the mailbox is not available"),
         (571, "", "refused it"),
         (432, "4.9.9", "could not take it"),
