@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
+from zlib import crc32
 
 import msgspec
 
@@ -60,9 +61,10 @@ def chunks(
     """The chunks these recipients (in order of person) make from `start` on. With `end` the last
     of them is marked as the last of the post."""
     size = chunk_size(copy)
+    post = crc32(routed.mail_id.encode())
     for index in range(0, len(recipients), size):
         number = start.chunk + index // size
-        part = _by_domain(recipients[index : index + size], number)
+        part = _by_domain(recipients[index : index + size], post + number)
         yield ChunkQueued(
             mail_id=routed.mail_id,
             list=copy.list,
@@ -76,11 +78,11 @@ def chunks(
         )
 
 
-def _by_domain(recipients: Sequence[Recipient], chunk: int) -> list[Recipient]:
-    """Each domain's in a row. Each chunk begins with another domain, so that the lanes are not all
-    at the same one at a time, which might be slow."""
+def _by_domain(recipients: Sequence[Recipient], number: int) -> list[Recipient]:
+    """Each domain's in a row. Each chunk, by its number, begins with another domain, so that the
+    lanes are not all at the same one at a time, which might be slow."""
     part = sorted(recipients, key=attrgetter("domain"))
-    first = int(chunk * SPREAD % 1.0 * len(part))
+    first = int(number * SPREAD % 1.0 * len(part))
     while 0 < first < len(part) and part[first].domain == part[first - 1].domain:
         first += 1
     return part[first:] + part[:first]

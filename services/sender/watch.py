@@ -154,7 +154,7 @@ class Watch:
             failure = refused.get(index)
             if failure is None or failure.kind == "failed":
                 known.accepted(domain)
-            elif failure.code:
+            elif failure.code and failure.scope == "recipient":
                 reply = Reply(failure.code, failure.enhanced, failure.text, "RCPT")
                 if classify(reply).name == "recipient-deferred":
                     known.refused(domain, now)
