@@ -95,7 +95,7 @@ class Run:
             self.context.health.count("chunks")
 
     def _begin(self) -> int:
-        """How many recipients a window may have; says whether the chunk is a single one."""
+        """How many recipients a window may have; says whether the chunk may be a single one."""
         progress, size = self.progress, self.progress.size
         width = self.relay.window if self._personal else self.relay.recipients_per_transaction
         if self.route.sick:  # so that it can give way soon
@@ -126,6 +126,7 @@ class Run:
             if not self.delivery.fresh(self.context.ack_wait):
                 raise Superseded(self.chunk.ledger)
             planned = self._plan(room, gone)
+            progress.single &= planned.end == progress.size
             if progress.single:
                 progress.begin(planned.end)
             else:
