@@ -47,6 +47,8 @@ class Teller:
         self._stands: dict[
             tuple[str, str], tuple[int, bool]
         ] = {}  # where a chunk ends, if it is over
+        self._fanned_out: set[str] = set()  # slugs of which every chunk is known
+        self._growing: dict[str, tuple[set[str], datetime]] = {}  # of the others: chunks, the last
         self._waits: dict[str, dict[str, Wait]] = {}  # by slug, by reason
 
     def take(self, at: datetime, event: Event) -> None:
@@ -66,6 +68,7 @@ class Teller:
             case FanoutDone():
                 fate = self._fate(event.list)
                 fate.recipients, fate.chunks = event.audience, event.chunks
+                self._fanned_out.add(event.list)
                 self._say(at, event.list, _queued(event.audience, event.chunks, fate.kind))
             case WindowRecorded() | ChunkQueued():
                 self._sent(at, event)
@@ -106,6 +109,9 @@ class Teller:
             fate.left = len(self._left.get(slug, ()))
             fate.waiting = self._waiting(slug, fate)
             fate.waits = self._told_waits(slug, fate.waiting)
+            if slug in self._growing and slug not in self._fanned_out:
+                at, so_far = self._growing[slug][1], _queued(fate.recipients, fate.chunks)
+                self._say(at, slug, f"{so_far} so far; the rest is not queued yet")
             if fate.windows > LINES:
                 left_out = f"{fate.windows - LINES} more windows, the last now"
                 self._say(self._last_window[slug], slug, left_out)
@@ -262,9 +268,21 @@ class Teller:
                 bounce.person, bounce.address = event.people[index], event.addresses[index]
         if event.attempt or event.chunk.startswith("f"):
             self._say(at, event.list, f"chunk {event.chunk}: {len(event.people)} tried again")
-        elif event.chunk == "0" and event.last and not fate.recipients:
-            fate.recipients, fate.chunks = len(event.people), 1
-            self._say(at, event.list, _queued(len(event.people), 1))
+        elif event.chunk.isdecimal() and event.list not in self._fanned_out:
+            self._queued_so_far(at, event, fate)
+
+    def _queued_so_far(self, at: datetime, event: ChunkQueued, fate: Fate) -> None:
+        """A chunk of a fan-out that is not done, or not known to be."""
+        names, _ = self._growing.get(event.list, (set[str](), at))
+        if event.chunk in names:  # it waited, and was stored again
+            return
+        names.add(event.chunk)
+        self._growing[event.list] = names, at
+        fate.recipients += len(event.people)
+        fate.chunks += 1
+        if event.last:
+            self._fanned_out.add(event.list)
+            self._say(at, event.list, _queued(fate.recipients, fate.chunks))
 
     def _fate(self, slug: str) -> Fate:
         if slug not in self.fates:

@@ -133,7 +133,7 @@ def _silent(config: Config) -> str:
     state_dir = config.site.state_dir
     if is_running(state_dir):
         return (
-            "the embedded broker does not answer; `postroad up` starts it again by itself, "
-            f"and if this lasts, {state_dir / 'broker' / 'nats.log'} says why"
+            "the embedded broker does not answer; unless Postroad is just stopping, "
+            f"`postroad up` starts it again by itself, and if this lasts, {state_dir / 'broker' / 'nats.log'} says why"
         )
     return f"Postroad is not running in {state_dir}; start it with `postroad up`"

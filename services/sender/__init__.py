@@ -2,8 +2,9 @@
 
 Consumes    `mail.send.now.>` and `mail.send.bulk.>` (durables sender-now, sender-bulk), RAW;
             `membership.<list>.*` of lists with a post on its way for more than two seconds
-Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later;
-            `mail.send...s<n>`: parts of chunks
+Emits       `delivery.<list>.<mail>.<chunk>`: the ledger; `mail.retry...`: what to try later, with
+            how many copies and why in its headers (`schemas.waiting`); `mail.send...s<n>`: parts
+            of chunks
 Settings    [[relay]] kind, host, port, path, url, token_file, tls, user, password_file, oauth2,
             from, envelope, null_sender, keeps_message_id, domains, weight, daily, rate, warm_up,
             warm_up_from, destination, connections, window, recipients_per_transaction,

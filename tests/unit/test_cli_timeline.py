@@ -178,6 +178,18 @@ def test_who_waits_is_told_by_reason_and_time():
     assert (trouble.why, trouble.next) == (found.waits[1].why, later)
 
 
+def test_a_fan_out_under_way_is_told_as_far_as_it_is():
+    """Who stands in the chunks that are there waits, each once; and the rest is said to follow."""
+    first, second = (
+        msgspec.structs.replace(chunk("ann", "bob"), chunk=n, last=False) for n in "01"
+    )
+    story = told(POST, window("ann", "bob", name="0"), first, second, second)
+    (found,) = story.lists
+    assert (found.recipients, found.chunks, found.accepted, found.waiting) == (4, 2, 2, 2)
+    so_far = "4 recipients queued in 2 chunks so far; the rest is not queued yet"
+    assert story.timeline[-1].what == f"team@example.org: {so_far}"
+
+
 def test_people_are_named_by_the_intent_of_their_window():
     """In a chunk of many windows an outcome names nobody: the entry before did."""
     intent = WindowRecorded(
