@@ -134,6 +134,7 @@ def _silent(config: Config) -> str:
     if is_running(state_dir):
         return (
             "the embedded broker does not answer; unless Postroad is just stopping, "
-            f"`postroad up` starts it again by itself, and if this lasts, {state_dir / 'broker' / 'nats.log'} says why"
+            "`postroad up` starts it again by itself, and if this lasts, "
+            f"{state_dir / 'broker' / 'nats.log'} says why"
         )
     return f"Postroad is not running in {state_dir}; start it with `postroad up`"
