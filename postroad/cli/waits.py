@@ -70,7 +70,7 @@ class Sender:
                 return f"{', '.join(domains)} {SICK.get(sick[domains[0]], 'has to wait')}"
         if seq > self.given.get(lane, 0):
             return "others are sent first"
-        return "being sent"
+        return "in the hands of the sender: under way, or to be tried again"
 
     def scheduled(self, found: Scheduled) -> str:
         """Why a chunk is scheduled; "" where its people were refused, each for a reason."""

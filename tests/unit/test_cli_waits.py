@@ -51,6 +51,7 @@ def sender(*facts: Fact) -> Sender:
     )
 
 
+IN_HAND = "in the hands of the sender: under way, or to be tried again"
 OUT, SPARE, GOOGLE = relay("out"), relay("spare"), relay("google")
 DEAD = relay("out", ok=False, detail="cannot be reached")
 
@@ -59,8 +60,8 @@ DEAD = relay("out", ok=False, detail="cannot be reached")
     ("facts", "domains", "why"),
     [
         ((), ("a.example",), "the sender does not answer; `postroad status` says more"),
-        ((OUT, SPARE), ("a.example",), "being sent"),
-        ((DEAD, SPARE), ("a.example",), "being sent"),  # another takes it
+        ((OUT, SPARE), ("a.example",), IN_HAND),
+        ((DEAD, SPARE), ("a.example",), IN_HAND),  # another takes it
         (
             (DEAD, relay("spare", ok=False, detail="451")),
             ("a.example",),
@@ -76,8 +77,8 @@ DEAD = relay("out", ok=False, detail="cannot be reached")
             ("mx.big.example",),
             f"relay out: {LIMIT}",
         ),
-        ((relay("out", detail=LIMIT), SPARE), ("a.example",), "being sent"),
-        ((relay("out", ok=False, detail=DAILY), SPARE), ("a.example",), "being sent"),
+        ((relay("out", detail=LIMIT), SPARE), ("a.example",), IN_HAND),
+        ((relay("out", ok=False, detail=DAILY), SPARE), ("a.example",), IN_HAND),
         (
             (relay("out", detail=DAILY), relay("spare", ok=False, detail="451")),
             ("a.example",),
@@ -88,7 +89,7 @@ DEAD = relay("out", ok=False, detail="cannot be reached")
             ("a.example",),
             "a.example refuses mail for now, or does not answer",
         ),
-        ((relay("out", domains={"a.example": "slow"}), SPARE), ("b.example",), "being sent"),
+        ((relay("out", domains={"a.example": "slow"}), SPARE), ("b.example",), IN_HAND),
     ],
 )
 def test_what_was_given_to_the_sender(facts: tuple[Fact, ...], domains: tuple[str, ...], why: str):
