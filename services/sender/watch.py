@@ -5,9 +5,9 @@ the lane is replaced, and where the domain is only one of several the window is 
 message behind its dot can be waited for only, on its connection (`late`).
 
 Measured with one domain in ten that takes 0.3 to 10 s, 10,000 copies, 32 connections: the others
-have 0.9 of their throughput or more at RCPT and behind the dot, in both modes; half a second more at
-most, once. With 4 connections, all can be caught behind the dot at the first encounter, and wait
-for one answer. A message that domains share waits for the slowest of them.
+have 0.9 of their throughput or more at RCPT and behind the dot, in both modes; half a second more
+at most, once. With 4 connections, all can be caught behind the dot at the first encounter, and
+wait for one answer. A message that domains share waits for the slowest of them.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._about = ""  # the domain that the window waits for, as last seen
         self._waited = 0.0  # seconds that it was seen to
+        self._began = 0.0  # loop time of the window under way
         self.silent = False  # about one domain: the last window ended for that
 
     @property
@@ -73,11 +74,11 @@ class Watch:
         """Look at a window, to recipients with these indices, while it is sent in the block; then
         call what this gives, with what came of it."""
         self.silent, self._about, self._waited = False, "", 0.0
-        began = self._loop.time()
+        self._began = self._loop.time()
         self._look_later(connection, offered)
 
         def seen(results: Sequence[Result], window: Window) -> None:
-            self._learn(connection, offered, results, window, self._loop.time() - began)
+            self._learn(connection, offered, results, window)
 
         try:
             yield seen
@@ -96,7 +97,8 @@ class Watch:
         transaction, recipient, seconds = waiting
         route, now = self._route, self._loop.time()
         known = route.lanes.destinations
-        known.heard(now - seconds)
+        if now - seconds > self._began + LOOK / 10:  # not since its beginning
+            known.heard(now - seconds)
         index = self._index(offered, transaction, recipient)
         if index is None:
             known.waiting(self._lane, "", seconds, now)
@@ -132,7 +134,6 @@ class Watch:
         offered: Sequence[int],
         results: Sequence[Result],
         window: Window,
-        seconds: float,
     ) -> None:
         lanes, now = self._route.lanes, self._loop.time()
         known = lanes.destinations
@@ -146,7 +147,7 @@ class Watch:
         ]
         known.answered([d for d, _ in heard], [each for _, each in heard], now, self._lane)
         if offered and not (self._large or self._lane.apart or window.trouble):
-            lanes.measured(seconds, len(offered))
+            lanes.measured(now - self._began, len(offered))
         refused = {failure.index: failure for failure in window.outcome.failures}
         for index, domain in zip(offered, domains, strict=True):
             if index >= window.outcome.end:
