@@ -107,11 +107,14 @@ async def test_killed_while_it_splits(crashpoint: str, tmp_path: Path) -> None:
     """A sender that dies before, between and after the two writes of a split loses nobody, and
     doubles nobody: nothing was sent yet."""
     relays = {"all": {}, "google": {"domains": '["gmail.com"]'}}
-    async with routing(tmp_path, relays) as here:
+    silent = Script(rules=(Rule(at="connect", reply=""),))
+    async with routing(tmp_path, relays, scripts=dict.fromkeys(relays, silent)) as here:
         await here.road.kill("sender")
         await here.road.run("sender", crashpoint=crashpoint)
         ref = await here.post(1)
         everyone = [a for n in range(4) for a in await here.queue(ref, n, 24, domains=MIXED)]
         await here.road.died("sender")
+        for sink in here.sinks.values():
+            sink.tell(Script())
         await here.road.run("sender")
         await here.arrived(everyone)
