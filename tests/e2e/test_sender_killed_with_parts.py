@@ -33,13 +33,13 @@ async def test_nobody_in_them_is_lost(personal: bool, tmp_path: Path) -> None:
             await here.road.run("sender")
 
         async def all_came() -> bool:
-            return set(here.got()) >= set(everyone) and await here.road.idle()
+            return set(here.got()) >= set(everyone) and await here.road.done()
 
         await until(all_came, "everybody has a copy")
         entries = await here.ledger()
-        assert {entry.chunk for entry in entries if entry.finished} == {
-            name for number in range(4) for name in (f"{number}", f"{number}s0")
-        }
+        finished = {entry.chunk for entry in entries if entry.finished}
+        # killed just before the limited domain, a chunk serves it itself
+        assert {"0", "1", "2", "3"} <= finished == {entry.chunk for entry in entries}
         report = check(here.sinks["out"].records(), [Post("<1@posts>", frozenset(everyone))])
         assert not report.lost
         assert report.extra <= KILLS * LANES * (1 if personal else 5), report
