@@ -216,7 +216,8 @@ class Run:
         done, sent = self.progress.done, self.progress.sent
         size = len(people)
         if not self._personal:
-            size = together(self.route.domains, done, room)
+            most = self.relay.recipients_per_transaction
+            size = together(self.route.domains, done, room, most)
         if self.route.free and not (gone or sent):
             end = min(done + room, size)  # nearly always
             return Plan(done, end, range(done, end))

@@ -29,18 +29,19 @@ def left(index: int) -> Failure:
     return Failure(index=index, code=0, text="left the list", kind="left")
 
 
-def together(domains: Sequence[str], start: int, room: int) -> int:
+def together(domains: Sequence[str], start: int, room: int, most: int) -> int:
     """Before which index the recipients of one message from `start` on should end, where it has
-    room for so many: those of a domain who fill a quarter of it have messages of their own, so
-    that nobody waits for that domain's answer but themselves."""
+    room for so many, and may have `most`: those of a domain who fill a quarter of that have
+    messages of their own, so that nobody waits for that domain's answer but themselves."""
     end = start
     while end < len(domains) and end - start < room:
         more = end + 1
         while more < len(domains) and domains[more] == domains[end] and more - end < room:
             more += 1
-        if OWN * (more - end) >= room and end > start:
+        own = OWN * (more - end) >= most
+        if own and end > start:
             break
-        own, end = OWN * (more - end) >= room, more
+        end = more
         if own:
             break
     return min(end, start + room)

@@ -55,8 +55,9 @@ def test_a_domain_with_many_recipients_has_messages_of_its_own() -> None:
     domains = ["a"] * 2 + ["b"] * 2 + ["c"] * 12 + ["d"] * 2 + ["e"] * 2 + ["f"] * 3 + ["g"]
     ends = [0]
     while ends[-1] < len(domains):
-        ends.append(together(domains, ends[-1], 10))
+        ends.append(together(domains, ends[-1], 10, 10))
     assert ends == [0, 4, 14, 20, 23, 24]
+    assert together(["a"] * 4 + ["b"] * 3 + ["c"] * 3, 0, 10, 100) == 10
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=80), st.integers(1, 30))
@@ -65,6 +66,6 @@ def test_messages_cover_all_domains(domains: list[str], room: int) -> None:
     domains.sort()
     at = 0
     while at < len(domains):
-        end = together(domains, at, room)
+        end = together(domains, at, room, 30)
         assert at < end <= min(len(domains), at + room)
         at = end
