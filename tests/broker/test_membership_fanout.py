@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -57,7 +58,7 @@ async def test_a_small_post_is_one_chunk(service: Membership, broker: Broker) ->
     assert (lane, chunk.chunk, chunk.last, chunk.first) == ("now", "0", True, 0)
     assert sorted(chunk.addresses) == sorted(TEN)
     domains = [address.partition("@")[2] for address in chunk.addresses]
-    assert domains == sorted(domains)
+    assert len([*groupby(domains)]) == len(set(domains))
     copy = chunk.copy
     assert (copy.raw, copy.edits, copy.personal, copy.post) == (routed.raw, (edit,), True, seq)
     assert copy.to_members
