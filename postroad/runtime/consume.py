@@ -24,6 +24,7 @@ from postroad.runtime.errors import (
     BrokerUnavailable,
     Busy,
     Conflict,
+    Paused,
     PostroadError,
     Reject,
     Retry,
@@ -183,7 +184,7 @@ class Consumer:
             log.debug(
                 "message.retry", stream=delivery.stream, seq=delivery.seq, reason=retry.reason
             )
-            if not isinstance(retry, BrokerUnavailable | Busy):
+            if not isinstance(retry, BrokerUnavailable | Busy | Paused):
                 self.health.error(retry.reason)
             answer = _nak(retry.delay)
         except Superseded:

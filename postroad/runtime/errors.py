@@ -57,5 +57,9 @@ class Busy(Retry):
     """Nothing is wrong, and it is not this message's turn."""
 
 
+class Paused(Retry):
+    """Something is wrong, and whoever found out has told it."""
+
+
 class BrokerUnavailable(Retry):
     """The broker did not store a message in time; it may or may not have it."""

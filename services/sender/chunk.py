@@ -102,9 +102,11 @@ class Run:
             width = 1 if self._personal else min(width, self.relay.window)
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
         # of reach, that is then known before anything is sent again. And where there are limits,
-        # it may take several windows, and there is always an intent to count
+        # it may take several windows, and there is always an intent to count. Without a journal
+        # only the ledger can say later that somebody was at it
         limited = any(each.lasts(0) for each in self.quotas)
-        progress.single = not progress.began and size <= width and not limited
+        fits = size <= width and not limited
+        progress.single = fits and progress.noted and not progress.began
         if progress.single and self.chunk.tried:
             progress.single = False
             if progress.unknown:

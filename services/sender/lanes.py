@@ -21,7 +21,7 @@ from datetime import timedelta
 
 from postroad.runtime.clock import now
 from postroad.runtime.config import Destination, Relay
-from postroad.runtime.errors import Busy, Retry
+from postroad.runtime.errors import Busy, Paused
 from postroad.runtime.oauth import Tokens
 from services.sender.destinations import Destinations
 from services.sender.kinds import Carrier, connect
@@ -165,7 +165,7 @@ class Lanes:
         turn: float = 1.0,
     ) -> AsyncIterator[Lane]:
         """A lane for the length of the block: for a `sick` domain, or one of those `limited`.
-        Raises Busy, for `turn` seconds, where there is none for them or too many wait; Retry while
+        Raises Busy, for `turn` seconds, where there is none for them or too many wait; Paused while
         the relay is paused, or tried again by another lane: were all to come back at once, it could
         turn all away at once."""
         now = asyncio.get_running_loop().time()
@@ -234,11 +234,11 @@ class Lanes:
             self._working += 1
 
     def check(self) -> None:
-        """Raises Retry while the relay is paused, or one lane tries whether it works again."""
+        """Raises Paused while the relay is paused, or one lane tries whether it works again."""
         if (left := self._pause_left()) > 0:
-            raise Retry("the relay is paused", left)
+            raise Paused("the relay is paused", left)
         if self._probe is not None and self._failures:
-            raise Retry("the relay is being tried", FEWER)
+            raise Paused("the relay is being tried", FEWER)
 
     def pause(self, *, longest: float = LONGEST, least: float = 0.0) -> float:
         """The relay failed: pause it, longer each time, at most `longest` seconds, and no shorter

@@ -71,6 +71,11 @@ class Progress:
         return self._seq > 0
 
     @property
+    def noted(self) -> bool:
+        """Whether its windows stand in the journal."""
+        return self._lines is not None
+
+    @property
     def pending(self) -> bool:
         """Whether the ledger does not know of the last window yet."""
         return self._outcome is not None

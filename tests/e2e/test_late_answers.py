@@ -79,7 +79,7 @@ async def test_a_domain_that_never_answers_to_a_message(tmp_path: Path) -> None:
         await here.road.run("sender")
 
         async def settled() -> bool:
-            return set(here.got()) == set(everyone) and await here.road.idle()
+            return set(here.got()) == set(everyone) and await here.road.done()
 
         await until(settled, "nobody waits")
         twice = {address for address, count in Counter(here.got()).items() if count > 1}
