@@ -303,7 +303,8 @@ class WindowRecorded(Event, tag="window_recorded", kw_only=True):
     its people there. `split` ends a chunk that was not sent itself: all its people are in the
     chunks `<chunk>s0`, `<chunk>s1`, ... `destination` names the limits that the chunk came under.
     `late` are people who were deferred in earlier windows, because nobody answered in time, and
-    turned out to have their copy.
+    turned out to have their copy; `cleared` those who were doubtful there for that reason alone,
+    and had one copy at most.
     """
 
     mail_id: str
@@ -317,6 +318,7 @@ class WindowRecorded(Event, tag="window_recorded", kw_only=True):
     worker: str = ""
     deferred: tuple[int, ...] = ()
     late: tuple[str, ...] = ()
+    cleared: tuple[str, ...] = ()
     finished: bool = False
     split: bool = False
 

@@ -214,10 +214,10 @@ class Teller:
         if event.outcome is not None:
             begin, people = self._intents.pop(key, (event.outcome.start, event.people))
             self._outcome(at, event, event.outcome, people[event.outcome.start - begin :])
-        if event.late:  # each was told to be deferred, and that two copies are possible
+        if event.late or event.cleared:
             fate = self._fate(event.list)
             fate.accepted += len(event.late)
-            fate.possible_duplicates -= len(event.late)
+            fate.possible_duplicates -= len(event.cleared)
             for person in event.late:
                 self._troubles.get(event.list, {}).pop(person, None)
         if event.intent is not None:

@@ -202,7 +202,8 @@ class Run:
                 giving_up=self.giving_up,
             )
             if connection.lingering is not None:
-                self.progress.late.add(planned.offered, results, connection.lingering)
+                late, doubt = self.progress.late, self.progress.doubt
+                late.add(planned.offered, results, connection.lingering, doubt)
                 self.left = True
             seen(results, window)
             span.set_attribute("postroad.accepted", window.accepted)

@@ -15,9 +15,10 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from postroad.runtime.clock import now
 from postroad.runtime.config import Destination, Relay
@@ -35,6 +36,7 @@ LONGEST_TOKEN = 5.0  # without a token nothing is asked of the relay: see soon w
 FEWER = 0.5  # seconds until a chunk is tried on one of the other lanes
 IDLE = 60.0  # seconds after which an unused connection is closed
 SICK = 10  # connections to one that sick domains may have; one at least
+LEFT = 4  # connections to one that may wait for late answers, before others share the tenth
 NEEDED = 20  # connections to one that is left to them where all others are in use
 URGENT = 2  # lanes more than bulk may have, so that small posts need not wait for one
 WANTED = 6.0  # seconds for which a place is kept for a chunk that is to come again
@@ -49,7 +51,7 @@ class Lane:
         self.used = 0.0  # loop time of the last use
         self.apart = False  # it waits, or works, for a sick domain
         self.left: asyncio.Future[None] | None = None  # until when its last connection stays
-        self.limited: Limited | None = None  # whose connection it is
+        self.free: Callable[[], None] = _nothing  # called when it is
 
     async def drop(self) -> None:
         """Close the connection."""
@@ -67,7 +69,7 @@ class Limited:
     quotas: tuple[Quota, ...]
     connections: int
     lent: int = 0
-    sick: set[Lane] = field(default_factory=set)  # of those lent
+    sick: int = 0  # of those lent
     wanted_until: float = -math.inf  # loop time; by those who are well, in vain
 
     @classmethod
@@ -79,7 +81,7 @@ class Limited:
     def room(self, now: float, *, sick: bool) -> bool:
         """Whether another connection may be lent; who is `sick` gets few, and none while others
         want one."""
-        if sick and (now < self.wanted_until or len(self.sick) >= max(1, self.connections // SICK)):
+        if sick and (now < self.wanted_until or self.sick >= max(1, self.connections // SICK)):
             return False
         if self.lent < self.connections:
             return True
@@ -87,18 +89,15 @@ class Limited:
             self.wanted_until = now + WANTED
         return False
 
-    def lend(self, lane: Lane, *, sick: bool) -> None:
-        """Count a lane's connection until `give_back`."""
-        lane.limited = self
+    def lend(self, *, sick: bool) -> None:
+        """Count a connection until it is given back."""
         self.lent += 1
-        if sick:
-            self.sick.add(lane)
+        self.sick += sick
 
-    def give_back(self, lane: Lane) -> None:
+    def give_back(self, *, sick: bool) -> None:
         """It is free again."""
-        lane.limited = None
         self.lent -= 1
-        self.sick.discard(lane)
+        self.sick -= sick
 
 
 class Lanes:
@@ -124,6 +123,7 @@ class Lanes:
         self._free = list(self._all)
         self._working = 0  # lanes lent, but for those apart
         self._apart = 0
+        self._left = 0  # lanes that wait for a late answer, lent no more
         self._waiting: tuple[deque[asyncio.Future[Lane]], ...] = (deque(), deque(), deque())
         self._failures = 0
         self._paused_until = 0.0
@@ -171,9 +171,16 @@ class Lanes:
         now = asyncio.get_running_loop().time()
         if limited is not None and not limited.room(now, sick=sick):
             raise Busy(f"all {limited.connections} connections for {limited.name} are in use", turn)
-        lane = await self._acquire(urgent=urgent, sick=sick, turn=turn)
         if limited is not None:
-            limited.lend(lane, sick=sick)
+            limited.lend(sick=sick)
+        try:
+            lane = await self._acquire(urgent=urgent, sick=sick, turn=turn)
+        except BaseException:
+            if limited is not None:
+                limited.give_back(sick=sick)
+            raise
+        if limited is not None:
+            lane.free = partial(limited.give_back, sick=sick)
         try:
             self.check()
             if self._failures:
@@ -219,6 +226,12 @@ class Lanes:
             self._working -= 1
             self._apart += 1
             self._serve()
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether a sick domain that does not answer to a message may keep one connection more, so
+        that another can be served."""
+        return self._left < self._relay.connections // LEFT
 
     def leave(self, lane: Lane) -> None:
         """Have the lane stay behind, with its connection that waits for one answer, until that has
@@ -295,7 +308,7 @@ class Lanes:
         return max(self._paused_until, self._asked_until) - asyncio.get_running_loop().time()
 
     def _room(self, *, urgent: bool, sick: bool) -> bool:
-        if not self._free or self._working + self._apart >= self.width.allowed:
+        if not self._free or self._working + self._apart + self._left >= self.width.allowed:
             return False
         if sick:
             return self._apart < max(1, self._relay.connections // SICK)
@@ -311,16 +324,25 @@ class Lanes:
         return lane
 
     def _release(self, lane: Lane) -> None:
-        left, lane.left = lane.left, None
-        if left is not None and not left.done():
-            left.add_done_callback(lambda _: self._release(lane))
-            return
-        if lane.limited is not None:
-            lane.limited.give_back(lane)
         if lane.apart:
             self._apart -= 1
         else:
             self._working -= 1
+        if lane.left is None or lane.left.done():
+            self._free_again(lane)
+        else:
+            self._left += 1
+            lane.left.add_done_callback(lambda _: self._came_back(lane))
+            self._serve()
+
+    def _came_back(self, lane: Lane) -> None:
+        self._left -= 1
+        self._free_again(lane)
+
+    def _free_again(self, lane: Lane) -> None:
+        lane.left = None
+        lane.free()
+        lane.free = _nothing
         if lane.connection is None:
             self._free.insert(0, lane)
         else:
@@ -348,8 +370,12 @@ class Lanes:
                 task = loop.create_task(lane.drop())
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
-        if open_ or self._working or self._apart:
+        if open_ or self._working or self._apart or self._left:
             self._sweeper = loop.call_later(IDLE, self._sweep)
+
+
+def _nothing() -> None:
+    """Nobody counts it."""
 
 
 def _quotas(daily: Quota, rates: Sequence[tuple[int, float]]) -> tuple[Quota, ...]:

@@ -9,7 +9,7 @@ before has named them in its ledger as those who may have two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 
 from services.sender.transaction import Result
@@ -24,12 +24,18 @@ class Copy:
     result: Result
     place: int
     over: asyncio.Future[None]
+    doubtful: bool  # an earlier try may have delivered it
 
     @property
     def taken(self) -> bool:
         """Whether it turned out to be delivered."""
         reply = self.result.recipients[self.place]
         return reply is not None and reply.accepted
+
+    @property
+    def cleared(self) -> bool:
+        """Whether it is known now that there is no second one."""
+        return not self.doubtful and self.result.recipients[self.place] is not None
 
 
 class Late:
@@ -43,13 +49,17 @@ class Late:
         return len(self._copies)
 
     def add(
-        self, offered: Sequence[int], results: Sequence[Result], over: asyncio.Future[None]
+        self,
+        offered: Sequence[int],
+        results: Sequence[Result],
+        over: asyncio.Future[None],
+        doubt: Container[int],
     ) -> None:
         """Of a window to the recipients `offered`, by index: what is `awaited` in its results,
-        which fill until `over` is done."""
+        which fill until `over` is done. Those in `doubt` may have had a copy before."""
         places = ((result, place) for result in results for place in range(len(result.recipients)))
         self._copies += [
-            Copy(index, result, place, over)
+            Copy(index, result, place, over, index in doubt)
             for index, (result, place) in zip(offered, places, strict=True)
             if result.awaited and result.recipients[place] is None
         ]

@@ -59,15 +59,16 @@ def entry(
     worker: str,
     destination: str = "",
     late: Sequence[str] = (),
+    cleared: Sequence[str] = (),
     awaited: bool = False,
 ) -> WindowRecorded:
     """The entry after `outcome`: with the intent of [`at`, `next_end`), or with none to pause.
 
     When the next entry is written those in `may_have` may have a copy, or a second one; those in
     `sent` have theirs now; the intent keeps both. `late` are the people of windows before who
-    turned out to have a copy. A chunk is finished when the outcome reaches its end and no such
-    answer is `awaited`. People are named once: in the intent of their window, or with its outcome
-    where there was no intent (`named` is False).
+    turned out to have a copy, `cleared` those who can no longer have two. A chunk is finished when
+    the outcome reaches its end and no such answer is `awaited`. People are named once: in the
+    intent of their window, or with its outcome where there was no intent (`named` is False).
     """
     size = len(chunk.people)
     intent = None
@@ -96,6 +97,7 @@ def entry(
         worker=worker,
         deferred=tuple(deferred),
         late=tuple(late),
+        cleared=tuple(cleared),
         finished=outcome is not None and outcome.end >= size and not awaited,
     )
 

@@ -35,7 +35,8 @@ def judge(
     in `doubt` may have had a copy before.
 
     The outcome ends before the first recipient who is still to be tried because the relay
-    failed, unless somebody behind was accepted: then who was passed over is deferred instead.
+    failed, unless somebody behind was accepted, or may be yet: then who was passed over is deferred
+    instead.
     """
     offered = plan.offered
     replies = [reply for result in results for reply in result.recipients]
@@ -50,7 +51,8 @@ def judge(
         if n not in awaited and (n not in verdicts or verdicts[n].scope == "relay")
     ]
     accepted = len(replies) - len(missed)
-    reach = _reach(len(replies), missed, pending)
+    behind = [n for n in missed if n not in awaited] if awaited else missed
+    reach = _reach(len(replies), behind, pending)
     end = offered[reach] if reach < len(offered) else plan.end
 
     failures = [failure for failure in plan.withheld if failure.index < end]

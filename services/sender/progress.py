@@ -27,13 +27,15 @@ WORKER = f"service:sender/{os.getpid()}"
 @dataclass(frozen=True)
 class Chunk:
     """A chunk in hand: its event, the id and time of its envelope, its ledger's subject.
-    `tried`: somebody may have been at it of whom its ledger does not know."""
+    `tried`: somebody may have been at it of whom its ledger does not know; `elsewhere`: somebody
+    who is not we."""
 
     event: ChunkQueued
     id: str
     queued: datetime
     ledger: str
     tried: bool = False
+    elsewhere: bool = False
 
     @property
     def post(self) -> str:
@@ -82,8 +84,9 @@ class Progress:
 
     @property
     def unknown(self) -> bool:
-        """Whether somebody may have sent of it, and nothing tells what."""
-        return not self._recalled and self._journal.blind(self.chunk.queued)
+        """Whether somebody else may have sent of it, and nothing tells what."""
+        blind = not self._recalled and self._journal.blind(self.chunk.queued)
+        return blind and self.chunk.elsewhere
 
     def recall(self) -> None:
         """Learn what became of a window that was cut short, from whoever was at it."""
@@ -130,6 +133,7 @@ class Progress:
             sent=self.sent,
             deferred=deferred,
             late=[event.people[index] for index in taken],
+            cleared=[event.people[copy.index] for copy in over if copy.cleared],
             relay=self.relay,
             worker=WORKER,
             destination=self.destination,

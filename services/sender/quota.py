@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from schemas.road import Intent, WindowRecorded
+from schemas.road import Intent, Outcome, WindowRecorded
 
 DAY = timedelta(hours=24)
 
@@ -131,13 +131,19 @@ def counted(ledger: Iterable[tuple[datetime, WindowRecorded]]) -> Iterator[Sent]
         chunk = entry.list, entry.mail_id, entry.chunk
         before = open_.pop(chunk, None)
         if entry.outcome is not None:
-            accepted = entry.outcome.end - entry.outcome.start - len(entry.outcome.failures)
-            yield Sent(entry.relay, entry.destination, at, accepted + len(entry.late))
+            yield Sent(entry.relay, entry.destination, at, _went(entry.outcome))
         elif before is not None:
             yield before  # sent by a worker that died, and again by the next
         if entry.intent is not None:
             open_[chunk] = Sent(entry.relay, entry.destination, at, _open(entry.intent))
     yield from sorted(open_.values(), key=lambda each: each.at)
+
+
+def _went(outcome: Outcome) -> int:
+    """How many were sent, or may have been: those whose answer was still awaited count."""
+    doubtful = frozenset(outcome.doubtful)
+    failed = sum(1 for failure in outcome.failures if failure.index not in doubtful)
+    return outcome.end - outcome.start - failed
 
 
 def _open(intent: Intent) -> int:

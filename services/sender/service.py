@@ -12,7 +12,7 @@ from postroad.mail.tokens import TokenMaker
 from postroad.runtime.clock import now
 from postroad.runtime.config import duration
 from postroad.runtime.consume import Delivery
-from postroad.runtime.errors import BrokerUnavailable, Busy, Reject, Retry
+from postroad.runtime.errors import BrokerUnavailable, Busy, Reject, Retry, Superseded
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context, Service
 from schemas import subjects
@@ -38,6 +38,7 @@ GIVEN_BACK = 3  # times that a chunk is given back before it is scheduled anew
 FAR_OFF = 5.0  # seconds that make it worth while
 LONGEST_WAIT = 3600.0  # seconds: by then a limit may have been raised
 ELSEWHERE = 0.1  # seconds until a chunk goes to the relay that steps in
+REMEMBERED = 10_000  # chunks that were given back
 IN_HAND = 1.0  # seconds until it is seen whether the same chunk is done
 PASSED_OVER = 5.0  # seconds to the first retry of who was refused while others were taken
 
@@ -72,6 +73,7 @@ class Sender:
         self.posts = Posts(context.broker, TokenMaker(config.site_key()), config.domain)
         self.requeue = Requeue(context.broker)
         self._in_hand: set[str] = set()  # subjects of chunks
+        self._given_back: dict[str, int] = {}  # chunks by subject, and which attempt that was
 
     async def now(self, delivery: Delivery) -> None:
         """Handle a small chunk."""
@@ -124,6 +126,11 @@ class Sender:
         self._in_hand.add(delivery.subject)
         try:
             await self._deal(delivery, queue)
+        except Retry:
+            if len(self._given_back) >= REMEMBERED:  # most of them somebody else has dealt with
+                self._given_back.clear()
+            self._given_back[delivery.subject] = delivery.attempt
+            raise
         finally:
             self._in_hand.discard(delivery.subject)
 
@@ -135,8 +142,11 @@ class Sender:
         if delivery.subject != subjects.send(queue, event.list, event.mail_id, event.chunk):
             raise Reject("the chunk is of another subject")
         subject = subjects.delivery(event.list, event.mail_id, event.chunk)
-        tried = delivery.attempt > 1 or TRIED in delivery.headers
-        chunk = Chunk(event, message.id, message.ts, subject, tried)
+        waited = TRIED in delivery.headers
+        tried = delivery.attempt > 1 or waited
+        ours = self._given_back.pop(delivery.subject, 0) + 1 == delivery.attempt
+        elsewhere = waited if ours else tried
+        chunk = Chunk(event, message.id, message.ts, subject, tried, elsewhere)
         at = await self._position(subject)
         domains = [domain_of(address) for address in event.addresses]
         relays = self._relays(event, domains)
@@ -182,7 +192,7 @@ class Sender:
         try:
             while progress.done < progress.size:
                 await self._go_on(delivery, progress, domains, relays, queue)
-        except Retry:
+        except (Retry, Superseded):
             if progress.late:
                 await progress.settle()
             raise
@@ -213,7 +223,10 @@ class Sender:
             run = Run(self.context, delivery, progress, relay, route, lane, post, self.departed)
             with self.journal.lend() as lines:
                 progress.write_to(lines)
-                await run.run()
+                try:
+                    await run.run()
+                finally:
+                    progress.write_to(None)
 
     def _begun(self, chunk: Chunk) -> bool:
         """Whether somebody who died was at this chunk, of which the ledger does not know yet."""

@@ -113,11 +113,22 @@ class Watch:
         if not known.sick(domain):
             return
         route.lanes.held_up(self._lane)
-        if (recipient >= 0 and self.gives_way) if route.sick else not self._last:
+        if self._waited_enough(domain, seconds, message=recipient < 0):
             connection.abandon(f"{waited:.1f} s of waiting for one domain")
-        elif seconds > SILENT and known.opens(domain) <= now:
+
+    def _waited_enough(self, domain: str, seconds: float, *, message: bool) -> bool:
+        """Whether the window is to end at this sick domain, which says nothing for so long about
+        a recipient, or to a `message`."""
+        if not self._route.sick:
+            return not self._last
+        if not message and self.gives_way:
+            return True
+        lanes, now = self._route.lanes, self._loop.time()
+        known = lanes.destinations
+        if seconds > SILENT and known.opens(domain) <= now:
             known.refused(domain, now, silent=True)
             self.tell()
+        return seconds > SILENT and message and not self._last and lanes.may_leave
 
     def _index(self, offered: Sequence[int], transaction: int, recipient: int) -> int | None:
         """Whose answer it is; None where it is several people's."""

@@ -155,3 +155,18 @@ def test_whose_answer_may_come_yet() -> None:
     awaited.settle([0], OK)  # in the same moment
     window = judge_plan(results, Plan(10, 14, range(10, 14)))
     assert (window.outcome.failures, window.outcome.doubtful, window.accepted) == ((), (), 2)
+
+
+def test_who_is_waited_for_is_not_offered_again() -> None:
+    """A window goes as far as the last whose answer may come yet: who was passed over on the way
+    is deferred, and the relay's trouble behind is another matter."""
+    throttled = Reply(450, "4.7.1", "too many recipients from you", "RCPT")
+    results = [Result([OK]), Result([throttled]), Result([None], lost=True), Result([None])]
+    results[2].leave()
+    window = judge_plan(results, Plan(0, 4, range(4)))
+    assert window.outcome.end == 3
+    assert [(f.index, f.kind, f.scope) for f in window.outcome.failures] == [
+        (1, "deferred", "relay"),
+        (2, "deferred", "destination"),
+    ]
+    assert window.outcome.doubtful == (2,)
