@@ -224,7 +224,8 @@ def _print_fate(fate: Fate) -> None:
         + (f", {fate.left:,} left before their copy" if fate.left else "")
     )
     if fate.possible_duplicates:
-        print(f"  {fate.possible_duplicates:,} may have got it twice, after a crash")
+        reason = "not answered yet, or not before a crash"
+        print(f"  {fate.possible_duplicates:,} may have got it twice: {reason}")
     for wait in fate.waits[:SHOWN_TROUBLES]:
         again = f"; tried again {moment(wait.next)}" if wait.next else ""
         print(f"  {wait.copies:,} waiting: {wait.why}{again}")

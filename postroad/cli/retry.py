@@ -30,8 +30,8 @@ async def again(
         bool, typer.Option("--failed", metavar="", help="Who finally failed.")
     ] = False,
     domain: Annotated[
-        str, typer.Option(metavar="DOMAIN", help="Only addresses of this domain.")
-    ] = "",
+        str | None, typer.Option(metavar="DOMAIN", help="Only addresses of this domain.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask first.")] = False,
 ) -> int:
     """Send a post once more to those whose copy finally failed.
@@ -48,7 +48,7 @@ async def again(
 
     if not failed:
         raise UsageError("say whom to send it to again: --failed, those whose copy finally failed")
-    at = _domain(domain.strip().lstrip("@"))
+    at = "" if domain is None else _domain(domain.strip().lstrip("@"))
     async with road(call.config) as broker:
         wanted = RetryFailed(mail_id=await mail_id(broker, post), domain=at)
         found = (await ask(broker, "retry", wanted)).failed
@@ -85,8 +85,10 @@ def _check(domain: str, found: Sequence[FailedCopies]) -> None:
 def _domain(text: str) -> str:
     from postroad.mail.domains import normalise_domain
 
+    if not text:
+        raise UsageError("--domain is empty: give it like example.net, or leave it out for all")
     try:
-        return normalise_domain(text) if text else ""
+        return normalise_domain(text)
     except ValueError as error:
         raise UsageError(f"--domain {text}: {error}; it should look like example.net") from None
 

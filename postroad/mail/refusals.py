@@ -28,7 +28,7 @@ _BY_STATUS = {
 }
 _PUT_OFF = "the server puts it off: it does so to strangers, or by one of its rules"  # greylisting
 _BY_CODE = {
-    0: "the connection broke",
+    0: "its domain took no mail, or did not answer, until the copy was given up",
     421: "the server was too busy",
     450: "the mailbox was not available",
     452: "the server had no room",

@@ -37,10 +37,10 @@ def unsealed(domain: Domain, keys: Sequence[tuple[str, SigningKey]]) -> Iterator
     4.2), and verifiers that know Ed25519 in one are few (Rspamd, since the end of 2025).
     """
     if keys and domain.arc and not any(isinstance(key, rsa.RSAPrivateKey) for _, key in keys):
+        free = "dkim_key_file" if domain.dkim_key_file is None else "dkim_second_key_file"
         yield (
             f'[[domain]] "{domain.name}" arc: posts are not sealed, for the only key is Ed25519, '
-            "and verifiers of seals want RSA; add an RSA key as dkim_second_key_file, or set "
-            "arc = false"
+            f"and verifiers of seals want RSA; add an RSA key as {free}, or set arc = false"
         )
 
 

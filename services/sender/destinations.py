@@ -25,7 +25,8 @@ SPARE = 0.5  # seconds beyond that which its answers may cost, all in all
 WAIT = 0.25  # seconds beyond that which one window may wait for it, others behind
 FADING = 30.0  # seconds after which what was measured counts for a third
 EVIDENCE = 8  # answers about others that it takes to compare
-ALONE = 5.0  # seconds that an answer may take where nobody is to compare with, or behind it
+COLD = 0.75  # seconds that an answer may take where nobody is to compare with
+ALONE = 5.0  # the same, where nobody is behind it either
 SILENCE = 0.05  # seconds in which nobody is answered that are nobody's alone
 SILENCES = 64  # that are thought of
 QUICK = 16  # answers as quick as others' until a slow domain is well again
@@ -83,6 +84,8 @@ class Destinations:
         self._heard = -math.inf  # when an answer about anybody came last
         self._awaited: dict[Hashable, str] = {}  # whose answers are waited for now, by lane
         # when nobody was answered, since when, and how many domains were waited for
+        # when windows ended of late, and the least that any of their answers took, and whose it was
+        self._answers: deque[tuple[float, float, str]] = deque(maxlen=SILENCES)
         self._silences: deque[tuple[float, float, int]] = deque(maxlen=SILENCES)
 
     @property
@@ -135,24 +138,37 @@ class Destinations:
         return True
 
     def waiting(
-        self, lane: Hashable, domain: str, seconds: float, now: float, *, others: bool = True
+        self,
+        lane: Hashable,
+        domain: str,
+        seconds: float,
+        now: float,
+        *,
+        before: tuple[float, int] = (0.0, 0),
+        others: bool = True,
     ) -> bool:
-        """A lane's window waits for answers about this domain ("": about several) for so long
-        already, `others` behind it. True where that makes the domain slow now."""
+        """A lane's window waits for an answer about this domain ("": about several) for so long
+        already, `before` (and for so many) in front of it, `others` behind it. True where that
+        makes the domain slow now."""
         self._awaited[lane] = domain
         if not domain or domain in self._sick:
             return False
         known = self._of(domain)
         average = self._others(known)
-        lone = WAIT if others else ALONE
-        allowed = lone if average == math.inf else SLOWER * average + WAIT
-        if self._fair(known, seconds, now) <= allowed:
+        if average == math.inf:
+            allowed = COLD if others else ALONE
+        else:
+            seconds += before[0]
+            allowed = SLOWER * average * (1 + before[1]) + WAIT
+        if self._fair(known, seconds, now) <= allowed or self._all_slow(domain, seconds, now):
             return False
         self._slow(domain, known)
         return True
 
-    def heard(self, at: float) -> None:
-        """Somebody was answered then."""
+    def heard(self, at: float, domain: str = "", wait: float = 0.0) -> None:
+        """Somebody was answered then: of this domain, where that is known, after such a wait."""
+        if domain and domain not in self._sick:
+            self._answers.append((at, wait, domain))
         if at - self._heard > SILENCE and self._heard > -math.inf:
             self._silences.append((self._heard, at, self._waited_for))
         self._heard = max(self._heard, at)
@@ -176,6 +192,13 @@ class Destinations:
             own = [self._fair(known, each, now) for each in waits[start:end]]
             groups.append((domain, known, end - start, sum(own), _waited(own)))
             start = end
+        took = [
+            (wait, domain)
+            for wait, domain in zip(waits, domains, strict=True)
+            if wait and domain not in self._sick
+        ]
+        if took:
+            self._answers.append((now, *min(took)))
         whole, waited = sum(group[3] for group in groups), sum(group[4] for group in groups)
         for _, known, _, seconds, times in groups:
             known.kept = known.times.add(seconds, times, now)
@@ -235,6 +258,11 @@ class Destinations:
             if silent > 0.0:
                 fair -= silent * (1.0 - (1.0 - min(share, 1.0)) / max(many, 1))
         return fair
+
+    def _all_slow(self, domain: str, seconds: float, now: float) -> bool:
+        """Whether others were answered during this wait, and none of them much sooner."""
+        since = [wait for at, wait, who in self._answers if at > now - seconds and who != domain]
+        return bool(since) and min(since) > seconds / SLOWER
 
     def _others(self, but: _Domain) -> float:
         """Seconds that an answer takes, on average, but for this one's and those of who is slow;

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from schemas.road import Intent, Outcome, WindowRecorded
 
@@ -52,7 +52,7 @@ class Quota:
         self._closed_until = None
         got = max(0, min(wanted, self.limit - self._total - self._taken))
         if not got and not self._taken:
-            self._closed_until = self._opens()
+            self._closed_until = min(self._opens(), self._raised(now))
         return got
 
     def hold(self, count: int) -> None:
@@ -77,6 +77,13 @@ class Quota:
     def _forget(self, now: datetime) -> None:
         while self._sent and self._sent[0][0] <= now - self.per:
             self._total -= self._sent.popleft()[1]
+
+    def _raised(self, now: datetime) -> datetime:
+        """When another day begins that allows more; the end of time where the next does not."""
+        tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+        then = self._on(tomorrow.date()) if self._on is not None else self.limit
+        more = then > self.limit or not then
+        return tomorrow if more else datetime.max.replace(tzinfo=now.tzinfo)
 
     def _opens(self) -> datetime:
         wanted = max(1, self.limit // 10)

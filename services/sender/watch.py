@@ -58,8 +58,10 @@ class Watch:
         self._large = event.copy.raw.size > LARGE
         self._loop = asyncio.get_running_loop()
         self._about = ""  # the domain that the window waits for, as last seen
-        self._waited = 0.0  # seconds that it was seen to
-        self._began = 0.0  # loop time of the window under way
+        self._waited = 0.0  # seconds that it was seen to, for all its answers
+        self._first = 0  # recipient of that domain, by index
+        self._seen = 0.0  # seconds that the last look saw
+        self._began = self._heard = 0.0  # loop time of the window under way, of its last answer
         self.silent = False  # about one domain: the last window ended for that
 
     @property
@@ -73,8 +75,8 @@ class Watch:
     def window(self, connection: Carrier, offered: Sequence[int]) -> Iterator[Seen]:
         """Look at a window, to recipients with these indices, while it is sent in the block; then
         call what this gives, with what came of it."""
-        self.silent, self._about, self._waited = False, "", 0.0
-        self._began = self._loop.time()
+        self.silent, self._about, self._waited, self._seen = False, "", 0.0, 0.0
+        self._began = self._heard = self._loop.time()
         self._look_later(connection, offered)
 
         def seen(results: Sequence[Result], window: Window) -> None:
@@ -97,18 +99,21 @@ class Watch:
         transaction, recipient, seconds = waiting
         route, now = self._route, self._loop.time()
         known = route.lanes.destinations
-        if now - seconds > self._began + LOOK / 10:  # not since its beginning
-            known.heard(now - seconds)
+        if now - seconds > self._heard + LOOK / 10:  # somebody was answered since the last look
+            known.heard(now - seconds, self._about, self._seen)
+            self._heard = now - seconds
+        self._seen = seconds
         index = self._index(offered, transaction, recipient)
         if index is None:
             known.waiting(self._lane, "", seconds, now)
             return
         domain = route.domains[index]
         if domain != self._about:
-            self._about, self._waited = domain, 0.0
+            self._about, self._waited, self._first = domain, 0.0, index
         self._waited += min(seconds, LOOK)
         waited = max(seconds, self._waited)
-        if known.waiting(self._lane, domain, waited, now, others=len(set(route.domains)) > 1):
+        others, before = len(set(route.domains)) > 1, (waited - seconds, index - self._first)
+        if known.waiting(self._lane, domain, seconds, now, before=before, others=others):
             self.tell()
         if not known.sick(domain):
             return

@@ -21,7 +21,7 @@ from postroad.mail.refusals import why
         (550, "", "the mailbox is not available"),
         (571, "", "refused it"),
         (432, "4.9.9", "could not take it"),
-        (0, "", "the connection broke"),
+        (0, "", "its domain took no mail, or did not answer, until the copy was given up"),
     ],
 )
 def test_codes_become_words(code: int, enhanced: str, words: str) -> None:

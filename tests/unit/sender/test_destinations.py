@@ -78,7 +78,8 @@ def test_nobody_to_compare_with() -> None:
     nobody does. Several such waits are no quick answers, whatever others take."""
     known = Destinations()
     assert not known.waiting(1, "one.example", 4.0, 4.0, others=False)
-    assert known.waiting(1, "one.example", 0.6, 4.0)
+    assert not known.waiting(1, "one.example", 1.5, 4.0)
+    assert known.waiting(1, "one.example", 2.1, 4.0)
     for _ in range(QUICK + 1):  # lanes that waited for it, and nobody else has been answered
         known.answered(["one.example"], [0.3], 0.3)
     assert known.sick("one.example")
@@ -87,9 +88,26 @@ def test_nobody_to_compare_with() -> None:
     assert known.plain
 
 
+def test_a_relay_that_turns_slow() -> None:
+    """Others are answered meanwhile, and take as long: the relay is slow, and nobody is blamed."""
+    known = settled()
+    for n in range(40):
+        now = 2 + n / 20
+        known.answered([OTHERS[n % 8]], [1.0], now)
+        assert not known.waiting(1, OTHERS[(n + 4) % 8], 0.8, now)
+
+
+def test_many_answers_in_a_row() -> None:
+    """Answers about one domain that come one after the other may take as long as so many do."""
+    known = settled(0.1)
+    assert not known.waiting(1, "a.example", 0.1, 1.0, before=(2.0, 20))
+    assert known.waiting(1, "a.example", 0.5, 1.0, before=(12.0, 20))
+
+
 def test_most_are_slow() -> None:
     """However many are slow, each is found: what they take is no measure for the next."""
     known = settled()
+    known.answered(["well.example"] * 20, [0.001] * 20, 0.0)
     for n, domain in enumerate(OTHERS[:6]):
         assert known.waiting(1, domain, 0.6, n + 1.0)
         known.answered([domain], [0.6], n + 1.0, 1)

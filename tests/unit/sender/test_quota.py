@@ -74,9 +74,7 @@ def test_a_limit_that_grows_day_by_day() -> None:
     assert take([quota], 80, NOON) == 50
     settle([quota], 50, 50, NOON)
     assert take([quota], 80, at(11)) == 0
-    assert full([quota]) == (quota, at(24))
-    quota = Quota(lambda day: steps.get(day, 0))
-    quota.add(50, NOON)
+    assert full([quota]) == (quota, at(12))  # midnight
     assert take([quota], 80, at(13)) == 50  # the next day, of 100
     settle([quota], 50, 50, at(13))
     assert take([quota], 1_000_000, at(40)) == 1_000_000
@@ -143,3 +141,15 @@ def test_what_the_ledger_tells() -> None:
         Sent("out", "gmail.com", at(5), 0),
         Sent("out", "gmail.com", at(1), 4),  # chunk 0 is still open
     ]
+
+
+def test_a_day_that_allows_more() -> None:
+    """What was full on one day of warming up goes on at midnight, where the next allows more."""
+    days = {date(2026, 3, 1): 20, date(2026, 3, 2): 100}
+    quota = Quota(lambda day: days.get(day, 100))
+    noon = datetime(2026, 3, 1, 12, 40, tzinfo=UTC)
+    quota.add(20, noon)
+    assert quota.room(5, noon) == 0
+    assert quota.goes_on() == datetime(2026, 3, 2, tzinfo=UTC)
+    assert quota.room(40, noon + timedelta(hours=6)) == 0
+    assert quota.room(40, noon + timedelta(hours=12)) == 40
