@@ -156,6 +156,7 @@ class Destinations:
         known = self._of(domain)
         average = self._others(known)
         if average == math.inf:
+            seconds += min(before[0], 2 * COLD)
             allowed = COLD if others else ALONE
         else:
             seconds += before[0]
