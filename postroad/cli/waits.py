@@ -12,7 +12,7 @@ from postroad.runtime.config import Config
 from postroad.runtime.health import Fact, Report
 from postroad.runtime.later import Scheduled, limits
 from schemas.road import ChunkQueued
-from services.sender.routes import Routes, Way, domain_of, matches
+from services.sender.routes import Routes, Way, domain_of, lower, matches
 
 SOON = "; tried again by itself, within 5 minutes"  # the longest that a relay is paused
 SICK = {"waits": "refuses mail for now, or does not answer", "slow": "is slow to answer"}
@@ -37,16 +37,13 @@ class Sender:
             for fact in report.facts if report.service == "sender" else ():
                 if fact.kind == "relay" and (fact.name not in facts or not fact.ok):
                     facts[fact.name] = fact
-        ways = [
-            Way(relay.name, tuple(map(str.lower, relay.domains)), relay.weight)
-            for relay in config.relay
-        ]
+        ways = [Way(relay.name, lower(relay.domains), relay.weight) for relay in config.relay]
         return cls(
             relays=facts,
             given=given,
             routes=Routes(ways, {d.name: d.relay for d in config.domain if d.relay}),
             limited={
-                relay.name: [tuple(map(str.lower, each.domains)) for each in relay.destination]
+                relay.name: [lower(each.domains) for each in relay.destination]
                 for relay in config.relay
             },
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -192,23 +192,8 @@ async def follow(
         name = f"follow-{new_id()}"
         pull.queued()
         pull.consumer = name
-        await broker.api(
-            f"CONSUMER.CREATE.{stream}.{name}.{subject_filter}",
-            {
-                "stream_name": stream,
-                "config": {
-                    "name": name,
-                    "filter_subject": subject_filter,
-                    "deliver_policy": "by_start_sequence",
-                    "opt_start_seq": position + 1,
-                    "ack_policy": "none",
-                    "replay_policy": "instant",
-                    "mem_storage": True,
-                    "num_replicas": 1,
-                    "inactive_threshold": 60 * NANO,
-                },
-            },
-        )
+        start = {"deliver_policy": "by_start_sequence", "opt_start_seq": position + 1}
+        await _ephemeral(broker, stream, name, subject_filter, 60.0, start)
 
     pull = Pull(broker, stream, "", limit=limit, lost=create)
     await create()
@@ -241,20 +226,8 @@ async def heads(broker: Broker, stream: str, subject_filter: str) -> list[Stored
     """Every message that there is now, in order, by its headers: its bytes stay where they are.
     Raises BrokerUnavailable, ApiError."""
     name = f"heads-{new_id()}"
-    config = {
-        "name": name,
-        "filter_subject": subject_filter,
-        "deliver_policy": "all",
-        "ack_policy": "none",
-        "headers_only": True,
-        "mem_storage": True,
-        "num_replicas": 1,
-        "inactive_threshold": int(2 * HEARTBEAT * NANO),
-    }
-    await broker.api(
-        f"CONSUMER.CREATE.{stream}.{name}.{subject_filter}",
-        {"stream_name": stream, "config": config},
-    )
+    all_heads = {"deliver_policy": "all", "headers_only": True}
+    await _ephemeral(broker, stream, name, subject_filter, 2 * HEARTBEAT, all_heads)
     inbox = broker.nc.new_inbox()
     subscription = await broker.nc.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
     found: list[Stored] = []
@@ -274,3 +247,28 @@ async def heads(broker: Broker, stream: str, subject_filter: str) -> list[Stored
         with contextlib.suppress(Exception):
             await subscription.unsubscribe()
             await broker.api(f"CONSUMER.DELETE.{stream}.{name}")
+
+
+async def _ephemeral(
+    broker: Broker,
+    stream: str,
+    name: str,
+    subject_filter: str,
+    seconds: float,
+    more: Mapping[str, object],
+) -> None:
+    """A consumer without acknowledgements, gone when nobody has asked for so many seconds."""
+    config = {
+        "name": name,
+        "filter_subject": subject_filter,
+        "ack_policy": "none",
+        "replay_policy": "instant",
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": int(seconds * NANO),
+        **more,
+    }
+    await broker.api(
+        f"CONSUMER.CREATE.{stream}.{name}.{subject_filter}",
+        {"stream_name": stream, "config": config},
+    )

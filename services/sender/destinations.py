@@ -62,7 +62,6 @@ class _Times:
 @dataclass(slots=True)
 class _Domain:
     times: _Times = field(default_factory=_Times)
-    kept: float = 1.0  # of what was measured before, at the last measurement
     cost: float = 0.0  # seconds beyond what others take; quick answers pay it back, no more
     slow: bool = False
     quick: int = 0  # answers in a row that were, while it counts as slow
@@ -83,9 +82,9 @@ class Destinations:
         self._all = _Times()  # of those who are not slow
         self._heard = -math.inf  # when an answer about anybody came last
         self._awaited: dict[Hashable, str] = {}  # whose answers are waited for now, by lane
-        # when nobody was answered, since when, and how many domains were waited for
         # when windows ended of late, and the least that any of their answers took, and whose it was
         self._answers: deque[tuple[float, float, str]] = deque(maxlen=SILENCES)
+        # since when nobody was answered, and until when, and how many domains were waited for
         self._silences: deque[tuple[float, float, int]] = deque(maxlen=SILENCES)
 
     @property
@@ -174,17 +173,14 @@ class Destinations:
             self._silences.append((self._heard, at, self._waited_for))
         self._heard = max(self._heard, at)
 
-    def answered(
-        self,
-        domains: Sequence[str],
-        waits: Sequence[float],
-        now: float,
-        lane: Hashable = None,
-    ) -> None:
-        """A lane's window took so long for answers, in seconds, about recipients of these domains.
-        One that never came counts as if it had taken as long as it was waited for."""
-        self.heard(now)
+    def left(self, lane: Hashable) -> None:
+        """A lane waits for nobody any more."""
         self._awaited.pop(lane, None)
+
+    def answered(self, domains: Sequence[str], waits: Sequence[float], now: float) -> None:
+        """A window took so long for answers, in seconds, about recipients of these domains. One
+        that never came counts as if it had taken as long as it was waited for."""
+        self.heard(now)
         groups = []
         start = 0
         for domain, group in groupby(domains):
@@ -201,14 +197,14 @@ class Destinations:
         if took:
             self._answers.append((now, *min(took)))
         whole, waited = sum(group[3] for group in groups), sum(group[4] for group in groups)
+        kept = [known.times.add(seconds, times, now) for _, known, _, seconds, times in groups]
         for _, known, _, seconds, times in groups:
-            known.kept = known.times.add(seconds, times, now)
             if not known.slow:
                 self._all.add(seconds, times, now)
-        for domain, known, count, seconds, times in groups:
+        for (domain, known, count, seconds, times), before in zip(groups, kept, strict=True):
             beside = (whole - seconds) / (waited - times) if waited > times else 0.0
             allowed = SLOWER * times * max(self._others(known), beside) if times else 0.0
-            known.cost = max(0.0, known.cost * known.kept + seconds - allowed)
+            known.cost = max(0.0, known.cost * before + seconds - allowed)
             if known.slow:
                 quick = allowed if allowed < math.inf else WAIT * times
                 known.quick = known.quick + count if seconds <= quick else 0

@@ -27,6 +27,7 @@ from postroad.runtime.oauth import Tokens
 from services.sender.destinations import Destinations
 from services.sender.kinds import Carrier, connect
 from services.sender.quota import Quota, full
+from services.sender.routes import lower
 from services.sender.width import Width
 
 FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
@@ -114,7 +115,7 @@ class Lanes:
         daily = Quota(relay.daily_on if relay.warm_up else relay.daily)
         self.quotas = _quotas(daily, relay.rates)
         self.limited = [Limited.of(each, relay.connections) for each in relay.destination]
-        self.destinations = Destinations([_lower(each.domains) for each in relay.destination])
+        self.destinations = Destinations([lower(each.domains) for each in relay.destination])
         self.width = Width(relay.connections)
         self.trouble = ""  # what was last told of it; empty when it was seen to work since
         self.reached: dict[Quota, str] = {}  # lasting limits that had no room, in words
@@ -380,7 +381,3 @@ def _nothing() -> None:
 
 def _quotas(daily: Quota, rates: Sequence[tuple[int, float]]) -> tuple[Quota, ...]:
     return daily, *(Quota(count, timedelta(seconds=seconds)) for count, seconds in rates)
-
-
-def _lower(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.lower() for name in names)

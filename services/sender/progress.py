@@ -10,9 +10,9 @@ from datetime import datetime
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Conflict, Superseded
+from postroad.runtime.errors import Conflict, Reject, Superseded
 from schemas import codec
-from schemas.road import ChunkQueued, Outcome
+from schemas.road import ChunkQueued, Outcome, WindowRecorded
 from services.sender import ledger
 from services.sender.journal import BEFORE, NOTHING, Journal, Lines, entry_name
 from services.sender.late import Late
@@ -41,6 +41,17 @@ class Chunk:
     def post(self) -> str:
         """The name of its post, the same in all its chunks."""
         return f"{self.event.list}.{self.event.mail_id}.{self.event.copy.post}"
+
+
+async def position(broker: Broker, subject: str) -> Position:
+    """Where the ledger with this subject leaves its chunk. Raises Reject, BrokerUnavailable."""
+    last = await broker.last("DELIVERY", subject)
+    if last is None:
+        return Position()
+    entry = last.envelope().events[-1]
+    if not isinstance(entry, WindowRecorded):
+        raise Reject("not a ledger")
+    return ledger.position(entry, last.seq, last.envelope().id)
 
 
 class Progress:

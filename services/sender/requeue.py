@@ -19,9 +19,10 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Superseded
 from schemas import codec, subjects, waiting
 from schemas.road import ChunkQueued, WindowRecorded
-from services.sender import ledger, parts
-from services.sender.progress import WORKER, Chunk
+from services.sender import parts
+from services.sender.progress import WORKER, Chunk, position
 from services.sender.replies import retry_after
+from services.sender.routes import domain_of
 
 Queue = Literal["now", "bulk"]
 TRIED = "Postroad-Tried"  # header of a chunk that waited
@@ -107,9 +108,7 @@ class Requeue:
 
     async def _owed(self, chunk: Chunk) -> int:
         """How many copies of a chunk are still to be sent, by its ledger."""
-        last = await self._broker.last("DELIVERY", chunk.ledger)
-        entry = last.envelope().events[-1] if last is not None else None
-        at = ledger.position(entry if isinstance(entry, WindowRecorded) else None, 0)
+        at = await position(self._broker, chunk.ledger)
         return len(chunk.event.people) - at.done - len(at.sent) + len(at.deferred)
 
     async def _schedule(
@@ -144,7 +143,7 @@ class Requeue:
 def _told(reason: str, relay: str, event: ChunkQueued) -> str:
     """Why a chunk waits, for people: of its relay, and of its domain by name; ASCII, as headers
     want it."""
-    domains = {address.rpartition("@")[2].lower() for address in event.addresses}
+    domains = {domain_of(address) for address in event.addresses}
     domain = domains.pop() if len(domains) == 1 else "its domain"
     told = reason.removeprefix(f"relay {relay}: ").replace("its domain", domain)
     return told.encode("ascii", "replace").decode()

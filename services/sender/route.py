@@ -37,11 +37,6 @@ class Route:
         group = known.group(self._main) if self._main else None
         self.limited: Limited | None = None if group is None else lanes.limited[group]
 
-    @property
-    def apart(self) -> bool:
-        """Whether it is a domain's of its own."""
-        return bool(self._main)
-
     def rests(self) -> float:
         """Seconds until it can be seen whether anything may be sent to its domain; 0 for now."""
         if not self.sick:

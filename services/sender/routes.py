@@ -76,6 +76,11 @@ def matches(patterns: Names, domain: str) -> bool:
     )
 
 
+def lower(names: Sequence[str]) -> Names:
+    """Domains or patterns, as `matches` wants them."""
+    return tuple(name.lower() for name in names)
+
+
 def domain_of(address: str) -> str:
     """The domain of an address, in lower case."""
     return address.rpartition("@")[2].lower()

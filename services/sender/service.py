@@ -24,10 +24,10 @@ from services.sender.journal import Journal, entry_name
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
 from services.sender.posts import Posts
-from services.sender.progress import Chunk, Progress
+from services.sender.progress import Chunk, Progress, position
 from services.sender.requeue import TRIED, Queue, Requeue
 from services.sender.route import Route
-from services.sender.routes import Routes, Way, apart, domain_of
+from services.sender.routes import Routes, Way, apart, domain_of, lower
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 log = structlog.get_logger()
@@ -59,10 +59,7 @@ class Sender:
             )
             for relay in config.relay
         }
-        ways = [
-            Way(relay.name, tuple(map(str.lower, relay.domains)), relay.weight)
-            for relay in config.relay
-        ]
+        ways = [Way(relay.name, lower(relay.domains), relay.weight) for relay in config.relay]
         self.routes = Routes(ways, {d.name: d.relay for d in config.domain if d.relay})
         self.period = timedelta(seconds=config.site.retry_seconds)
         self.departed = Departed(context.broker)
@@ -147,7 +144,7 @@ class Sender:
         ours = self._given_back.pop(delivery.subject, 0) + 1 == delivery.attempt
         elsewhere = waited if ours else tried
         chunk = Chunk(event, message.id, message.ts, subject, tried, elsewhere)
-        at = await self._position(subject)
+        at = await position(self.broker, subject)
         domains = [domain_of(address) for address in event.addresses]
         relays = self._relays(event, domains)
         if not at.seq and len(set(relays)) > 1 and not self._begun(chunk):
@@ -233,15 +230,6 @@ class Sender:
         name = entry_name(chunk.ledger, chunk.id, "")
         return self.journal.recall(name, look=chunk.tried) is not None
 
-    async def _position(self, subject: str) -> Position:
-        last = await self.broker.last("DELIVERY", subject)
-        if last is None:
-            return Position()
-        entry = last.envelope().events[-1]
-        if not isinstance(entry, WindowRecorded):
-            raise Reject("not a ledger")
-        return ledger.position(entry, last.seq, last.envelope().id)
-
     async def _entries(self, chunk: Chunk) -> list[WindowRecorded]:
         """The whole ledger of a chunk."""
         return [
@@ -254,7 +242,7 @@ class Sender:
     def _relays(self, chunk: ChunkQueued, domains: Sequence[str]) -> Sequence[str]:
         """The relay of each recipient."""
         key = f"{chunk.mail_id}.{chunk.chunk}"
-        of = chunk.copy.list_address.rpartition("@")[2].lower()
+        of = domain_of(chunk.copy.list_address)
         return self.routes.of(of, domains, key, lambda name: self.lanes[name].works)
 
     def _groups(

@@ -86,6 +86,7 @@ class Watch:
             yield seen
         finally:
             self._timer.cancel()
+            self._route.lanes.destinations.left(self._lane)
 
     def _look_later(self, connection: Carrier, offered: Sequence[int]) -> None:
         self._timer = self._loop.call_later(LOOK, self._look, connection, offered)
@@ -161,7 +162,7 @@ class Watch:
             for domain, seconds in zip(domains, took, strict=False)
             if seconds or (seconds is not None and known.sick(domain))
         ]
-        known.answered([d for d, _ in heard], [each for _, each in heard], now, self._lane)
+        known.answered([d for d, _ in heard], [each for _, each in heard], now)
         if offered and not (self._large or self._lane.apart or window.trouble):
             lanes.measured(now - self._began, len(offered))
         refused = {failure.index: failure for failure in window.outcome.failures}

@@ -275,4 +275,5 @@ def test_no_rule_raises_on_any_mail_nor_repeats_it(data: bytes) -> None:
     facts, _ = scan(b"From: " + data)
     for rule in chain(rules.POST, rules.OWNER):
         hit = rule.check(before(received(facts), STRANGER))
-        assert hit is None or (hit.reason.isprintable() and "@" not in hit.reason)
+        reason = hit.reason.replace("name@domain", "") if hit else ""  # the form, of nobody
+        assert reason.isprintable() and "@" not in reason

@@ -57,7 +57,8 @@ def test_while_nobody_is_answered() -> None:
         for lane, domain in enumerate(OTHERS):
             assert not many.waiting(lane, domain, now, now)
     for lane, domain in enumerate(OTHERS):
-        many.answered([domain], [1.5], 1.5, lane)
+        many.answered([domain], [1.5], 1.5)
+        many.left(lane)
     assert many.plain
     for lane in range(8):
         assert not one.waiting(lane, "slow.example", 0.2, 0.2)
@@ -110,7 +111,8 @@ def test_most_are_slow() -> None:
     known.answered(["well.example"] * 20, [0.001] * 20, 0.0)
     for n, domain in enumerate(OTHERS[:6]):
         assert known.waiting(1, domain, 0.6, n + 1.0)
-        known.answered([domain], [0.6], n + 1.0, 1)
+        known.answered([domain], [0.6], n + 1.0)
+        known.left(1)
     assert len(list(known.told())) == 6
 
 
