@@ -90,5 +90,6 @@ DOCS = ROOT / "docs"
 README = Document(ROOT / "README.md")
 ARCHITECTURE = Document(ROOT / "ARCHITECTURE.md")
 OPERATORS = Document(DOCS / "operators.md")
+OWNERS = Document(DOCS / "owners.md")
 ANALYSTS = Document(DOCS / "analysts.md")
 SRES = Document(DOCS / "sres.md")
