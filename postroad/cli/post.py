@@ -74,7 +74,7 @@ async def ls(
     call.show(
         rows,
         lambda: print_table(
-            ("time", "id", "kind", "list, author, subject, reason"), map(_cells, rows), whole=3
+            ("UTC", "id", "kind", "list, author, subject, reason"), map(_cells, rows), whole=3
         ),
     )
 

@@ -155,7 +155,8 @@ class Teller:
     ) -> None:
         match event:
             case PostRouted():
-                self._decided(at, event.list, "post", (event.rule,) if event.rule else ())
+                by = () if event.rule in ("", "truth") else (f"accepted by the rule {event.rule}",)
+                self._decided(at, event.list, "post", by)
             case OwnerMailRouted():
                 self._decided(at, event.list, "owner", ())
             case CommandRouted():

@@ -15,7 +15,11 @@ from schemas.road import ChunkQueued
 from services.sender.routes import Routes, Way, domain_of, lower, matches
 
 SOON = "; tried again by itself, within 5 minutes"  # the longest that a relay is paused
-SICK = {"waits": "refuses mail for now, or does not answer", "slow": "is slow to answer"}
+SICK = {
+    "waits": ("refuses mail for now, or does not answer", "refuse mail for now, or do not answer"),
+    "slow": ("is slow to answer", "are slow to answer"),
+}
+WAITING = ("has to wait", "have to wait")
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Sender:
         for name in names:
             sick = self._facts(name).get("domains", {})
             if domains and all(domain in sick for domain in domains):
-                return f"{', '.join(domains)} {SICK.get(sick[domains[0]], 'has to wait')}"
+                how = SICK.get(sick[domains[0]], WAITING)
+                return f"{', '.join(domains)} {how[len(domains) > 1]}"
         if seq > self.given.get(lane, 0):
             return "others are sent first"
         return "in the hands of the sender: under way, or to be tried again"

@@ -11,10 +11,18 @@ import sys
 
 import structlog
 
+from postroad.runtime.errors import SettingsError
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
 
 def configure(service: str, least: str = "info") -> None:
-    """Set up logging for this process. POSTROAD_LOG overrides the least level: debug, info, ..."""
-    level = getattr(logging, os.environ.get("POSTROAD_LOG", least).upper(), logging.INFO)
+    """Set up logging for this process. POSTROAD_LOG overrides the least level. Raises
+    SettingsError where it names none of `LEVELS`."""
+    wanted = os.environ.get("POSTROAD_LOG", least).lower()
+    if wanted not in LEVELS:
+        raise SettingsError(f"POSTROAD_LOG={wanted}: must be one of {', '.join(LEVELS)}")
+    level = getattr(logging, wanted.upper())
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()

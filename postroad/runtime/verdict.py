@@ -221,7 +221,7 @@ def _problems(
     for peer in _failing(sources):
         yield f"source {peer.name} does not work: {peer.detail}; its mail waits on its server"
     others = any(peer.ok and not peer.limited for peer in relays)
-    share = "the others take its share; what only it may take waits"
+    share = "others take what they may of its copies; the rest waits"
     for peer in _failing(relays):
         copies = share if others else "its copies wait"
         yield f"relay {peer.name} does not work: {peer.detail}; {copies}"

@@ -57,7 +57,8 @@ class Directory:
         if found is None:
             closed = [one for one in self._listed.values() if one.state.address == address]
             if not closed:
-                raise Refused("unknown_list", f"there is no list {name.strip()!r}")
+                told = f"there is no list {name.strip()!r}; `postroad list ls` shows them"
+                raise Refused("unknown_list", told)
             found = max(closed, key=lambda one: one.seq)
         return found
 

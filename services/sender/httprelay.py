@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -223,19 +224,35 @@ class Poster:
 
     def _broke(self, error: Exception, result: Result, wanted: Sequence[int]) -> None:
         """The connection did not come about, or broke."""
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ssl.SSLError):
-            cause = cause.__cause__ or cause.__context__
+        cause = _cause(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             why = cause.verify_message.rstrip(".")
             self.fault = f"has a certificate that cannot be trusted: {why}"
             result.settle(wanted, Reply(*_OTHER, self.fault, "."))  # somebody must act
         elif isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
-            self.fault = "cannot be reached: check url"
+            self.fault = f"cannot be reached{_why(cause)}: check url"
         elif isinstance(error, httpx.TimeoutException):
             self.fault = "the provider stopped to answer, or to take the mail"
         else:
             self.fault = "the connection broke"
+
+
+def _cause(error: BaseException) -> OSError | None:
+    """The system's or TLS's own error behind an error, where there is one."""
+    seen: BaseException | None = error
+    found = None
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno:
+            found = seen
+        seen = seen.__cause__ or seen.__context__
+    return found
+
+
+def _why(cause: OSError | None) -> str:
+    """What the system says; its own text would name address and port."""
+    if cause is None or cause.errno is None:
+        return ""
+    return f" ({os.strerror(cause.errno) if cause.errno > 0 else cause.strerror})"
 
 
 async def _said(answer: httpx.Response) -> str:

@@ -171,7 +171,7 @@ class Lanes:
         turn all away at once."""
         now = asyncio.get_running_loop().time()
         if limited is not None and not limited.room(now, sick=sick):
-            raise Busy(f"all {limited.connections} connections for {limited.name} are in use", turn)
+            raise Busy(f"its share of the connections is in use ({limited.name})", turn)
         if limited is not None:
             limited.lend(sick=sick)
         try:

@@ -113,7 +113,7 @@ def test_a_post_to_everybody():
     assert (story.subject, story.author, story.size) == ("Hello", "ann@example.net", 1234)
     assert [line.what for line in story.timeline] == [
         "received from imap (INBOX, UID 7), 1,234 octets",
-        "team@example.org: post (truth)",
+        "team@example.org: post",
         "team@example.org: 2 recipients queued in 1 chunk",
         "team@example.org: chunk 0: 2 accepted by out",
     ]

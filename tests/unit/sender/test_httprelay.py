@@ -183,7 +183,7 @@ async def test_nobody_answers_there() -> None:
         pass
     async with posting(server) as poster:
         assert told(await poster.send(mails(2))) == ["untried", "untried"]
-        assert poster.fault == "cannot be reached: check url"
+        assert poster.fault == "cannot be reached (Connection refused): check url"
 
 
 async def test_a_certificate_nobody_vouches_for(tmp_path: Path) -> None:
