@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -23,6 +24,7 @@ HEADER_OCTETS = 102_400
 FIELDS = 1_000
 FIELD_OCTETS = 65_536
 SUBJECT = 1_000  # characters
+VALUE = 4_000  # characters
 MESSAGE_ID = 998  # characters
 _CUT_FIELDS = f"header fields after the first {FIELDS} ignored"
 _CUT_OCTETS = f"headers after the first {HEADER_OCTETS} octets ignored"
@@ -86,6 +88,19 @@ def scan(data: bytes, trusted: Sequence[str] = ()) -> tuple[HeaderFacts, int]:
         trusted=block.trusted(trusted),
         oddities=tuple(block.odd)[:_ODDITIES],
     ), block.body
+
+
+def decoded_fields(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Every field that `scan` considers, in order: its name in lower case, and its value decoded
+    and printable, at most 4,000 characters of it. Any bytes will do."""
+    found: list[tuple[str, str]] = []
+    for field in islice(fields(data), FIELDS):
+        if field.start >= HEADER_OCTETS:
+            break
+        end = min(field.value_end, field.value_start + FIELD_OCTETS, HEADER_OCTETS)
+        value = _unfolded(data[field.value_start : end])
+        found.append((field.name[:100].decode("ascii").lower(), decode(value, VALUE)))
+    return tuple(found)
 
 
 class _Value(NamedTuple):

@@ -22,6 +22,7 @@ OCTETS = 1 << 20
 BODY_OCTETS = 65_536
 PARTS = 500
 DEPTH = 30
+LINE_CHARS = 1_000
 _FIELDS = 100
 _FIELD_OCTETS = 4_000
 _BOUNDARY_OCTETS = 200  # RFC 2046 allows 70
@@ -97,6 +98,13 @@ def first_text(data: bytes) -> str:
         if part.type == "text/html" and not marked_up:
             marked_up = words_of(part.text)
     return marked_up
+
+
+def first_lines(data: bytes, count: int) -> tuple[str, ...]:
+    """The first lines that a person wrote in this mail, at most `count` and 1,000 characters of
+    each, without blanks around them; empty lines are left out."""
+    lines = (line[:LINE_CHARS].strip() for line in first_text(data).splitlines())
+    return tuple(islice(filter(None, lines), count))
 
 
 def words_of(markup: str) -> str:

@@ -61,9 +61,36 @@ async def get_raw(broker: Broker, ref: RawRef) -> bytes:
         data = b"".join(found[name] for name in names) if len(found) >= ref.chunks else None
     if data is None:
         await _insist(broker, ref)
+    return _intact(data, ref)
+
+
+def _intact(data: bytes, ref: RawRef) -> bytes:
+    """The data, which is that of the reference. Raises Reject where it is not."""
     if len(data) != ref.size or hashlib.sha256(data).hexdigest() != ref.sha256:
         raise Reject(f"the bytes of mail {ref.mail_id} are damaged in RAW")
     return data
+
+
+class RawMail:
+    """The bytes of one mail, read when they are first asked for."""
+
+    def __init__(self, broker: Broker, ref: RawRef) -> None:
+        self.broker = broker
+        self.ref = ref
+        self._start: bytes | None = None
+
+    async def start(self) -> bytes:
+        """Its first 256 KiB, or all of it. Raises as `get_raw` does."""
+        if self._start is None:
+            first = await self.broker.last("RAW", subjects.raw(self.ref.mail_id, self.ref.part, 0))
+            self._start = first.data if first else await _insist(self.broker, self.ref)
+        return self._start
+
+    async def whole(self) -> bytes:
+        """All of it, which is kept only where it is small. Raises as `get_raw` does."""
+        if self.ref.chunks > 1:
+            return await get_raw(self.broker, self.ref)
+        return _intact(await self.start(), self.ref)
 
 
 async def _insist(broker: Broker, ref: RawRef) -> NoReturn:

@@ -69,6 +69,7 @@ Files      recipients   which of our lists a mail was sent to (pure)
            context      what a rule sees and answers (pure)
            rules/       one rule a file; the order is the table in rules/__init__ (pure)
            subjectcommand  commands in Subjects (pure)
+           looking      fetches what rules need beyond the header facts
            seen         what each list has posted: claims, and each author's latest posts
            bounces      which post of which list a bounce is about
            decider      the decision and its header edits (pure)

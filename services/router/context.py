@@ -14,6 +14,22 @@ from services.router.lists import List
 Verdict = Literal["accept", "hold", "reject", "discard"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What rules need beyond the header facts and had to be fetched. A field stays as it is here
+    where neither the list's settings nor the mail asks for it, so a rule that needs it misses then.
+
+    `fields` are all header fields in order: name in lower case and decoded value. `lines` are the
+    first lines of what the author wrote, without blanks around them, empty ones left out.
+    """
+
+    fields: tuple[tuple[str, str], ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+NOTHING = Looked()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One mail before one list, and what membership says of its author there. `this` is what is
@@ -24,6 +40,7 @@ class Context:
     author: Author
     this: Seen | None = None
     earlier: tuple[Seen, ...] = ()
+    looked: Looked = NOTHING
 
     @property
     def facts(self) -> HeaderFacts:

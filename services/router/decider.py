@@ -38,7 +38,7 @@ from schemas.road import (
 )
 from schemas.seen import Seen
 from services.router import rules
-from services.router.context import Context, Verdict
+from services.router.context import NOTHING, Context, Looked, Verdict
 from services.router.lists import List
 from services.router.rules import Ruling, loop
 from services.router.subjectcommand import subject_command
@@ -71,17 +71,18 @@ def decide(
     authserv_id: str = "",
     this: Seen | None = None,
     earlier: tuple[Seen, ...] = (),
+    looked: Looked = NOTHING,
 ) -> tuple[subjects.Kind, Event]:
     """The decision on `mail` at the address `to` of the list `known`: its kind and its event.
     Not for bounces: what they are about must be looked up first (`decide_bounce`).
 
     `mail_id` is the id to decide under where it is not the mail's own (see `numbered`); `web`
     is the base URL of our pages, empty where there are none; `authserv_id` is that of the mail's
-    source; `this` and `earlier` are the post
-    and those of its author before it (see `Context`).
+    source; `this` and `earlier` are the post and those of its author before it, `looked` what was
+    fetched for the rules (see `Context`).
     """
     mail_id = mail_id or mail.mail_id
-    context = Context(mail, known, author, this, earlier)
+    context = Context(mail, known, author, this, earlier, looked)
     if to.sub == "" and known.settings.sub_address == "none" and not loop.check(context):
         to = subject_command(known, mail.facts.subject) or to
     if to.sub not in ("", "owner"):

@@ -14,7 +14,7 @@ import structlog
 from postroad.mail.addresses import Match, match
 from postroad.mail.reports import is_report
 from postroad.mail.tokens import TokenMaker
-from postroad.runtime.blobs import get_raw
+from postroad.runtime.blobs import RawMail
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Source
 from postroad.runtime.consume import Delivery
@@ -29,7 +29,9 @@ from schemas.envelope import Event
 from schemas.road import MailReceived, MailRefused, PostRouted
 from services.router import decider
 from services.router.bounces import Bounces, Copy
+from services.router.context import NOTHING
 from services.router.lists import Directory, List
+from services.router.looking import look
 from services.router.recipients import recipients, sent_to, truths
 from services.router.rules import repetition
 from services.router.seen import Authors, Claims, stranger
@@ -115,14 +117,15 @@ class Router:
         if not to:
             await self._store(*await self._unaddressed(mail, source), mail, cause)
             return
+        raw = RawMail(self.broker, mail.raw)
         for count, (mail_id, address) in enumerate(decider.numbered(mail.mail_id, to)):
             if count == 1:
                 crashpoint("router.after_first_list")
-            decision = await self._decide(mail, address, mail_id, stored)
+            decision = await self._decide(mail, address, mail_id, stored, raw)
             await self._store(*decision, mail, cause, mail_id)
 
     async def _decide(
-        self, mail: MailReceived, to: Match, mail_id: str, stored: datetime
+        self, mail: MailReceived, to: Match, mail_id: str, stored: datetime, raw: RawMail
     ) -> tuple[subjects.Kind, Event]:
         """The decision on a mail at one of the addresses it was sent to."""
         if to.slug == subjects.NO_LIST:
@@ -136,6 +139,7 @@ class Router:
             if copy or decider.bounces_here(mail, known):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
+        looked = NOTHING if to.sub else await look(mail, known, raw)
         decide = partial(
             decider.decide,
             mail,
@@ -145,6 +149,7 @@ class Router:
             mail_id=mail_id,
             web=self.web,
             authserv_id=self.sources[mail.origin.source].authserv_id,
+            looked=looked,
         )
         kind, event = decide()
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
@@ -159,14 +164,13 @@ class Router:
         if kind == "post" and (first := await self.claims.claim(known.slug, mail)):
             return decider.decide_duplicate(mail, known, author, first)
         if isinstance(event, PostRouted) and known.settings.footer:
-            event = await self._decorated(event, known)
+            event = await self._decorated(event, known, raw)
         return kind, event
 
-    async def _decorated(self, post: PostRouted, known: List) -> PostRouted:
+    async def _decorated(self, post: PostRouted, known: List, raw: RawMail) -> PostRouted:
         """The post with the list's footer. Raises Retry, Reject (see `get_raw`)."""
         async with self._large if post.raw.size > LARGE else contextlib.nullcontext():
-            data = await get_raw(self.broker, post.raw)
-            return decider.decorated(post, known, data)
+            return decider.decorated(post, known, await raw.whole())
 
     async def _own_copy(
         self, mail: MailReceived, known: List, author: Author
