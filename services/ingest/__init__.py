@@ -1,4 +1,4 @@
-"""ingest: takes mail from mailboxes onto the road.
+"""ingest: takes mail from its sources onto the road.
 
 Consumes   the IMAP folder of every `[[source]]` (`kind = "imap"`), told by IDLE and by asking
            every `poll` seconds; `$KV.CHECKPOINTS.<source>`, its own place in each folder
@@ -63,9 +63,11 @@ Files      decider    what to do with each mail (pure)
            connection TCP, TLS, STARTTLS, and commands that end
            login      by password, by token
            imap       one folder
-           publisher  RAW and RECEIVED: mail ids, events, traces
+           publisher  RAW and RECEIVED: events, traces; arrival is what it is given
            intake     one session: search, fetch, publish, flag, checkpoint
            trouble    what can be wrong with a mailbox, in words
-           service    the loop around each source
+           feed       the loop around one mailbox
+           kinds      what reads a source of each kind
+           service    all sources together
            probe      a look for `postroad doctor` that changes nothing; glance reads what it saw
 """

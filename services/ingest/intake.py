@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 import structlog
 
+from postroad.mail.identity import mail_id
 from postroad.runtime.clock import now
 from postroad.runtime.config import Source
 from postroad.runtime.crashpoint import crashpoint
@@ -24,6 +25,8 @@ from postroad.runtime.stored import Stored
 from schemas import subjects
 from schemas.codec import UnknownEvent
 from schemas.envelope import Event
+from schemas.road import Origin
+from services.ingest.arrival import Arrival
 from services.ingest.decider import (
     LARGE,
     Checkpoint,
@@ -64,7 +67,7 @@ class Intake:
         self.stopping = context.stopping
         self.mailbox = mailbox
         self.failures = failures
-        self.publisher = Publisher(context, source, mailbox.selected)
+        self.publisher = Publisher(context, source)
         self.refusal: Refused | None = None  # why `unfinished` are published but not flagged
         self._unfinished: list[Row] = []
         self._suspects: list[Verdict] = []  # they failed before
@@ -156,7 +159,7 @@ class Intake:
         """Learn which mails an earlier session published; those that are newer than this one
         it cannot have."""
         before = [row for row in rows if self._old is None or row.uid <= self._old]
-        names = [subjects.received(self.source.name, self.publisher.mail_id(row)) for row in before]
+        names = [subjects.received(self.source.name, self._arrival(row).mail_id) for row in before]
         for message in (await self.broker.last_many(STREAM, names) if names else {}).values():
             self.known.learn(_events(message))
 
@@ -179,9 +182,11 @@ class Intake:
         done = [verdict.row for verdict in verdicts if verdict.action == "finish"]
         for verdict in verdicts:
             if verdict.action == "refuse" and verdict.reason:
-                await self.publisher.refuse(verdict.row, verdict.reason)
+                await self.publisher.refuse(self._arrival(verdict.row), verdict.reason)
         taken = [verdict.row for verdict in verdicts if verdict.action == "take"]
-        outcomes = await self.publisher.receive([(row, data[row.uid]) for row in taken])
+        outcomes = await self.publisher.receive(
+            [(self._arrival(row), data[row.uid]) for row in taken]
+        )
         done += self._published(taken, outcomes)
         for verdict in step:
             self.failures.pop(verdict.row.uid, None)
@@ -202,6 +207,23 @@ class Intake:
         if errors:
             raise errors[0]
         return [row for row, published in zip(rows, outcomes, strict=True) if published]
+
+    def _arrival(self, row: Row) -> Arrival:
+        place = self.mailbox.selected
+        arrived = int(row.arrived.timestamp() * 1000) if row.arrived else 0
+        return Arrival(
+            mail_id=mail_id(
+                self.source.name, place.folder, place.uidvalidity, row.uid, arrived, row.size
+            ),
+            origin=Origin(
+                source=self.source.name,
+                folder=place.folder,
+                uidvalidity=place.uidvalidity,
+                uid=row.uid,
+                arrived=row.arrived,
+            ),
+            size=row.size,
+        )
 
     async def _fetch(self, rows: Sequence[Row]) -> dict[int, bytes]:
         """The bytes of mails by UID; of those that are gone there are none."""

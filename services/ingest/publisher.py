@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 import structlog
 
 from postroad.mail.headers import scan
-from postroad.mail.identity import body_digest, mail_id
+from postroad.mail.identity import body_digest
 from postroad.mail.reports import returned
 from postroad.runtime.blobs import CHUNK, put_raw
 from postroad.runtime.broker import Message
@@ -22,9 +22,9 @@ from postroad.runtime.service import Context
 from postroad.runtime.telemetry import inject
 from schemas import codec, subjects
 from schemas.mail import HeaderFacts, RawRef
-from schemas.road import MailReceived, MailRefused, Origin
-from services.ingest.decider import Refusal, Selected
-from services.ingest.syntax import Row
+from schemas.road import MailReceived, MailRefused
+from services.ingest.arrival import Arrival
+from services.ingest.decider import Refusal
 
 STREAM = "RECEIVED"
 IN_FLIGHT = 32  # mails being published: together 5,000 messages/s against 2,500/s one by one
@@ -34,18 +34,17 @@ log = structlog.get_logger()
 
 
 class Publisher:
-    """The way of one folder's mail into the broker. Counts what was `received` and `refused`."""
+    """The way of one source's mail into the broker. Counts what was `received` and `refused`."""
 
-    def __init__(self, context: Context, source: Source, selected: Selected) -> None:
+    def __init__(self, context: Context, source: Source) -> None:
         self.source = source
-        self.selected = selected
         self.broker = context.broker
         self.telemetry = context.telemetry
         self.received = 0
         self.refused = 0
         self._room = asyncio.Semaphore(IN_FLIGHT)
 
-    async def receive(self, mails: Sequence[tuple[Row, bytes]]) -> list[bool | BaseException]:
+    async def receive(self, mails: Sequence[tuple[Arrival, bytes]]) -> list[bool | BaseException]:
         """Publish mails at once; for each whether it is on the road, or what went wrong."""
         small = all(len(data) <= CHUNK for _, data in mails)
         if small and len(mails) >= TOGETHER:
@@ -57,55 +56,61 @@ class Publisher:
                 log.info("batch.taken_apart", mails=len(mails), why=type(error).__name__)
             else:
                 return [True] * len(mails)
-        tasks = [self._alone(row, data) for row, data in mails]
+        tasks = [self._alone(mail, data) for mail, data in mails]
         return await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _together(self, mails: Sequence[tuple[Row, bytes]]) -> None:
+    async def _together(self, mails: Sequence[tuple[Arrival, bytes]]) -> None:
         """Two atomic batches: RAW, then RECEIVED. All mails or none."""
-        chunks = [Message(subjects.raw(self.mail_id(row), 0, 0), data, 0) for row, data in mails]
+        chunks = [Message(subjects.raw(mail.mail_id, 0, 0), data, 0) for mail, data in mails]
         await self.broker.publish_batch(chunks)
         with ExitStack() as spans:
             events: list[Message] = []
-            for row, data in mails:
-                spans.enter_context(self._span(row, data))
+            for mail, data in mails:
+                spans.enter_context(self._span(mail, data))
                 facts, head = scan(data, self.source.recipient_headers)
                 crashpoint("ingest.after_raw")
-                raw = _only_chunk(self.mail_id(row), data, head)
-                events.append(self._message(self._received(row, raw, facts, data)))
+                raw = _only_chunk(mail.mail_id, data, head)
+                events.append(self._message(self._received(mail, raw, facts, data)))
             await self.broker.publish_batch(events)
             crashpoint("ingest.after_received")
         self.received += len(mails)
 
-    async def _alone(self, row: Row, data: bytes) -> bool:
-        id_ = self.mail_id(row)
+    async def _alone(self, mail: Arrival, data: bytes) -> bool:
         async with self._room:
-            with self._span(row, data):
+            with self._span(mail, data):
                 facts, head = scan(data, self.source.recipient_headers)
                 try:
-                    raw = await put_raw(self.broker, id_, 0, data, head)
+                    raw = await put_raw(self.broker, mail.mail_id, 0, data, head)
                 except Reject as reject:
-                    return await self.refuse(row, "unreadable", reject.reason)
+                    return await self.refuse(mail, "unreadable", reject.reason)
                 crashpoint("ingest.after_raw")
-                published = await self._append(self._received(row, raw, facts, data))
+                published = await self._append(self._received(mail, raw, facts, data))
                 crashpoint("ingest.after_received")
                 return published
 
-    async def refuse(self, row: Row, reason: Refusal, detail: str = "") -> bool:
+    async def refuse(self, mail: Arrival, reason: Refusal, detail: str = "") -> bool:
         """Record that a mail is left where it is; whether it is on the road nevertheless."""
-        id_ = self.mail_id(row)
         event = MailRefused(
-            mail_id=id_, origin=self._origin(row), size=row.size, reason=reason, detail=detail
+            mail_id=mail.mail_id,
+            origin=mail.origin,
+            size=mail.size,
+            reason=reason,
+            detail=detail,
         )
-        log.warning("mail.refused", source=self.source.name, mail=id_, reason=reason)
+        log.warning("mail.refused", source=self.source.name, mail=mail.mail_id, reason=reason)
         return await self._append(event)
 
-    def _received(self, row: Row, raw: RawRef, facts: HeaderFacts, data: bytes) -> MailReceived:
+    def _received(
+        self, mail: Arrival, raw: RawRef, facts: HeaderFacts, data: bytes
+    ) -> MailReceived:
         """What the road is told of a mail."""
         return MailReceived(
             mail_id=raw.mail_id,
-            origin=self._origin(row),
+            origin=mail.origin,
             raw=raw,
             facts=facts,
+            envelope_from=mail.sender,
+            envelope_to=mail.recipients,
             body_sha256=body_digest(data, raw.head),
             returned=returned(data, facts),
         )
@@ -130,25 +135,10 @@ class Publisher:
         subject = subjects.received(self.source.name, event.mail_id)
         return Message(subject, codec.encode(data), expect=0, headers=inject())
 
-    def _span(self, row: Row, data: bytes) -> AbstractContextManager[object]:
-        source, size = self.source.name, len(data)
+    def _span(self, mail: Arrival, data: bytes) -> AbstractContextManager[object]:
+        source, uid = self.source.name, mail.origin.uid
         return self.telemetry.root(
-            self.mail_id(row), "ingest.receive", source=source, uid=row.uid, size=size
-        )
-
-    def mail_id(self, row: Row) -> str:
-        """The id of a mail: the same whenever it is met."""
-        arrived = int(row.arrived.timestamp() * 1000) if row.arrived else 0
-        folder, uidvalidity = self.selected.folder, self.selected.uidvalidity
-        return mail_id(self.source.name, folder, uidvalidity, row.uid, arrived, row.size)
-
-    def _origin(self, row: Row) -> Origin:
-        return Origin(
-            source=self.source.name,
-            folder=self.selected.folder,
-            uidvalidity=self.selected.uidvalidity,
-            uid=row.uid,
-            arrived=row.arrived,
+            mail.mail_id, "ingest.receive", source=source, uid=uid, size=len(data)
         )
 
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from postroad.mail.addresses import Match, around_token
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.broker import Broker
+from projections.lists import List
 from schemas import subjects
 from schemas.mail import Returned
-from services.router.lists import List
 
 # kinds of decision of which copies went out
 _SENT: tuple[subjects.Kind, ...] = ("post", "owner", "done")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from projections.lists import List
 from schemas.commands import Author
 from schemas.mail import HeaderFacts
 from schemas.road import MailReceived
 from schemas.seen import Seen
-from services.router.lists import List
 
 Verdict = Literal["accept", "hold", "reject", "discard"]
 

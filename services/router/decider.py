@@ -22,6 +22,7 @@ from postroad.mail.automatic import answers_by_itself
 from postroad.mail.edits import edit
 from postroad.mail.footer import decorate
 from postroad.mail.listheaders import cleansed, list_headers
+from projections.lists import List
 from schemas import subjects
 from schemas.commands import Author
 from schemas.envelope import Event
@@ -39,7 +40,6 @@ from schemas.road import (
 from schemas.seen import Seen
 from services.router import rules
 from services.router.context import NOTHING, Context, Looked, Verdict
-from services.router.lists import List
 from services.router.rules import Ruling, loop
 from services.router.subjectcommand import subject_command
 

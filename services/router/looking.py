@@ -7,9 +7,9 @@ from __future__ import annotations
 from postroad.mail.headers import decoded_fields
 from postroad.mail.parts import first_lines
 from postroad.runtime.blobs import RawMail
+from projections.lists import List
 from schemas.road import MailReceived
 from services.router.context import NOTHING, Looked
-from services.router.lists import List
 
 LINES = 10  # of what the author wrote
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
-import structlog
 
 from postroad.mail.addresses import Match, match
 from postroad.mail.reports import is_report
@@ -21,16 +20,15 @@ from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Reject, Retry
 from postroad.runtime.service import Context, Service
-from postroad.runtime.stored import Stored
+from projections.listfeed import ListFeed
+from projections.lists import List
 from schemas import codec, subjects
-from schemas.codec import UnknownEvent
 from schemas.commands import Author, WhoIs
 from schemas.envelope import Event
 from schemas.road import MailReceived, MailRefused, PostRouted
 from services.router import decider
 from services.router.bounces import Bounces, Copy
 from services.router.context import NOTHING
-from services.router.lists import Directory, List
 from services.router.looking import look
 from services.router.recipients import recipients, sent_to, truths
 from services.router.rules import repetition
@@ -38,9 +36,7 @@ from services.router.seen import Authors, Claims, stranger
 
 AT_ONCE = 64  # mails in hand; what they store meets in group commits
 LARGE = 1 << 20  # octets of a mail that is looked into
-CATCH_UP_SECONDS = 10.0  # to read what LISTS holds; 40,000 lists take one
 
-log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 _author = msgspec.json.Decoder(Author)
 
@@ -52,44 +48,12 @@ class Router:
         self.broker = context.broker
         self.sources = {source.name: source for source in context.config.source}
         self.web = context.config.site.base_url if context.config.web else ""
-        self.directory = Directory()
+        self.lists = ListFeed(context.broker)
+        self.directory = self.lists.directory
         self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
         self.claims = Claims(context.broker)
         self.authors = Authors(context.broker)
-        self._folded = asyncio.Condition()
         self._large = asyncio.Lock()  # so that one large mail is in memory, not 32
-
-    async def follow(self) -> None:
-        """Fold LISTS, for ever."""
-        while True:
-            with contextlib.suppress(Retry):
-                async for batch in self.broker.follow("LISTS", "lists.>", self.directory.seq + 1):
-                    await self._fold(batch)
-            await asyncio.sleep(1.0)
-
-    async def _fold(self, batch: Iterable[Stored]) -> None:
-        for stored in batch:
-            slug = stored.subject.removeprefix("lists.")
-            try:
-                message = stored.envelope()
-            except UnknownEvent:  # of a newer release: it concerns settings we do not have
-                log.warning("list.event_unknown", seq=stored.seq)
-                self.directory.fold(slug, stored.seq, ())
-            else:
-                self.directory.fold(slug, stored.seq, message.events, stored.time)
-        async with self._folded:
-            self._folded.notify_all()
-
-    async def catch_up(self) -> None:
-        """Wait until every list stored so far is known. Raises Retry where that takes long."""
-        last = await self.broker.last("LISTS", "lists.>")
-        if last is None or self.directory.seq >= last.seq:
-            return
-        try:
-            async with asyncio.timeout(CATCH_UP_SECONDS), self._folded:
-                await self._folded.wait_for(lambda: self.directory.seq >= last.seq)
-        except TimeoutError:
-            raise Retry("the stream of lists cannot be read to its end") from None
 
     async def handle(self, delivery: Delivery) -> None:
         """Decide on one mail that a source took; one it left where it was needs no decision."""
@@ -111,7 +75,7 @@ class Router:
         """Decide on one mail; `stored` is the broker's time, as is that of a list's creation."""
         source = self.sources.get(mail.origin.source)
         if source and not self._knows_all(mail, source):
-            await self.catch_up()  # one may be of a list that was created a moment ago
+            await self.lists.catch_up()  # one may be of a list that was created a moment ago
         to = self._recipients(mail, source)
         to = tuple(address for address in to if self._existed(address.slug, stored))
         if not to:
@@ -321,10 +285,10 @@ async def run(context: Context) -> None:
     """Decide on mail until told to stop."""
     router = Router(context)
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(router.follow())
+        following = group.create_task(router.lists.follow())
         while not context.stopping.is_set():
             try:
-                await router.catch_up()
+                await router.lists.catch_up()
                 break
             except Retry as retry:
                 context.health.error(retry.reason)

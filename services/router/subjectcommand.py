@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from postroad.mail.addresses import Match
 from postroad.mail.commandwords import exact, list_names
-from services.router.lists import List
+from projections.lists import List
 
 
 def subject_command(known: List, subject: str) -> Match | None:

@@ -45,14 +45,14 @@ async def test_a_list_not_yet_heard_of_is_waited_for(broker: Broker) -> None:
     ):
         router = Router(at)
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(router.follow())
-            await router.catch_up()
+            following = tasks.create_task(router.lists.follow())
+            await router.lists.catch_up()
             following.cancel()
             await a_list(broker, NEWS)
             mail = await a_letter(broker, *copy_for(TEAM, NEWS))
             tasks.create_task(at.consume(subjects.ROUTER, router.handle))
             await until(lambda: _delivered(broker))
-            following = tasks.create_task(router.follow())
+            following = tasks.create_task(router.lists.follow())
             await all_handled(broker)
             following.cancel()
             at.stopping.set()

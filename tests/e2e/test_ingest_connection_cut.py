@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postroad.runtime.service import Context
-from services.ingest import service
+from services.ingest import feed
 from tests.e2e.ingesting import USER, fact, ingesting, mail, proxy
 from tests.e2e.system import until
 
@@ -17,7 +17,7 @@ TEXTS = [mail(n, b"some text\r\n" * 40) for n in range(80)]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "pause", lambda *_, **__: 0.01)
+    monkeypatch.setattr(feed, "pause", lambda *_, **__: 0.01)
 
 
 @pytest.mark.parametrize("seed", range(3))

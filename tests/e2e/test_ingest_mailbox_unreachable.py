@@ -74,7 +74,7 @@ async def test_a_server_that_never_greets_is_given_up(
 ) -> None:
     """A port that takes connections and says nothing is told from a mailbox."""
     monkeypatch.setattr("services.ingest.connection.Connection.CONNECT_SECONDS", 0.2)
-    monkeypatch.setattr("services.ingest.service.ONCE_TRIES", 1)
+    monkeypatch.setattr("services.ingest.feed.ONCE_TRIES", 1)
     mute = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
     async with ingesting(tmp_path) as ingest, mute:
         port = mute.sockets[0].getsockname()[1]

@@ -10,7 +10,7 @@ import pytest
 from postroad.mail.headers import scan
 from postroad.runtime.errors import PostroadError
 from schemas.mail import HeaderFacts
-from services.ingest import publisher, service
+from services.ingest import feed, publisher
 from tests.e2e.ingesting import USER, Ingest, fact, ingesting, mail, proxy
 from tests.e2e.system import until
 
@@ -19,7 +19,7 @@ POISON = mail("poison", b"this breaks the server\r\n")
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "pause", lambda *_, **__: 0.01)
+    monkeypatch.setattr(feed, "pause", lambda *_, **__: 0.01)
 
 
 async def _goes_round(ingest: Ingest, port: int, texts: list[bytes]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest import service
+from services.ingest import feed
 from services.ingest.decider import FETCH_TRIES
 from tests.e2e.ingesting import USER, Watch, ingesting, mail, report, scripted
 from tests.e2e.system import until
@@ -18,7 +18,7 @@ TEXTS = [mail(n) for n in range(3)]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "pause", lambda *_, **__: 0.02)
+    monkeypatch.setattr(feed, "pause", lambda *_, **__: 0.02)
 
 
 async def test_limits_of_the_server_pass(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ async def test_a_new_password_is_used_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source that waits a minute because its password was refused looks for another."""
-    monkeypatch.setattr(service, "pause", lambda *_, **__: 600.0)
-    monkeypatch.setattr(service, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(feed, "pause", lambda *_, **__: 600.0)
+    monkeypatch.setattr(feed, "LOOK_SECONDS", 0.05)
     async with scripted(tmp_path, TEXTS, start="all") as ingest:
         (tmp_path / "password").write_text("forgotten\n")
         async with ingest.running() as context:

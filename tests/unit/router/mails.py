@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from postroad.mail.headers import scan
+from projections.lists import List
 from schemas.commands import Author
 from schemas.lists import ListSettings
 from schemas.mail import HeaderFacts, RawRef
 from schemas.road import AsOf, MailReceived, Origin
 from services.router.context import Context
-from services.router.lists import List
 
 MAIL_ID = "019cb7a1c47070008000000000000001"
 RAW = RawRef(mail_id=MAIL_ID, chunks=1, size=1000, sha256="ab" * 32, head=400)

@@ -7,8 +7,8 @@ import pytest
 from postroad.mail.addresses import Match
 from postroad.mail.edits import apply
 from postroad.mail.headers import scan
+from projections.lists import List
 from services.router import decider
-from services.router.lists import List
 from tests.unit.router.mails import MEMBER, before, mail, the_list
 
 POSTED = (

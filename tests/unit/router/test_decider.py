@@ -10,6 +10,7 @@ import pytest
 
 from postroad.mail.addresses import Match
 from postroad.testing import Given
+from projections.lists import List
 from schemas.commands import Author
 from schemas.envelope import Event
 from schemas.road import (
@@ -23,7 +24,6 @@ from schemas.road import (
     RuleHit,
 )
 from services.router import decider
-from services.router.lists import List
 from tests.unit.router.mails import (
     AS_OF,
     MAIL_ID,

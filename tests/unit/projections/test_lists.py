@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from projections.lists import Directory, List, evolve
 from schemas.envelope import Event
 from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
-from services.router.lists import Directory, List, evolve
 
 
 def created(slug: str, address: str, **settings: Any) -> ListCreated:

@@ -1,0 +1,34 @@
+"""The kinds of sources, and what reads one of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from postroad.runtime.config import Source
+from postroad.runtime.oauth import Tokens
+from postroad.runtime.service import Context
+from services.ingest.feed import MailboxFeed
+
+
+class Feed(Protocol):
+    """One source at work.
+
+    `tried` is set once it was reached, or not: from then on no new mail is missed. `reading`
+    tells that it has mail in hand, and ends by itself once the service stops.
+    """
+
+    tried: asyncio.Event
+    reading: bool
+
+    async def keep(self) -> None:
+        """Read until the service stops, whatever fails. Raises nothing."""
+
+    async def drain_once(self) -> str:
+        """Take what there is; an empty string, or the line that says why it was not possible."""
+
+
+KINDS: Mapping[str, Callable[[Context, Source, Tokens], Feed]] = {
+    "imap": MailboxFeed,
+}
