@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from postroad.runtime import secretfile, settings_checks, settings_routes
+from postroad.runtime import secretfile, settings_checks, settings_routes, settings_sources
 from postroad.runtime.errors import SettingsError
 from postroad.runtime.quantities import duration, size
 from postroad.runtime.settings import (
@@ -214,7 +214,7 @@ def _checked(config: Config) -> list[str]:
         *settings_checks.check_telemetry(config.telemetry),
         *settings_checks.check_alarm(config.alarm),
         *settings_checks.check_domains(config.domain, config.relay),
-        *settings_checks.check_sources(config.source, config.domain),
+        *settings_sources.check_sources(config.source, config.domain),
         *settings_checks.check_relays(config.relay),
         *settings_routes.check_routes(config.relay, config.domain),
     ]

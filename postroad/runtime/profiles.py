@@ -58,6 +58,8 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
     },
 }
 
+_POP3 = {"gmail": {"host": "pop.gmail.com"}}  # where another server speaks it
+
 PLUS = ("gmail", "microsoft365")  # deliver name+anything@ to name@, and no name-anything@
 
 # of mailboxes that anybody may have: name-join@ there is somebody else, and the DNS is not ours
@@ -90,7 +92,9 @@ def provider(profile: str, host: str) -> str:
 
 def completed(section: str, table: dict[str, object]) -> dict[str, object]:
     """A table of the settings with what its profile knows put where it says nothing."""
-    return {**PROFILES.get(section, {}).get(str(table.get("profile", "")), {}), **table}
+    profile = str(table.get("profile", ""))
+    pop3 = _POP3.get(profile, {}) if table.get("kind") == "pop3" else {}
+    return {**PROFILES.get(section, {}).get(profile, {}), **pop3, **table}
 
 
 def preset(section: str) -> frozenset[str]:

@@ -20,11 +20,10 @@ from postroad.runtime.quantities import duration, rate, size
 Tls = Literal["implicit", "starttls", "none"]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]  # 0: the usual one for this kind and tls
 
-_SOURCE_PORTS: dict[Tls, int] = {
-    "implicit": 993,
-    "starttls": 143,
-    "none": 143,
-}  # RFC 8314, 9051
+_SOURCE_PORTS: dict[str, dict[Tls, int]] = {
+    "imap": {"implicit": 993, "starttls": 143, "none": 143},  # RFC 8314, 9051
+    "pop3": {"implicit": 995, "starttls": 110, "none": 110},  # RFC 8314, 1939
+}
 _RELAY_PORTS: dict[Tls, int] = {
     "implicit": 465,
     "starttls": 587,
@@ -111,16 +110,21 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """[[source]]: a mailbox that list mail is read from. `profile` names a provider whose host,
-    port and habits are known (`profiles.py`); whatever is set here wins over it."""
+    """[[source]]: where list mail comes from. `profile` names a provider whose host, port and
+    habits are known (`profiles.py`); whatever is set here wins over it.
+
+    A mailbox at `host` (IMAP, POP3), the Maildir at `path`, or what is given to `postroad mail
+    take` (pipe).
+    """
 
     name: str = "imap"
-    kind: Literal["imap"] = "imap"
+    kind: Literal["imap", "pop3", "maildir", "pipe"] = "imap"
     profile: Literal["", "gmail", "microsoft365"] = ""
-    host: str
+    host: str = ""
     port: Port = 0
     tls: Tls = "implicit"
-    user: str
+    path: Path | None = None
+    user: str = ""
     password_file: Path | None = None
     oauth2: OAuth2 | None = None
     folder: str = "INBOX"
@@ -129,14 +133,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     poll: str = "60s"
     idle: bool = True
     domain: str = ""  # only lists of this domain; default: of every [[domain]]
+    list: str = ""  # whatever its To says, mail here is for this list
     recipient_headers: tuple[str, ...] = ()
     one_copy: bool = False  # the provider keeps one copy of a mail sent to several aliases
     authserv_id: str = ""  # whose Authentication-Results to believe (RFC 8601)
     max_size: str = "25MB"  # larger mail is refused, as an event, before it is downloaded
 
     def __post_init__(self) -> None:
-        if not self.port:
-            msgspec.structs.force_setattr(self, "port", _SOURCE_PORTS[self.tls])
+        if not self.port and self.kind in _SOURCE_PORTS:
+            msgspec.structs.force_setattr(self, "port", _SOURCE_PORTS[self.kind][self.tls])
 
     def password(self) -> str:
         """The password, read now. SettingsError when its file is unset, missing or empty."""
@@ -317,12 +322,6 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8080
 
-
-# Settings of the contract that this release does not implement, with the one value that may be
-# given because it says what happens anyway (None: no value may).
-LATER: dict[str, dict[str, object]] = {
-    "source": {"list": None},
-}
 
 # Values of the contract that this release does not implement: (section, key) -> values.
 LATER_VALUES: dict[tuple[str, str], tuple[str, ...]] = {

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from postroad.runtime.profiles import completed, preset
-from postroad.runtime.settings import LATER, LATER_VALUES
+from postroad.runtime.settings import LATER_VALUES
 from postroad.runtime.tomlfile import part_before
 
 Table = dict[str, Any]
@@ -187,7 +187,7 @@ class Reader:
                 except msgspec.ValidationError as error:
                     wrong = _wrong(value, fields[key].type, error)
                     self.problems.append(f"{where} {key}: {wrong}")
-            elif key not in LATER.get(section, {}):
+            else:
                 hint = self._elsewhere(section, key) or nearest(key, fields)
                 self.problems.append(f'{where}: unknown key "{key}"{hint}')
         required = [key for key, field in fields.items() if field.required]
@@ -248,8 +248,6 @@ def _inner(kind: Any) -> type[msgspec.Struct] | None:
 
 
 def _later(section: str, key: str, value: object) -> str | None:
-    if key in LATER.get(section, {}) and value != LATER[section][key]:
-        return f"{key} is not available in this release; remove it"
     if isinstance(value, str) and value in LATER_VALUES.get((section, key), ()):
         return f"{section} {key} '{value}' is not available in this release"
     return None

@@ -66,7 +66,8 @@ Files      decider    what to do with each mail (pure)
            publisher  RAW and RECEIVED: events, traces; arrival is what it is given
            intake     one session: search, fetch, publish, flag, checkpoint
            trouble    what can be wrong with a mailbox, in words
-           feed       the loop around one mailbox
+           folder     one IMAP folder as a source: one session after another
+           feed       the loop around whatever is read in sessions: it comes back
            kinds      what reads a source of each kind
            service    all sources together
            probe      a look for `postroad doctor` that changes nothing; glance reads what it saw

@@ -1,4 +1,4 @@
-"""One mailbox over all its sessions: it comes back whatever happens to it."""
+"""A source that is read in sessions: it comes back after any failure, and says how it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import traceback
-from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -16,34 +16,36 @@ from postroad.runtime.errors import PostroadError, Retry, SettingsError
 from postroad.runtime.oauth import TokenError, Tokens
 from postroad.runtime.service import Context
 from services.ingest.decider import pause
-from services.ingest.imap import Mailbox
-from services.ingest.intake import Intake
 from services.ingest.publisher import Publisher
 from services.ingest.trouble import MailboxError
 
-ONCE_TRIES = 3  # connections, with --once
+ONCE_TRIES = 3  # sessions, with --once
 CALM_SECONDS = 60.0  # a session of this length ends a row of failures
-RENEW_SECONDS = 15.0  # between two looks at the token of an open session
 LOOK_SECONDS = 2.0  # between two looks for a new password or token, while a source waits
+
+Session = Callable[[], Awaitable[None]]
+Reader = Callable[["Sessions"], Session]
 
 log = structlog.get_logger()
 
 
-class MailboxFeed:
-    """One source, over all its sessions (see `kinds.Feed`)."""
+class Sessions:
+    """One source over all its sessions (see `kinds.Feed`). `reader` makes the session: a
+    coroutine that takes mail until told to stop (with `once`: until there is no more), and
+    raises what ended it before.
+    """
 
-    def __init__(self, context: Context, source: Source, tokens: Tokens) -> None:
+    def __init__(self, context: Context, source: Source, tokens: Tokens, reader: Reader) -> None:
         self.context = context
         self.source = source
         self.tokens = tokens
         self.tried = asyncio.Event()
         self.reading = False
-        self._failures: Counter[int] = Counter()
         self._took = False
-        self._token_trouble: TokenError | None = None  # though the session is open
+        self._session = reader(self)
 
     async def keep(self) -> None:
-        """Read until stopping, connecting again after any failure."""
+        """Take mail until stopping, beginning again after any failure."""
         stopping = self.context.stopping
         attempt = 0
         while not stopping.is_set():
@@ -59,25 +61,6 @@ class MailboxFeed:
                 self.tried.set()
                 await self._rest(delay)
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait before connecting again: not after somebody has mended the password or token."""
-        loop = asyncio.get_running_loop()
-        until, before = loop.time() + seconds, await self._secret()
-        while (left := until - loop.time()) > 0 and not self.context.stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.context.stopping.wait(), min(left, LOOK_SECONDS))
-            if await self._secret() not in ("", before):
-                return
-
-    async def _secret(self) -> str:
-        """What the source logs in with, or "" where there is nothing."""
-        try:
-            if self.source.oauth2 is not None:
-                return await asyncio.wait_for(self.tokens.access(self.source), LOOK_SECONDS)
-            return self.source.password()
-        except (TokenError, SettingsError, TimeoutError):
-            return ""
-
     async def drain_once(self) -> str:
         """Take what there is; an empty string, or the line that says why it was not possible."""
         for attempt in range(1, ONCE_TRIES + 1):
@@ -92,67 +75,43 @@ class MailboxFeed:
                 return ""
         return ""
 
-    async def _session(self) -> None:
-        async with Mailbox(self.source, self.tokens) as mailbox:
-            self.reading = True
-            try:
-                intake = Intake(self.context, self.source, mailbox, self._failures)
-                self._token_trouble = self._foreboding()
-                await intake.begin()
-                self._report(intake)
-                self.tried.set()
-                renewing = asyncio.create_task(self._renew(intake))
-                try:
-                    await self._read(mailbox, intake)
-                finally:
-                    renewing.cancel()
-            finally:
-                self.reading = False
-
-    async def _read(self, mailbox: Mailbox, intake: Intake) -> None:
-        stopping = self.context.stopping
-        while not stopping.is_set():
-            try:
-                await intake.drain()
-            finally:
-                self._count(intake.publisher)
-            self._report(intake)
-            if self.context.once:
-                if intake.refusal is not None:
-                    raise intake.refusal
+    async def _rest(self, seconds: float) -> None:
+        """Wait before beginning again: not after somebody has mended the password or token."""
+        loop = asyncio.get_running_loop()
+        until, before = loop.time() + seconds, await self._secret()
+        while (left := until - loop.time()) > 0 and not self.context.stopping.is_set():
+            await self.sleep(min(left, LOOK_SECONDS))
+            if await self._secret() not in ("", before):
                 return
-            await mailbox.wait(intake.patience, stopping)
-            if not mailbox.news.is_set():
-                await mailbox.noop()  # some servers go deaf in IDLE: ask as well
 
-    async def _renew(self, intake: Intake) -> None:
-        """Keep the token fresh while a session is open, which may go on for days without one:
-        that a person must log in again is told now, and not when the server hangs up."""
-        while self.source.oauth2 is not None:
-            await asyncio.sleep(RENEW_SECONDS)
-            before = self._token_trouble
-            try:
-                await self.tokens.access(self.source)
-            except TokenError as error:
-                self._token_trouble = error
-            else:
-                self._token_trouble = self._foreboding()
-            if before or self._token_trouble:
-                self._report(intake)
+    async def sleep(self, seconds: float) -> None:
+        """Until this time has passed, or until stopping."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.context.stopping.wait(), seconds)
 
-    def _foreboding(self) -> TokenError | None:
-        """What will keep us out once the token we have has died, unless a person does something."""
-        trouble = self.tokens.trouble(self.source) if self.source.oauth2 is not None else None
-        return trouble if trouble is not None and trouble.lasting else None
+    async def _secret(self) -> str:
+        """What the source logs in with, or "" where there is nothing."""
+        try:
+            if self.source.oauth2 is not None:
+                return await asyncio.wait_for(self.tokens.access(self.source), LOOK_SECONDS)
+            return self.source.password()
+        except (TokenError, SettingsError, TimeoutError):
+            return ""
 
-    def _count(self, publisher: Publisher) -> None:
+    def count(self, publisher: Publisher) -> None:
+        """Add what was taken and refused to what status shows."""
         self._took = self._took or publisher.received > 0
         self.context.health.count("received", publisher.received)
         self.context.health.count("refused", publisher.refused)
         publisher.received = publisher.refused = 0
 
-    def _report(self, intake: Intake) -> None:
-        trouble = self._token_trouble or intake.trouble
+    def foreboding(self) -> TokenError | None:
+        """What will keep us out once the token we have has died, unless a person does something."""
+        trouble = self.tokens.trouble(self.source) if self.source.oauth2 is not None else None
+        return trouble if trouble is not None and trouble.lasting else None
+
+    def report(self, trouble: PostroadError | None) -> None:
+        """The source was reached; `trouble` is what is wrong with it though mail goes on."""
         self.context.health.report(
             "source",
             self.source.name,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from postroad.runtime.config import Source
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context
-from services.ingest.feed import MailboxFeed
+from services.ingest.feed import Reader, Sessions
+from services.ingest.folder import Folder
 
 
 class Feed(Protocol):
@@ -29,6 +31,13 @@ class Feed(Protocol):
         """Take what there is; an empty string, or the line that says why it was not possible."""
 
 
-KINDS: Mapping[str, Callable[[Context, Source, Tokens], Feed]] = {
-    "imap": MailboxFeed,
+Kind = Callable[[Context, Source, Tokens], Feed]
+
+
+def _in_sessions(reader: Reader) -> Kind:
+    return partial(Sessions, reader=reader)
+
+
+KINDS: Mapping[str, Kind] = {
+    "imap": _in_sessions(lambda feed: Folder(feed).session),
 }

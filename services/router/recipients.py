@@ -44,7 +44,7 @@ def recipients(
         lists = {address: slug for address, slug in lists.items() if slug == bound}
     addresses = sent_to(mail, mailbox, one_copy=one_copy)
     found = dict.fromkeys(hit for address in addresses if (hit := match(address, lists)))
-    if bound and lists and not any(hit.slug for hit in found):
+    if bound and lists and not found:
         return (Match(slug=bound, sub="", token=""),)
     if not found and not truths(mail, mailbox):
         own = mailbox.casefold()

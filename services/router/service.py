@@ -191,6 +191,8 @@ class Router:
     def _knows_all(self, mail: MailReceived, source: Source) -> bool:
         """Whether every address the mail was sent to is one of a list we know."""
         reach = self.directory.reach(_domain(source))
+        if source.list:
+            return source.list.lower() in reach
         told = sent_to(mail, source.user, one_copy=source.one_copy)
         return all((hit := match(address, reach)) and hit.slug for address in told)
 
@@ -198,7 +200,10 @@ class Router:
         self, mail: MailReceived, source: Source, *, closed: bool = False
     ) -> tuple[Match, ...]:
         reach = self.directory.reach(_domain(source), closed=closed)
-        return recipients(mail, reach, mailbox=source.user, one_copy=source.one_copy)
+        bound = reach.get(source.list.lower(), "")
+        if source.list and not bound:
+            return ()
+        return recipients(mail, reach, mailbox=source.user, bound=bound, one_copy=source.one_copy)
 
     def _recipients(self, mail: MailReceived, source: Source | None) -> tuple[Match, ...]:
         if source is None:
@@ -228,6 +233,11 @@ class Router:
         the record outlives the mail."""
         if source is None:
             return f"its source {mail.origin.source!r} is no longer in the settings"
+        if source.list and source.list.lower() not in self.directory.reach(_domain(source)):
+            return (
+                "the only list of its source does not exist; create it with "
+                "`postroad list create`, then have the mail sent again"
+            )
         if not sent_to(mail, source.user):
             return "it names no recipient in To or Cc"
         if any(not hit.slug for hit in self._found(mail, source)):
@@ -278,7 +288,8 @@ class Router:
 
 
 def _domain(source: Source) -> str:
-    return source.domain.lower()
+    """The only domain that it reaches lists of, or "" for every one."""
+    return (source.domain or source.list.rpartition("@")[2]).lower()
 
 
 async def run(context: Context) -> None:

@@ -14,7 +14,7 @@ import pytest
 from postroad.runtime.config import Config
 from postroad.runtime.oauth import lifetime
 from postroad.runtime.service import Context
-from services.ingest import feed
+from services.ingest import feed, folder
 from tests.e2e.ingesting import USER, Ingest, Scripted, Watch, fact, mail, report
 from tests.e2e.system import System, until
 from tests.peers.dovecot import Dovecot
@@ -26,7 +26,7 @@ GOOGLE = ("SASL-IR", "AUTH=XOAUTH2", "AUTH=PLAIN")
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(folder, "RENEW_SECONDS", 0.1)
     monkeypatch.setattr(feed, "LOOK_SECONDS", 0.1)
 
 

@@ -60,7 +60,7 @@ def test_entries_are_added_in_counting_order(load: Load) -> None:
         ("POSTROAD_SOURCE__0__IDLE", "maybe", "expected true or false, got text"),
         ("POSTROAD_SOURCE__0__TLS", "ssl", '"ssl" is not one of'),
         ("POSTROAD_BROKER__REPLICAS", "2", '"2" is not one of 1, 3, 5'),
-        ("POSTROAD_SOURCE__0__LIST", "a", "list is not available in this release"),
+        ("POSTROAD_SOURCE__0__LIST", "a", '"a" is not an address'),
         ("POSTROAD_ALARM__COMAND", "x", 'did you mean "command"?'),
     ],
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from postroad.runtime.settings import LATER, LATER_VALUES
+from postroad.runtime.settings import LATER_VALUES
 from postroad.runtime.settings_reader import nearest
-from tests.unit.settings.conftest import MINIMAL, Load, Refuse
+from tests.unit.settings.conftest import MINIMAL, Refuse
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_mistake_names_section_key_and_remedy(refuse: Refuse, addition: str, t
     [
         ("name = 'In Box'", '[[source]] "In Box" name: use up to 63 of a-z'),
         ("host = 'a b'", 'host: "a b" is not the name or address of a host'),
-        ("user = ''", "user is empty"),
+        ("user = ''", "user is missing"),
         ("password_file = 3", "password_file: expected the path of a file"),
         ("after = 'move'", 'after: "move" is not one of'),
         ("poll = '0s'", 'poll: "0s" is too small'),
@@ -214,20 +214,6 @@ def test_a_login_needs_both_halves(refuse: Refuse) -> None:
     relay = '[[relay]]\nname = "b"\nhost = "h"\n'
     assert "password_file is missing" in refuse(f'{MINIMAL}{relay}user = "u"\n')
     assert "user is missing" in refuse(f'{MINIMAL}{relay}password_file = "p"\n')
-
-
-@pytest.mark.parametrize(
-    ("section", "key"), [(section, key) for section in LATER for key in LATER[section]]
-)
-def test_settings_of_later_releases_are_refused(refuse: Refuse, section: str, key: str) -> None:
-    """What this release cannot do is said, never silently ignored."""
-    entry = f"[[{section}]]\nname = 'x.org'\n{key} = 'other'\n"
-    assert f"{key} is not available in this release" in refuse(entry)
-
-
-def test_saying_what_happens_anyway_is_allowed(load: Load) -> None:
-    """A setting of a later release may be given the value that this release has built in."""
-    assert load(MINIMAL + 'null_sender = true\nenvelope = "verp"\nweight = 1\n').relay
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""What may be wrong about a source: the keys of its kind, its login, what it reaches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from postroad.runtime import settings_forms as forms
+from postroad.runtime.quantities import duration, size
+from postroad.runtime.settings import Domain, Source
+from postroad.runtime.settings_reader import no_choice
+
+_LOGIN = ("user", "password_file", "oauth2")
+_SERVER = ("host", "port", "tls", *_LOGIN)
+_READ = ("start", "after", "poll")
+_OF_KIND: Mapping[str, tuple[str, ...]] = {  # keys that only some kinds have
+    "imap": (*_SERVER, *_READ, "folder", "idle"),
+    "pop3": (*_SERVER, *_READ),
+    "maildir": ("path", *_READ, "folder"),
+    "pipe": (),
+}
+_KEYS = tuple(dict.fromkeys(key for keys in _OF_KIND.values() for key in keys))
+
+
+def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
+    """Sources, each name once, that can be reached and read as they ask."""
+    yield from forms.unique("source", [source.name for source in sources], "imap")
+    for source in sources:
+        where = f'[[source]] "{source.name}"'
+        known = _OF_KIND[source.kind]
+        yield from forms.entry_name(where, source.name)
+        yield from _only(where, source, known)
+        if "host" in known:
+            yield from _server(where, source)
+        if "path" in known and source.path is None:
+            yield f"{where}: path is missing"
+        if "after" in known:
+            yield from _after(where, source)
+        yield from forms.quantity(f"{where} poll", source.poll, duration, least=1)
+        yield from forms.quantity(f"{where} max_size", source.max_size, size)
+        yield from _reach(where, source, [domain.name for domain in domains])
+        for header in source.recipient_headers:
+            if not re.fullmatch(r"[!-9;-~]+", header):  # RFC 5322 section 2.2: no colon, no space
+                yield f'{where} recipient_headers: "{header}" is not the name of a header'
+
+
+def _only(where: str, source: Source, known: Sequence[str]) -> Iterator[str]:
+    """Nothing that only other kinds have."""
+    default = {field.name: field.default for field in msgspec.structs.fields(Source)}
+    for key in _KEYS:
+        if key not in known and getattr(source, key) != default[key]:
+            kinds = " or ".join(f'"{kind}"' for kind, keys in _OF_KIND.items() if key in keys)
+            yield f'{where}: {key} is for kind = {kinds}, and this is "{source.kind}"; remove it'
+
+
+def _server(where: str, source: Source) -> Iterator[str]:
+    """A server, and a whole login."""
+    if source.host:
+        yield from forms.host(where, source.host)
+    else:
+        yield f"{where}: host is missing"
+    if not source.user:
+        yield f"{where}: user is missing"
+    if source.password_file is None and source.oauth2 is None:
+        yield f"{where}: password_file is missing (or oauth2)"
+    yield from forms.one_login(where, source)
+
+
+def _after(where: str, source: Source) -> Iterator[str]:
+    """What can be done to a mail there, and which mails can be told apart."""
+    choices = ["seen", "delete", "move:FOLDER"]
+    if source.kind == "pop3":
+        choices.remove("move:FOLDER")  # RFC 1939 has one folder, and no flags
+    moves = "move:FOLDER" in choices and re.fullmatch("move:.+", source.after)
+    if source.after not in choices and not moves:
+        yield f"{where} after: {no_choice(source.after, choices)}"
+    if source.kind == "pop3" and source.start == "unseen":
+        yield f'{where} start: POP3 does not tell which mail is read; choose "now" or "all"'
+
+
+def _reach(where: str, source: Source, domains: Sequence[str]) -> Iterator[str]:
+    """Lists that are in a domain of ours, and in its own."""
+    if source.domain:
+        yield from forms.known(f"{where} domain", source.domain, domains)
+    if not source.list:
+        return
+    domain = source.list.rpartition("@")[2].lower()
+    if not forms.is_address(source.list):
+        yield f'{where} list: "{source.list}" is not an address'
+    elif domain not in domains:
+        yield from forms.known(f"{where} list", domain, domains)
+    elif source.domain and domain != source.domain.lower():
+        yield f'{where} list: it is of another domain than domain = "{source.domain}"; remove one'
