@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.mail.identity import body_digest, mail_id
+from postroad.mail.identity import body_digest, content_name, mail_id, named_id
 
 ARRIVED = 1_704_067_200_000
 
@@ -62,3 +63,32 @@ def test_copies_of_a_mail_have_one_digest(noise: bytes, end: bytes) -> None:
 def test_a_mail_without_body_has_a_digest() -> None:
     """Nothing is the same as nothing."""
     assert body_digest(b"A: b\r\n", 6) == body_digest(b"", 0)
+
+
+def test_a_mail_with_a_name_has_one_id() -> None:
+    """Source, folder and name tell it from every other, and its arrival stands in front."""
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    ids = {
+        named_id("a", "INBOX", "x", at),
+        named_id("b", "INBOX", "x", at),
+        named_id("a", "Lists", "x", at),
+        named_id("a", "INBOX", "y", at),
+    }
+    assert len(ids) == 4
+    assert named_id("a", "INBOX", "x", at) in ids
+    assert uuid.UUID(named_id("a", "INBOX", "x", at)).version == 7
+    assert {int(id_[:12], 16) for id_ in ids} == {int(at.timestamp() * 1000)}
+    assert named_id("a", "", "x", None).startswith("0" * 12)
+
+
+def test_what_is_handed_over_again_has_the_same_name() -> None:
+    """The order of the recipients says nothing; another byte, sender or recipient does."""
+    once = content_name(b"mail", "ann@example.org", ("a@b.org", "c@b.org"))
+    assert once == content_name(b"mail", "ann@example.org", ("c@b.org", "a@b.org"))
+    others = {
+        content_name(b"mai1", "ann@example.org", ("a@b.org", "c@b.org")),
+        content_name(b"mail", "", ("a@b.org", "c@b.org")),
+        content_name(b"mail", None, ("a@b.org", "c@b.org")),
+        content_name(b"mail", "ann@example.org", ("a@b.org",)),
+    }
+    assert len(others | {once}) == 5
