@@ -22,6 +22,7 @@ EVENTS: tuple[type[Event], ...] = (
     road.CommandRouted,
     road.BounceRouted,
     road.MailStopped,
+    road.HeldAccepted,
     road.MailUnrouted,
     road.CommandDone,
     road.FanoutDone,

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.lists import ListSettings
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
-from schemas.road import AsOf
+from schemas.road import AsOf, RuleHit
 
 Code = Literal[
     "",
@@ -21,6 +21,8 @@ Code = Literal[
     "bad_setting",
     "unknown_member",
     "unknown_post",
+    "not_held",
+    "decided",
     "closed",
     "bad_request",
     "limited",
@@ -195,6 +197,55 @@ class FailedCopies(Command, kw_only=True):
     domains: tuple[tuple[str, int], ...] = ()
 
 
+class ListHeld(Command, kw_only=True):
+    """Endpoint `held_ls`: the mail that waits for a verdict, the oldest first: at most `limit`,
+    after the sequence `after`."""
+
+    list: str = ""  # address or slug; empty for all lists
+    after: int = 0
+    limit: int = 200
+
+
+class ShowHeld(Command, kw_only=True):
+    """Endpoint `held_show`: a mail on each list that held it, whatever became of it."""
+
+    mail_id: str
+    list: str = ""  # address or slug; empty for all lists
+
+
+class DecideHeld(Command, kw_only=True):
+    """Endpoint `held_decide`: a verdict on a mail that waits. `list` may be empty where it waits
+    on one. With `always` its author is accepted from now on; `by` is a login name."""
+
+    mail_id: str
+    list: str = ""  # address or slug
+    verdict: Literal["accept", "reject", "discard"]
+    reason: str = ""
+    always: bool = False
+    by: str = ""
+
+
+class HeldRow(Command, kw_only=True):
+    """A held mail. Times are RFC 3339; `size` in octets; `hits` are why it was held; `text` is how
+    it begins, where it was asked for. `decided` says in words what became of it, empty while it
+    waits; `expires` is when it may be discarded because nobody decided."""
+
+    id: str
+    list: str  # address
+    seq: int
+    since: str
+    author: str = ""
+    name: str = ""
+    subject: str = ""
+    message_id: str = ""
+    size: int = 0
+    hits: tuple[RuleHit, ...] = ()
+    text: str = ""
+    expires: str = ""
+    verdict: str = ""
+    decided: str = ""
+
+
 class Answer(Command, kw_only=True):
     """The answer to every other command. `changed` counts what is new; 0 means it was so already.
 
@@ -209,4 +260,5 @@ class Answer(Command, kw_only=True):
     rows: tuple[RosterRow, ...] = ()
     lists: tuple[ListRow, ...] = ()
     failed: tuple[FailedCopies, ...] = ()
+    held: tuple[HeldRow, ...] = ()
     as_of: AsOf = AsOf()

@@ -23,7 +23,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
 
     `id` is a UUIDv7 (32 hex digits), `correlation` the mail id or command id the whole story
     belongs to, `causation` the id of the envelope that led to this one, `actor` who did it:
-    `service:router`, `person:<id>`, `operator`.
+    `service:router`, `person:<id>`, `operator`, or `operator:<login>` where a
+    command says who gave it.
     """
 
     id: str

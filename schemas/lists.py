@@ -20,7 +20,8 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     says what a mail to `-join` does: subscribe at once, or ask for a confirmation first.
     `also_to` are addresses that get each post besides the members: an archive, another list.
     `bounce_notify_owner_on_bounce_increment` is whether owners hear, once a day, of copies that
-    failed for good; Mailman writes at once, and by default not at all.
+    failed for good; Mailman writes at once, and by default not at all. Held mail that nobody
+    decided on is discarded `max_days_to_hold` days after the owners were told of it; 0 for never.
     """
 
     display_name: str = ""
@@ -37,6 +38,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     send_goodbye_message: bool = True
     also_to: tuple[str, ...] = ()
     bounce_notify_owner_on_bounce_increment: bool = True
+    max_days_to_hold: int = 30
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

@@ -131,7 +131,9 @@ class BounceRouted(Event, tag="bounce_routed", kw_only=True):
 
 
 class MailStopped(Event, tag="mail_stopped", kw_only=True):
-    """A mail was held, rejected or discarded; the subject's kind says which."""
+    """A mail was held, rejected or discarded; the subject's kind says which. What ends the waiting
+    of a held mail names the sequence of the event that `held` it (else 0): its first hit is then
+    `moderator`, with what they wrote, or `expired`, and the envelope's actor says who decided."""
 
     mail_id: str
     list: str
@@ -142,6 +144,22 @@ class MailStopped(Event, tag="mail_stopped", kw_only=True):
     settings: int = 0
     subject: str = ""
     message_id: str = ""
+    held: int = 0
+
+
+class HeldAccepted(Event, tag="held_accepted", kw_only=True):
+    """Somebody let a held mail through; who, says the envelope's actor. `held` is the sequence of
+    the event that held it. The router then makes the post, for those who are members `as_of` this
+    verdict; `settings` are those the verdict was given under. `always`: mail of its author is to
+    be accepted from now on."""
+
+    mail_id: str
+    list: str
+    held: int
+    raw: RawRef
+    as_of: AsOf = AsOf()
+    settings: int = 0
+    always: bool = False
 
 
 class MailUnrouted(Event, tag="mail_unrouted", kw_only=True):

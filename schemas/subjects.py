@@ -121,11 +121,22 @@ FANOUT = Durable(
     filters=("mail.routed.post.>", "mail.routed.owner.>"),
     about="turns posts into chunks",
 )
+ACCEPTED = Durable(
+    name="accepted",
+    stream="ROUTED",
+    filters=("mail.routed.accepted.>",),
+    about="makes posts of held mail that was accepted",
+)
 ANSWERS = Durable(
     name="answers",
     stream="ROUTED",
-    filters=("mail.routed.command.>", "mail.routed.held.>", "mail.routed.rejected.>"),
-    about="obeys commands by mail, tells authors what became of their post",
+    filters=(
+        "mail.routed.command.>",
+        "mail.routed.held.>",
+        "mail.routed.accepted.>",
+        "mail.routed.rejected.>",
+    ),
+    about="obeys commands by mail, tells authors and moderators what became of a post",
 )
 SENDER_NOW = Durable(
     name="sender-now", stream="SEND", filters=("mail.send.now.>",), about="small posts, notices"
@@ -133,7 +144,7 @@ SENDER_NOW = Durable(
 SENDER_BULK = Durable(
     name="sender-bulk", stream="SEND", filters=("mail.send.bulk.>",), about="large fan-outs"
 )
-DURABLES: tuple[Durable, ...] = (ROUTER, FANOUT, ANSWERS, SENDER_NOW, SENDER_BULK)
+DURABLES: tuple[Durable, ...] = (ROUTER, ACCEPTED, FANOUT, ANSWERS, SENDER_NOW, SENDER_BULK)
 
 # Who may publish what; deploy/nats mirrors this as permissions.
 PRODUCERS: dict[str, tuple[str, ...]] = {
@@ -144,6 +155,9 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
         "mail.send.>",
         "mail.fanout.>",
         "mail.routed.done.>",
+        "mail.routed.accepted.>",
+        "mail.routed.rejected.>",
+        "mail.routed.discarded.>",
         "membership.>",
         "lists.>",
         "people.>",
@@ -155,7 +169,16 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
 }
 
 Kind = Literal[
-    "post", "command", "bounce", "held", "rejected", "discarded", "owner", "done", "unrouted"
+    "post",
+    "command",
+    "bounce",
+    "held",
+    "accepted",
+    "rejected",
+    "discarded",
+    "owner",
+    "done",
+    "unrouted",
 ]
 NO_LIST = "none"  # stands for the list in `mail.routed.unrouted.none.<mail_id>`; no slug is "none"
 
@@ -176,7 +199,8 @@ def routed(kind: Kind, list_: str, mail_id: str) -> str:
 
 
 def decided(list_: str, mail_id: str) -> str:
-    """Filter over every decision on one mail and list; at most one, plus its `done`."""
+    """Filter over every decision on one mail and list: at most one, plus its `done`; of a held mail
+    the verdict stands behind it, and behind an `accepted` the post. Each expects the one before."""
     return f"mail.routed.*.{list_}.{mail_id}"
 
 

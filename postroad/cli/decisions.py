@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -18,6 +18,7 @@ from schemas.road import (
     BounceRouted,
     CommandDone,
     CommandRouted,
+    HeldAccepted,
     MailReceived,
     MailRefused,
     MailStopped,
@@ -27,7 +28,7 @@ from schemas.road import (
 
 class Decision(msgspec.Struct, kw_only=True):
     """One mail at one list. `time` is ISO 8601, `author` the address in From, `outcome` what came
-    of a command, and `detail` why; each is empty where there is none (yet)."""
+    of a command or a held mail, and `detail` why; each is empty where there is none (yet)."""
 
     time: str
     id: str = ""
@@ -43,6 +44,8 @@ class Decision(msgspec.Struct, kw_only=True):
     @property
     def told(self) -> str:
         """The reason as a person reads it, with what came of a command."""
+        if self.kind == "held" and self.outcome:
+            return f"{self.reason} ({self.outcome} since)"
         if self.kind != "command":
             return self.reason
         outcome = self.outcome.replace("_", " ") or "not done yet"
@@ -63,6 +66,12 @@ async def decided(
     )
     rows = [_row(stored, addresses) for stored in found]
     await _add_authors(broker, rows)
+    held = {}
+    for stored, row in zip(found, rows, strict=True):
+        if row.kind == "held":
+            *_, slug, mail = stored.subject.split(".")
+            held[slug, mail] = row
+    await _add_verdicts(broker, held)
     commands = {
         stored.subject.replace(".command.", ".done.", 1): row
         for stored, row in zip(found, rows, strict=True)
@@ -82,6 +91,15 @@ async def refused(broker: Broker, limit: int) -> list[Decision]:
         broker, "RECEIVED", RECEIVED, limit, lambda stored: b'"mail_refused"' in stored.data
     )
     return [_row(stored, {}) for stored in found]
+
+
+async def _add_verdicts(broker: Broker, held: Mapping[tuple[str, str], Decision]) -> None:
+    """Say what has become of mail that was held, by slug and id."""
+    kinds = ("accepted", "rejected", "discarded")
+    ends = [f"mail.routed.{kind}.{slug}.{mail}" for slug, mail in held for kind in kinds]
+    for subject in await broker.last_many("ROUTED", ends):
+        _, _, kind, slug, mail = subject.split(".")
+        held[slug, mail].outcome = kind
 
 
 async def _add_authors(broker: Broker, rows: list[Decision]) -> None:
@@ -131,6 +149,8 @@ def _reason(event: object) -> str:
             return f"{event.reason.replace('_', ' ')}, {event.size:,} octets"
         case CommandRouted():
             return event.command
+        case HeldAccepted():
+            return "a held mail was let through" + (", its sender always" if event.always else "")
         case BounceRouted():
             return f"about {event.about[:SHORT_ID]}" if event.about else ""
         case _:

@@ -101,18 +101,19 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Con
     where nothing is known of it."""
     from postroad.cli.timeline import Teller
     from schemas.codec import UnknownEvent
-    from services.membership.letters.letter import notice_id
 
     teller = Teller(mail, addresses)
 
     async def take(stream: str, subject_filter: str, naming: bytes = b"") -> None:
         async for stored in broker.scan(stream, subject_filter):
+            if naming not in stored.data:
+                continue
             try:
-                events = stored.envelope().events if naming in stored.data else ()
+                message = stored.envelope()
             except UnknownEvent:  # of a newer release: the rest of the story stands
                 continue
-            for event in events:
-                teller.take(stored.time, event)
+            for event in message.events:
+                teller.take(stored.time, event, message.actor)
 
     await take("RECEIVED", f"mail.received.*.{mail}")
     await take("ROUTED", f"mail.routed.*.*.{mail}")
@@ -120,9 +121,7 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Con
     for slug, fate in teller.fates.items():
         if fate.kind in ("post", "owner"):
             await take("ROUTED", f"mail.routed.bounce.{slug}.*", f'"about":"{mail}"'.encode())
-        elif fate.kind in ("held", "rejected"):
-            told.append(notice_id(mail, slug, "post"))
-        told += fate.notices
+        told += [*_letters_of(mail, slug, fate), *fate.notices]
     for each in told:
         await take("DELIVERY", f"delivery.*.{each}.*")
         await take("SEND", f"mail.send.*.*.{each}.*")
@@ -131,6 +130,15 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Con
     if not story.timeline:
         raise PostroadError(f"there is no mail {mail}; `postroad post ls` shows the newest")
     return story
+
+
+def _letters_of(mail: str, slug: str, fate: Fate) -> Iterator[str]:
+    """The ids of the letters that its author may have got about a mail that did not go out."""
+    from services.membership.letters.letter import notice_id
+
+    if fate.kind in ("held", "rejected") or fate.verdict:
+        yield notice_id(mail, slug, "post")
+        yield notice_id(mail, slug, "verdict")
 
 
 async def _wait(broker: Broker, mail: str, teller: Teller, config: Config) -> None:

@@ -55,7 +55,9 @@ class Fate(msgspec.Struct, kw_only=True):
     """What became of the mail on one list. Counts are recipients: `left` were no longer on the
     list when their copy was due, `waiting` have no outcome yet or are tried again,
     `possible_duplicates` may have got two copies, after a crash. `outcome` is that of a command,
-    `notices` are the ids of what was written in answer."""
+    `notices` are the ids of what was written in answer. Of mail that was held `verdict` is what
+    became of it (accepted, rejected, discarded, expired), `decided_by` who said so, as events name
+    them."""
 
     list: str
     kind: str
@@ -72,6 +74,8 @@ class Fate(msgspec.Struct, kw_only=True):
     waits: tuple[Wait, ...] = ()
     bounces: tuple[Returned, ...] = ()
     outcome: str = ""
+    verdict: str = ""
+    decided_by: str = ""
     notices: tuple[str, ...] = ()
 
 

@@ -19,6 +19,7 @@ from schemas.road import (
     CommandDone,
     CommandRouted,
     FanoutDone,
+    HeldAccepted,
     MailReceived,
     MailRefused,
     MailStopped,
@@ -26,8 +27,10 @@ from schemas.road import (
     Outcome,
     OwnerMailRouted,
     PostRouted,
+    RuleHit,
     WindowRecorded,
 )
+from services.membership.moderation import decider
 
 LINES = 20  # windows told one by one; a large post has thousands
 
@@ -51,8 +54,8 @@ class Teller:
         self._growing: dict[str, tuple[set[str], datetime]] = {}  # of the others: chunks, the last
         self._waits: dict[str, dict[str, Wait]] = {}  # by slug, by reason
 
-    def take(self, at: datetime, event: Event) -> None:
-        """Take in one event, stored at this time."""
+    def take(self, at: datetime, event: Event, actor: str = "") -> None:
+        """Take in one event, stored at this time, and who did it (`Envelope.actor`)."""
         match event:
             case MailReceived() | MailRefused():
                 self._received(at, event)
@@ -60,6 +63,13 @@ class Teller:
                 self._done(at, event)
             case PostRouted() | OwnerMailRouted() | CommandRouted() | BounceRouted():
                 self._routed(at, event)
+            case MailStopped() if event.held:
+                said = event.hits[0] if event.hits else RuleHit(rule="", reason="")
+                expired = "expired" if said.rule == decider.BY_TIME else ""
+                self._verdict(at, event.list, event.verdict, expired or actor, said.reason)
+            case HeldAccepted():
+                always = "and its sender from now on" if event.always else ""
+                self._verdict(at, event.list, "accepted", actor, always)
             case MailStopped():
                 hits = tuple(f"{hit.rule}: {hit.reason}" for hit in event.hits)
                 self._decided(at, event.list, event.verdict, hits)
@@ -171,6 +181,15 @@ class Teller:
         fate = self._fate(slug)
         fate.kind, fate.reasons = kind, reasons
         self._say(at, slug, f"{kind} ({'; '.join(reasons)})" if reasons else kind)
+
+    def _verdict(self, at: datetime, slug: str, kind: str, actor: str, reason: str) -> None:
+        """What became of a held mail: who decided, and what they said."""
+        fate = self._fate(slug)
+        expired = actor == "expired"
+        who = "nobody decided" if expired else f"by {decider.actor(actor)}"
+        fate.kind, fate.verdict, fate.decided_by = kind, "expired" if expired else kind, actor
+        fate.reasons = (reason,) if reason else ()
+        self._say(at, slug, f"{kind}: {who}{f' ({reason})' if reason else ''}")
 
     def _done(self, at: datetime, event: CommandDone) -> None:
         self._fate(event.list).outcome = event.outcome

@@ -2,16 +2,18 @@
 
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
-           member_set, import, roster, retry. Requests and answers are in schemas/commands.py.
+           member_set, import, roster, retry, held_ls, held_show,
+           held_decide. Requests and answers are in schemas/commands.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
-           `mail.routed.held.>` and `mail.routed.rejected.>`, to tell authors what became of a
-           post (durable answers)
+           `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
+           post, and to do what a verdict asks for besides (durable answers)
 Reads      DELIVERY, once a day and for `retry`: whose copies finally failed
 Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one message a decision
            `mail.send.<now|bulk>.<list>.<mail_id>.<chunk>`: whom a copy goes to
            `mail.fanout.<list>.<mail_id>`: how far a large fan-out has come
            `mail.routed.done.<list>.<mail_id>`: every chunk is queued, or the command is obeyed
+           `mail.routed.<accepted|rejected|discarded>.<list>.<mail_id>`: a verdict on held mail
            `pending.confirmation.<key>`, `pending.contact.<key>`: questions, and the limits
            `pending.failures`: how far owners were told of final failures
            `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
@@ -71,6 +73,7 @@ Files      decider      one person on one list (pure)
            received     the mail that a decision is on
            answers      mail that somebody waits for an answer to
            requests     what people ask for by mail
+           moderation   held mail, and what people decide on it
            letters      every mail we write to people
            service      all of it together
 """

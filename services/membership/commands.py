@@ -23,11 +23,14 @@ from schemas.commands import (
     CloseList,
     ConfigureList,
     CreateList,
+    DecideHeld,
     ImportMembers,
+    ListHeld,
     ListLists,
     ListRow,
     RetryFailed,
     RosterPage,
+    ShowHeld,
     ShowList,
     Subscribe,
     Unsubscribe,
@@ -37,6 +40,7 @@ from schemas.envelope import Event
 from schemas.road import AsOf
 from services.membership import decider, importing, lists, retrying
 from services.membership.directory import Listed
+from services.membership.moderation.desk import HeldDesk
 from services.membership.people import People, valid
 from services.membership.refused import Refused
 from services.membership.requests.outbox import Outbox
@@ -62,12 +66,14 @@ class Commands:
         people: People,
         questions: Questions,
         outbox: Outbox,
+        held: HeldDesk,
     ) -> None:
         self.broker = broker
         self.roster = roster
         self.people = people
         self.questions = questions
         self.outbox = outbox
+        self.held = held
 
     async def whois(self, ask: WhoIs) -> Author:
         """Who an author is on a list, as far as is folded."""
@@ -242,6 +248,20 @@ class Commands:
     async def retry(self, ask: RetryFailed) -> Answer:
         """Try the failed copies of a post once more, or only count them."""
         return Answer(failed=await retrying.retry(self.broker, self.roster, ask))
+
+    # --- held mail ----------------------------------------------------------------------------
+
+    async def held_ls(self, ask: ListHeld) -> Answer:
+        """What waits for a verdict."""
+        return Answer(held=await self.held.ls(ask), as_of=self.roster.feed.as_of)
+
+    async def held_show(self, ask: ShowHeld) -> Answer:
+        """One held mail, with how it begins."""
+        return Answer(held=await self.held.show(ask), as_of=self.roster.feed.as_of)
+
+    async def held_decide(self, ask: DecideHeld) -> Answer:
+        """A verdict on one."""
+        return Answer(changed=1, held=(await self.held.decide(ask),), as_of=self.roster.feed.as_of)
 
     async def _on_member(
         self,

@@ -42,6 +42,9 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "import": (requests.ImportMembers, Commands.import_members),
     "roster": (requests.RosterPage, Commands.roster_page),
     "retry": (requests.RetryFailed, Commands.retry),
+    "held_ls": (requests.ListHeld, Commands.held_ls),
+    "held_show": (requests.ShowHeld, Commands.held_show),
+    "held_decide": (requests.DecideHeld, Commands.held_decide),
 }
 
 

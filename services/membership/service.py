@@ -15,6 +15,10 @@ from services.membership.feed import Feed, open_store
 from services.membership.letters.failed import FailureReports
 from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
+from services.membership.moderation.always import AlwaysAccepted
+from services.membership.moderation.desk import HeldDesk
+from services.membership.moderation.verdicts import Verdicts
+from services.membership.moderation.waiting import WaitingMail
 from services.membership.owners import Owners
 from services.membership.people import People
 from services.membership.received import Received
@@ -53,8 +57,10 @@ async def _work(context: Context, feed: Feed) -> None:
     answers = Answers(
         Desk(Office(broker, roster, people, questions, tokens), received, outbox),
         PostNotices(feed, received, letterbox, questions.contacts),
+        AlwaysAccepted(broker, roster, people, received),
     )
-    commands = Commands(broker, roster, people, questions, outbox)
+    held = HeldDesk(broker, feed, received, Verdicts(broker, feed), WaitingMail(broker))
+    commands = Commands(broker, roster, people, questions, outbox, held)
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
         work.create_task(reports.run(context.stopping))

@@ -1,6 +1,7 @@
 """router: mail.received → mail.routed, one decision for each mail and list.
 
-Consumes   `mail.received.>` (durable router) and, by following it, `lists.>`
+Consumes   `mail.received.>` (durable router), `mail.routed.accepted.>` (durable accepted) and, by
+           following it, `lists.>`
 Reads      RAW, of posts to a list with a footer
            ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy and an
            author who repeats; RECEIVED, for the mail that a copy of ours was made of
@@ -46,6 +47,8 @@ Promises
     - Own copies, and notices for others, that turn up in the mailbox are discarded by `loop`.
     - A mail without exactly one readable author is held; no rule ever drops it for that.
     - A copy that a list of ours sent to the mailbox itself is discarded, whichever lists it names.
+    - Held mail that a moderator accepted is decided on as if it had just come, for those who were
+      members at the verdict. Only `loop` and `duplicate` still stop it. It is posted once.
     - Mail to -owner is never moderated. Only what comes round again and what answers by itself
       is stopped there, and recorded as discarded.
     - A mail is called unrouted only after every list stored so far has been looked at, and for

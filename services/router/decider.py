@@ -30,6 +30,7 @@ from schemas.mail import HeaderEdit
 from schemas.road import (
     BounceRouted,
     CommandRouted,
+    HeldAccepted,
     MailReceived,
     MailStopped,
     MailUnrouted,
@@ -72,6 +73,7 @@ def decide(
     this: Seen | None = None,
     earlier: tuple[Seen, ...] = (),
     looked: Looked = NOTHING,
+    accepted: HeldAccepted | None = None,
 ) -> tuple[subjects.Kind, Event]:
     """The decision on `mail` at the address `to` of the list `known`: its kind and its event.
     Not for bounces: what they are about must be looked up first (`decide_bounce`).
@@ -79,16 +81,18 @@ def decide(
     `mail_id` is the id to decide under where it is not the mail's own (see `numbered`); `web`
     is the base URL of our pages, empty where there are none; `authserv_id` is that of the mail's
     source; `this` and `earlier` are the post and those of its author before it, `looked` what was
-    fetched for the rules (see `Context`).
+    fetched for the rules (see `Context`). A mail that a moderator `accepted` is a post, unless it
+    would go round in circles; it goes to who was a member then.
     """
     mail_id = mail_id or mail.mail_id
     context = Context(mail, known, author, this, earlier, looked)
-    if to.sub == "" and known.settings.sub_address == "none" and not loop.check(context):
+    none = to.sub == "" and known.settings.sub_address == "none" and accepted is None
+    if none and not loop.check(context):
         to = subject_command(known, mail.facts.subject) or to
     if to.sub not in ("", "owner"):
         return decide_command(mail, to, settings=known.seq, mail_id=mail_id)
     rulings = rules.ask(rules.OWNER if to.sub else rules.POST, context)
-    decisive = next(ruling for ruling in rulings if ruling.verdict)
+    decisive = rules.decisive(rulings, accepted=accepted is not None)
     if decisive.verdict != "accept":
         return _stopped(context, rulings, decisive, mail_id)
     if to.sub:
@@ -111,9 +115,9 @@ def decide(
         authserv_id=authserv_id,
         personal=known.settings.personalize == "individual",
         author=author.person,
-        as_of=author.as_of,
+        as_of=accepted.as_of if accepted else author.as_of,
         settings=known.seq,
-        rule=decisive.rule,
+        rule="moderator" if accepted else decisive.rule,
         subject=mail.facts.subject,
         message_id=mail.facts.message_id,
     )

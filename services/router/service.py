@@ -25,7 +25,7 @@ from projections.lists import List
 from schemas import codec, subjects
 from schemas.commands import Author, WhoIs
 from schemas.envelope import Event
-from schemas.road import MailReceived, MailRefused, PostRouted
+from schemas.road import HeldAccepted, MailReceived, MailRefused, PostRouted
 from services.router import decider
 from services.router.bounces import Bounces, Copy
 from services.router.context import NOTHING
@@ -36,6 +36,7 @@ from services.router.seen import Authors, Claims, stranger
 
 AT_ONCE = 64  # mails in hand; what they store meets in group commits
 LARGE = 1 << 20  # octets of a mail that is looked into
+_GONE = Source(name="", host="", user="")  # what is believed of mail whose source is none any more
 
 _encode = msgspec.json.Encoder().encode
 _author = msgspec.json.Decoder(Author)
@@ -71,6 +72,29 @@ class Router:
                     raise Reject(f"{type(event).__name__} is not for the router")
         crashpoint("router.before_ack")
 
+    async def accept(self, delivery: Delivery) -> None:
+        """Make the post of a held mail that was let through: as if it had just come, but for the
+        rules that a moderator may overrule."""
+        message = delivery.envelope()
+        for event in message.events:
+            if not isinstance(event, HeldAccepted):
+                raise Reject(f"{type(event).__name__} is no accepted mail")
+            if delivery.subject != subjects.routed("accepted", event.list, event.mail_id):
+                raise Reject("the mail is of another subject")
+            if self.directory.seq < event.settings:
+                await self.lists.catch_up()
+            where = subjects.received("*", event.raw.mail_id)
+            last = await self.broker.last("RECEIVED", where)
+            events = last.envelope().events if last else ()
+            mail = next((each for each in events if isinstance(each, MailReceived)), None)
+            if mail is None or last is None:
+                raise Reject("the mail that was accepted is not in RECEIVED")
+            to, raw = Match(event.list, "", ""), RawMail(self.broker, mail.raw)
+            decision = await self._decide(mail, to, event.mail_id, last.time, raw, event)
+            crashpoint("router.before_accepted_post")
+            await self._store(*decision, mail, message.id, event.mail_id, expect=delivery.seq)
+        crashpoint("router.before_ack")
+
     async def _route(self, mail: MailReceived, cause: str, stored: datetime) -> None:
         """Decide on one mail; `stored` is the broker's time, as is that of a list's creation."""
         source = self.sources.get(mail.origin.source)
@@ -89,16 +113,23 @@ class Router:
             await self._store(*decision, mail, cause, mail_id)
 
     async def _decide(
-        self, mail: MailReceived, to: Match, mail_id: str, stored: datetime, raw: RawMail
+        self,
+        mail: MailReceived,
+        to: Match,
+        mail_id: str,
+        stored: datetime,
+        raw: RawMail,
+        accepted: HeldAccepted | None = None,
     ) -> tuple[subjects.Kind, Event]:
-        """The decision on a mail at one of the addresses it was sent to."""
+        """The decision on a mail at one of the addresses it was sent to, or, once a moderator
+        has `accepted` it, where it was held."""
         if to.slug == subjects.NO_LIST:
             return decider.decide_command(mail, to, mail_id=mail_id)
         known = self.directory[to.slug]
         if to.sub == "bounces":
             about = await self.bounces.at(known.slug, to.token, mail.returned)
             return self._bounce(mail, about, to.token, mail_id)
-        if to.sub == "" and decider.may_report(mail):
+        if to.sub == "" and accepted is None and decider.may_report(mail):
             copy = await self._returned(mail, (known,))
             if copy or decider.bounces_here(mail, known):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
@@ -112,8 +143,9 @@ class Router:
             author,
             mail_id=mail_id,
             web=self.web,
-            authserv_id=self.sources[mail.origin.source].authserv_id,
+            authserv_id=self.sources.get(mail.origin.source, _GONE).authserv_id,
             looked=looked,
+            accepted=accepted,
         )
         kind, event = decide()
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
@@ -141,7 +173,7 @@ class Router:
     ) -> tuple[subjects.Kind, Event] | None:
         """The decision on a copy of a cross-post that another list sent out, and that names this
         one too. Its From may be ours, so that it would be held; nobody need look at it."""
-        trace, source = mail.facts.trace, self.sources[mail.origin.source]
+        trace, source = mail.facts.trace, self.sources.get(mail.origin.source, _GONE)
         if not trace:
             return None
         if await self.bounces.sent(known.slug, trace):
@@ -271,8 +303,10 @@ class Router:
         mail: MailReceived,
         cause: str,
         mail_id: str = "",
+        expect: int = 0,
     ) -> None:
-        """Record the decision, unless this mail and list have one already."""
+        """Record the decision, unless this mail and list have one already, or one behind the
+        verdict of the sequence `expect`."""
         mail_id = mail_id or mail.mail_id
         slug = getattr(event, "list", subjects.NO_LIST)
         message = envelope(
@@ -282,7 +316,7 @@ class Router:
             await self.broker.publish(
                 subjects.routed(kind, slug, mail_id),
                 codec.encode(message),
-                expect=0,
+                expect=expect,
                 expect_filter=subjects.decided(slug, mail_id),
             )
 
@@ -305,7 +339,9 @@ async def run(context: Context) -> None:
                 context.health.error(retry.reason)
                 await asyncio.sleep(retry.delay)
         context.ready()
+        accepting = group.create_task(context.consume(subjects.ACCEPTED, router.accept))
         await context.consume(subjects.ROUTER, router.handle, concurrency=AT_ONCE)
+        await accepting
         following.cancel()
 
 

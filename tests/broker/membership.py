@@ -35,6 +35,9 @@ ENDPOINTS = {
     commands.ImportMembers: "import",
     commands.RosterPage: "roster",
     commands.RetryFailed: "retry",
+    commands.ListHeld: "held_ls",
+    commands.ShowHeld: "held_show",
+    commands.DecideHeld: "held_decide",
 }
 
 

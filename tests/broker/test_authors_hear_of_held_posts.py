@@ -120,7 +120,7 @@ async def road(broker: Broker, tmp_path: Path) -> AsyncIterator[Road]:
     ("verdict", "rule", "says"),
     [
         ("held", "member-moderation", "It waits for the people who run the list"),
-        ("held", "nonmember-moderation", "once you are on the list, send your mail again"),
+        ("held", "nonmember-moderation", "if they let it through, it goes to everybody"),
         ("rejected", "member-moderation", "The list does not take such mail from you"),
         ("rejected", "nonmember-moderation", "Only those on the list may write to it"),
     ],

@@ -28,6 +28,7 @@ def letter(text: str, form: Form = "dash") -> Letter:
     """A letter with the fields that it may need."""
     fields = {
         "subject": "Minutes of Tuesday's meeting",
+        "reason": "Please send it without the attachment.",
         "people": "3 people",
         "failures": 'the mailbox does not exist ("550 5.1.1 unknown"):\n- bob@example.net',
         "mails": "0195799f5f007d1e: Minutes of May, 3 copies",

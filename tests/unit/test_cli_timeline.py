@@ -20,6 +20,7 @@ from schemas.road import (
     Copy,
     Failure,
     FanoutDone,
+    HeldAccepted,
     Intent,
     MailReceived,
     MailRefused,
@@ -321,3 +322,24 @@ def test_what_is_left_out_is_counted_below_its_own_kind(capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert lines.index("  and 2 more (all of them: --json)") == 1 + SHOWN_TROUBLES
     assert lines[-1] == "  and 3 more bounces (all of them: --json)"
+
+
+def test_a_held_mail_is_told_with_who_let_it_through() -> None:
+    """Held, accepted, posted: the story says each, and who decided; so it does of a rejection."""
+    hits = (RuleHit(rule="nonmember-moderation", reason="a stranger"),)
+    held = MailStopped(mail_id=MAIL, list=LIST, verdict="held", hits=hits, raw=RAW)
+    accepted = HeldAccepted(mail_id=MAIL, list=LIST, held=3, raw=RAW)
+    said = (RuleHit(rule="moderator", reason="no files"),)
+    rejected = msgspec.structs.replace(held, verdict="rejected", hits=said, held=3)
+    for events, verdict, kind, line in (
+        ((accepted, POST), "accepted", "post", "accepted: by eve at the command line"),
+        ((rejected,), "rejected", "rejected", "rejected: by eve at the command line (no files)"),
+    ):
+        teller = Teller(MAIL, {LIST: "team@example.org"})
+        teller.take(START, held, "service:router")
+        for number, event in enumerate(events, 1):
+            teller.take(START + timedelta(seconds=number), event, "operator:eve")
+        story = teller.tell()
+        assert story.timeline[1].what == f"team@example.org: {line}"
+        (fate,) = story.lists
+        assert (fate.kind, fate.verdict, fate.decided_by) == (kind, verdict, "operator:eve")

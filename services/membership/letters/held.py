@@ -1,4 +1,4 @@
-"""Authors are told what became of a post that did not go out: held, or rejected.
+"""Authors are told what became of a post that did not go out: held, or rejected, then or later.
 
 Only who certainly wrote it is told: otherwise a forger could have us write to strangers, and
 robots would write to robots.
@@ -67,7 +67,8 @@ class PostNotices:
         if self.feed.lists.means_list(mail.facts.from_[0].address):
             return "it is from an address of a list"
         # one mail and list have one, however many addresses of the list the mail named
-        notice = notice_id(event.raw.mail_id, event.list, "post")
+        about = "verdict" if event.held else "post"
+        notice = notice_id(event.raw.mail_id, event.list, about)
         letter = _letter(event, mail.facts, listed, notice, delivery.envelope().ts)
         if not await self.contacts.may_answer(letter.to, f"{event.raw.mail_id}.{event.list}"):
             return "the author was written to often enough today"
@@ -95,11 +96,13 @@ def _letter(
         date=at,
         message_id=f"{notice}@{domain}",
         answering=facts.message_id,
-        fields={"subject": facts.subject},
+        fields={"subject": facts.subject, "reason": event.hits[0].reason if event.held else ""},
     )
 
 
 def _text(event: MailStopped) -> str:
+    if event.held:
+        return "post_declined moderator_says" if event.hits[0].reason else "post_declined"
     stranger = bool(event.hits) and event.hits[0].rule == "nonmember-moderation"
     if event.verdict == "held":
         return "not_a_member" if stranger else "post_waiting"

@@ -54,6 +54,10 @@ OWNER: tuple[Rule, ...] = (
 )
 
 
+# What no moderator can overrule: such a mail would come back to the list, and again.
+FINAL = ("loop",)
+
+
 class Ruling(NamedTuple):
     """What one rule said: no `hit` is a miss, a hit without `verdict` passes the mail on."""
 
@@ -65,6 +69,18 @@ class Ruling(NamedTuple):
 def ask(rules: tuple[Rule, ...], context: Context) -> tuple[Ruling, ...]:
     """Every rule's answer, in order. The first with a verdict decides."""
     return tuple(_ask(rule, context) for rule in rules)
+
+
+def decisive(rulings: tuple[Ruling, ...], *, accepted: bool = False) -> Ruling:
+    """The ruling that decides: the first with a verdict; of a mail that a moderator accepted, the
+    first that agrees or that guards the world. Where none does the last row accepts."""
+
+    def counts(ruling: Ruling) -> bool:
+        if not accepted or ruling.verdict in (None, "accept"):
+            return ruling.verdict is not None
+        return ruling.rule in FINAL and ruling.verdict == "discard"
+
+    return next(ruling for ruling in rulings if counts(ruling))
 
 
 def _ask(rule: Rule, context: Context) -> Ruling:

@@ -37,12 +37,13 @@ PLAIN = Letter(
     fields={
         "subject": "Minutes",
         "lists": "a@example.org\nb@example.org",
+        "reason": "No files",
         "people": "2 people",
         "failures": "the mailbox is full:\n- a@example.org",
         "mails": "0195799f: Minutes",
     },
 )
-SAID = ("subject", "lists", "people", "failures", "mails")  # what others may have written
+SAID = ("subject", "reason", "lists", "people", "failures", "mails")  # what others may have written
 ASKING = replace(PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3"})
 
 

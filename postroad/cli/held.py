@@ -1,0 +1,216 @@
+"""`postroad held`: mail that waits for a verdict, and giving it."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from postroad.cli.frame import Call, command, group
+from postroad.cli.output import SHORT_ID, print_table
+from postroad.runtime.errors import PostroadError, UsageError
+
+if TYPE_CHECKING:
+    from postroad.runtime.broker import Broker
+    from schemas.commands import HeldRow
+
+held = group("held", "Mail that waits for a verdict.", example="postroad held ls")
+
+_NUMBERED = re.compile(r"[0-9a-f]{32}-\d+")
+List = Annotated[str, typer.Option("--list", metavar="LIST", help="Only on this list.")]
+Mails = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="Ids, the first digits of them, or Message-IDs."),
+]
+
+
+@command(held, "ls", example="postroad held ls team@lists.example.org --json")
+async def ls(
+    call: Call,
+    list_: Annotated[str, typer.Argument(metavar="[LIST]", help="Only on this list.")] = "",
+) -> None:
+    """The mail that nobody has decided on, the oldest first, with why it is held."""
+    from postroad.cli.road import road
+
+    async with road(call.config) as broker:
+        rows = [row async for row in _waiting(broker, list_)]
+    call.show(rows, lambda: _print_rows(rows))
+
+
+@command(held, "show", example="postroad held show 0199d2c64d30")
+async def show(
+    call: Call,
+    mail: Annotated[
+        str, typer.Argument(metavar="ID", help="Its id, the first digits of it, or a Message-ID.")
+    ],
+    list_: List = "",
+) -> None:
+    """One held mail: who it is from, why it is held, how it begins, and what was decided."""
+    from postroad.cli.ask import ask
+    from postroad.cli.road import road
+    from schemas.commands import ShowHeld
+
+    async with road(call.config) as broker:
+        wanted = ShowHeld(mail_id=await _id(broker, mail), list=list_)
+        rows = (await ask(broker, "held_show", wanted)).held
+
+    def text() -> None:
+        for row in rows:
+            _print(row)
+
+    call.show(rows, text)
+
+
+@command(held, "accept", example="postroad held accept 0199d2c64d30 --always")
+async def accept(
+    call: Call,
+    mails: Mails,
+    list_: List = "",
+    always: Annotated[
+        bool,
+        typer.Option("--always", metavar="", help="Accept its sender's mail from now on, too."),
+    ] = False,
+) -> int:
+    """Let held mail through, to everybody who is a member now.
+
+    It goes out at once, or, where Postroad is not running, when it is started.
+    """
+    return await _decide(call, mails, list_, "accept", always=always)
+
+
+@command(held, "reject", example='postroad held reject 0199d2c64d30 --reason "Please no files"')
+async def reject(
+    call: Call,
+    mails: Mails,
+    list_: List = "",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="What its author is told; at most 500 characters.")
+    ] = "",
+) -> int:
+    """Do not let held mail through, and tell its author, where it is certain who that is."""
+    return await _decide(call, mails, list_, "reject", reason=reason)
+
+
+@command(held, "discard", example="postroad held discard 0199d2c64d30 0199d2c64d31")
+async def discard(call: Call, mails: Mails, list_: List = "") -> int:
+    """Do not let held mail through, and tell nobody."""
+    return await _decide(call, mails, list_, "discard")
+
+
+async def _decide(
+    call: Call,
+    mails: Sequence[str],
+    list_: str,
+    verdict: Literal["accept", "reject", "discard"],
+    **more: Any,
+) -> int:
+    """Give one verdict on each; 1 where one could not be given, each told in its line."""
+    from postroad.cli.ask import ask
+    from postroad.cli.road import road
+    from schemas.commands import DecideHeld
+
+    by = ""
+    with suppress(OSError, KeyError):
+        by = getpass.getuser()
+    results: list[dict[str, str]] = []
+    async with road(call.config) as broker:
+        ids = await _each(mails, lambda mail: _id(broker, mail))
+        for text, found in zip(mails, ids, strict=True):
+            try:
+                if isinstance(found, PostroadError):
+                    raise found
+                wanted = DecideHeld(mail_id=found, list=list_, verdict=verdict, by=by, **more)
+                (row,) = (await ask(broker, "held_decide", wanted)).held
+            except UsageError:
+                raise
+            except PostroadError as error:
+                results.append({"id": text, "error": str(error)})
+            else:
+                results.append({"id": row.id, "list": row.list, "verdict": row.verdict})
+    call.show(results, lambda: _print_results(results))
+    if not call.json:
+        for failed in results:
+            if "error" in failed:
+                print(f"postroad: {failed['id']}: {failed['error']}", file=sys.stderr)
+    return 1 if any("error" in result for result in results) else 0
+
+
+async def _each(
+    mails: Sequence[str], find: Callable[[str], Awaitable[str]]
+) -> list[str | PostroadError]:
+    """The id of each, or why there is none. Raises UsageError, before anything is decided."""
+    found: list[str | PostroadError] = []
+    for mail in mails:
+        try:
+            found.append(await find(mail))
+        except UsageError:
+            raise
+        except PostroadError as error:
+            found.append(error)
+    return found
+
+
+async def _id(broker: Broker, text: str) -> str:
+    from postroad.cli.mails import mail_id
+
+    return text if _NUMBERED.fullmatch(text) else await mail_id(broker, text)
+
+
+async def _waiting(broker: Broker, list_: str) -> AsyncIterator[HeldRow]:
+    """Every mail that waits, page by page."""
+    from postroad.cli.ask import ask
+    from schemas.commands import ListHeld
+
+    after = 0
+    while rows := (await ask(broker, "held_ls", ListHeld(list=list_, after=after))).held:
+        for row in rows:
+            yield row
+        after = rows[-1].seq
+
+
+def _print_rows(rows: Sequence[HeldRow]) -> None:
+    if not rows:
+        print("nothing waits for a verdict")
+        return
+    print_table(("held (UTC)", "id", "list, author, subject, reasons"), map(_cells, rows), whole=2)
+    print("\nto decide: postroad held accept|reject|discard ID ...")
+
+
+def _cells(row: HeldRow) -> tuple[str, str, str]:
+    about = [row.list, f"from {row.author}" if row.author else "", row.subject[:60], _why(row)]
+    return row.since[5:19].replace("T", " "), row.id[:SHORT_ID], "\n".join(filter(None, about))
+
+
+def _why(row: HeldRow) -> str:
+    return "; ".join(f"{hit.rule}: {hit.reason}" for hit in row.hits)
+
+
+def _print(row: HeldRow) -> None:
+    waits = f"waits; not before {row.expires[:16].replace('T', ' ')} UTC it expires"
+    facts = (
+        ("mail", row.id),
+        ("list", row.list),
+        ("from", f"{row.name} <{row.author}>" if row.name else row.author),
+        ("subject", row.subject),
+        ("message-id", row.message_id),
+        ("size", f"{row.size:,} octets"),
+        ("held", f"{row.since[:19].replace('T', ' ')} UTC"),
+        *(("because", f"{hit.rule}: {hit.reason}") for hit in row.hits),
+        ("verdict", row.decided or (waits if row.expires else "waits")),
+    )
+    print_table(("", ""), facts, whole=1)
+    print()
+    for line in (row.text or "(no plain text to show)").split("\n"):
+        print(f"    {line}")
+    print()
+
+
+def _print_results(results: Sequence[dict[str, str]]) -> None:
+    for result in results:
+        if "error" not in result:
+            print(f"{result['id'][:SHORT_ID]} on {result['list']}: {result['verdict']}")

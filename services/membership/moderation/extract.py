@@ -1,0 +1,22 @@
+"""What a moderator is shown of a mail's text: how it begins, and nothing that acts. Pure."""
+
+from __future__ import annotations
+
+from postroad.mail.parts import parts
+from postroad.mail.words import printable
+
+LINES = 8
+CHARS = 160  # of a line
+
+
+def extract(data: bytes) -> str:
+    """The first lines of the first plain text with anything in it, at most `LINES` of `CHARS`
+    characters, without control or direction characters; empty lines are left out. HTML is not
+    shown, nor are attachments: empty where there is nothing else."""
+    for part in parts(data):
+        if part.type == "text/plain" and not part.attached and part.text.strip():
+            lines = (printable(line, CHARS) for line in part.text.split("\n")[: 20 * LINES])
+            found = [line for line in lines if line]
+            more = ["..."] if len(found) > LINES else []
+            return "\n".join([*found[:LINES], *more])
+    return ""

@@ -1,0 +1,84 @@
+"""Verdicts on held mail, stored in ROUTED: one a mail and list, whoever gives it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope
+from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.errors import Conflict
+from schemas import codec, subjects
+from schemas.codec import UnknownEvent
+from schemas.envelope import Envelope
+from services.membership.directory import Listed
+from services.membership.feed import Feed
+from services.membership.moderation import decider
+from services.membership.moderation.decider import Decided, State, Verdict
+from services.membership.refused import Refused
+
+TRACE = "traceparent"
+
+
+class Verdicts:
+    """What became of held mail, and saying what is to."""
+
+    def __init__(self, broker: Broker, feed: Feed) -> None:
+        self._broker = broker
+        self._feed = feed
+
+    async def look(self, list_: str, mail_id: str) -> State:
+        """How a mail stands on a list."""
+        return (await self._read(list_, mail_id))[0]
+
+    async def _read(self, list_: str, mail_id: str) -> tuple[State, dict[str, str]]:
+        """The same, and the headers that carry on the trace of the mail."""
+        messages: list[tuple[int, Envelope]] = []
+        trace: dict[str, str] = {}
+        async for stored in self._broker.scan("ROUTED", subjects.decided(list_, mail_id)):
+            try:
+                messages.append((stored.seq, stored.envelope()))
+            except UnknownEvent:  # of a newer release: no verdict that this one can change
+                continue
+            if TRACE in stored.headers:
+                trace = {TRACE: stored.headers[TRACE]}
+        return decider.fold(messages), trace
+
+    async def give(
+        self, listed: Listed, mail_id: str, verdict: Verdict, *, actor: str, cause: str = ""
+    ) -> Decided:
+        """Store a verdict; what is then decided. `cause` is the id of the envelope because of
+        which it is given: the same gives it once. Raises Refused where the mail was not held, is
+        decided, or cannot be let through because the list is closed."""
+        list_ = listed.state.slug
+        decide = partial(
+            decider.decide,
+            verdict=verdict,
+            cause=cause,
+            as_of=self._feed.as_of,
+            settings=listed.seq,
+        )
+        while True:
+            state, trace = await self._read(list_, mail_id)
+            if verdict.word == "accept" and state.waits and not listed.state.open:
+                raise Refused("closed", f"the list {listed.state.address} is closed")
+            events = decide(state)
+            if not events:
+                assert state.decided is not None
+                return state.decided
+            (event,) = events
+            message = envelope([event], correlation=mail_id, causation=cause, actor=actor)
+            try:
+                seq = await self._broker.publish(
+                    subjects.routed(decider.kind_of(event), list_, mail_id),
+                    codec.encode(message),
+                    expect=state.seq,
+                    expect_filter=subjects.decided(list_, mail_id),
+                    headers=trace,
+                )
+            except Conflict:  # somebody was faster; they say what stands
+                continue
+            crashpoint("membership.after_verdict")
+            decided = decider.evolve(state, seq, message).decided
+            assert decided is not None
+            return decided
