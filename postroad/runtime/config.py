@@ -136,7 +136,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         For whatever starts services, so that a wrong file is told before anything runs. A
         plain command loads settings without it: its user may have no right to the passwords.
         """
-        # cryptography takes 20 ms to import, and most commands do without
+        # ssl and cryptography take 30 ms to import, and most commands do without
+        from postroad.runtime.servertls import server_context  # noqa: PLC0415
         from postroad.runtime.signingkeys import signing_keys, unsealed  # noqa: PLC0415
 
         reads: list[Callable[[], object]] = []
@@ -144,6 +145,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             reads += [account.password] if account.password_file is not None else []
             reads.append(partial(client_secret, account))
         reads += [relay.token for relay in self.relay]
+        reads += [partial(server_context, source) for source in self.source]
         reads += [partial(signing_keys, domain) for domain in self.domain]
         reads += [self.site_key] if self.site.secret_file is not None else []
         problems = [wrong for relay in self.relay for wrong in check_place(relay)]
@@ -170,6 +172,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         paths += [account.password_file for account in self.accounts]
         paths += [a.oauth2.client_secret_file for a in self.accounts if a.oauth2]
         paths += [relay.token_file for relay in self.relay]
+        paths += [source.tls_key_file for source in self.source]
         return [path for path in paths if path is not None]
 
 

@@ -23,7 +23,10 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]  # 0: the usual one for this
 _SOURCE_PORTS: dict[str, dict[Tls, int]] = {
     "imap": {"implicit": 993, "starttls": 143, "none": 143},  # RFC 8314, 9051
     "pop3": {"implicit": 995, "starttls": 110, "none": 110},  # RFC 8314, 1939
+    "lmtp": {"implicit": 8024, "starttls": 8024, "none": 8024},  # ours: they need no root
+    "smtp": {"implicit": 8025, "starttls": 8025, "none": 8025},
 }
+SOCKETS = ("lmtp", "smtp")  # the kinds of sources that listen
 _RELAY_PORTS: dict[Tls, int] = {
     "implicit": 465,
     "starttls": 587,
@@ -113,16 +116,19 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """[[source]]: where list mail comes from. `profile` names a provider whose host, port and
     habits are known (`profiles.py`); whatever is set here wins over it.
 
-    A mailbox at `host` (IMAP, POP3), the Maildir at `path`, or what is given to `postroad mail
-    take` (pipe).
+    A mailbox at `host` (IMAP, POP3), the Maildir at `path`, what is given to `postroad mail
+    take` (pipe), or what clients bring to the socket at `host` (LMTP, SMTP): there `user` is what
+    they must log in with, and the certificate is the one they are shown.
     """
 
-    name: str = "imap"
-    kind: Literal["imap", "pop3", "maildir", "pipe"] = "imap"
+    name: str = ""  # default: the kind
+    kind: Literal["imap", "pop3", "lmtp", "smtp", "maildir", "pipe"] = "imap"
     profile: Literal["", "gmail", "microsoft365"] = ""
     host: str = ""
     port: Port = 0
-    tls: Tls = "implicit"
+    tls: Literal["", "implicit", "starttls", "none"] = ""  # default: none for a socket
+    tls_cert_file: Path | None = None  # of a socket: PEM, the whole chain
+    tls_key_file: Path | None = None
     path: Path | None = None
     user: str = ""
     password_file: Path | None = None
@@ -137,10 +143,22 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     recipient_headers: tuple[str, ...] = ()
     one_copy: bool = False  # the provider keeps one copy of a mail sent to several aliases
     authserv_id: str = ""  # whose Authentication-Results to believe (RFC 8601)
-    max_size: str = "25MB"  # larger mail is refused, as an event, before it is downloaded
+    max_size: str = "25MB"  # larger mail is refused before it is downloaded
+    connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64  # to a socket, at once
+    verdict: Literal["", "dialogue", "later"] = ""  # default: dialogue for smtp, later for lmtp
 
     def __post_init__(self) -> None:
+        listens = self.kind in SOCKETS
+        for key, default in (
+            ("name", self.kind),
+            ("tls", "none" if listens else "implicit"),
+            ("host", "127.0.0.1" if listens else ""),
+            ("verdict", "dialogue" if self.kind == "smtp" else "later"),
+        ):
+            if not getattr(self, key):
+                msgspec.structs.force_setattr(self, key, default)
         if not self.port and self.kind in _SOURCE_PORTS:
+            assert self.tls
             msgspec.structs.force_setattr(self, "port", _SOURCE_PORTS[self.kind][self.tls])
 
     def password(self) -> str:
@@ -325,5 +343,5 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 
 # Values of the contract that this release does not implement: (section, key) -> values.
 LATER_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("source", "kind"): ("pop3", "lmtp", "smtp", "maildir", "pipe"),
+    ("source", "kind"): ("pop3", "maildir", "pipe"),
 }

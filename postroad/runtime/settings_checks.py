@@ -14,6 +14,7 @@ from postroad.runtime import settings_forms as forms
 from postroad.runtime.quantities import duration
 from postroad.runtime.secretfile import exposed
 from postroad.runtime.settings import (
+    SOCKETS,
     Alarm,
     BrokerSettings,
     Domain,
@@ -78,7 +79,7 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
 
 def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
     """Relays, each name once, with a whole login or none."""
-    yield from forms.unique("relay", [relay.name for relay in relays], "smtp")
+    yield from forms.unique("relay", [relay.name for relay in relays], ("smtp",))
     for relay in relays:
         where = f'[[relay]] "{relay.name}"'
         yield from forms.entry_name(where, relay.name)
@@ -168,7 +169,9 @@ def warn(
 
 
 def _exposes_password(account: Source | Relay) -> bool:
-    return account.tls == "none" and bool(account.user) and account.host not in forms.LOOPBACK
+    listens = isinstance(account, Source) and account.kind in SOCKETS
+    plain = account.tls == "none" and not listens
+    return plain and bool(account.user) and account.host not in forms.LOOPBACK
 
 
 def _in_the_clear(section: str, account: Source | Relay) -> str:

@@ -21,11 +21,11 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # RFC 1123 se
 _NO_TENANT = ("organizations", "common", "consumers")  # Microsoft's names for anybody's
 
 
-def unique(section: str, names: Sequence[str], unnamed: str = "") -> Iterator[str]:
-    """`unnamed` is what one without a name is called."""
+def unique(section: str, names: Sequence[str], unnamed: Sequence[str] = ()) -> Iterator[str]:
+    """`unnamed` are what those without a name are called."""
     for name in sorted({name for name in names if names.count(name) > 1}):
         many = names.count(name)
-        if name == unnamed:
+        if name in unnamed:
             yield (
                 f'[[{section}]]: {many} are called "{name}", as one without a name is; '
                 'give each its own, as in name = "second"'

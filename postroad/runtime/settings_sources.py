@@ -5,34 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
 from postroad.runtime import settings_forms as forms
 from postroad.runtime.quantities import duration, size
-from postroad.runtime.settings import Domain, Source
+from postroad.runtime.settings import SOCKETS, Domain, Source
 from postroad.runtime.settings_reader import no_choice
 
 _LOGIN = ("user", "password_file", "oauth2")
 _SERVER = ("host", "port", "tls", *_LOGIN)
 _READ = ("start", "after", "poll")
+_SOCKET = (
+    *("host", "port", "tls", "user", "password_file"),
+    *("tls_cert_file", "tls_key_file", "connections", "verdict"),
+)
 _OF_KIND: Mapping[str, tuple[str, ...]] = {  # keys that only some kinds have
     "imap": (*_SERVER, *_READ, "folder", "idle"),
     "pop3": (*_SERVER, *_READ),
     "maildir": ("path", *_READ, "folder"),
     "pipe": (),
+    "lmtp": _SOCKET,
+    "smtp": _SOCKET,
 }
 _KEYS = tuple(dict.fromkeys(key for keys in _OF_KIND.values() for key in keys))
 
 
 def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
     """Sources, each name once, that can be reached and read as they ask."""
-    yield from forms.unique("source", [source.name for source in sources], "imap")
+    yield from forms.unique("source", [source.name for source in sources], tuple(_OF_KIND))
+    yield from _ports(sources)
     for source in sources:
         where = f'[[source]] "{source.name}"'
         known = _OF_KIND[source.kind]
         yield from forms.entry_name(where, source.name)
         yield from _only(where, source, known)
-        if "host" in known:
+        if source.kind in SOCKETS:
+            yield from _socket(where, source)
+        elif "host" in known:
             yield from _server(where, source)
         if "path" in known and source.path is None:
             yield f"{where}: path is missing"
@@ -48,9 +55,9 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
 
 def _only(where: str, source: Source, known: Sequence[str]) -> Iterator[str]:
     """Nothing that only other kinds have."""
-    default = {field.name: field.default for field in msgspec.structs.fields(Source)}
+    usual = Source(kind=source.kind)
     for key in _KEYS:
-        if key not in known and getattr(source, key) != default[key]:
+        if key not in known and getattr(source, key) != getattr(usual, key):
             kinds = " or ".join(f'"{kind}"' for kind, keys in _OF_KIND.items() if key in keys)
             yield f'{where}: {key} is for kind = {kinds}, and this is "{source.kind}"; remove it'
 
@@ -66,6 +73,37 @@ def _server(where: str, source: Source) -> Iterator[str]:
     if source.password_file is None and source.oauth2 is None:
         yield f"{where}: password_file is missing (or oauth2)"
     yield from forms.one_login(where, source)
+
+
+def _socket(where: str, source: Source) -> Iterator[str]:
+    """A certificate and its key where there is TLS, and no password without it."""
+    yield from forms.host(where, source.host)
+    if bool(source.user) != (source.password_file is not None):
+        missing = "password_file" if source.user else "user"
+        yield f"{where}: {missing} is missing; a login needs user and password_file"
+    files = {"tls_cert_file": source.tls_cert_file, "tls_key_file": source.tls_key_file}
+    if source.tls == "none":
+        for key in (key for key, path in files.items() if path is not None):
+            yield f'{where}: {key} is for tls = "starttls" or "implicit"; set tls, or remove it'
+        if source.user and source.host not in forms.LOOPBACK:
+            yield (
+                f'{where}: tls = "none" lets no client log in but from this machine; '
+                'set tls = "starttls" or "implicit", with tls_cert_file and tls_key_file'
+            )
+        return
+    for key in (key for key, path in files.items() if path is None):
+        yield f'{where}: {key} is missing; tls = "{source.tls}" needs tls_cert_file, tls_key_file'
+
+
+def _ports(sources: Sequence[Source]) -> Iterator[str]:
+    """No two that listen at one port."""
+    taken: dict[tuple[str, int], str] = {}
+    for source in sources:
+        if source.kind in SOCKETS:
+            first = taken.setdefault((source.host, source.port), source.name)
+            if first != source.name:
+                where = f'[[source]] "{source.name}" port'
+                yield f'{where}: {source.port} is that of "{first}"; choose another'
 
 
 def _after(where: str, source: Source) -> Iterator[str]:

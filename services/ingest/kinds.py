@@ -12,6 +12,7 @@ from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context
 from services.ingest.feed import Reader, Sessions
 from services.ingest.folder import Folder
+from services.ingest.smtpd.listener import Listener
 
 
 class Feed(Protocol):
@@ -40,4 +41,6 @@ def _in_sessions(reader: Reader) -> Kind:
 
 KINDS: Mapping[str, Kind] = {
     "imap": _in_sessions(lambda feed: Folder(feed).session),
+    "lmtp": Listener,
+    "smtp": Listener,
 }

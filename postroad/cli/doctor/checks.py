@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from postroad.runtime.settings import Relay
+from postroad.runtime.settings import SOCKETS, Relay, Source
 
 Of = Literal["installation", "source", "relay", "domain"]
 
@@ -173,6 +173,11 @@ def of_relay(relay: Relay) -> tuple[str, ...]:
     if relay.kind == "http":
         return ("host", "connection", "tls", "login", "limits")
     return _OF_A_SERVER if relay.path is None else _OF_A_SERVER[3:]
+
+
+def of_source(source: Source) -> tuple[str, ...]:
+    """The checks made of a source of its kind."""
+    return ("host", "connection") if source.kind in SOCKETS else names("source")
 
 
 def names(of: Of) -> tuple[str, ...]:

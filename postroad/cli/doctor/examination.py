@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from typing import NamedTuple, cast
 
-from postroad.cli.doctor.checks import ORDER, REMEDIES, names, of_relay
+from postroad.cli.doctor.checks import ORDER, REMEDIES, names, of_relay, of_source
 from postroad.cli.doctor.finding import Finding, failed, skipped
 from postroad.cli.doctor.judge import broker as judge_broker
 from postroad.cli.doctor.judge import machine as judge_machine
@@ -82,7 +82,7 @@ def _subjects(config: Config, running: Running) -> list[Subject]:
     for account in config.accounts:
         access = Access(config, tokens, account)
         if isinstance(account, Source):
-            name, checks = f"source {account.name}", names("source")
+            name, checks = f"source {account.name}", of_source(account)
             findings = examine_source(config, account, access, running)
         else:
             name, checks = f"relay {account.name}", of_relay(account)

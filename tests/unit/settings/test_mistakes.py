@@ -231,3 +231,34 @@ def test_kinds_of_later_releases_are_refused(
 def test_without_any_near_name_all_are_shown() -> None:
     """Where nothing is near, the choice is small enough to show."""
     assert nearest("zzz", ["host", "port"]) == " (there are: host, port)"
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("kind = 'lmpt'", 'did you mean "lmtp"?'),
+        ("kind = 'lmtp'\nfolder = 'x'", 'folder is for kind = "imap" or "maildir", and this is'),
+        ("kind = 'smtp'\nuser = 'u'", "password_file is missing; a login needs user and"),
+        ("kind = 'smtp'\npassword_file = 'p'", "user is missing; a login needs user and"),
+        ("kind = 'smtp'\ntls = 'starttls'", 'tls_cert_file is missing; tls = "starttls" needs'),
+        ("kind = 'smtp'\ntls_key_file = 'k'", 'tls_key_file is for tls = "starttls" or'),
+        (
+            "kind = 'smtp'\nhost = '0.0.0.0'\nuser = 'u'\npassword_file = 'p'",
+            'tls = "none" lets no client log in but from this machine; set tls =',
+        ),
+        ("kind = 'lmtp'\nverdict = 'now'", '"now" is not one of dialogue, later'),
+        ("kind = 'lmtp'\nconnections = 0", "connections: expected integer >= 1"),
+        ("kind = 'lmtp'\n[[source]]\nkind = 'lmtp'", '2 are called "lmtp", as one without a'),
+        (
+            "kind = 'lmtp'\nport = 8025\n[[source]]\nkind = 'smtp'",
+            '"smtp" port: 8025 is that of "lmtp"; choose another',
+        ),
+        (
+            "host = 'h'\nuser = 'u'\npassword_file = 'p'\nverdict = 'dialogue'",
+            "verdict is for kind =",
+        ),
+    ],
+)
+def test_a_socket_has_its_own_settings(refuse: Refuse, source: str, told: str) -> None:
+    """What a source that listens needs, and what only others have, is said by name."""
+    assert told in refuse(f"[site]\ndomain = 'example.org'\n[[source]]\n{source}\n")

@@ -24,7 +24,7 @@ from postroad.cli.doctor.probe.network import Kind
 from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.oauth import Tokens
-from postroad.runtime.settings import Tls
+from postroad.runtime.settings import SOCKETS, Tls
 from services.ingest.probe import Examiner
 from services.ingest.trouble import MailboxError
 from services.sender import probe as sender_probe
@@ -53,8 +53,14 @@ class Access:
 async def examine_source(
     config: Config, source: Source, access: Access, running: Running
 ) -> AsyncIterator[Finding]:
-    """Every check of a mailbox, until one fails that the rest needs."""
+    """Every check of a mailbox, until one fails that the rest needs; whether a socket listens."""
     subject = f"source {source.name}"
+    assert source.tls
+    if source.kind in SOCKETS:
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(source.host, source.host)  # noqa: S104
+        async for finding in _reached(subject, "smtp", here, source.port, None):
+            yield finding
+        return
     async for finding in _reached(subject, "imap", source.host, source.port, source.tls):
         yield finding
     examiner = Examiner(source, access.tokens)
@@ -156,15 +162,17 @@ async def _examine_url(relay: Relay, subject: str) -> AsyncIterator[Finding]:
 
 
 async def _reached(
-    subject: str, kind: Kind, host: str, port: int, tls: Tls
+    subject: str, kind: Kind, host: str, port: int, tls: Tls | None
 ) -> AsyncIterator[Finding]:
-    """Name, port, certificate."""
+    """Name, port and, but for None, certificate."""
     hosts, problem = await network.addresses(host)
     yield peer.host(subject, host, hosts, problem)
     streams = await network.connect(hosts, port)
     if not isinstance(streams, str):
         streams[1].transport.abort()
     yield peer.connection(subject, f"{host}:{port}", streams if isinstance(streams, str) else "")
+    if tls is None:
+        return
     if tls == "none":
         yield peer.unencrypted(subject, host)
     else:

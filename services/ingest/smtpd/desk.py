@@ -1,0 +1,125 @@
+"""Judges recipients, stores mail, and hears what the router thinks of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import tempfile
+from collections import Counter
+from typing import cast
+
+from postroad.mail.addresses import Match, match
+from postroad.mail.identity import content_name, named_id, postmark
+from postroad.runtime.apierror import ApiError
+from postroad.runtime.clock import now
+from postroad.runtime.config import Source
+from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.errors import Retry, SettingsError
+from postroad.runtime.service import Context
+from projections.listfeed import ListFeed
+from schemas.road import Origin
+from services.ingest.arrival import Arrival
+from services.ingest.publisher import Publisher
+from services.ingest.smtpd.roles import Envelope, Letter
+
+SMALL = 256 << 10  # octets of a mail that waits in memory; a larger one waits in a file
+LARGE_AT_ONCE = 1  # mails of these that are in memory to be stored
+LISTS_SECONDS = 5.0  # to hear of a list that was created a moment ago
+LOGIN_SECONDS = 1.0  # that a wrong password costs
+
+LATER = "451 4.3.0 it cannot be stored now; send it again"
+
+
+class Desk:
+    """See `roles.Desk`. Counts what was `received`, and what was `refusals`, by code."""
+
+    def __init__(self, context: Context, source: Source, lists: ListFeed) -> None:
+        self.context = context
+        self.source = source
+        self.lists = lists
+        self.publisher = Publisher(context, source)
+        self.refusals: Counter[str] = Counter()
+        self.received = 0
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    def refused(self, code: str) -> None:
+        """Count a refusal."""
+        self.refusals[code] += 1
+
+    # --- recipients ---------------------------------------------------------------------------
+
+    async def judge(self, recipient: str) -> str:
+        """The reply that refuses this recipient, "" for one that a list of ours has."""
+        if self._match(recipient) is not None:
+            return ""
+        try:
+            async with asyncio.timeout(LISTS_SECONDS):
+                await self.lists.catch_up()
+        except (Retry, TimeoutError):
+            return "451 4.3.0 the lists are not known now; send it again"
+        if self._match(recipient) is not None:
+            return ""
+        if self._match(recipient, closed=True) is not None:
+            return "550 5.2.1 the list is closed"
+        return "550 5.1.1 there is no such list"
+
+    def _match(self, recipient: str, *, closed: bool = False) -> Match | None:
+        return match(
+            recipient, self.lists.directory.reach(self.source.domain.lower(), closed=closed)
+        )
+
+    # --- mail ---------------------------------------------------------------------------------
+
+    def letter(self) -> Letter:
+        """In memory while it is small, then in a file that has no name and dies with us."""
+        folder = self.context.config.site.state_dir
+        made = tempfile.SpooledTemporaryFile(SMALL, dir=str(folder))  # noqa: SIM115  its user closes it
+        return cast(Letter, made)
+
+    async def deliver(self, envelope: Envelope, letter: Letter) -> str:
+        """Store a mail for good: then 250 and not before. The client, which has it until then,
+        sends it again where it hears nothing; the mail is known by its bytes."""
+        file = cast("tempfile.SpooledTemporaryFile[bytes]", letter)
+        try:
+            large = file.tell() > SMALL
+            async with self._large if large else contextlib.nullcontext():
+                file.seek(0)
+                return await self._store(envelope, file.read())
+        except OSError:
+            return "452 4.3.1 there is no room for it now"
+
+    async def _store(self, envelope: Envelope, data: bytes) -> str:
+        recipients = tuple(dict.fromkeys(envelope.recipients))
+        name = content_name(data, envelope.sender, recipients)
+        arrival = Arrival(
+            mail_id=named_id(self.source.name, "", name, postmark(data)),
+            origin=Origin(source=self.source.name, arrived=now()),
+            size=len(data),
+            sender=envelope.sender,
+            recipients=recipients,
+        )
+        (outcome,) = await self.publisher.receive([(arrival, data)])
+        if isinstance(outcome, BaseException):
+            if not isinstance(outcome, Retry | ApiError):
+                raise outcome
+            return LATER
+        if not outcome:
+            return "554 5.6.0 it was refused before"
+        self.received += 1
+        crashpoint("ingest.before_250")
+        return "250 2.0.0 taken"
+
+    # --- logins -------------------------------------------------------------------------------
+
+    async def log_in(self, user: str, password: str) -> bool:
+        """Whether a client knows user and password; takes as long for a wrong user."""
+        try:
+            expected = f"{self.source.user}\0{self.source.password()}"
+        except SettingsError as error:
+            self.context.health.error(str(error))
+            return False
+        if hmac.compare_digest(f"{user}\0{password}".encode(), expected.encode()):
+            return True
+        await asyncio.sleep(LOGIN_SECONDS)
+        return False
