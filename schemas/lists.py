@@ -15,19 +15,30 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     """Settings of one list. `personalize`: `individual` sends each member an own copy (VERP),
     `none` shares one copy among many recipients. `sub_address` is the form of the addresses we
     generate: `team-owner@`, `team+owner@`, or none at all. A `subject_prefix` of None means
-    `[Name] ` from the display name; an empty one means no prefix. `footer` is put below every
-    post: lines parted by LF, with merge fields (`postroad.mail.mergefields`). `subscription_policy`
-    says what a mail to `-join` does: subscribe at once, or ask for a confirmation first.
+    `[Name] ` from the display name; an empty one means no prefix. `header` is put above and
+    `footer` below the text of every post: lines parted by LF, with merge fields
+    (`postroad.mail.mergefields`). `subscription_policy` says what a mail to `-join` does:
+    subscribe at once, or ask for a confirmation first.
     `also_to` are addresses that get each post besides the members: an archive, another list.
     `bounce_notify_owner_on_bounce_increment` is whether owners hear, once a day, of copies that
     failed for good; Mailman writes at once, and by default not at all. Held mail that nobody
     decided on is discarded `max_days_to_hold` days after the owners were told of it; 0 for never.
+    `reply_goes_to_list` says what is put into Reply-To beside what stands there, or instead of it
+    (`first_strip_reply_to`).
     """
 
     display_name: str = ""
     description: str = ""
     subject_prefix: str | None = None
+    header: str = ""
     footer: str = ""
+    reply_goes_to_list: Literal[
+        "no_munging", "point_to_list", "explicit_header", "explicit_header_only"
+    ] = "no_munging"
+    reply_to_address: str = ""
+    first_strip_reply_to: bool = False
+    anonymous_list: bool = False
+    include_rfc2369_headers: bool = True
     default_member_action: Action = "defer"
     default_nonmember_action: Action = "hold"
     personalize: Literal["individual", "none"] = "individual"

@@ -83,12 +83,14 @@ class Returned(Data, kw_only=True):
 class HeaderEdit(Data, kw_only=True):
     """One change to a header block, applied in order by `postroad.mail.edits`.
 
-    `remove` deletes every field of that name; `set` replaces the first (keeping its place) and
-    deletes the others, adding it on top where there is none; `add` puts a field on top; `prefix`
-    puts the value before the text of the first, once (`[Team] `), without touching the text.
+    `remove` deletes every field of that name; where the name ends in `*`, every field whose name
+    begins so and is not among the words of the value. `set` replaces the first (keeping its place)
+    and deletes the others, adding it on top where there is none; `add` puts a field on top;
+    `prefix` puts the value before the text of the first, once (`[Team] `), without touching the
+    text; `also` puts more mailboxes before those of an address list.
     """
 
-    op: Literal["add", "remove", "set", "prefix"]
+    op: Literal["add", "remove", "set", "prefix", "also"]
     name: str
     value: str = ""
 

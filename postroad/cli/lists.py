@@ -67,7 +67,8 @@ async def show(call: Call, address: Address) -> None:
 async def set_(call: Call, address: Address, settings: Settings = None) -> None:
     r"""Change settings of a list. Every change is an event: old value, new value, when.
 
-    footer=@FILE takes the text of a file; on the command line, \n begins a new line of it.
+    header=@FILE and footer=@FILE take the text of a file; on the command line, \n begins a new
+    line of it.
     """
     from postroad.cli.ask import ask, pairs
     from postroad.cli.road import road
@@ -106,16 +107,20 @@ async def ls(call: Call) -> None:
 
 
 def _texts(typed: Mapping[str, str]) -> dict[str, str]:
-    """The settings as typed, with the text of a footer where a file was named. Raises UsageError
-    where it cannot be read."""
-    footer = typed.get("footer", "")
-    if not footer.startswith("@"):
-        return {**typed, **({"footer": footer.replace(r"\n", "\n")} if footer else {})}
+    """The settings as typed, with the text of a header or footer where a file was named. Raises
+    UsageError where it cannot be read."""
+    texts = {name: _text(name, typed[name]) for name in ("header", "footer") if name in typed}
+    return {**typed, **texts}
+
+
+def _text(name: str, typed: str) -> str:
+    if not typed.startswith("@"):
+        return typed.replace(r"\n", "\n")
     try:
-        return {**typed, "footer": Path(footer[1:]).read_text("utf-8-sig")}
+        return Path(typed[1:]).read_text("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: it is not UTF-8
         why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise UsageError(f"footer={footer}: cannot be read: {why}") from None
+        raise UsageError(f"{name}={typed}: cannot be read: {why}") from None
 
 
 def _suited(config: Config, address: str, typed: dict[str, str]) -> dict[str, str]:

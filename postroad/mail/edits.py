@@ -1,8 +1,10 @@
 """Header edits applied to bytes: what no edit names stays as it is, octet for octet, in its place.
 
-What is put in is checked again here, whoever made the edit: no control character, no line end,
-ever gets into a field. Text that is not ASCII leaves as RFC 2047 encoded words; lines are
-folded at 78 characters where there is a space and never pass 998 (RFC 5322 2.1.1).
+`prefix` and `also` put text before what stands in a field, and leave that as it is, whatever its
+charset and folding. What is put in is checked again here, whoever made the edit: no control
+character, no line end, ever gets into a field. Text that is not ASCII leaves as RFC 2047 encoded
+words; lines are folded at 78 characters where there is a space and never pass 998 (RFC 5322
+2.1.1).
 """
 
 from __future__ import annotations
@@ -13,23 +15,18 @@ from functools import lru_cache
 from typing import Literal
 
 from postroad.mail.fields import fields, first_field
-from postroad.mail.words import decode, encode, encode_unstructured, text_of
+from postroad.mail.subjectline import prefixed
+from postroad.mail.words import FORBIDDEN, encode, encode_unstructured
 from schemas.mail import HeaderEdit
 
+Op = Literal["add", "remove", "set", "prefix", "also"]
+
 _NAME = re.compile(r"[!-9;-~]{1,76}")
-# C0 but for TAB, DEL, C1, and what Unicode calls a line end.
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _PIECE = re.compile(r"[ \t]*[^ \t]+")
 _SOFT, _LONGEST_WORD = 78, 900
-# What mail programs put before the subject of an answer, and the tags of other lists.
-_LEAD = re.compile(
-    r"\s*+(?:(?:re|r|ref|aw|antw|sv|vs|odp|tr|rif|fwd?|wg|enc|rv|回复|答复|转发)\s*+"
-    r"(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*+[:：]|\[[^\[\]]{0,80}\])",
-    re.IGNORECASE,
-)
 
 
-def edit(op: Literal["add", "remove", "set", "prefix"], name: str, value: str = "") -> HeaderEdit:
+def edit(op: Op, name: str, value: str = "") -> HeaderEdit:
     """A checked edit. Raises ValueError where name or value could not stand in a header."""
     made = HeaderEdit(op=op, name=name, value=value)
     _check(made.name, made.value)
@@ -49,15 +46,16 @@ def apply(header_block: bytes, edits: Iterable[HeaderEdit]) -> bytes:
         _check(change.name, change.value)
         match change.op:
             case "remove":
-                block.remove(change.name)
+                block.remove(change.name, keeping=change.value)
             case "add":
                 block.add(change.name, field_bytes(change.name, change.value))
             case "set":
                 block.set(change.name, field_bytes(change.name, change.value))
             case "prefix":
-                value = _prefixed(block.first(change.name), change.value)
-                if value is not None:
-                    block.set(change.name, field_bytes(change.name, value))
+                if made := prefixed(block.first(change.name), change.value):
+                    block.set(change.name, _led(field_bytes(change.name, made[0]), made[1]))
+            case "also":
+                block.set(change.name, _also(change, block.all(change.name)))
     return block.octets()
 
 
@@ -90,10 +88,14 @@ class _Block:
         # Where there is no header at all, what follows is body and must stay body.
         self._rest = block[end:] if self._old or end < len(block) else b"\r\n"
 
-    def first(self, name: str) -> bytes | None:
-        """The value of the first field of this name."""
-        places = self._places.get(name.lower())
-        return places[0][0].partition(b":")[2] if places else None
+    def all(self, name: str) -> list[bytes]:
+        """The values of the fields of this name, with their folding, without blanks around."""
+        cells = self._places.get(name.lower(), ())
+        return [cell[0].partition(b":")[2].strip(b" \t\r\n") for cell in cells]
+
+    def first(self, name: str) -> bytes:
+        """The first of them; empty where there is none."""
+        return next(iter(self.all(name)), b"")
 
     def add(self, name: str, octets: bytes) -> None:
         """Put a field on top, below those put in before it: what stands there is read by
@@ -105,9 +107,16 @@ class _Block:
         self._places.setdefault(name.lower(), []).append(cell)
         where.append(cell)
 
-    def remove(self, name: str) -> None:
-        for cell in self._places.pop(name.lower(), ()):
-            cell[0] = b""
+    def remove(self, name: str, *, keeping: str = "") -> None:
+        """Take off every field of this name; where it ends in `*`, of every name that begins so
+        and is not among the words of `keeping`."""
+        names = [name.lower()]
+        if name.endswith("*"):
+            kept, start = keeping.lower().split(), names[0][:-1]
+            names = [each for each in self._places if each.startswith(start) and each not in kept]
+        for each in names:
+            for cell in self._places.pop(each, ()):
+                cell[0] = b""
 
     def set(self, name: str, octets: bytes) -> None:
         places = self._places.get(name.lower())
@@ -125,7 +134,7 @@ class _Block:
 def _check(name: str, value: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError("a header name is 1 to 76 printable ASCII characters without colon")
-    if _FORBIDDEN.search(value):
+    if FORBIDDEN.search(value):
         raise ValueError(f"the value for {name} has a control character or line end in it")
 
 
@@ -138,28 +147,17 @@ def _encoded(value: str) -> str:
     )
 
 
-def _prefixed(raw: bytes | None, prefix: str) -> str | None:
-    """The value of a field with `prefix` before its text; None where nothing is to be done.
-
-    The text, with its encoded words, stays as it was; only its folding is made anew, and
-    control characters, which no field may hold, go.
-    """
-    prefix = prefix.strip()
-    if not prefix:
-        return None
-    text = _FORBIDDEN.sub("", text_of(raw or b"")).strip()
-    if _stands_already(prefix.casefold(), decode(text, 1_000).casefold()):
-        return None
-    return f"{prefix} {text or '(no subject)'}"
+def _also(change: HeaderEdit, there: list[bytes]) -> bytes:
+    """What the change names, and behind it the members of the address list that was there. In
+    front, because what stands there may have a quotation mark without an end."""
+    theirs = b",\r\n ".join(filter(None, there))
+    return _led(field_bytes(change.name, change.value + "," * bool(theirs)), theirs)
 
 
-def _stands_already(prefix: str, text: str) -> bool:
-    """Whether the prefix leads `text`, or comes right after its "Re:" and "[tags]"."""
-    at = 0
-    while True:
-        if text.startswith(prefix, at):
-            return True
-        lead = _LEAD.match(text, at)
-        if lead is None:
-            return False
-        at = lead.end() + len(text[lead.end() :]) - len(text[lead.end() :].lstrip())
+def _led(field: bytes, rest: bytes) -> bytes:
+    """A field that goes on with octets of another, which stay as they are with their folding."""
+    if not rest:
+        return field
+    start = field.removesuffix(b"\r\n")
+    on_this_line = len(start) - start.rfind(b"\n") + len(rest.partition(b"\r\n")[0]) <= _SOFT
+    return start + (b" " if on_this_line else b"\r\n ") + rest + b"\r\n"

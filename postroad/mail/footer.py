@@ -1,15 +1,16 @@
-"""Where a list's footer goes in a mail, without touching an octet of what the author wrote. Pure.
+"""Where a list's own lines go in a mail, without touching an octet of what the author wrote. Pure.
 
-The mail is not parsed but for the fields of its own header, and not copied: the answer is edits to
-the header and lines to put into the body, which whoever sends it makes (`Insertion`).
+A list may have a header, above the text of every post, and a footer, below it. The mail is not
+parsed but for the fields of its own header, and not copied: the answer is edits to the header and
+lines to put into the body, which whoever sends it makes (`Insertion`).
 
-    text/plain, 7bit or 8bit     the footer follows the text, where its charset holds the footer
-    multipart/mixed              the footer is one more part, before the closing delimiter
-    signed, encrypted, reports   nothing: the mail stays as it is
-    everything else              becomes the first part of a multipart/mixed, the footer the second
+    text/plain, 7bit or 8bit     the lines stand around the text, where its charset holds them
+    multipart/mixed              each is one more part: before the first, after the last
+    signed, encrypted, reports   nothing: the mail stays as it is, also where PGP stands in a text
+    everything else              becomes a part of a multipart/mixed, between those of the list
 
-What is doubtful (two Content-Types, no end of a multipart, ...) goes without a footer: a reader
-would miss it less than the mail. Time is linear in the size of the mail.
+What is doubtful (two Content-Types, no end of a multipart, ...) goes without: a reader would miss
+the lines less than the mail. Time is linear in the size of the mail.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ Charset = Literal["us-ascii", "utf-8"]
 _UNTOUCHED = frozenset(
     (
         *("multipart/signed", "multipart/encrypted", "multipart/report", "text/calendar"),
-        *("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"),
         *("message/partial", "message/external-body"),
     )
 )
+_CRYPTIC = re.compile(r"application/(?:x-)?(?:pgp|pkcs7)\b")  # and what an older mail calls them
+_INLINE_PGP = re.compile(rb"[\r\n]-----BEGIN PGP (?:SIGNED )?MESSAGE")
+_INLINE_PGP_BASE64 = b"LS0tLS1CRUdJTiBQR1Ag"  # -----BEGIN PGP
 # ASCII octets mean the same in these.
 _OVER_ASCII = re.compile(r"us-ascii|ascii|utf-8|utf8|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]")
 _BOUNDARY = re.compile(r"[\w'()+,./:=? -]{0,199}[\w'()+,./:=?-]", re.ASCII)
@@ -53,39 +56,41 @@ _VALUE_OF_LIST = 64  # where it is not filled in yet, so not known
 
 @dataclass(frozen=True, slots=True)
 class Decoration:
-    """What makes a mail one with a footer: changes to its header, and lines put into its body."""
+    """What makes a mail one with the list's lines: changes to its header, and lines put into its
+    body."""
 
     edits: tuple[HeaderEdit, ...]
     insertions: tuple[Insertion, ...]
 
 
-def decorate(data: bytes, head: int, footer: Pieces) -> Decoration | None:
-    """How a whole mail, whose body begins at `head`, gets this footer (`mergefields.parse`, what
-    is the list's filled in, lines parted by LF); None where it goes without. 20 MB take 25 ms."""
+def decorate(data: bytes, head: int, header: Pieces, footer: Pieces) -> Decoration | None:
+    """How a whole mail, whose body begins at `head`, gets these lines (`mergefields.parse`, what
+    is the list's filled in, lines parted by LF, none for none); None where it goes without. 20 MB
+    take 25 ms."""
     entity = _Entity.of(data, head) if head <= HEADER_OCTETS else None
-    footer = _tidy(footer)
-    if entity is None or not fits(footer):
+    header, footer = _tidy(header), _tidy(footer)
+    if entity is None or not (header or footer) or not (fits(header) and fits(footer)):
         return None
-    if entity.type in _UNTOUCHED or entity.encoding == "binary":
+    if entity.untouchable:
         return None
-    if entity.type == "text/plain" and (found := _follow(entity, footer)):
+    if entity.type == "text/plain" and (found := _around(entity, header, footer)):
         return found
     if not entity.type.startswith("multipart/"):
-        return _wrap(entity, footer)
+        return _wrap(entity, header, footer)
     boundary = entity.params.get("boundary", "").rstrip()
     # RFC 2045 6.4 forbids any other encoding; who knows what readers make of it
     if entity.encoding not in ("", "7bit", "8bit") or not _BOUNDARY.fullmatch(boundary):
         return None
     if entity.type == "multipart/mixed":
-        return _one_more(entity, f"--{boundary}", footer)
+        return _more_parts(entity, f"--{boundary}", header, footer)
     opened = _delimiter_line(entity.data, entity.head, f"--{boundary}".encode(), b"")
-    return _wrap(entity, footer) if opened is not None else None
+    return _wrap(entity, header, footer) if opened is not None else None
 
 
-def fits(footer: Pieces) -> bool:
-    """Whether no line of it can pass what mail may have, whoever reads it."""
+def fits(lines: Pieces) -> bool:
+    """Whether none of them can pass what mail may have, whoever reads it."""
     longest, line = 0, 0
-    for at, piece in enumerate(footer):
+    for at, piece in enumerate(lines):
         if at % 2:
             line += VALUE if piece in OF_PERSON else _VALUE_OF_LIST
             continue
@@ -107,6 +112,15 @@ class _Entity:
     encoding: str
     attached: bool
     content: tuple[tuple[str, bytes], ...]
+
+    @property
+    def untouchable(self) -> bool:
+        """Whether it means nothing any more, or something else, once a line is put into it."""
+        if self.type in _UNTOUCHED or _CRYPTIC.match(self.type) or self.encoding == "binary":
+            return True
+        if self.encoding == "base64":
+            return self.data.startswith(_INLINE_PGP_BASE64, self.head)
+        return bool(_INLINE_PGP.search(self.data, max(self.head - 1, 0)))
 
     @classmethod
     def of(cls, data: bytes, head: int) -> _Entity | None:
@@ -137,8 +151,8 @@ class _Entity:
         return cls(data, head, type_, params, encoding, attached, tuple(content))
 
 
-def _follow(entity: _Entity, footer: Pieces) -> Decoration | None:
-    """The footer behind a text; None where the two cannot share a charset."""
+def _around(entity: _Entity, header: Pieces, footer: Pieces) -> Decoration | None:
+    """The lines around a text; None where they cannot share a charset with it."""
     charset = entity.params.get("charset", "us-ascii").strip().lower()
     if entity.attached or entity.encoding not in ("", "7bit", "8bit"):
         return None
@@ -146,7 +160,7 @@ def _follow(entity: _Entity, footer: Pieces) -> Decoration | None:
     theirs: Charset = "us-ascii"
     if charset in ("utf-8", "utf8") and entity.encoding == "8bit":
         theirs = "utf-8"
-    elif not _is_ascii(footer):
+    elif not _is_ascii(header + footer):
         ours = charset in ("utf-8", "utf8") or (
             charset in ("us-ascii", "ascii") and entity.data.isascii()
         )
@@ -156,10 +170,20 @@ def _follow(entity: _Entity, footer: Pieces) -> Decoration | None:
     elif not _OVER_ASCII.fullmatch(charset):
         return None
     if entity.params.get("format", "").lower() == "flowed":
-        footer = _stuffed(footer)
-    # the empty line also ends a flowed paragraph that the author left open
-    lines = _lines(footer, before="\r\n")
-    return Decoration(edits, (Insertion(at=len(entity.data), pieces=lines, charset=theirs),))
+        header, footer = _stuffed(header), _stuffed(footer)
+    # the empty lines also end flowed paragraphs, ours and one that the author left open
+    above, below = _lines(header, after="\r\n"), _lines(footer, before="\r\n")
+    return Decoration(
+        edits,
+        (
+            *_put(entity.head, above, theirs),
+            *_put(len(entity.data), below, theirs),
+        ),
+    )
+
+
+def _put(at: int, pieces: Pieces, charset: Charset) -> tuple[Insertion, ...]:
+    return (Insertion(at=at, pieces=pieces, charset=charset),) if pieces else ()
 
 
 def _as_utf8(params: Mapping[str, str]) -> tuple[HeaderEdit, ...]:
@@ -176,23 +200,31 @@ def _as_utf8(params: Mapping[str, str]) -> tuple[HeaderEdit, ...]:
     )
 
 
-def _one_more(entity: _Entity, delimiter: str, footer: Pieces) -> Decoration | None:
-    """The footer as the last part of a multipart/mixed."""
-    end = _closing(entity.data, entity.head, delimiter.encode())
-    if end is None or _holds(footer, delimiter):
+def _more_parts(
+    entity: _Entity, delimiter: str, header: Pieces, footer: Pieces
+) -> Decoration | None:
+    """Header and footer as the first and the last part of a multipart/mixed."""
+    found = _delimiters(entity.data, entity.head, delimiter.encode())
+    if found is None or _holds(header + footer, delimiter):
         return None
     edits: tuple[HeaderEdit, ...] = ()
-    if _charset(footer) == "utf-8" and entity.encoding != "8bit":
+    if "utf-8" in (_charset(header), _charset(footer)) and entity.encoding != "8bit":
         edits = (edit("set", "Content-Transfer-Encoding", "8bit"),)
-    part = _part(delimiter, footer)
-    return Decoration(edits, (Insertion(at=end, pieces=part, charset=_charset(footer)),))
+    return Decoration(
+        edits,
+        tuple(
+            Insertion(at=at, pieces=_part(delimiter, lines), charset=_charset(lines))
+            for at, lines in zip(found, (header, footer), strict=True)
+            if lines
+        ),
+    )
 
 
-def _wrap(entity: _Entity, footer: Pieces) -> Decoration | None:
-    """The whole mail as the first part of a multipart/mixed, the footer as the second."""
+def _wrap(entity: _Entity, header: Pieces, footer: Pieces) -> Decoration | None:
+    """The whole mail as a part of a multipart/mixed, header and footer as parts around it."""
     boundary = f"=_{hashlib.sha256(entity.data).hexdigest()[:32]}"
     delimiter = f"--{boundary}"
-    if delimiter.encode() in entity.data or _holds(footer, delimiter):
+    if delimiter.encode() in entity.data or _holds(header + footer, delimiter):
         return None
     moved = wire.folded(wire.canonical(b"".join(octets for _, octets in entity.content)))
     try:
@@ -201,7 +233,8 @@ def _wrap(entity: _Entity, footer: Pieces) -> Decoration | None:
         return None
     if len(moved) > _MOVED:
         return None
-    plain = _charset(footer) == "us-ascii" and entity.data.isascii()
+    charsets = (_charset(header), _charset(footer))
+    plain = "utf-8" not in charsets and entity.data.isascii()
     eight_bit = entity.encoding == "8bit" or not plain
     names = dict.fromkeys(name.lower() for name, _ in entity.content)
     edits = [
@@ -211,12 +244,15 @@ def _wrap(entity: _Entity, footer: Pieces) -> Decoration | None:
     ]
     if eight_bit:
         edits.append(edit("set", "Content-Transfer-Encoding", "8bit"))
-    last = _part(delimiter, footer, before="\r\n", after=f"{delimiter}--\r\n")
+    theirs, end = f"{delimiter}\r\n{inner}\r\n", f"{delimiter}--\r\n"
+    first = _part(delimiter, header, after=theirs) if header else (theirs,)
+    last = _part(delimiter, footer, before="\r\n", after=end) if footer else (f"\r\n{end}",)
+    moved_as: Charset = "us-ascii" if inner.isascii() else "utf-8"
     return Decoration(
         tuple(edits),
         (
-            Insertion(at=entity.head, pieces=(f"{delimiter}\r\n{inner}\r\n",)),
-            Insertion(at=len(entity.data), pieces=last, charset=_charset(footer)),
+            Insertion(at=entity.head, pieces=first, charset=max(charsets[0], moved_as)),
+            Insertion(at=len(entity.data), pieces=last, charset=charsets[1]),
         ),
     )
 
@@ -224,6 +260,8 @@ def _wrap(entity: _Entity, footer: Pieces) -> Decoration | None:
 def _tidy(footer: Pieces) -> Pieces:
     """Without blanks before a line end, which an empty field may leave and which would join the
     line to the next in a flowed text; but for those of `-- `, the mark of a signature."""
+    if not any(footer):
+        return ()
     return tuple(
         piece if at % 2 else _BLANKS.sub("", piece if at + 1 < len(footer) else f"{piece}\n")
         for at, piece in enumerate(footer)
@@ -240,9 +278,11 @@ def _part(delimiter: str, footer: Pieces, *, before: str = "", after: str = "") 
     return _lines(footer, before=head, after=after)
 
 
-def _lines(footer: Pieces, *, before: str, after: str = "") -> Pieces:
-    """The footer between other lines, its own line ends made CRLF."""
-    pieces = [piece if at % 2 else piece.replace("\n", "\r\n") for at, piece in enumerate(footer)]
+def _lines(lines: Pieces, *, before: str = "", after: str = "") -> Pieces:
+    """The lines of the list between other lines, its own line ends made CRLF."""
+    if not lines:
+        return ()
+    pieces = [piece if at % 2 else piece.replace("\n", "\r\n") for at, piece in enumerate(lines)]
     pieces[0] = before + pieces[0]
     pieces[-1] += after
     return tuple(pieces)
@@ -250,6 +290,8 @@ def _lines(footer: Pieces, *, before: str, after: str = "") -> Pieces:
 
 def _stuffed(footer: Pieces) -> Pieces:
     """For a reader that takes a leading space away. What follows a field begins no line."""
+    if not footer:
+        return ()
     first, *others = footer
     stuffed = [_STUFFED.sub(" ", first)]
     for at, piece in enumerate(others, 1):
@@ -258,11 +300,14 @@ def _stuffed(footer: Pieces) -> Pieces:
     return tuple(stuffed)
 
 
-def _closing(data: bytes, head: int, delimiter: bytes) -> int | None:
-    """Where the line begins that closes the multipart; None where there is none, or no part."""
+def _delimiters(data: bytes, head: int, delimiter: bytes) -> tuple[int, int] | None:
+    """Where the lines begin that open the first part of the multipart and close the last; None
+    where there is none, or no part."""
     opened = _delimiter_line(data, head, delimiter, b"")
     closed = _delimiter_line(data, head, delimiter, b"--")
-    return closed if opened is not None and closed is not None and opened < closed else None
+    if opened is None or closed is None or opened > closed:
+        return None
+    return opened, closed
 
 
 def _delimiter_line(data: bytes, head: int, delimiter: bytes, end: bytes) -> int | None:
@@ -279,12 +324,12 @@ def _delimiter_line(data: bytes, head: int, delimiter: bytes, end: bytes) -> int
     return None
 
 
-def _holds(footer: Pieces, text: str) -> bool:
-    return any(text in piece for piece in footer[::2])
+def _holds(lines: Pieces, text: str) -> bool:
+    return any(text in piece for piece in lines)
 
 
-def _is_ascii(footer: Pieces) -> bool:
-    return all(map(str.isascii, footer))
+def _is_ascii(lines: Pieces) -> bool:
+    return all(map(str.isascii, lines))
 
 
 def _charset(footer: Pieces) -> Charset:

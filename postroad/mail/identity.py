@@ -5,6 +5,7 @@ Reading a mail twice gives the same id; two copies of one mail have two ids and 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Sequence
@@ -80,3 +81,15 @@ def body_digest(data: bytes, head: int) -> str:
     if clean and (data.endswith(b"\r\n") or head == len(data)):
         return hashlib.sha256(memoryview(data)[head:]).hexdigest()
     return hashlib.sha256(canonical(data[head:])).hexdigest()
+
+
+def made_message_id(mail_id: str, list_address: str) -> str:
+    """The Message-ID, without brackets, of copies whose mail has none that members may see."""
+    return f"{mail_id}@{list_address.rpartition('@')[2]}"
+
+
+def message_id_hash(message_id: str) -> str:
+    """What archives call a mail by: 32 characters of base32, the SHA-1 of its Message-ID without
+    brackets, as HyperKitty and mail-archive.com have it."""
+    digest = hashlib.sha1(message_id.encode(), usedforsecurity=False).digest()
+    return base64.b32encode(digest).decode("ascii")

@@ -1,4 +1,4 @@
-"""The headers a list puts on each copy (RFC 2369, 2919, 8058), and those it takes off first."""
+"""Headers a list puts on each copy (RFC 2369, 2919, 5064, 8058), and those it takes off first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from postroad.mail.addresses import Form, SubAddress, parse_address, sub_address
 from postroad.mail.edits import edit
+from postroad.mail.identity import message_id_hash
 from postroad.mail.words import encode_phrase
 from schemas.mail import HeaderEdit
 
@@ -14,24 +15,22 @@ COPY = "X-Postroad-Copy"  # the VERP token, where the envelope has no room for i
 
 # Another list's, or a forger's; only ours may stand on our copy. Signatures stay.
 LIST_HEADERS = (
-    "List-Id",
-    "List-Post",
-    "List-Help",
-    "List-Subscribe",
-    "List-Unsubscribe",
-    "List-Unsubscribe-Post",
-    "List-Owner",
-    "List-Archive",
+    "List-*",
     "X-BeenThere",
-    TRACE,
+    "Archived-At",
+    "Message-ID-Hash",
+    "X-Message-ID-Hash",
 )
 
 # Receipts would tell the author who is a member; passwords and return paths are not for members,
 # nor is the mailbox that the lists live in. Postfix, too, refuses what bears Delivered-To of
-# whom it is for ("mail forwarding loop").
+# whom it is for ("mail forwarding loop"). X-Postroad-* is for us alone to write.
 PRIVILEGED_HEADERS = (
     "Disposition-Notification-To",
+    "Disposition-Notification-Options",
     "Return-Receipt-To",
+    "Return-Receipt-Requested",
+    "Read-Receipt-To",
     "X-Confirm-Reading-To",
     "X-Pmrqc",
     "Approved",
@@ -48,6 +47,21 @@ PRIVILEGED_HEADERS = (
     "X-Envelope-To",
     "Bcc",
     "Resent-Bcc",
+    "X-Postroad-*",
+)
+
+# What is left of a post whose author nobody may know. Everything else goes: a field that we have
+# never heard of may name them.
+ANONYMOUS_HEADERS = (
+    "Date",
+    "Subject",
+    "To",
+    "Cc",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Content-Disposition",
+    "Content-Language",
 )
 
 
@@ -57,12 +71,15 @@ def list_headers(
     form: Form,
     *,
     post_allowed: bool = True,
+    links: bool = True,
     web_base: str = "",
 ) -> tuple[HeaderEdit, ...]:
     """The edits that make a mail this list's: its own List-* in place of any other.
 
     `description` is the phrase of List-Id, usually the display name; `web_base` is the https
-    address of the list's own page without a slash at its end, empty where there is no web.
+    address of the list's own page without a slash at its end, empty where there is no web. Without
+    `links`, List-Id and List-Unsubscribe stand alone: loops are told by the one, and large
+    providers take no list mail without the other.
     List-Unsubscribe is the one all members share: `unsubscribe_headers` makes it personal. What
     names a command address that is too long for servers is left out. Raises ValueError where an
     address or the web base could not stand in a header.
@@ -80,6 +97,8 @@ def list_headers(
         headers["List-Owner"] = "".join(_command_links(list_address, "owner", form))
     if web_base:
         headers["List-Archive"] = f"<{web_base}/archive>"
+    if not links:
+        headers = {name: headers[name] for name in ("List-Id", "List-Unsubscribe")}
     return (
         *(edit("remove", name) for name in LIST_HEADERS),
         *(edit("add", name, value) for name, value in headers.items() if value),
@@ -103,6 +122,14 @@ def unsubscribe_headers(
         edit("set", "List-Unsubscribe", f"<{url}>, {mail}"),
         edit("set", "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
+
+
+def archive_headers(message_id: str, web_base: str = "") -> tuple[HeaderEdit, ...]:
+    """The edits that say where this mail is kept (RFC 5064), or would be: the hash alone tells it
+    in every archive that goes by it. `message_id` is that of the copies, without brackets."""
+    hashed = message_id_hash(message_id)
+    where = (edit("add", "Archived-At", f"<{web_base}/archive/{hashed}/>"),) if web_base else ()
+    return (*where, edit("add", "Message-ID-Hash", hashed))
 
 
 def cleansed() -> tuple[HeaderEdit, ...]:

@@ -7,11 +7,11 @@ itself: one that cannot be read in exactly one way is left out and named among t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from postroad.mail.addresses import Address, make_address
-from postroad.mail.words import decode, text_of
+from postroad.mail.words import decode, encode_phrase, text_of
 from schemas.mail import Mailbox
 
 OCTETS = 102_400
@@ -92,6 +92,15 @@ def parse_mailboxes(
     except _UnclosedError as unclosed:
         reading.odd[str(unclosed)] = None
     return tuple(reading.found), tuple(reading.odd)
+
+
+def write_mailboxes(boxes: Iterable[Mailbox]) -> str:
+    """Mailboxes as they stand in an address list, their names quoted or encoded as need be.
+    Addresses must be ASCII: no field that every server carries holds others (RFC 6532)."""
+    return ", ".join(
+        f"{encode_phrase(box.name)} <{box.address}>" if box.name else f"<{box.address}>"
+        for box in boxes
+    )
 
 
 class _List:

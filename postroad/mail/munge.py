@@ -1,10 +1,13 @@
-"""From as a relay will take it, with the author named and still answerable (pure).
+"""From as others will take it, with the author named and still answerable (pure).
 
-Mailboxes at a provider send as themselves only, others for their verified domains only; sent as
-anybody else, a mail is refused, or its From is overwritten and the author forgotten. So the From
-becomes `"Ann via Team" <what the relay takes>`, and Ann goes where an answer finds her: into
-Reply-To; or, where the mail has a Reply-To of its own, which keeps its meaning, into Cc. What
-stood in From is kept in X-Original-From. A mail whose From the relay takes is not touched.
+`munge_from` is the one way in which a From is written anew: `"Ann via Team" <team@...>`. Two ask
+for it. The router, where the author's domain tells receivers to refuse mail that the list has
+changed (DMARC), or always does; and the sender, where a relay would refuse it: mailboxes at a
+provider send as themselves only, others for their verified domains only (`munge`).
+
+Ann goes where an answer finds her: into Reply-To; or, where answers are to go elsewhere (the mail
+has a Reply-To, of its own or of the list), into Cc, which then keeps an answer to all what it was.
+What stood in From is kept in X-Original-From.
 
 Mail that speaks for the list (a notice of ours, or From the list itself or one of its
 sub-addresses) has no "via", and what was its From becomes its Reply-To: a plain answer to a
@@ -19,15 +22,45 @@ from postroad.mail.addresses import match, parse_address
 from postroad.mail.edits import edit
 from postroad.mail.fields import fields
 from postroad.mail.headers import scan
-from postroad.mail.mailboxes import OCTETS, parse_mailboxes
-from postroad.mail.words import encode_phrase, printable, text_of
-from schemas.mail import HeaderEdit, Mailbox
+from postroad.mail.mailboxes import parse_mailboxes, write_mailboxes
+from postroad.mail.words import printable, text_of
+from schemas.mail import HeaderEdit, HeaderFacts, Mailbox
 from schemas.road import Copy
 
 ORIGINAL = "X-Original-From"
 _NAME = 100  # characters of a display name that are kept
 _VALUE = 2_000  # characters of an original From
 _AUTHORS = 10  # of a From with several, who are put into Reply-To
+
+
+def munge_from(
+    facts: HeaderFacts, new: str, list_name: str, *, ours: bool = False, written: str = ""
+) -> tuple[HeaderEdit, ...]:
+    """The edits that put the address `new` into From for those who stand there, and keep them
+    within reach. `facts` are those of the header as it is when the edits are made: say what
+    Reply-To will be. `list_name` names the list, `ours` says that the mail speaks for it, and
+    `written` is what stood in From, octets read as text (else it is made of the mailboxes).
+
+    An author's address that is not ASCII cannot be put into a field that every server carries; it
+    stays in X-Original-From only.
+    """
+    authors = facts.from_[:_AUTHORS]
+    list_name = _plain(list_name) or _local(new)
+    name = _own_name(authors, list_name) if ours else _via(authors, list_name)
+    kept = printable(written or _mailboxes(authors), _VALUE)
+    edits = [
+        edit("set", "From", write_mailboxes((Mailbox(address=new, name=name),))),
+        edit("remove", "Sender"),
+        edit("set", ORIGINAL, kept),
+    ]
+    named = {box.address for box in (*facts.reply_to, *facts.to, *facts.cc)}
+    reachable = [author for author in authors if author.address.isascii()]
+    missing = [author for author in reachable if author.address not in named]
+    if reachable and not facts.reply_to:
+        edits.append(edit("set", "Reply-To", _mailboxes(reachable)))
+    elif missing and not ours:
+        edits.append(edit("also", "Cc", _mailboxes(missing)))
+    return tuple(edits)
 
 
 def munge(
@@ -37,43 +70,28 @@ def munge(
 
     `block` is the header block as it would leave (other edits made). `takes` is what the relay
     accepts as From: "any", "own_domain" (one of `domains`, lower case; else the list's address)
-    or the one address. An author's address that is not ASCII cannot be put into a field that
-    every server carries; it stays in X-Original-From only.
+    or the one address.
     """
     if takes == "any":
         return ()
     facts, _ = scan(block)
     only = "" if takes == "own_domain" else _key(takes)
     written = _values(block, "from")
-    read = [parse_mailboxes(value) for value in written]
-    authors = tuple(author for found, _ in read for author in found)
-    plain = len(written) == len(authors) == 1 and not read[0][1]
-    if plain and _taken(authors[0].address, only, domains):
+    authors = facts.from_
+    sound = len(written) == len(authors) == 1 and not parse_mailboxes(written[0])[1]
+    if sound and _taken(authors[0].address, only, domains):
         foreign = any(_values(block, "sender")) and not _taken(facts.sender, only, domains)
         return (edit("remove", "Sender"),) if foreign else ()
     new = takes if only else copy.list_address
-    authors = authors[:_AUTHORS]
     ours = copy.notice or (bool(authors) and all(_speaks_for(copy, each) for each in authors))
-    name = _own_name(authors, copy) if ours else _via(authors, copy)
-    edits = [
-        edit("set", "From", _mailbox(name, new)),
-        edit("remove", "Sender"),
-        edit("set", ORIGINAL, printable(_joined(written), _VALUE)),
-    ]
-    reachable = tuple(author for author in authors if author.address.isascii())
-    if not facts.reply_to:
-        if not reachable and _key(new) != _key(copy.list_address):
-            reachable = (Mailbox(address=copy.list_address),)
-        if reachable:
-            edits.append(edit("set", "Reply-To", _mailboxes(reachable)))
-    elif not ours:
-        named = {box.address for box in (*facts.reply_to, *facts.to, *facts.cc)}
-        missing = [author for author in reachable if author.address not in named]
-        if missing:
-            # in front: what stands there may have a quotation mark without an end
-            others = printable(_joined(_values(block, "cc")), OCTETS)
-            edits.append(edit("set", "Cc", _joined((_mailboxes(missing), others))))
-    return tuple(edits)
+    name = _plain(copy.list_name) or _local(copy.list_address)
+    edits = munge_from(facts, new, name, ours=ours, written=_joined(written))
+    if ours and any(_values(block, ORIGINAL)):  # munged before: it names the author
+        edits = tuple(each for each in edits if each.name != ORIGINAL)
+    nobody = not (facts.reply_to or any(each.name == "Reply-To" for each in edits))
+    if nobody and _key(new) != _key(copy.list_address):
+        edits = (*edits, edit("set", "Reply-To", f"<{copy.list_address}>"))
+    return edits
 
 
 def _taken(address: str, only: str, domains: Collection[str]) -> bool:
@@ -89,20 +107,16 @@ def _key(address: str) -> str:
     return found.key if found else address
 
 
-def _via(authors: Sequence[Mailbox], copy: Copy) -> str:
+def _via(authors: Sequence[Mailbox], list_name: str) -> str:
     who = [_name(author, author.address) for author in authors]
     if not who:
-        return _list_name(copy)
+        return list_name
     people = who[0] if len(who) == 1 else f"{who[0]} and {who[1] if len(who) == 2 else 'others'}"
-    return f"{people} via {_list_name(copy)}"
+    return f"{people.removesuffix(via := f' via {list_name}')}{via}"
 
 
-def _own_name(authors: Sequence[Mailbox], copy: Copy) -> str:
-    return (_name(authors[0], "") if authors else "") or _list_name(copy)
-
-
-def _list_name(copy: Copy) -> str:
-    return _plain(copy.list_name) or _local(copy.list_address)
+def _own_name(authors: Sequence[Mailbox], list_name: str) -> str:
+    return (_name(authors[0], "") if authors else "") or list_name
 
 
 def _name(box: Mailbox, otherwise: str) -> str:
@@ -120,17 +134,13 @@ def _local(address: str) -> str:
     return _plain(address.rpartition("@")[0].strip('"'))
 
 
-def _mailbox(name: str, address: str) -> str:
-    return f"{encode_phrase(name)} <{address}>" if name else f"<{address}>"
-
-
 def _mailboxes(boxes: Iterable[Mailbox]) -> str:
-    return ", ".join(_mailbox(_plain(box.name), box.address) for box in boxes)
+    return write_mailboxes(Mailbox(address=box.address, name=_plain(box.name)) for box in boxes)
 
 
 def _values(block: bytes, name: str) -> list[str]:
     """What stands in the fields of this name, each on one line."""
-    wanted = name.encode()
+    wanted = name.lower().encode()
     return [
         " ".join(text_of(block[field.value_start : field.value_end]).split())
         for field in fields(block)

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import re
 
+from postroad.mail.words import FORBIDDEN, decode, encode_unstructured, text_of
+
+NO_SUBJECT = "(no subject)"
+# Whatever stands before the prefix of an answer: `Re: `, in any language, and `[tags]`.
+_LEAD = re.compile(
+    r" ?+(?:[^\s\[\]:\uff1a]{1,20}+(?: ?+(?:\[\d{1,3}\]|\(\d{1,3}\)))? ?+[:\uff1a]"
+    r"|\[[^\[\]]{0,100}\])"
+)
+
 # `Re: `, `AW[2]: `, `Fwd: ` in the languages of common mail programs, and `[tags]` of lists.
 _BEFORE = re.compile(
     r"\s*+(?:(?:re|aw|antw|antwort|sv|vs|vl|ynt|odp|res|resp|ref|rif|ri|r|fw|fwd|wg|tr|rv|enc"
@@ -35,3 +44,50 @@ def bare(subject: str) -> str:
     while text.endswith("]") and _AFTER.fullmatch(text, start := max(text.rfind("["), 0)):
         text = text[:start].rstrip()
     return text
+
+
+def prefixed(value: bytes, prefix: str) -> tuple[str, bytes] | None:
+    """A Subject with a list's prefix: text, and the octets of `value` that follow it as they are;
+    None where there is nothing to put.
+
+    Encoded words, folding, and 8-bit octets of an unknown charset stay as they stand. Raw UTF-8
+    becomes text, to be encoded: not every server takes it. A prefix stands once: nothing is put
+    where it leads already, be it behind `Re:` or `AW:`.
+    """
+    prefix = " ".join(prefix.split())
+    if not prefix or _leads(prefix, _plain(value)):
+        return None
+    if not value:
+        return f"{prefix} {NO_SUBJECT}", b""
+    if not value.isascii() and (text := _utf8(value)):
+        return f"{prefix} {text}", b""
+    if value.startswith(b"=?"):  # readers drop the blank between two encoded words
+        return encode_unstructured(f"{prefix} =?").removesuffix(" =?"), value
+    return prefix, value
+
+
+def _utf8(value: bytes) -> str:
+    """The text of octets that are UTF-8, on one line without control characters; else empty."""
+    try:
+        text = value.replace(b"\r\n", b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return FORBIDDEN.sub("", text)
+
+
+def _plain(value: bytes) -> str:
+    text = text_of(value.replace(b"\r", b"").replace(b"\n", b""))
+    return " ".join(decode(text, 1_000).split())
+
+
+def _leads(prefix: str, text: str) -> bool:
+    """Whether the prefix leads `text`, or comes right after its "Re:" and "[tags]"."""
+    prefix, text = prefix.casefold(), text.casefold()
+    at = 0
+    while not text.startswith(prefix, at):
+        lead = _LEAD.match(text, at)
+        if lead is None:
+            return False
+        at = lead.end()
+        at += text.startswith(" ", at)
+    return True

@@ -59,6 +59,8 @@ _CODECS = {
     "utf-16be": "utf-16-be",
 }
 
+# What no field may hold: C0 but for TAB, DEL, C1, and what Unicode calls a line end.
+FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*+)\?=")
 _JOINERS = "\u200c\u200d"  # zero width, but part of ordinary words and emoji
 _CHUNK = 45  # octets per encoded word: 60 in base64, 72 with its frame; RFC 2047 allows 75

@@ -73,6 +73,7 @@ def decide_create(
     _refuse_too_long(address, made.sub_address)
     _refuse_shared_address(made)
     _refuse_to_itself(address, made)
+    _refuse_answers_to_nobody(made)
     return ListCreated(slug=slug, address=address, settings=made)
 
 
@@ -84,9 +85,10 @@ def decide_configure(state: State, *, typed: Mapping[str, str]) -> tuple[Event, 
     made = _with(state.settings, wanted)
     if "sub_address" in wanted:
         _refuse_too_long(state.address, made.sub_address)
-    if {"footer", "personalize"} & set(wanted):
+    if {"header", "footer", "personalize"} & set(wanted):
         _refuse_shared_address(made)
     _refuse_to_itself(state.address, made)
+    _refuse_answers_to_nobody(made)
     changes: dict[str, tuple[object, object]] = {
         name: (getattr(state.settings, name), value)
         for name, value in wanted.items()
@@ -149,15 +151,27 @@ def _refuse_too_long(address: str, form: Form) -> None:
         )
 
 
-def _refuse_shared_address(made: ListSettings) -> None:
-    """Refused where the footer names each reader, and all readers share one copy. Its other field
-    of a person has a form for all: `$unsubscribe` is then the address for leaving."""
-    if made.personalize == "none" and "user_email" in mergefields.parse(made.footer)[1::2]:
+def _refuse_answers_to_nobody(made: ListSettings) -> None:
+    """Refused where answers are to go to an address that is not said."""
+    if made.reply_goes_to_list.startswith("explicit_header") and not made.reply_to_address:
         raise Refused(
             "bad_setting",
-            "footer: $user_email is different for each member, and with mode=shared all get the "
-            "same copy; set mode=personal, or a footer without it",
+            f"reply_goes_to_list={made.reply_goes_to_list}: set reply_to_address as well, "
+            "the address that answers go to",
         )
+
+
+def _refuse_shared_address(made: ListSettings) -> None:
+    """Refused where the list's lines name each reader, and all readers share one copy. Their other
+    field of a person has a form for all: `$unsubscribe` is then the address for leaving."""
+    for name in ("header", "footer"):
+        fields = mergefields.parse(getattr(made, name))[1::2]
+        if made.personalize == "none" and "user_email" in fields:
+            raise Refused(
+                "bad_setting",
+                f"{name}: $user_email is different for each member, and with mode=shared all get "
+                f"the same copy; set mode=personal, or a {name} without it",
+            )
 
 
 def _with(old: ListSettings, new: Mapping[str, object]) -> ListSettings:

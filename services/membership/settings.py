@@ -18,7 +18,7 @@ from services.membership.refused import Refused
 
 TYPES: dict[str, Any] = get_type_hints(ListSettings)
 TEXT_LIMIT = 250  # characters of one text: it must fit a header line (RFC 5322, 998 octets)
-FOOTER_LIMIT = 4_000  # characters: it stands in every chunk of every post
+LINES_LIMIT = 4_000  # characters: it stands in every chunk of every post
 
 # Our words for a setting whose Mailman name few people guess: alias -> (name, value -> value).
 ALIASES: dict[str, tuple[str, dict[str, str]]] = {
@@ -39,8 +39,10 @@ def _parse(name: str, text: str) -> tuple[str, object]:
         return real, values[text]
     if name not in TYPES:
         raise Refused("bad_setting", f"there is no list setting {name!r}{_nearest(name)}")
-    if name == "footer":
-        return name, _footer(text)
+    if name in ("header", "footer"):
+        return name, _lines(name, text)
+    if name == "reply_to_address":
+        return name, _answered(name, text)
     return name, _value(name, TYPES[name], text)
 
 
@@ -62,21 +64,30 @@ def _value(name: str, kind: Any, text: str) -> object:
         raise Refused("bad_setting", f"{name}={text}: {error}") from error
 
 
-def _footer(text: str) -> str:
-    """A footer as it is kept: no blanks at line ends (but for `-- `), no empty lines around it."""
+def _lines(name: str, text: str) -> str:
+    """A header or footer as it is kept: no blanks at line ends (but for `-- `), no empty lines
+    around it."""
     lines = [line if line == "-- " else line.rstrip() for line in text.splitlines()]
-    footer = "\n".join(lines).strip("\n")
-    if len(footer) > FOOTER_LIMIT:
-        raise Refused("bad_setting", f"footer: at most {FOOTER_LIMIT:,} characters")
-    if not footer.replace("\n", "").isprintable():
-        raise Refused("bad_setting", "footer: must be text without tabs and control characters")
+    kept = "\n".join(lines).strip("\n")
+    if len(kept) > LINES_LIMIT:
+        raise Refused("bad_setting", f"{name}: at most {LINES_LIMIT:,} characters")
+    if not kept.replace("\n", "").isprintable():
+        raise Refused("bad_setting", f"{name}: must be text without tabs and control characters")
     try:
-        pieces = mergefields.parse(footer)
+        pieces = mergefields.parse(kept)
     except ValueError as error:
-        raise Refused("bad_setting", f"footer: {error}") from error
+        raise Refused("bad_setting", f"{name}: {error}") from error
     if not fits(pieces):
-        raise Refused("bad_setting", "footer: a line of it is too long; mail takes 998 octets")
-    return footer
+        raise Refused("bad_setting", f"{name}: a line of it is too long; mail takes 998 octets")
+    return kept
+
+
+def _answered(name: str, text: str) -> str:
+    """An address for Reply-To, or none."""
+    address = _address(name, text) if text.strip() else ""
+    if not address.isascii():
+        raise Refused("bad_setting", f"{name}: must be ASCII, not every server takes more")
+    return address
 
 
 def _address(name: str, text: str) -> str:

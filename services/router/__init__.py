@@ -2,13 +2,13 @@
 
 Consumes   `mail.received.>` (durable router), `mail.routed.accepted.>` (durable accepted) and, by
            following it, `lists.>`
-Reads      RAW, of posts to a list with a footer
+Reads      RAW, of posts to a list with a header or footer
            ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy and an
            author who repeats; RECEIVED, for the mail that a copy of ours was made of
 Asks       `postroad.membership.whois`: who the author is on this list, and how far the roster
            had read when it answered (`as_of`)
 Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
-               post       PostRouted: fan it out, with these header edits and this footer
+               post       PostRouted: fan it out, with these header edits and these lines
                owner      OwnerMailRouted: to owners and moderators
                command    CommandRouted: mail to -join, -leave, -confirm, -request; at a list
                           with `sub_address = none`, a Subject that is a command. List `none`
@@ -25,7 +25,9 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
 Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` for https links,
            secret_file for the tokens it reads (read when the first one comes); of a list:
            acceptable_aliases, default_member_action, default_nonmember_action, personalize,
-           sub_address, subject_prefix, display_name, description, footer
+           sub_address, subject_prefix, display_name, description, header, footer,
+           reply_goes_to_list, reply_to_address, first_strip_reply_to, anonymous_list,
+           include_rfc2369_headers
 
 Promises
     - Recipients come from the best evidence there is: the envelope, else the headers the source
@@ -54,8 +56,8 @@ Promises
     - A mail is called unrouted only after every list stored so far has been looked at, and for
       good: mail that is older than a list is not for it (ADR-7), so have it sent again.
     - Any header facts get a verdict; no input makes the rules raise.
-    - A footer changes no octet of what the author wrote, and no signed mail (ADR-11); one mail
-      above 1 MB is in memory for it at a time.
+    - Header and footer change no octet of what the author wrote, and no signed mail (ADR-11); one
+      mail above 1 MB is in memory for it at a time.
 
 Failure    Membership away: the mail waits in the stream and is tried again every second.
            The broker away: the mail is given back and decided later.
@@ -64,7 +66,7 @@ Failure    Membership away: the mail waits in the stream and is tried again ever
 
 Not yet    Other rules than these; `[[source]] list` (`recipients` knows how).
 
-RFCs       2369, 2919 (list headers), 3464 (delivery reports), 3834 (automatic mail), 5321
+RFCs       2369, 2919, 5064 (list headers), 3464 (delivery reports), 3834 (automatic mail), 5321
            section 6.3 (loops)
 
 Files      recipients   which of our lists a mail was sent to (pure)
@@ -75,6 +77,7 @@ Files      recipients   which of our lists a mail was sent to (pure)
            looking      fetches what rules need beyond the header facts
            seen         what each list has posted: claims, and each author's latest posts
            bounces      which post of which list a bounce is about
-           decider      the decision and its header edits (pure)
+           decider      the decision (pure)
+           copies       header edits of a post, the list's lines around its text (pure)
            service      the loop around them
 """

@@ -11,22 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Literal
 
-import msgspec
-
-from postroad.mail import mergefields
 from postroad.mail.addresses import Match
 from postroad.mail.automatic import answers_by_itself
-from postroad.mail.edits import edit
-from postroad.mail.footer import decorate
-from postroad.mail.listheaders import cleansed, list_headers
 from projections.lists import List
 from schemas import subjects
 from schemas.commands import Author
 from schemas.envelope import Event
-from schemas.mail import HeaderEdit
 from schemas.road import (
     BounceRouted,
     CommandRouted,
@@ -41,11 +33,11 @@ from schemas.road import (
 from schemas.seen import Seen
 from services.router import rules
 from services.router.context import NOTHING, Context, Looked, Verdict
+from services.router.copies import owner_edits, post_edits
 from services.router.rules import Ruling, loop
 from services.router.subjectcommand import subject_command
 
 NOBODY = Author()
-BEEN_THERE = 30  # X-BeenThere fields that are carried on; as many hops as a mail may have
 
 Stop = Literal["held", "rejected", "discarded"]
 
@@ -121,24 +113,6 @@ def decide(
         subject=mail.facts.subject,
         message_id=mail.facts.message_id,
     )
-
-
-def decorated(post: PostRouted, known: List, data: bytes) -> PostRouted:
-    """The post with the list's footer, where a mail of these octets can have one."""
-    made = decorate(data, post.raw.head, _footer_of(known))
-    if made is None:
-        return post
-    edits = (*post.edits, *made.edits)
-    return msgspec.structs.replace(post, edits=edits, insertions=made.insertions)
-
-
-@lru_cache(maxsize=1_000)
-def _footer_of(known: List) -> mergefields.Pieces:
-    settings = known.settings
-    values = mergefields.of_list(
-        known.address, settings.sub_address, _name(known), settings.description
-    )
-    return mergefields.fill(mergefields.parse(settings.footer), values)
 
 
 def decide_command(
@@ -273,54 +247,3 @@ def numbered(mail_id: str, to: Iterable[Match]) -> Iterator[tuple[str, Match]]:
         seen[each.slug] += 1
         count = seen[each.slug]
         yield (mail_id if count == 1 else f"{mail_id}-{count}"), each
-
-
-def post_edits(context: Context, web: str = "") -> tuple[HeaderEdit, ...]:
-    """What a post's headers need: what is not for members off, other lists' marks off, ours on,
-    the subject prefix. Sender stays as it is; Message-ID and everything signed stay too, where
-    the list's own headers allow."""
-    known = context.list
-    return (*_edits_of_list(known, web), *_been_there(context, known.address))
-
-
-@lru_cache(maxsize=1_000)
-def _edits_of_list(known: List, web: str) -> tuple[HeaderEdit, ...]:
-    """The edits that are the same for every post to a list, under the settings it has now."""
-    settings, prefix = known.settings, subject_prefix(known)
-    return (
-        *cleansed(),
-        *list_headers(
-            known.address,
-            settings.description or settings.display_name,
-            settings.sub_address,
-            post_allowed=settings.default_member_action not in ("reject", "discard"),
-            web_base=f"{web}/lists/{known.slug}" if web else "",
-        ),
-        *([edit("prefix", "Subject", prefix)] if prefix else []),
-    )
-
-
-def owner_edits(context: Context) -> tuple[HeaderEdit, ...]:
-    """Mail to owners goes as it came, but for a mark that tells when it comes round again."""
-    return (*cleansed(), *_been_there(context, context.list.owner_address))
-
-
-def _been_there(context: Context, here: str) -> tuple[HeaderEdit, ...]:
-    """Every list it went through, and this one: two lists that are members of each other take
-    off each other's List-Id, so only this tells that a mail comes round."""
-    before = context.facts.been_there[-BEEN_THERE:]
-    return (
-        edit("remove", "X-BeenThere"),
-        *(edit("add", "X-BeenThere", address) for address in (*before, here)),
-    )
-
-
-def subject_prefix(known: List) -> str:
-    """`[Name]` unless the list says otherwise; empty for none."""
-    if known.settings.subject_prefix is not None:
-        return known.settings.subject_prefix.strip()
-    return f"[{_name(known)}]"
-
-
-def _name(known: List) -> str:
-    return known.settings.display_name or known.address.partition("@")[0]

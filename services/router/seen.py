@@ -18,7 +18,7 @@ from schemas.envelope import Event
 from schemas.road import MailReceived
 from schemas.seen import Seen
 from services.router import decider
-from services.router.decider import BEEN_THERE
+from services.router.copies import BEEN_THERE
 from services.router.rules import repetition
 
 _encode = msgspec.json.Encoder().encode

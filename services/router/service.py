@@ -26,7 +26,7 @@ from schemas import codec, subjects
 from schemas.commands import Author, WhoIs
 from schemas.envelope import Event
 from schemas.road import HeldAccepted, MailReceived, MailRefused, PostRouted
-from services.router import decider
+from services.router import copies, decider
 from services.router.bounces import Bounces, Copy
 from services.router.context import NOTHING
 from services.router.looking import look
@@ -159,14 +159,14 @@ class Router:
             )
         if kind == "post" and (first := await self.claims.claim(known.slug, mail)):
             return decider.decide_duplicate(mail, known, author, first)
-        if isinstance(event, PostRouted) and known.settings.footer:
+        if isinstance(event, PostRouted) and (known.settings.header or known.settings.footer):
             event = await self._decorated(event, known, raw)
         return kind, event
 
     async def _decorated(self, post: PostRouted, known: List, raw: RawMail) -> PostRouted:
-        """The post with the list's footer. Raises Retry, Reject (see `get_raw`)."""
+        """The post with the list's lines. Raises Retry, Reject (see `get_raw`)."""
         async with self._large if post.raw.size > LARGE else contextlib.nullcontext():
-            return decider.decorated(post, known, await raw.whole())
+            return copies.decorated(post, known, await raw.whole())
 
     async def _own_copy(
         self, mail: MailReceived, known: List, author: Author

@@ -21,6 +21,7 @@ from postroad.mail.canonical import relaxed_field
 from postroad.mail.edits import apply, edit, field_bytes
 from postroad.mail.fields import fields
 from postroad.mail.headers import scan
+from postroad.mail.identity import made_message_id
 from postroad.mail.listheaders import COPY, TRACE, mailto, unsubscribe_headers
 from postroad.mail.munge import munge
 from postroad.mail.tokens import LEAVE_CHARS, VERP_CHARS, TokenMaker, bounce_sender
@@ -154,8 +155,8 @@ def prepare(
     block = wire.folded(wire.canonical(raw[: copy.raw.head]))
     edits = [*copy.edits, edit("remove", COPY), edit("set", TRACE, trace)]
     if not _has_message_id(block):
-        domain = copy.list_address.rpartition("@")[2]
-        edits.append(edit("set", "Message-ID", f"<{copy.raw.mail_id}@{domain}>"))
+        own_id = made_message_id(copy.raw.mail_id, copy.list_address)
+        edits.append(edit("set", "Message-ID", f"<{own_id}>"))
     sender = _sender(copy, terms)
     own: list[HeaderEdit] = []
     if way_out := _way_out(copy):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,13 @@ from postroad.mail.addresses import Form, around_token
 from postroad.mail.headers import scan
 from postroad.mail.tokens import TokenMaker
 from schemas.mail import RawRef
-from schemas.road import Copy, PostRouted
-from services.router import decider
+from schemas.road import Copy, MailReceived, Origin, PostRouted
+from services.router import copies
 from services.sender.compose import Terms, prepare
 from services.sender.signing import Signer
 from tests.peers.signingkeys import ed25519_key, rsa_key
 from tests.unit.mail.smtpreader import read_data
-from tests.unit.router.mails import MEMBER, before, mail, the_list
+from tests.unit.router.mails import MEMBER, before, the_list
 
 COPIES = Path(__file__).parent / "copies"
 DOMAIN = "lists.example.org"
@@ -96,26 +97,55 @@ ONE_SENDER = Terms(
     envelope="lists@lists.example.org",
     keeps_message_id=False,
 )
+OWN_DOMAIN = Terms(takes="own_domain", domains=frozenset((DOMAIN,)))
+# A mail that has been everywhere, and wants to know everything.
+TRAVELLED = b"""\
+Disposition-Notification-To: ann@example.net
+Approved: secret
+X-Postroad-Copy: aaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+List-Id: Old <old.example.com>
+List-Software: elsewhere
+Archived-At: <https://phish.example/1>
+X-BeenThere: old@example.com
+User-Agent: Mail of Ann's laptop
+X-Originating-IP: [192.0.2.7]
+Reply-To: Ann's desk <desk@example.net>
+Cc: "Bob, of the \xe4" <bob@example.com>,
+\tAnn <ann@example.net>
+From: "Lee, Ann (home)" <ann@example.net>
+To: team@lists.example.org
+Subject: =?iso-8859-1?q?Gr=FC=DFe?=
+\t=?koi8-r?b?/sHK?= and
+  more
+Date: Sun, 20 Sep 2026 20:53:19 +0200
+Message-ID: <1@anns-laptop.example.net>
+"""
+ABOVE = "$display_name: $listname\n> for $user_email"
 
 
 def copy(
     *,
     personal: bool,
-    signed: bool,
+    signed: bool = False,
     web: bool = True,
     terms: Terms = Terms(),  # noqa: B008  frozen
     post: bytes = POST,
-    footer: str = "",
+    munged: bool = False,
     form: Form = "dash",
+    **settings: Any,
 ) -> bytes:
     """What one member gets of the post, behind its envelope sender."""
     base = f"https://{DOMAIN}" if web else ""
-    known = the_list(footer=footer, sub_address=form)
-    ref = RawRef(mail_id="0" * 32, chunks=1, size=len(post), sha256="", head=scan(post)[1])
-    edits = decider.post_edits(before(mail(), MEMBER, known), base)
+    known = the_list(sub_address=form, **settings)
+    facts, head = scan(post)
+    ref = RawRef(mail_id="0" * 32, chunks=1, size=len(post), sha256="", head=head)
+    received = MailReceived(
+        mail_id=ref.mail_id, origin=Origin(source="office"), raw=ref, facts=facts
+    )
+    edits = copies.post_edits(before(received, MEMBER, known), base, munged=munged)
     routed = PostRouted(mail_id=ref.mail_id, list="team", raw=ref, edits=edits)
-    if footer:
-        routed = decider.decorated(routed, known, post)
+    if known.settings.header or known.settings.footer:
+        routed = copies.decorated(routed, known, post)
     how = Copy(
         raw=ref,
         edits=routed.edits,
@@ -138,6 +168,11 @@ def copy(
     return f"MAIL FROM:<{sender}>\r\n".encode() + read_data(b"".join(pieces) + b".\r\n")[0]
 
 
+def changed(post: bytes = TRAVELLED + TEXT, **how: Any) -> bytes:
+    """A personal copy of a list whose owner wants something."""
+    return copy(personal=True, web=False, post=post, **how)
+
+
 @cache
 def made() -> dict[str, bytes]:
     """Every golden file by name."""
@@ -148,22 +183,49 @@ def made() -> dict[str, bytes]:
     }
     for mode in ("personal", "shared"):
         personal = mode == "personal"
-        files[f"{mode}_without_web.eml"] = copy(personal=personal, signed=False, web=False)
+        files[f"{mode}_without_web.eml"] = copy(personal=personal, web=False)
         files[f"{mode}_footer_and_keys.eml"] = copy(personal=personal, signed=True, footer=FOOTER)
         for form in SUB_ADDRESSES:
-            files[f"{mode}_{form}.eml"] = copy(personal=personal, signed=False, form=form)
+            files[f"{mode}_{form}.eml"] = copy(personal=personal, form=form)
         for kind, content in KINDS.items():
             files[f"{mode}_footer_{kind}.eml"] = copy(
-                personal=personal, signed=False, post=HEAD + content, footer=FOOTER
+                personal=personal, post=HEAD + content, footer=FOOTER
             )
-    own = copy(personal=True, signed=True, terms=ONE_SENDER)
-    return {**files, "personal_one_sender.eml": own}
+    for kind, content in KINDS.items():
+        files[f"header_{kind}.eml"] = changed(HEAD + content, header=ABOVE)
+    to_list: dict[str, Any] = {"reply_goes_to_list": "point_to_list"}
+    desk = "help@lists.example.org"
+    to_desk: dict[str, Any] = {"reply_goes_to_list": "explicit_header", "reply_to_address": desk}
+    return {
+        **files,
+        "personal_one_sender.eml": copy(personal=True, signed=True, terms=ONE_SENDER),
+        "travelled.eml": changed(),
+        "travelled_munged.eml": changed(munged=True),
+        "travelled_relay_own_domain.eml": changed(terms=OWN_DOMAIN),
+        "travelled_munged_one_sender.eml": changed(munged=True, terms=ONE_SENDER),
+        "plain_munged.eml": changed(POST, munged=True),
+        "reply_to_list.eml": changed(**to_list),
+        "reply_to_list_only.eml": changed(**to_list, first_strip_reply_to=True),
+        "reply_to_list_munged.eml": changed(**to_list, munged=True),
+        "reply_to_address.eml": changed(POST, **to_desk),
+        "reply_to_nobody.eml": changed(first_strip_reply_to=True),
+        "without_links.eml": changed(POST, include_rfc2369_headers=False),
+        "anonymous.eml": changed(TRACE + TRAVELLED + TEXT, anonymous_list=True, signed=True),
+    }
 
 
 @pytest.mark.parametrize("name", sorted(made()))
 def test_copies_are_what_was_looked_at(name: str) -> None:
     """The header set of each kind of copy, signed and unsigned, is what somebody has approved."""
     assert (COPIES / name).read_bytes() == made()[name]
+
+
+def test_an_anonymous_copy_names_nobody() -> None:
+    """Neither the author nor where they wrote stands anywhere, signatures and seal included."""
+    found = made()["anonymous.eml"].lower()
+    for word in (b"example.net", b"laptop", b"192.0.2.7", b"desk", b"lee"):
+        assert word not in found
+    assert b"bob@example.com" in found
 
 
 def test_no_golden_copy_is_left_over() -> None:

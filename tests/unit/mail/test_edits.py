@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postroad.mail.edits import apply, edit, field_bytes
 from postroad.mail.headers import scan
-from postroad.mail.words import decode
+from postroad.mail.words import decode, encode, encode_phrase, encode_unstructured
 from schemas.mail import HeaderEdit
 
 FIRST = b"Received: a\r\n\tb\r\n"
@@ -109,32 +111,102 @@ def test_lines_are_folded(value: str) -> None:
     assert found.subject == decode(value, 1_000)
 
 
+UNFOLDED = b"very " * 14 + b"long"
+
+
 @pytest.mark.parametrize(
     ("subject", "after"),
     [
-        (b"Hello", "[Team] Hello"),
-        (b"Re: Hello", "[Team] Re: Hello"),
+        (b"Hello", b" [Team] Hello"),
+        (b"Re: Hello", b" [Team] Re: Hello"),
         (b"[Team] Hello", None),
         (b"[TEAM]Hello", None),
         (b"Re: [Team] Hello", None),
         (b"Aw: RE[2]: Fwd: [Team] Hello", None),
+        (b"Weitergeleitet: SV : [Team] Hello", None),
         (b"[Other] Re: [Team] Hello", None),
+        (b"Re: [Team]\r\n\tHello", None),
         (b"=?utf-8?q?Re=3A_=5BTeam=5D_Gr=C3=BC=C3=9Fe?=", None),
-        (b"About [Team]", "[Team] About [Team]"),
-        (b"=?utf-8?q?=C3=BC?=\r\n =?utf-8?q?a?=", "[Team] =?utf-8?q?=C3=BC?= =?utf-8?q?a?="),
-        (b"a\0\x1b\x7fb", "[Team] ab"),
-        (b"", "[Team] (no subject)"),
-        (None, "[Team] (no subject)"),
-        (b"re:" * 10_000, "[Team] " + "re:" * 10_000),
+        (b"=?utf-8?q?Re=3A_=5BTe?=\r\n =?utf-8?q?am=5D_Gr=C3=BC=C3=9Fe?=", None),
+        ("Ответ: [Team] Чай".encode(), None),
+        ("Ответ: [Team] Чай".encode("koi8-r"), None),
+        (b"About [Team]", b" [Team] About [Team]"),
+        (b"=?utf-8?q?=C3=BC?=\r\n =?x?q?a?=", b" [Team] =?utf-8?q?=C3=BC?=\r\n =?x?q?a?="),
+        ("Чай".encode("koi8-r"), b" [Team] " + "Чай".encode("koi8-r")),
+        (b"\x1b$B$*Cc\x1b(B", b" [Team] \x1b$B$*Cc\x1b(B"),  # iso-2022-jp, raw
+        ("Grüße".encode(), b" [Team] =?utf-8?b?R3LDvMOfZQ==?="),
+        (b"folded\r\n\t here  and  there", b" [Team] folded\r\n\t here  and  there"),
+        (UNFOLDED, b" [Team]\r\n " + UNFOLDED),
+        (b"a\0\x1b\x7fb", b" [Team] a\0\x1b\x7fb"),
+        (b"", b" [Team] (no subject)"),
+        (None, b" [Team] (no subject)"),
+        (b"re:" * 10_000, b" [Team]\r\n " + b"re:" * 10_000),
     ],
 )  # fmt: skip
-def test_prefix_is_put_once(subject: bytes | None, after: str | None) -> None:
-    """The prefix leads, once, also where it stands after "Re:"; encoded words stay untouched."""
+def test_prefix_is_put_once(subject: bytes | None, after: bytes | None) -> None:
+    """The prefix leads, once, also where it stands after "Re:" in any language; what the author
+    wrote stays octet for octet, but for raw UTF-8, which not every server takes."""
     to = b"To: team@example.org\r\n"
     block = (b"" if subject is None else b"Subject: " + subject + b"\r\n") + to
     done = apply(block, [edit("prefix", "Subject", "[Team] ")])
-    assert done == (block if after is None else field_bytes("Subject", after) + to)
+    assert done == (block if after is None else b"Subject:" + after + b"\r\n" + to)
     assert apply(done, [edit("prefix", "Subject", "[Team]")]) == done
+
+
+SUBJECTS = st.one_of(
+    st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), max_size=60).map(
+        lambda text: text.strip()
+    ),
+    st.sampled_from(
+        ["Re: [Team] Tea", "AW: [Team]", "[Team]", "Re: Re: SV: x", "=?utf-8?q?x", "?="]
+    ),
+)
+AS_SENT = st.sampled_from(("raw", "words", "one word", "folded"))
+
+
+@given(SUBJECTS, AS_SENT, st.sampled_from(["[Team]", "[Équipe A]", "Team:"]))
+def test_a_prefix_takes_nothing_from_a_subject(subject: str, sent: str, prefix: str) -> None:
+    """However a Subject was encoded, what people read afterwards is the prefix and the subject,
+    or the subject alone where the prefix was there; a second list or a second time changes
+    nothing."""
+    if sent == "raw":
+        value = subject.encode()
+    elif sent == "folded":
+        value = encode_unstructured(subject).replace(" ", "\r\n ").encode()
+    else:
+        value = (encode(subject) if sent == "words" else encode_phrase(subject)).encode()
+    before = scan(b"Subject: " + value + b"\r\n\r\n")[0].subject
+    done = apply(b"Subject: " + value + b"\r\n\r\n", [edit("prefix", "Subject", prefix)])
+    got = scan(done)[0].subject
+    expected = f"{prefix} {before}" if before else f"{prefix} (no subject)"
+    assert got in (expected, before)
+    assert prefix.casefold() in got.casefold()
+    assert apply(done, [edit("prefix", "Subject", prefix)]) == done
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [
+        ([], b"Cc: Ann <a@b.c>\r\n"),
+        ([b"Cc: \r\n"], b"Cc: Ann <a@b.c>\r\n"),
+        ([b"cc:  Bob <b@b.c>\r\n"], b"Cc: Ann <a@b.c>, Bob <b@b.c>\r\n"),
+        ([b'Cc: "B,\r\n\t\xe4" <b@b.c>,\r\n c@b.c\r\n'], None),
+        ([b"Cc: b@b.c\r\n", b"Cc: c@b.c\r\n"], b"Cc: Ann <a@b.c>, b@b.c,\r\n c@b.c\r\n"),
+    ],
+)  # fmt: skip
+def test_mailboxes_are_put_before_others(there: list[bytes], after: bytes | None) -> None:
+    """`also` touches no octet of the mailboxes that were there, and makes one field of several."""
+    done = apply(b"".join(there) + b"\r\n", [edit("also", "Cc", "Ann <a@b.c>")])
+    expected = after or b'Cc: Ann <a@b.c>, "B,\r\n\t\xe4" <b@b.c>,\r\n c@b.c\r\n'
+    assert done == expected + b"\r\n"
+
+
+def test_all_fields_but_some_are_taken_off() -> None:
+    """A name that ends in `*` begins names; those that the value names stay."""
+    block = b"X-A: 1\r\nxb: 2\r\nDate: 3\r\nX-B: 4\r\n"
+    assert apply(block, [edit("remove", "X-*")]) == b"xb: 2\r\nDate: 3\r\n"
+    assert apply(block, [edit("remove", "X*", "x-b XB")]) == b"xb: 2\r\nDate: 3\r\nX-B: 4\r\n"
+    assert apply(block, [edit("remove", "*", "Date")]) == b"Date: 3\r\n"
 
 
 def test_empty_prefix_changes_nothing() -> None:

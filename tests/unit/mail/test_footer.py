@@ -27,14 +27,14 @@ VALUES = {"unsubscribe": "mailto:leave@x", "user_email": "ann@example.net"}
 TOP = b"From: ann@example.net\r\nSubject: hi\r\nMIME-Version: 1.0\r\n"
 
 
-def decorated(data: bytes, footer: str = FOOTER) -> Decoration | None:
-    """How this mail gets this footer."""
-    return decorate(data, scan(data)[1], parse(footer))
+def decorated(data: bytes, footer: str = FOOTER, header: str = "") -> Decoration | None:
+    """How this mail gets these lines."""
+    return decorate(data, scan(data)[1], parse(header), parse(footer))
 
 
-def sent(data: bytes, footer: str = FOOTER) -> bytes:
+def sent(data: bytes, footer: str = FOOTER, header: str = "") -> bytes:
     """The mail as one recipient gets it: the decoration, carried out as it is defined."""
-    made = decorated(data, footer)
+    made = decorated(data, footer, header)
     assert made is not None
     head = scan(data)[1]
     out, at = apply(wire.canonical(data[:head]), made.edits), head
@@ -231,6 +231,7 @@ def test_anything_else_is_wrapped(content: bytes, body: bytes) -> None:
         b"Content-Type: multipart/encrypted; boundary=b\r\n",
         b"Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n",
         b"Content-Type: Application/X-PKCS7-MIME\r\n",
+        b"Content-Type: application/pgp; format=text\r\n",
         b"Content-Type: multipart/report; boundary=b\r\n",
         b"Content-Type: text/calendar; method=REQUEST\r\n",
         b"Content-Type: text/plain\r\nContent-Type: text/html\r\n",
@@ -278,18 +279,21 @@ BITS += [
 ]
 
 
-@given(st.lists(st.sampled_from(BITS) | st.binary(max_size=3), max_size=40).map(b"".join))
-def test_what_the_author_wrote_is_all_there(data: bytes) -> None:
+@given(
+    st.lists(st.sampled_from(BITS) | st.binary(max_size=3), max_size=40).map(b"".join),
+    st.sampled_from(["", "Grüße von $user_email\n$description"]),
+)
+def test_what_the_author_wrote_is_all_there(data: bytes, header: str) -> None:
     """Any octets: nothing raises; all of the body stands in the copy, in order, and every place
     is at the start of a line."""
     head = scan(data)[1]
-    made = decorate(data, head, parse(FOOTER))
+    made = decorated(data, FOOTER, header)
     if made is None:
         return
     places = [insertion.at for insertion in made.insertions]
     assert places == sorted(places)
     assert all(at == len(data) or data[at - 1] in b"\r\n" for at in places)
-    out = sent(data)
+    out = sent(data, FOOTER, header)
     assert MADE in out
     at = 0
     for start, end in zip([head, *places], [*places, len(data)], strict=True):

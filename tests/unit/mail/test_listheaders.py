@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
 from postroad.mail.edits import apply
@@ -9,6 +12,7 @@ from postroad.mail.headers import scan
 from postroad.mail.listheaders import (
     LIST_HEADERS,
     PRIVILEGED_HEADERS,
+    archive_headers,
     cleansed,
     list_headers,
     unsubscribe_headers,
@@ -99,16 +103,41 @@ def test_personal_way_out(address: str, url: str, subject: str, headers: dict[st
     assert made(unsubscribe_headers(address, url, subject=subject)) == headers
 
 
+FOREIGN = ("List-Id", "list-post", "List-Archive", "List-Software", "List-Anything-New", "LIST-")
+
+
 def test_only_our_list_headers_remain() -> None:
-    """Another list's headers, receipts and passwords go; signatures and all else stay."""
-    names = (*LIST_HEADERS, *PRIVILEGED_HEADERS)
+    """Another list's headers go, whatever they are called, and receipts, passwords and what only
+    we write; signatures and all else stay."""
+    names = [name.replace("*", "Any") for name in (*FOREIGN, *LIST_HEADERS, *PRIVILEGED_HEADERS)]
     block = b"".join(b"%b : evil\r\n" % name.upper().encode() for name in names)
-    block = b"DKIM-Signature: v=1\r\n" + block + b"Subject: x\r\n\r\n"
+    block = b"DKIM-Signature: v=1\r\n" + block + b"Subject: x\r\nListing: y\r\n\r\n"
     after = apply(block, (*cleansed(), *list_headers("list@example.org", "The List", "dash")))
     assert b"evil" not in after
     assert after.startswith(b"List-Id: The List <list.")
-    assert after.endswith(b"DKIM-Signature: v=1\r\nSubject: x\r\n\r\n")
+    assert after.endswith(b"DKIM-Signature: v=1\r\nSubject: x\r\nListing: y\r\n\r\n")
     assert scan(after)[0].list_ids == ("list.example.org",)
+
+
+def test_without_links_the_way_out_stays() -> None:
+    """`include_rfc2369_headers` off leaves what loops and providers need, and nothing else."""
+    assert made(list_headers("list@example.org", "", "dash", links=False)) == {
+        "List-Id": "<list.example.org>",
+        "List-Unsubscribe": "<mailto:list-leave@example.org>",
+        "Precedence": "list",
+    }
+
+
+def test_the_hash_is_that_of_archives() -> None:
+    """Base32 of the SHA-1 of the Message-ID, as the example of the Archived-At draft of
+    mail-archive.com has it; a link stands only where there are pages."""
+    message_id = "msg.20080416.1234@example.com"
+    hashed = base64.b32encode(hashlib.sha1(message_id.encode()).digest()).decode()
+    assert made(archive_headers(message_id)) == {"Message-ID-Hash": hashed}
+    assert made(archive_headers(message_id, "https://host/lists/list")) == {
+        "Archived-At": f"<https://host/lists/list/archive/{hashed}/>",
+        "Message-ID-Hash": hashed,
+    }
 
 
 def test_description_cannot_break_out() -> None:

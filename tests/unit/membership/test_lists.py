@@ -154,6 +154,11 @@ def test_a_closed_list_is_left_alone() -> None:
         ("subject_prefix", "x" * 251, "at most 250 characters"),
         ("acceptable_aliases", "crew@example.org nobody", "'nobody' is no mail address"),
         ("also_to", f"archive@example.org {CREATED.address.upper()}", "is the list itself"),
+        ("header", "$list_name", "header: there is no merge field $list_name"),
+        ("reply_goes_to_list", "list", "must be one of no_munging, point_to_list, explicit_header"),
+        ("reply_goes_to_list", "explicit_header", "set reply_to_address as well"),
+        ("reply_to_address", "the desk", "'the desk' is no mail address"),
+        ("reply_to_address", "tisch\u00fc@example.org", "must be ASCII"),
     ],
 )
 def test_a_wrong_setting_says_how_to_mend_it(name: str, text: str, words: str) -> None:
@@ -179,6 +184,12 @@ def test_a_wrong_setting_says_how_to_mend_it(name: str, text: str, words: str) -
         ),
         ("acceptable_aliases", "", ()),
         ("also_to", "archive@example.org", ("archive@example.org",)),
+        ("header", " Hello\n\n", " Hello"),
+        ("reply_goes_to_list", "point_to_list", "point_to_list"),
+        ("reply_to_address", "Desk@Example.org", "desk@example.org"),
+        ("reply_to_address", "", ""),
+        ("anonymous_list", "true", True),
+        ("include_rfc2369_headers", "false", False),
     ],
 )
 def test_settings_are_typed(name: str, text: str, value: object) -> None:
@@ -244,6 +255,7 @@ def test_a_footer_that_cannot_be_is_refused_in_words(footer: str, told: str) -> 
     [
         ({"footer": "To $user_email"}, {"personalize": "none"}),
         ({"mode": "shared"}, {"footer": "To ${user_email}"}),
+        ({"mode": "shared"}, {"header": "To ${user_email}"}),
         ({"mode": "shared", "footer": "To $user_email"}, {}),
     ],
 )

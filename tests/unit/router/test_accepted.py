@@ -6,7 +6,8 @@ import pytest
 
 from postroad.mail.addresses import Match
 from schemas.road import AsOf, HeldAccepted, MailReceived, MailStopped, PostRouted
-from services.router.decider import decide, post_edits
+from services.router.copies import post_edits
+from services.router.decider import decide
 from tests.unit.router.mails import MEMBER, STRANGER, before, mail, the_list
 
 POSTING = Match("team")

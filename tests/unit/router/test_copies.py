@@ -7,9 +7,10 @@ import pytest
 from postroad.mail.addresses import Match
 from postroad.mail.edits import apply
 from postroad.mail.headers import scan
+from postroad.mail.identity import message_id_hash
 from projections.lists import List
-from services.router import decider
-from tests.unit.router.mails import MEMBER, before, mail, the_list
+from services.router import copies, decider
+from tests.unit.router.mails import MAIL_ID, MEMBER, before, mail, the_list
 
 POSTED = (
     "Message-ID: <1@example.org>",
@@ -27,7 +28,7 @@ def headers_of_copy(known: List, *lines: str, web: str = "", owner: bool = False
     """The header block of a copy, after the edits of the decision."""
     received = mail(*lines)
     context = before(received, MEMBER, known)
-    edits = decider.owner_edits(context) if owner else decider.post_edits(context, web)
+    edits = copies.owner_edits(context) if owner else copies.post_edits(context, web)
     head = "\r\n".join([*lines, "Subject: Tea", "", ""]).encode()
     return apply(head, edits).decode()
 
@@ -111,3 +112,26 @@ def test_https_links_stand_only_where_there_are_pages() -> None:
     assert "https:" not in headers_of_copy(the_list())
     copy = headers_of_copy(the_list(), web="https://lists.example.org")
     assert "<https://lists.example.org/lists/team/join>" in copy
+
+
+def test_a_list_may_do_without_links() -> None:
+    """`include_rfc2369_headers` off leaves List-Id and the way out, ours alone."""
+    copy = headers_of_copy(the_list(include_rfc2369_headers=False), *POSTED)
+    names = [line.partition(":")[0] for line in copy.splitlines() if line.startswith("List-")]
+    assert names == ["List-Id", "List-Unsubscribe"]
+    assert "phish.example" not in copy
+
+
+def test_a_copy_says_what_archives_call_it() -> None:
+    """Message-ID-Hash is that of the Message-ID that members see, ours where there was none; a
+    link to an archive stands only where there are pages, a foreign one never."""
+    foreign = ("Archived-At: <https://phish.example/>", "Message-ID-Hash: AAAA")
+    copy = headers_of_copy(the_list(), "Message-ID: <1@example.net>", *foreign)
+    assert "Message-ID-Hash: I4UQJ6HFKC7HFIBHXSOX53BWTIJRZ2AC\r\n" in copy
+    assert "AAAA" not in copy
+    assert "Archived-At" not in copy
+    web = headers_of_copy(the_list(), "Message-ID: <1@example.net>", web="https://l.example")
+    link = "<https://l.example/lists/team/archive/I4UQJ6HFKC7HFIBHXSOX53BWTIJRZ2AC/>"
+    assert f"Archived-At: {link}\r\n" in web
+    made = message_id_hash(f"{MAIL_ID}@lists.example.org")
+    assert f"Message-ID-Hash: {made}\r\n" in headers_of_copy(the_list())

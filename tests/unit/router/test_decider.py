@@ -23,7 +23,7 @@ from schemas.road import (
     PostRouted,
     RuleHit,
 )
-from services.router import decider
+from services.router import copies, decider
 from tests.unit.router.mails import (
     AS_OF,
     MAIL_ID,
@@ -373,7 +373,7 @@ def test_a_post_gets_the_footer_of_its_list() -> None:
     )
     data = b"From: ann@example.org\r\n\r\nTea?\r\n"
     ref = msgspec.structs.replace(RAW, size=len(data), head=len(data) - 6)
-    made = decider.decorated(post(raw=ref), known, data)
+    made = copies.decorated(post(raw=ref), known, data)
     (insertion,) = made.insertions
     assert insertion.pieces == ("\r\nTeam: $user_email\r\n", "unsubscribe", "\r\n")
     assert made.edits[: len(post().edits)] == post().edits
@@ -383,4 +383,4 @@ def test_a_mail_that_can_have_no_footer_is_a_post_as_it_is() -> None:
     """Nothing is changed but for the reader."""
     data = b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b--\r\n"
     ref = msgspec.structs.replace(RAW, size=len(data), head=len(data) - 7)
-    assert decider.decorated(post(raw=ref), the_list(footer="x"), data) == post(raw=ref)
+    assert copies.decorated(post(raw=ref), the_list(footer="x"), data) == post(raw=ref)

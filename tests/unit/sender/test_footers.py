@@ -18,7 +18,7 @@ from postroad.mail.headers import scan
 from postroad.mail.tokens import TokenMaker
 from schemas.mail import RawRef
 from schemas.road import Copy, PostRouted
-from services.router import decider
+from services.router import copies
 from services.sender.compose import Prepared, prepare
 from services.sender.signing import Signer
 from tests.peers.signingkeys import ed25519_key, rsa_key
@@ -44,7 +44,7 @@ def post(
 ) -> Prepared:
     """The post as the router decorates it and the sender prepares it."""
     ref = RawRef(mail_id="0" * 32, chunks=1, size=len(raw), sha256="", head=scan(raw)[1])
-    routed = decider.decorated(
+    routed = copies.decorated(
         PostRouted(mail_id=ref.mail_id, list="team", raw=ref), the_list(footer=footer), raw
     )
     copy = Copy(
@@ -168,7 +168,7 @@ def test_the_events_of_a_footer_are_kept_as_they_are() -> None:
     """What the router decided travels through membership to the sender as data."""
     ref = RawRef(mail_id="0" * 32, chunks=1, size=len(TEXT), sha256="", head=scan(TEXT)[1])
     known = the_list(footer=FOOTER)
-    routed = decider.decorated(PostRouted(mail_id="m", list="team", raw=ref), known, TEXT)
+    routed = copies.decorated(PostRouted(mail_id="m", list="team", raw=ref), known, TEXT)
     again = msgspec.json.decode(msgspec.json.encode(routed), type=PostRouted)
     assert again == routed
     assert [insertion.at for insertion in again.insertions] == [len(TEXT)]

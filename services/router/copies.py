@@ -1,0 +1,166 @@
+"""What every copy of a post looks like: its header, and the list's lines around its text. Pure.
+
+Nothing is changed here: edits and insertions travel with the decision, and the sender makes them.
+In this order, as Mailman has it: what is not for members goes, or, at an anonymous list, all that
+tells who wrote it; other lists' marks go and ours come; then whom an answer goes to, From where it
+is to be munged, and the Subject.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from postroad.mail import mergefields
+from postroad.mail.edits import edit
+from postroad.mail.footer import decorate
+from postroad.mail.identity import made_message_id
+from postroad.mail.listheaders import ANONYMOUS_HEADERS, archive_headers, cleansed, list_headers
+from postroad.mail.mailboxes import write_mailboxes
+from postroad.mail.munge import munge_from
+from projections.lists import List
+from schemas.mail import HeaderEdit, HeaderFacts, Mailbox
+from schemas.road import MailReceived, PostRouted
+from services.router.context import Context
+
+BEEN_THERE = 30  # X-BeenThere fields that are carried on; as many hops as a mail may have
+
+
+def post_edits(context: Context, web: str = "", *, munged: bool = False) -> tuple[HeaderEdit, ...]:
+    """What a post's header needs. `web` is the base URL of our pages, empty where there are none;
+    `munged` says that From must be the list's. Sender stays as it is where From does; everything
+    signed stays, where the list's own headers allow."""
+    known, facts = context.list, context.facts
+    anonymous = known.settings.anonymous_list
+    answers, reply_edits = _answers(known, facts)
+    edits = [*(_anonymous(known, context.mail) if anonymous else cleansed())]
+    edits += _edits_of_list(known, web)
+    edits += reply_edits
+    if munged and not anonymous:
+        after = msgspec.structs.replace(facts, reply_to=answers)
+        edits += munge_from(after, known.address, list_name(known))
+    edits += archive_headers(copy_id(context.mail, known), _page(known, web))
+    return (*edits, *_been_there(context, known.address))
+
+
+def owner_edits(context: Context) -> tuple[HeaderEdit, ...]:
+    """Mail to owners goes as it came, but for a mark that tells when it comes round again."""
+    return (*cleansed(), *_been_there(context, context.list.owner_address))
+
+
+def copy_id(mail: MailReceived, known: List) -> str:
+    """The Message-ID that members see, without brackets. Where the author must not be known it is
+    ours, for programs put the name of their machine into it."""
+    if known.settings.anonymous_list or not mail.facts.message_id:
+        return made_message_id(mail.raw.mail_id, known.address)
+    return mail.facts.message_id
+
+
+@lru_cache(maxsize=1_000)
+def _edits_of_list(known: List, web: str) -> tuple[HeaderEdit, ...]:
+    """The edits that are the same for every post to a list, under the settings it has now."""
+    settings, prefix = known.settings, subject_prefix(known)
+    return (
+        *list_headers(
+            known.address,
+            settings.description or settings.display_name,
+            settings.sub_address,
+            post_allowed=settings.default_member_action not in ("reject", "discard"),
+            links=settings.include_rfc2369_headers,
+            web_base=_page(known, web),
+        ),
+        *([edit("prefix", "Subject", prefix)] if prefix else []),
+    )
+
+
+def _page(known: List, web: str) -> str:
+    return f"{web}/lists/{known.slug}" if web else ""
+
+
+def _anonymous(known: List, mail: MailReceived) -> tuple[HeaderEdit, ...]:
+    """The list in From, and nothing left that tells who wrote it, but what the text says."""
+    facts = mail.facts
+    author = {box.address for box in (*facts.from_, *facts.reply_to)}
+    author |= {facts.sender, facts.return_path or "", mail.envelope_from or ""}
+    edits = [
+        edit("remove", "*", " ".join(ANONYMOUS_HEADERS)),
+        edit("set", "From", write_mailboxes((_itself(known),))),
+        edit("set", "Message-ID", f"<{copy_id(mail, known)}>"),
+    ]
+    for name, boxes in (("To", facts.to), ("Cc", facts.cc)):
+        others = [box for box in boxes if box.address not in author]
+        if others and len(others) < len(boxes):
+            edits.append(edit("set", name, write_mailboxes(others)))
+        elif boxes and not others:
+            edits.append(edit("remove", name))
+    return tuple(edits)
+
+
+def _answers(known: List, facts: HeaderFacts) -> tuple[tuple[Mailbox, ...], list[HeaderEdit]]:
+    """Whom Reply-To will name, and the edits that make it so (Mailman's `reply_goes_to_list`,
+    `reply_to_address`, `first_strip_reply_to`)."""
+    settings = known.settings
+    here = _itself(known)
+    ours: tuple[Mailbox, ...] = ()
+    if settings.reply_goes_to_list == "point_to_list":
+        ours = (here,)
+    elif settings.reply_goes_to_list != "no_munging" and settings.reply_to_address:
+        ours = (Mailbox(address=settings.reply_to_address),)
+    there = (here,) if settings.anonymous_list else facts.reply_to
+    if settings.first_strip_reply_to:
+        there = ()
+    missing = tuple(box for box in ours if box.address not in {each.address for each in there})
+    answers = (*missing, *there)
+    if there and not settings.anonymous_list:  # what the author wrote stays as it is
+        return answers, [edit("also", "Reply-To", write_mailboxes(missing))] if missing else []
+    if answers:
+        return answers, [edit("set", "Reply-To", write_mailboxes(answers))]
+    return (), [edit("remove", "Reply-To")] if settings.first_strip_reply_to else []
+
+
+def _been_there(context: Context, here: str) -> tuple[HeaderEdit, ...]:
+    """Every list it went through, and this one: two lists that are members of each other take
+    off each other's List-Id, so only this tells that a mail comes round."""
+    before = context.facts.been_there[-BEEN_THERE:]
+    return (
+        edit("remove", "X-BeenThere"),
+        *(edit("add", "X-BeenThere", address) for address in (*before, here)),
+    )
+
+
+def subject_prefix(known: List) -> str:
+    """`[Name]` unless the list says otherwise; empty for none."""
+    if known.settings.subject_prefix is not None:
+        return known.settings.subject_prefix.strip()
+    return f"[{list_name(known)}]"
+
+
+def _itself(known: List) -> Mailbox:
+    return Mailbox(address=known.address, name=list_name(known))
+
+
+def list_name(known: List) -> str:
+    """What people call it."""
+    return known.settings.display_name or known.address.partition("@")[0]
+
+
+def decorated(post: PostRouted, known: List, data: bytes) -> PostRouted:
+    """The post with the list's header and footer, where a mail of these octets can have them."""
+    made = decorate(data, post.raw.head, *_lines_of(known))
+    if made is None:
+        return post
+    edits = (*post.edits, *made.edits)
+    return msgspec.structs.replace(post, edits=edits, insertions=made.insertions)
+
+
+@lru_cache(maxsize=1_000)
+def _lines_of(known: List) -> tuple[mergefields.Pieces, mergefields.Pieces]:
+    settings = known.settings
+    values = mergefields.of_list(
+        known.address, settings.sub_address, list_name(known), settings.description
+    )
+    return (
+        mergefields.fill(mergefields.parse(settings.header), values),
+        mergefields.fill(mergefields.parse(settings.footer), values),
+    )

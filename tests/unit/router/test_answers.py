@@ -1,0 +1,142 @@
+"""Where an answer to a post goes, and who seems to have written it: what owners may choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from postroad.mail.edits import apply
+from postroad.mail.headers import scan
+from schemas.mail import HeaderFacts
+from services.router import copies
+from tests.unit.router.mails import MEMBER, before, mail, the_list
+
+TEAM, ANN, DESK, HELP = (
+    f"{name}@lists.example.org" if name in ("team", "help") else f"{name}@example.org"
+    for name in ("team", "ann", "desk", "help")
+)
+ONE, TWO = f"Reply-To: Desk <{DESK}>", f"Reply-To: {DESK}, team@LISTS.example.org"
+POINT = {"reply_goes_to_list": "point_to_list"}
+EXPLICIT = {"reply_goes_to_list": "explicit_header", "reply_to_address": HELP}
+ONLY = {**EXPLICIT, "reply_goes_to_list": "explicit_header_only"}
+STRIP = {"first_strip_reply_to": True}
+
+
+def posted(*lines: str, munged: bool = False, **settings: Any) -> HeaderFacts:
+    """What readers find in the header of a copy."""
+    known = the_list(**settings)
+    received = mail(*lines)
+    ordinary = ("From: Ann <ann@example.org>", f"To: {TEAM}", "Subject: Tea")
+    named = {line.partition(":")[0] for line in lines}
+    head = [*lines, *(line for line in ordinary if line.partition(":")[0] not in named)]
+    block = "\r\n".join([*head, "", ""]).encode()
+    made = copies.post_edits(before(received, MEMBER, known), munged=munged)
+    return scan(apply(block, made))[0]
+
+
+def answered(facts: HeaderFacts) -> set[str]:
+    """Whom a plain answer goes to."""
+    return {box.address for box in facts.reply_to or facts.from_}
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "goes_to"),
+    [
+        ({}, "", {ANN}),
+        ({}, ONE, {DESK}),
+        (STRIP, ONE, {ANN}),
+        (POINT, "", {TEAM}),
+        (POINT, ONE, {TEAM, DESK}),
+        (POINT, TWO, {TEAM, DESK}),
+        (POINT, "Reply-To: nonsense", {TEAM}),
+        ({**POINT, **STRIP}, ONE, {TEAM}),
+        (EXPLICIT, "", {HELP}),
+        (EXPLICIT, ONE, {HELP, DESK}),
+        ({**EXPLICIT, **STRIP}, ONE, {HELP}),
+        (ONLY, ONE, {HELP, DESK}),
+        ({**ONLY, **STRIP}, ONE, {HELP}),
+    ],
+)
+def test_an_answer_goes_where_the_list_says(
+    settings: dict[str, Any], line: str, goes_to: set[str]
+) -> None:
+    """Mailman's four ways, and `first_strip_reply_to`: what the author asked for is kept beside
+    the list's wish, or taken off first; no address stands twice."""
+    facts = posted(*filter(None, [line]), **settings)
+    assert answered(facts) == goes_to
+    assert len(facts.reply_to) == len({box.address for box in facts.reply_to})
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "reply_to", "cc"),
+    [
+        ({}, "", [ANN], []),
+        ({}, ONE, [DESK], [ANN]),
+        (STRIP, ONE, [ANN], []),
+        (POINT, "", [TEAM], [ANN]),
+        (POINT, ONE, [TEAM, DESK], [ANN]),
+        (EXPLICIT, "", [HELP], [ANN]),
+        (POINT, f"Cc: {ANN}", [TEAM], [ANN]),
+        ({}, f"Reply-To: {ANN}", [ANN], []),
+    ],
+)
+def test_a_munged_author_stays_within_reach(
+    settings: dict[str, Any], line: str, reply_to: list[str], cc: list[str]
+) -> None:
+    """From is the list's, and an answer goes where it would have gone: to the author by Reply-To,
+    or, where that is for others, an answer to all by Cc."""
+    facts = posted(*filter(None, [line]), munged=True, **settings)
+    assert [(box.name, box.address) for box in facts.from_] == [("Ann via Team", TEAM)]
+    assert [box.address for box in facts.reply_to] == reply_to
+    assert [box.address for box in facts.cc] == cc
+
+
+ABOUT_ANN = (
+    "From: Ann Lee <ann@example.org>",
+    "Sender: ann@example.org",
+    "Reply-To: ann.lee@example.net",
+    f"To: {TEAM}, Ann <ann@example.org>",
+    "Cc: ann.lee@example.net",
+    "Message-ID: <1@anns-laptop>",
+    "In-Reply-To: <0@anns-laptop>",
+    "References: <0@anns-laptop>",
+    "Received: from anns-laptop by mx.example.org",
+    "DKIM-Signature: v=1; d=example.org; i=ann@example.org",
+    "Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=ann@example.org",
+    "X-Originating-IP: [192.0.2.7]",
+    "X-Anything-New: ann",
+    "Organization: Ann Ltd",
+    "Autocrypt: addr=ann@example.org",
+    "User-Agent: Ann's",
+)
+
+
+@pytest.mark.parametrize("munged", [False, True])
+def test_an_anonymous_list_tells_nothing_of_the_author(munged: bool) -> None:
+    """From and answers are the list's, and every field that could name the author is gone, also
+    those that nobody has heard of; munging adds nothing."""
+    known = the_list(anonymous_list=True)
+    edits = copies.post_edits(before(mail(*ABOUT_ANN), MEMBER, known), munged=munged)
+    block = apply("\r\n".join([*ABOUT_ANN, "Subject: Tea", "", ""]).encode(), edits)
+    assert b"ann" not in block.lower()
+    assert b"192.0.2" not in block
+    facts, _ = scan(block)
+    assert [(box.name, box.address) for box in facts.from_] == [("Team", TEAM)]
+    assert [box.address for box in (*facts.to, *facts.cc, *facts.reply_to)] == [TEAM, TEAM]
+    assert facts.subject == "[Team] Tea"
+    assert facts.message_id
+
+
+@pytest.mark.parametrize(
+    ("settings", "goes_to"),
+    [
+        (STRIP, {TEAM}),
+        (POINT, {TEAM}),
+        ({**EXPLICIT, **STRIP}, {HELP}),
+        (EXPLICIT, {HELP, TEAM}),
+    ],
+)
+def test_answers_at_an_anonymous_list(settings: dict[str, Any], goes_to: set[str]) -> None:
+    """The list stands where the author's Reply-To would; the other settings go on from there."""
+    assert answered(posted(*ABOUT_ANN, anonymous_list=True, **settings)) == goes_to
