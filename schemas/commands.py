@@ -43,11 +43,14 @@ class WhoIs(Command, kw_only=True):
 
 
 class Author(Command, kw_only=True):
-    """Answer to WhoIs. `person` is empty where the address is unknown."""
+    """Answer to WhoIs. `person` is empty where the address is unknown. `named` are the entries of
+    the list's `bans` and `*_these_nonmembers` that mean the author, as far as a key or the members
+    of another list say so."""
 
     person: str = ""
     roles: tuple[Role, ...] = ()
     moderation: Moderation = ""
+    named: tuple[str, ...] = ()
     as_of: AsOf = AsOf()
 
 

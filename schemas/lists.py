@@ -25,6 +25,11 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     decided on is discarded `max_days_to_hold` days after the owners were told of it; 0 for never.
     `reply_goes_to_list` says what is put into Reply-To beside what stands there, or instead of it
     (`first_strip_reply_to`).
+
+    Of `*_these_nonmembers` and `bans` an entry is `#` and the key of an address, `^` and a
+    pattern, `@` and the address of a list (in `bans`: a domain). `header_matches` are as
+    `postroad.mail.headermatch` writes them, `moderator_password` as `postroad.mail.approval` hashes
+    it. Sizes are in KB of 1,024 octets; a limit of 0 is none.
     """
 
     display_name: str = ""
@@ -50,6 +55,19 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     also_to: tuple[str, ...] = ()
     bounce_notify_owner_on_bounce_increment: bool = True
     max_days_to_hold: int = 30
+    emergency: bool = False
+    moderator_password: str = ""
+    accept_these_nonmembers: tuple[str, ...] = ()
+    hold_these_nonmembers: tuple[str, ...] = ()
+    reject_these_nonmembers: tuple[str, ...] = ()
+    discard_these_nonmembers: tuple[str, ...] = ()
+    bans: tuple[str, ...] = ()
+    administrivia: bool = True
+    require_explicit_destination: bool = False
+    max_num_recipients: int = 10
+    max_message_size: int = 10_240
+    no_subject_action: Action = "hold"
+    header_matches: tuple[str, ...] = ()
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

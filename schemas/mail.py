@@ -65,6 +65,7 @@ class HeaderFacts(Data, kw_only=True):
     report_type: str = ""  # report-type parameter, lower case
     auth_results: tuple[str, ...] = ()
     trusted: dict[str, tuple[str, ...]] = {}
+    approval: bool = False  # there is a field for a moderator's password
     oddities: tuple[str, ...] = ()
 
 

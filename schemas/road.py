@@ -24,11 +24,15 @@ class Origin(Data, kw_only=True):
     arrived: datetime | None = None
 
 
+Opening = Literal["", "approval", "command"]
+
+
 class MailReceived(Event, tag="mail_received", kw_only=True):
     """A mail is safe in RAW. `envelope_to` is empty where the source knows no envelope.
 
     `body_sha256` is taken over the body with CRLF line ends, so that it is the same in every
-    copy of a mail; `returned` is what a delivery report says of a mail of ours.
+    copy of a mail; `returned` is what a delivery report says of a mail of ours. `opening` says
+    that its text begins with a moderator's password, or is a command.
     """
 
     mail_id: str
@@ -39,6 +43,7 @@ class MailReceived(Event, tag="mail_received", kw_only=True):
     envelope_to: tuple[str, ...] = ()
     body_sha256: str = ""
     returned: Returned | None = None
+    opening: Opening = ""
 
 
 class MailRefused(Event, tag="mail_refused", kw_only=True):
@@ -71,7 +76,7 @@ class AsOf(Data, kw_only=True):
 class PostRouted(Event, tag="post_routed", kw_only=True):
     """A mail is a post to this list: edit these headers, put these lines into its body (the
     list's footer), and fan it out. `authserv_id` names the server whose Authentication-Results on
-    it are believed, "" where none is."""
+    it are believed, "" where none is. `hits` are of rules that hit and let it pass."""
 
     mail_id: str
     list: str
@@ -86,6 +91,7 @@ class PostRouted(Event, tag="post_routed", kw_only=True):
     rule: str = ""  # what accepted it
     subject: str = ""
     message_id: str = ""
+    hits: tuple[RuleHit, ...] = ()
 
 
 class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):

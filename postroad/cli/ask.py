@@ -60,13 +60,15 @@ def refusal(answer: Answer) -> PostroadError:
 
 
 def pairs(words: Sequence[str], *, example: str) -> Mapping[str, str]:
-    """Settings as typed, `key=value`. Raises UsageError for a word without `=` or a key twice."""
+    """Settings as typed, `key=value`; `key+=value` and `key-=value` may be given several times, and
+    then have a line each. Raises UsageError for a word without `=` or another key twice."""
     found: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"{word!r} is not of the form key=value, such as {example}")
-        if key.strip() in found:
-            raise UsageError(f"{key.strip()} is given twice")
-        found[key.strip()] = value
+        key = key.strip()
+        if key in found and key[-1] not in "+-":
+            raise UsageError(f"{key} is given twice")
+        found[key] = f"{found[key]}\n{value}" if key in found else value
     return found

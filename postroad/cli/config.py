@@ -26,7 +26,14 @@ def check(call: Call) -> None:
     at once, with exit code 2. Nothing is connected to.
     """
     from postroad.cli.signing import keys_of
+    from postroad.mail import headermatch
+    from postroad.runtime.errors import SettingsError
 
+    try:
+        for line in call.config.site.header_checks:
+            headermatch.parse(line)
+    except ValueError as error:
+        raise SettingsError(f"[site] header_checks: {error}") from None
     warnings = (*call.config.warnings, *call.config.check_files())
     held = plain(call.config)
     keys = [key for domain in call.config.domain for key in keys_of(domain)]

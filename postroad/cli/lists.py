@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from schemas.commands import ListRow
 
 PAGE = 500
+KEY = 13  # characters: # and 48 bits
 EXAMPLE = "subject_prefix='[Staff] '"
 
 lists = group("list", "Lists and their settings.", example="postroad list ls")
@@ -39,9 +39,10 @@ async def create(call: Call, address: Address, settings: Settings = None) -> Non
     """
     from postroad.cli.ask import ask, pairs
     from postroad.cli.road import road
+    from postroad.cli.typed import texts
     from schemas.commands import CreateList
 
-    typed = _texts(pairs(settings or (), example=EXAMPLE))
+    typed = texts(pairs(settings or (), example=EXAMPLE))
     suited = _suited(call.config, address, typed)
     async with road(call.config) as broker:
         await ask(broker, "list_create", CreateList(address=address, settings=suited))
@@ -67,14 +68,17 @@ async def show(call: Call, address: Address) -> None:
 async def set_(call: Call, address: Address, settings: Settings = None) -> None:
     r"""Change settings of a list. Every change is an event: old value, new value, when.
 
-    header=@FILE and footer=@FILE take the text of a file; on the command line, \n begins a new
-    line of it.
+    A setting with several values can be added to (`bans+=a@example.net`) and taken from (`bans-=`).
+    header=@FILE, footer=@FILE and header_matches=@FILE take the lines of a file; typed on the line,
+    \n begins a new line of a header or footer. moderator_password takes @FILE, or - for standard
+    input.
     """
     from postroad.cli.ask import ask, pairs
     from postroad.cli.road import road
+    from postroad.cli.typed import texts
     from schemas.commands import ConfigureList
 
-    typed = _texts(pairs(settings or (), example=EXAMPLE))
+    typed = texts(pairs(settings or (), example=EXAMPLE))
     if not typed:
         raise UsageError(f"say what to change, such as {EXAMPLE}")
     async with road(call.config) as broker:
@@ -104,23 +108,6 @@ async def ls(call: Call) -> None:
             ((row.address, row.members, row.owners, row.settings.description) for row in rows),
         ),
     )
-
-
-def _texts(typed: Mapping[str, str]) -> dict[str, str]:
-    """The settings as typed, with the text of a header or footer where a file was named. Raises
-    UsageError where it cannot be read."""
-    texts = {name: _text(name, typed[name]) for name in ("header", "footer") if name in typed}
-    return {**typed, **texts}
-
-
-def _text(name: str, typed: str) -> str:
-    if not typed.startswith("@"):
-        return typed.replace(r"\n", "\n")
-    try:
-        return Path(typed[1:]).read_text("utf-8-sig")
-    except (OSError, ValueError) as error:  # ValueError: it is not UTF-8
-        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise UsageError(f"{name}={typed}: cannot be read: {why}") from None
 
 
 def _suited(config: Config, address: str, typed: dict[str, str]) -> dict[str, str]:
@@ -178,7 +165,7 @@ async def _rows(broker: Broker) -> AsyncIterator[ListRow]:
         answer = await ask(broker, "list_ls", ListLists(after=after, limit=PAGE))
         for row in answer.lists:
             yield row
-        if len(answer.lists) < PAGE:
+        if not answer.lists:
             return
         after = answer.lists[-1].address
 
@@ -192,7 +179,13 @@ def _facts(row: ListRow) -> list[tuple[str, Any]]:
         ("moderators", row.moderators),
     ]
     settings = msgspec.to_builtins(row.settings)
-    return facts + [(name, _plain(value)) for name, value in settings.items()]
+    for name, value in settings.items():
+        if name == "header_matches" and value:  # numbered, to be taken away by number
+            lines = enumerate(value, 1)
+            facts += ((name if at == 1 else "", f"{at}. {line}") for at, line in lines)
+        else:
+            facts.append((name, _plain(value)))
+    return facts
 
 
 def _plain(value: Any) -> str:
@@ -202,6 +195,11 @@ def _plain(value: Any) -> str:
         case bool():
             return str(value).lower()  # as it is typed
         case list() | tuple():
-            return ", ".join(value) or "(none)"
+            return ", ".join(map(_entry, value)) or "(none)"
         case _:
             return str(value).replace("\n", r"\n")  # one line, as it may be typed
+
+
+def _entry(value: str) -> str:
+    """One of several values; of the key of an address as much as tells it from others."""
+    return value[:KEY] if value.startswith("#") else value

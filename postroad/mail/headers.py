@@ -24,7 +24,7 @@ HEADER_OCTETS = 102_400
 FIELDS = 1_000
 FIELD_OCTETS = 65_536
 SUBJECT = 1_000  # characters
-VALUE = 4_000  # characters
+VALUE = 2_000  # characters
 MESSAGE_ID = 998  # characters
 _CUT_FIELDS = f"header fields after the first {FIELDS} ignored"
 _CUT_OCTETS = f"headers after the first {HEADER_OCTETS} octets ignored"
@@ -32,6 +32,7 @@ _ODDITIES = 32
 _REFERENCES = 100
 _AUTH_RESULTS = 20
 
+APPROVAL = ("approved", "approve", "x-approved", "x-approve")
 VENDOR_AUTO = (*ANSWERING, *SENDING, *QUIET)
 _ONCE = (  # RFC 5322 3.6: at most one of each
     *("from", "sender", "reply-to", "to", "cc", "message-id"),
@@ -86,13 +87,14 @@ def scan(data: bytes, trusted: Sequence[str] = ()) -> tuple[HeaderFacts, int]:
             printable(text, 2_000) for text in block.texts("authentication-results")[:_AUTH_RESULTS]
         ),
         trusted=block.trusted(trusted),
+        approval=any(name in block.found for name in APPROVAL),
         oddities=tuple(block.odd)[:_ODDITIES],
     ), block.body
 
 
 def decoded_fields(data: bytes) -> tuple[tuple[str, str], ...]:
     """Every field that `scan` considers, in order: its name in lower case, and its value decoded
-    and printable, at most 4,000 characters of it. Any bytes will do."""
+    and printable, at most 2,000 characters of it. Any bytes will do."""
     found: list[tuple[str, str]] = []
     for field in islice(fields(data), FIELDS):
         if field.start >= HEADER_OCTETS:

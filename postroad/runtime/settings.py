@@ -44,6 +44,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: Path = Path("state")
     secret_file: Path | None = None  # default: <state_dir>/site.key, created on first use
     delivery_retry_period: str = "5d"  # a copy refused for now is given up after this
+    header_checks: tuple[str, ...] = ()  # `hold Subject: pattern`, for mail to every list
 
     @property
     def retry_seconds(self) -> float:

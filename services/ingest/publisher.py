@@ -11,6 +11,7 @@ import structlog
 
 from postroad.mail.headers import scan
 from postroad.mail.identity import body_digest
+from postroad.mail.opening import opening
 from postroad.mail.reports import returned
 from postroad.runtime.blobs import CHUNK, put_raw
 from postroad.runtime.broker import Message
@@ -113,6 +114,7 @@ class Publisher:
             envelope_to=mail.recipients,
             body_sha256=body_digest(data, raw.head),
             returned=returned(data, facts),
+            opening=opening(data, facts.subject),
         )
 
     async def _append(self, event: MailReceived | MailRefused) -> bool:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
+from itertools import accumulate
 from typing import TypeVar
 
-from postroad.mail import addresses
+import msgspec
+
+from postroad.mail import addresses, senders
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Conflict, Retry
@@ -38,8 +41,9 @@ from schemas.commands import (
 )
 from schemas.envelope import Event
 from schemas.road import AsOf
-from services.membership import decider, importing, lists, retrying
+from services.membership import decider, entries, importing, lists, retrying
 from services.membership.directory import Listed
+from services.membership.entries import Around
 from services.membership.moderation.desk import HeldDesk
 from services.membership.people import People, valid
 from services.membership.refused import Refused
@@ -50,6 +54,7 @@ from services.membership.roster import Roster
 
 ACTOR = "operator"
 LONGEST_PAGE = 1_000  # rows: an answer stays below the broker's 1 MB
+LONGEST_ANSWER = 900_000  # octets of rows of lists, for the same reason
 FOLD_SECONDS = 3.0  # less than callers wait: what is stored is stored, folded or not
 TRIES = 20
 
@@ -78,14 +83,28 @@ class Commands:
     async def whois(self, ask: WhoIs) -> Author:
         """Who an author is on a list, as far as is folded."""
         as_of = self.roster.feed.as_of
-        person = await self.roster.person(self.people.key_of_normal(ask.address))
+        key = self.people.key_of_normal(ask.address)
+        person = await self.roster.person(key)
         standing = await self.roster.standing(ask.list, person)
         return Author(
             person=person,
             roles=tuple(sorted(standing.roles)),
             moderation=standing.moderation,
+            named=await self._named(ask.list, key, person),
             as_of=as_of,
         )
+
+    async def _named(self, slug: str, key: str, person: str) -> tuple[str, ...]:
+        """Which entries of this list's settings mean somebody, by address or by another list."""
+        listed = self.roster.feed.lists.get(slug)
+        named = []
+        for entry in entries.of_senders(listed.state.settings) if listed else ():
+            meant = entry == senders.of_key(key)
+            if entry.startswith("@") and (other := self.roster.feed.lists.at(entry[1:])):
+                meant = "member" in (await self.roster.standing(other, person)).roles
+            if meant:
+                named.append(entry)
+        return tuple(named)
 
     # --- lists --------------------------------------------------------------------------------
 
@@ -94,7 +113,12 @@ class Commands:
         address = addresses.normalise(valid(ask.address))
         directory = self.roster.feed.lists
         for _ in range(TRIES):
-            created = lists.decide_create(directory.known, address=address, typed=ask.settings)
+            created = lists.decide_create(
+                directory.known,
+                address=address,
+                typed=ask.settings,
+                around=self._around(address),
+            )
             subject = subjects.lists(created.slug)
             data = codec.encode(envelope([created], correlation=new_id(), actor=ACTOR))
             try:
@@ -109,7 +133,9 @@ class Commands:
 
     async def list_set(self, ask: ConfigureList) -> Answer:
         """Change settings."""
-        return await self._on_list(ask.list, partial(lists.decide_configure, typed=ask.settings))
+        around = self._around(self.roster.feed.lists.find(ask.list).state.address)
+        decide = partial(lists.decide_configure, typed=ask.settings, around=around)
+        return await self._on_list(ask.list, decide)
 
     async def list_close(self, ask: CloseList) -> Answer:
         """Take no more mail."""
@@ -121,9 +147,20 @@ class Commands:
         return Answer(lists=await self._rows([listed]), as_of=self.roster.feed.as_of)
 
     async def list_ls(self, ask: ListLists) -> Answer:
-        """Open lists."""
+        """Open lists: as many as one message can hold."""
         page = self.roster.feed.lists.page(ask.after, min(ask.limit, LONGEST_PAGE))
-        return Answer(lists=await self._rows(list(page)), as_of=self.roster.feed.as_of)
+        rows = await self._rows(list(page))
+        ends = accumulate(len(msgspec.json.encode(row)) for row in rows)
+        fit = sum(end <= LONGEST_ANSWER for end in ends)
+        return Answer(lists=rows[: max(1, fit)], as_of=self.roster.feed.as_of)
+
+    def _around(self, address: str) -> Around:
+        """What the settings of the list `address` are read in the light of."""
+        return Around(
+            domain=address.rpartition("@")[2],
+            lists=self.roster.feed.lists.addresses,
+            key=self.people.key_of_normal,
+        )
 
     async def _rows(self, found: Sequence[Listed]) -> tuple[ListRow, ...]:
         counts = await self.roster.counts([listed.state.slug for listed in found])
@@ -134,7 +171,7 @@ class Commands:
                 ListRow(
                     address=listed.state.address,
                     slug=listed.state.slug,
-                    settings=listed.state.settings,
+                    settings=entries.shown(listed.state.settings),
                     members=members,
                     owners=owners,
                     moderators=moderators,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import reduce
 
@@ -68,6 +68,15 @@ class Directory:
         if not found.state.open:
             raise Refused("closed", f"the list {found.state.address} is closed")
         return found
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """Of all open lists."""
+        return self._open.keys()
+
+    def at(self, address: str) -> str:
+        """The slug of the open list with this address (normalised), empty where there is none."""
+        return self._open.get(address, "")
 
     def means_list(self, address: str) -> bool:
         """Whether mail to this address comes back to one of our open lists."""

@@ -15,6 +15,7 @@ from schemas import subjects
 from schemas.envelope import Event
 from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
 from services.membership import settings
+from services.membership.entries import NOWHERE, Around
 from services.membership.refused import Refused
 
 LONGEST_SLUG = 100  # characters; an address may have 254, a subject should stay readable
@@ -57,7 +58,11 @@ def evolve(state: State, event: Event) -> State:
 
 
 def decide_create(
-    known: Mapping[str, State], *, address: str, typed: Mapping[str, str]
+    known: Mapping[str, State],
+    *,
+    address: str,
+    typed: Mapping[str, str],
+    around: Around = NOWHERE,
 ) -> ListCreated:
     """Create the list `address` (normalised) with settings as typed, among all lists ever
     `known` by slug. Raises Refused where the address is in use, also as one of those at which
@@ -66,7 +71,7 @@ def decide_create(
     if address in taken:
         raise Refused("list_exists", f"the list {address} exists already")
     _refuse_twice_used(address, taken)
-    given = settings.parse(typed)
+    given = settings.parse(typed, around=around)
     given.setdefault("display_name", address.partition("@")[0].capitalize())
     slug = next(slug for slug in slugs(address) if slug not in known)
     made = _with(ListSettings(), given)
@@ -77,11 +82,13 @@ def decide_create(
     return ListCreated(slug=slug, address=address, settings=made)
 
 
-def decide_configure(state: State, *, typed: Mapping[str, str]) -> tuple[Event, ...]:
+def decide_configure(
+    state: State, *, typed: Mapping[str, str], around: Around = NOWHERE
+) -> tuple[Event, ...]:
     """Change settings as typed. Raises Refused for a closed list or a wrong setting."""
     if not state.open:
         raise Refused("closed", f"the list {state.address} is closed")
-    wanted = settings.parse(typed)
+    wanted = settings.parse(typed, state.settings, around)
     made = _with(state.settings, wanted)
     if "sub_address" in wanted:
         _refuse_too_long(state.address, made.sub_address)

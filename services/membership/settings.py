@@ -1,22 +1,26 @@
 """List settings as typed: `name=value` texts to typed values, with Mailman's names.
 
-A wrong name is answered with the nearest right one, a wrong value with the allowed ones.
+A wrong name is answered with the nearest right one, a wrong value with the allowed ones. What has
+several values can be added to and taken from: `name+=value`, `name-=value`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from postroad.mail import addresses, mergefields
+from postroad.mail import addresses, approval, mergefields
 from postroad.mail.footer import fits
 from schemas.lists import ListSettings
+from services.membership import entries
+from services.membership.entries import NOWHERE, Around
 from services.membership.refused import Refused
 
 TYPES: dict[str, Any] = get_type_hints(ListSettings)
+DEFAULT = ListSettings()
 TEXT_LIMIT = 250  # characters of one text: it must fit a header line (RFC 5322, 998 octets)
 LINES_LIMIT = 4_000  # characters: it stands in every chunk of every post
 
@@ -26,29 +30,70 @@ ALIASES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def parse(typed: Mapping[str, str]) -> dict[str, object]:
-    """Typed values by setting name. Raises Refused ("bad_setting") at the first wrong one."""
-    return dict(_parse(name.strip(), text) for name, text in typed.items())
+def parse(
+    typed: Mapping[str, str], old: ListSettings = DEFAULT, around: Around = NOWHERE
+) -> dict[str, object]:
+    """Typed values by setting name, where `old` are the settings so far. Raises Refused
+    ("bad_setting") at the first wrong one."""
+    found: dict[str, object] = {}
+    for word, text in typed.items():
+        name = word.strip().rstrip("+-").rstrip()
+        sign = word.strip()[-1:]
+        if sign in ("+", "-"):
+            found[name] = _changed(
+                name, sign, text, {**msgspec.structs.asdict(old), **found}, around
+            )
+        else:
+            name, value = _parse(name, text, around)
+            found[name] = value
+    return found
 
 
-def _parse(name: str, text: str) -> tuple[str, object]:
+def _changed(
+    name: str, sign: str, text: str, old: Mapping[str, object], around: Around
+) -> tuple[str, ...]:
+    """What the setting is with these values added to it, or taken away."""
+    if name not in TYPES:
+        raise _unknown(name)
+    before = old[name]
+    if not isinstance(before, tuple):
+        raise Refused("bad_setting", f"{name}{sign}=: {name} has one value, set it with {name}=")
+    if sign == "+":
+        return _several(name, lambda: (*before, *entries.read(name, text, around)))
+    return _several(name, lambda: entries.without(name, before, text, around))
+
+
+def _parse(name: str, text: str, around: Around) -> tuple[str, object]:
     if name in ALIASES:
         real, values = ALIASES[name]
         if text not in values:
             raise Refused("bad_setting", f"{name}={text}: must be one of {', '.join(values)}")
         return real, values[text]
     if name not in TYPES:
-        raise Refused("bad_setting", f"there is no list setting {name!r}{_nearest(name)}")
+        raise _unknown(name)
     if name in ("header", "footer"):
         return name, _lines(name, text)
     if name == "reply_to_address":
         return name, _answered(name, text)
+    if name == "moderator_password":
+        return name, _password(text)
+    if get_origin(TYPES[name]) is tuple:
+        return name, _several(name, lambda: entries.read(name, text, around))
     return name, _value(name, TYPES[name], text)
 
 
+def _several(name: str, read: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    """The values that `read` gives, each once, and no more than there may be."""
+    try:
+        found = tuple(dict.fromkeys(read()))
+    except ValueError as error:
+        raise Refused("bad_setting", f"{name}: {error}") from error
+    if len(found) > (most := entries.most(name)):
+        raise Refused("bad_setting", f"{name}: at most {most} of them, not {len(found)}")
+    return found
+
+
 def _value(name: str, kind: Any, text: str) -> object:
-    if get_origin(kind) is tuple:
-        return tuple(_address(name, item) for item in text.replace(",", " ").split())
     if get_origin(kind) is Literal:
         allowed = get_args(kind)
         if text not in allowed:
@@ -59,9 +104,12 @@ def _value(name: str, kind: Any, text: str) -> object:
     if not text.isprintable():
         raise Refused("bad_setting", f"{name}: must be one line without control characters")
     try:
-        return msgspec.convert(text, kind, strict=False)
+        value = msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused("bad_setting", f"{name}={text}: {error}") from error
+    if isinstance(value, int) and not 0 <= value < 1 << 31:
+        raise Refused("bad_setting", f"{name}={text}: must be 0 (no limit) or more")
+    return value
 
 
 def _lines(name: str, text: str) -> str:
@@ -84,19 +132,23 @@ def _lines(name: str, text: str) -> str:
 
 def _answered(name: str, text: str) -> str:
     """An address for Reply-To, or none."""
-    address = _address(name, text) if text.strip() else ""
+    try:
+        address = addresses.normalise(addresses.validate(text)) if text.strip() else ""
+    except ValueError as error:
+        raise Refused("bad_setting", f"{name}: {error}") from error
     if not address.isascii():
         raise Refused("bad_setting", f"{name}: must be ASCII, not every server takes more")
     return address
 
 
-def _address(name: str, text: str) -> str:
-    try:
-        return addresses.normalise(addresses.validate(text))
-    except ValueError as error:
-        raise Refused("bad_setting", f"{name}: {error}") from error
+def _password(text: str) -> str:
+    """A password comes hashed: whoever typed it did that, so that it is not sent about."""
+    if text and not approval.is_hash(text):
+        raise Refused("bad_setting", "moderator_password: must be given as its hash")
+    return text
 
 
-def _nearest(name: str) -> str:
+def _unknown(name: str) -> Refused:
     near = difflib.get_close_matches(name.lower(), [*TYPES, *ALIASES], n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(TYPES))}"
+    nearest = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(TYPES))}"
+    return Refused("bad_setting", f"there is no list setting {name!r}{nearest}")

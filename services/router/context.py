@@ -11,6 +11,7 @@ from schemas.mail import HeaderFacts
 from schemas.road import MailReceived
 from schemas.seen import Seen
 
+Approval = Literal["", "right", "wrong", "limited"]
 Verdict = Literal["accept", "hold", "reject", "discard"]
 
 
@@ -21,10 +22,14 @@ class Looked:
 
     `fields` are all header fields in order: name in lower case and decoded value. `lines` are the
     first lines of what the author wrote, without blanks around them, empty ones left out.
+    `approval` says what was found of the moderator's password (`limited`: not looked at, after too
+    many wrong ones). `header_checks` are what the site looks for in headers.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
     lines: tuple[str, ...] = ()
+    approval: Approval = ""
+    header_checks: tuple[str, ...] = ()
 
 
 NOTHING = Looked()

@@ -112,6 +112,7 @@ def decide(
         rule="moderator" if accepted else decisive.rule,
         subject=mail.facts.subject,
         message_id=mail.facts.message_id,
+        hits=_flags(rulings),
     )
 
 
@@ -203,12 +204,19 @@ def digest(mail: MailReceived) -> str:
 def _stopped(
     context: Context, rulings: Iterable[Ruling], decisive: Ruling, mail_id: str
 ) -> tuple[subjects.Kind, MailStopped]:
-    """Stopped, with every rule that would have stopped it; the one that decided comes first."""
+    """Stopped, with every rule that would have stopped it; the one that decided comes first, what
+    others only remark last."""
     objections = [r for r in rulings if r.hit and r.verdict not in (None, "accept")]
     objections.sort(key=lambda ruling: ruling is not decisive)
     assert decisive.verdict is not None
     hits = (RuleHit(rule=r.rule, reason=r.hit.reason) for r in objections if r.hit)
-    return _stop(context, _STOPS[decisive.verdict], *hits, mail_id=mail_id)
+    return _stop(context, _STOPS[decisive.verdict], *hits, *_flags(rulings), mail_id=mail_id)
+
+
+def _flags(rulings: Iterable[Ruling]) -> tuple[RuleHit, ...]:
+    """What rules say without a verdict."""
+    flags = (ruling for ruling in rulings if ruling.hit and ruling.verdict is None)
+    return tuple(RuleHit(rule=r.rule, reason=r.hit.reason) for r in flags if r.hit)
 
 
 def _stop(

@@ -29,7 +29,7 @@ from schemas.road import HeldAccepted, MailReceived, MailRefused, PostRouted
 from services.router import copies, decider
 from services.router.bounces import Bounces, Copy
 from services.router.context import NOTHING
-from services.router.looking import look
+from services.router.looking import Looker
 from services.router.recipients import recipients, sent_to, truths
 from services.router.rules import repetition
 from services.router.seen import Authors, Claims, stranger
@@ -46,14 +46,16 @@ class Router:
     """What the handler works with: every list, folded in memory, and the sources by name."""
 
     def __init__(self, context: Context) -> None:
+        site = context.config.site
         self.broker = context.broker
         self.sources = {source.name: source for source in context.config.source}
-        self.web = context.config.site.base_url if context.config.web else ""
+        self.web = site.base_url if context.config.web else ""
         self.lists = ListFeed(context.broker)
         self.directory = self.lists.directory
         self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
         self.claims = Claims(context.broker)
         self.authors = Authors(context.broker)
+        self.looker = Looker(site.header_checks)
         self._large = asyncio.Lock()  # so that one large mail is in memory, not 32
 
     async def handle(self, delivery: Delivery) -> None:
@@ -134,7 +136,7 @@ class Router:
             if copy or decider.bounces_here(mail, known):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
-        looked = NOTHING if to.sub else await look(mail, known, raw)
+        looked = NOTHING if to.sub else await self.looker.look(mail, known, raw)
         decide = partial(
             decider.decide,
             mail,

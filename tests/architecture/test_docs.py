@@ -23,6 +23,7 @@ from postroad.runtime import settings, verdict
 from postroad.runtime.config import Config
 from schemas import codec, subjects
 from schemas.lists import ListSettings
+from services.router import rules
 from tests.architecture.documents import (
     ANALYSTS,
     ARCHITECTURE,
@@ -191,6 +192,12 @@ def test_every_setting_of_a_list_and_option_of_a_member_is_in_the_reference() ->
             assert not field.default, name
     for name, values in OPTIONS.items():
         assert set(code(told[name][0])) == {value for value in values if value}
+
+
+def test_every_rule_is_in_the_reference_in_its_order() -> None:
+    """Owners read which rules there are, and which stands before which."""
+    told = [code(row[0])[0] for row in OWNERS.table("Why was it held")]
+    assert told == [rule.name for rule in rules.POST]
 
 
 @each_document

@@ -14,13 +14,23 @@ from typing import NamedTuple
 
 from services.router.context import Context, Hit, Verdict
 from services.router.rules import (
+    administrivia,
+    approved,
     automatic,
+    banned_address,
+    emergency,
+    header_match,
+    implicit_dest,
     loop,
     max_hops,
+    max_recipients,
+    max_size,
     member_moderation,
     no_senders,
+    no_subject,
     nonmember_moderation,
     repetition,
+    suspicious_header,
     truth,
 )
 
@@ -33,14 +43,26 @@ class Rule(NamedTuple):
     verdict: Verdict | None
 
 
+# Guards against loops stand before anything that accepts. What looks into headers stands before
+# what holds the mail of strangers, as in Mailman: else spam that is to be discarded would be held.
 POST: tuple[Rule, ...] = (
     Rule("loop", loop.check_post, "discard"),
     Rule("max-hops", max_hops.check, "hold"),
-    Rule("automatic", automatic.check, "hold"),
     Rule("repetition", repetition.check, "hold"),
+    Rule("approved", approved.check, None),
+    Rule("emergency", emergency.check, "hold"),
+    Rule("banned-address", banned_address.check, "discard"),
+    Rule("automatic", automatic.check, "hold"),
     Rule("no-senders", no_senders.check, "hold"),
     Rule("member-moderation", member_moderation.check, None),
+    Rule("header-match", header_match.check, None),
+    Rule("suspicious-header", suspicious_header.check, None),
     Rule("nonmember-moderation", nonmember_moderation.check, None),
+    Rule("administrivia", administrivia.check, "hold"),
+    Rule("implicit-dest", implicit_dest.check, "hold"),
+    Rule("max-recipients", max_recipients.check, "hold"),
+    Rule("max-size", max_size.check, "hold"),
+    Rule("no-subject", no_subject.check, None),
     Rule("truth", truth.check, "accept"),
 )
 

@@ -147,7 +147,7 @@ def test_a_closed_list_is_left_alone() -> None:
     ("name", "text", "words"),
     [
         ("default_nonmember_acton", "hold", "did you mean 'default_nonmember_action'"),
-        ("qqqq", "x", "there are acceptable_aliases, "),
+        ("qqqq", "x", "there are accept_these_nonmembers, "),
         ("default_member_action", "maybe", "must be one of defer, accept, hold, reject, discard"),
         ("mode", "both", "must be one of personal, shared"),
         ("description", "two\nlines", "one line without control characters"),

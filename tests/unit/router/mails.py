@@ -12,7 +12,7 @@ from schemas.commands import Author
 from schemas.lists import ListSettings
 from schemas.mail import HeaderFacts, RawRef
 from schemas.road import AsOf, MailReceived, Origin
-from services.router.context import Context
+from services.router.context import NOTHING, Context, Looked
 
 MAIL_ID = "019cb7a1c47070008000000000000001"
 RAW = RawRef(mail_id=MAIL_ID, chunks=1, size=1000, sha256="ab" * 32, head=400)
@@ -52,6 +52,11 @@ def the_list(**settings: Any) -> List:
     )
 
 
-def before(received: MailReceived, author: Author = MEMBER, known: List | None = None) -> Context:
+def before(
+    received: MailReceived,
+    author: Author = MEMBER,
+    known: List | None = None,
+    looked: Looked = NOTHING,
+) -> Context:
     """A mail before a list, as a rule sees it."""
-    return Context(received, known or the_list(), author)
+    return Context(received, known or the_list(), author, looked=looked)

@@ -277,7 +277,6 @@ def test_a_list_without_sub_addresses_reads_commands_in_subjects(subject, comman
         "Help me",
         "Which one?",
         "confirmation",
-        "",
     ],
 )
 def test_at_a_list_without_sub_addresses_all_else_is_a_post(subject: str) -> None:

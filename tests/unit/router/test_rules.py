@@ -252,11 +252,21 @@ def test_the_order_of_the_rules_is_the_documented_one() -> None:
     assert [rule.name for rule in rules.POST] == [
         "loop",
         "max-hops",
-        "automatic",
         "repetition",
+        "approved",
+        "emergency",
+        "banned-address",
+        "automatic",
         "no-senders",
         "member-moderation",
+        "header-match",
+        "suspicious-header",
         "nonmember-moderation",
+        "administrivia",
+        "implicit-dest",
+        "max-recipients",
+        "max-size",
+        "no-subject",
         "truth",
     ]
     assert [rule.name for rule in rules.OWNER] == ["loop", "max-hops", "automatic", "truth"]

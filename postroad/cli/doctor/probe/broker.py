@@ -112,7 +112,7 @@ async def _lists(broker: Broker) -> tuple[List, ...]:
             )
             for row in answer.lists
         ]
-        if len(answer.lists) < PAGE:
+        if not answer.lists:
             return tuple(found)
 
 

@@ -1,0 +1,32 @@
+r"""Senders as owners name them in the settings of a list: entries, and whom they mean.
+
+#0f3a...        one address, by its key (`postroad.mail.tokens.address_key`): settings are kept
+                for ever, addresses are not
+^.*\.example$    a pattern (`postroad.mail.patterns`) that is found in the address
+@evil.example   everybody at this domain
+@a@b.example    the members of the list a@b.example
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from postroad.mail import patterns
+
+
+def of_key(key: str) -> str:
+    """The entry of one address."""
+    return f"#{key}"
+
+
+def named(entries: Iterable[str], address: str, known: Collection[str] = ()) -> str:
+    """The first entry that means this address (normalised); empty where none does. `known` are
+    the entries that do and of which only membership can tell: keys and lists."""
+    domain = address.rpartition("@")[2]
+    for entry in entries:
+        if entry.startswith("^"):
+            if patterns.found(entry, address):
+                return entry
+        elif entry in known or entry == f"@{domain}":
+            return entry
+    return ""

@@ -1,0 +1,25 @@
+"""implicit-dest: neither To nor Cc names the list (`require_explicit_destination`).
+
+So is mail that was sent in Bcc, as most spam is. `acceptable_aliases` names further addresses, or
+patterns of such, that are as good as the list's own.
+"""
+
+from __future__ import annotations
+
+from postroad.mail import patterns
+from services.router.context import Context, Hit
+
+
+def check(context: Context) -> Hit | None:
+    """Whether the list is not named though it has to be."""
+    settings = context.list.settings
+    if not settings.require_explicit_destination:
+        return None
+    facts = context.facts
+    named = {box.address for box in (*facts.to, *facts.cc)}
+    if not named.isdisjoint(context.list.names):
+        return None
+    accepted = [alias for alias in settings.acceptable_aliases if alias.startswith("^")]
+    if any(patterns.found(alias, address) for alias in accepted for address in named):
+        return None
+    return Hit("neither its To nor its Cc names the list")

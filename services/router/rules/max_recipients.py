@@ -1,0 +1,14 @@
+"""max-recipients: To and Cc name more people than a list expects (`max_num_recipients`)."""
+
+from __future__ import annotations
+
+from services.router.context import Context, Hit
+
+
+def check(context: Context) -> Hit | None:
+    """Whether it names too many; 0 is no limit."""
+    limit = context.list.settings.max_num_recipients
+    count = len({box.address for box in (*context.facts.to, *context.facts.cc)})
+    if not limit or count <= limit:
+        return None
+    return Hit(f"its To and Cc name {count} recipients, more than the {limit} of this list")
