@@ -15,13 +15,16 @@ from schemas.mail import Data, HeaderEdit, HeaderFacts, Insertion, RawRef, Retur
 
 
 class Origin(Data, kw_only=True):
-    """Where a mail was found. `arrived` is the server's own date (IMAP INTERNALDATE)."""
+    """Where a mail was found. `arrived` is the server's own date (IMAP INTERNALDATE, or that of
+    the topmost Received); `name` is what it is called there: the UIDL of POP3, the file of a
+    Maildir."""
 
     source: str
     folder: str = ""
     uidvalidity: int = 0
     uid: int = 0
     arrived: datetime | None = None
+    name: str = ""
 
 
 Opening = Literal["", "approval", "command"]

@@ -147,7 +147,8 @@ class Teller:
 
     def _received(self, at: datetime, event: MailReceived | MailRefused) -> None:
         story, origin = self.story, event.origin
-        place = f"{origin.source} ({origin.folder}, UID {origin.uid})"
+        where = (origin.folder, f"UID {origin.uid}" if origin.uid else origin.name)
+        place = f"{origin.source} ({', '.join(filter(None, where)) or 'handed over'})"
         story.received, story.source = at, origin.source
         if isinstance(event, MailRefused):
             story.size = event.size

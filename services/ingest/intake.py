@@ -98,7 +98,7 @@ class Intake:
         """
         key = subjects.checkpoint(self.source.name)
         stored = await self.broker.last("KV_CHECKPOINTS", key)
-        last = msgspec.json.decode(stored.data, type=Checkpoint) if stored and stored.data else None
+        last = _checkpoint(stored.data) if stored and stored.data else None
         selected = self.mailbox.selected
         if last is not None and holds(last, selected):
             self.checkpoint = self._stored = last
@@ -286,6 +286,14 @@ class Intake:
 
 def _ticks() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _checkpoint(data: bytes) -> Checkpoint | None:
+    """What KV holds; None where a source of another kind wrote it."""
+    try:
+        return msgspec.json.decode(data, type=Checkpoint)
+    except msgspec.DecodeError:
+        return None
 
 
 def _events(message: Stored) -> tuple[Event, ...]:

@@ -13,6 +13,7 @@ from postroad.runtime.service import Context
 from services.ingest.feed import Reader, Sessions
 from services.ingest.folder import Folder
 from services.ingest.smtpd.listener import Listener
+from services.ingest.pop3.maildrop import Maildrop
 
 
 class Feed(Protocol):
@@ -43,4 +44,5 @@ KINDS: Mapping[str, Kind] = {
     "imap": _in_sessions(lambda feed: Folder(feed).session),
     "lmtp": Listener,
     "smtp": Listener,
+    "pop3": _in_sessions(lambda feed: Maildrop(feed).session),
 }

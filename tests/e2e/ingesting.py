@@ -28,7 +28,7 @@ from schemas.road import MailReceived, MailRefused
 from services.ingest.imap import Mailbox
 from services.ingest.service import SERVICE
 from tests.e2e.system import System, until
-from tests.peers.dovecot import Dovecot, Mail
+from tests.peers.dovecot import Dovecot, Mail, require_pop3
 from tests.peers.imapscript import ScriptedImap
 
 USER = "lists@example.org"
@@ -153,12 +153,11 @@ class Scripted(Reading):
 
 @contextlib.asynccontextmanager
 async def ingesting(home: Path, **settings: str) -> AsyncIterator[Ingest]:
-    """A fresh Dovecot and broker; `settings` are those of the source."""
-    async with (
-        Dovecot.start({USER: "secret"}) as dovecot,
-        _road(home, dovecot.port, settings) as road,
-    ):
-        yield Ingest(road, dovecot)
+    """A fresh Dovecot and broker; `settings` are those of the source (kind "imap", or "pop3")."""
+    async with Dovecot.start({USER: "secret"}) as dovecot:
+        port = require_pop3(dovecot) if settings.get("kind") == "pop3" else dovecot.port
+        async with a_road(home, port, settings) as road:
+            yield Ingest(road, dovecot)
 
 
 @contextlib.asynccontextmanager
@@ -168,13 +167,14 @@ async def scripted(
     """A scripted server with `messages` and a broker; `settings` are those of the source."""
     async with (
         ScriptedImap.start({USER: "secret"}, messages) as imap,
-        _road(home, imap.port, settings) as road,
+        a_road(home, imap.port, settings) as road,
     ):
         yield Scripted(road, imap)
 
 
 @contextlib.asynccontextmanager
-async def _road(home: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[System]:
+async def a_road(home: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[System]:
+    """A broker, and settings with one source at this port."""
     password = home / "password"
     password.write_text("secret\n")
     password.chmod(0o600)

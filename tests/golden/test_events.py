@@ -34,6 +34,7 @@ RELEASED = [
     "list_configured.1",
     "list_created.1",
     "mail_received.1",
+    "mail_received.1-named",
     "mail_refused.1",
     "mail_stopped.1",
     "mail_stopped.1-moderator",

@@ -1,4 +1,4 @@
-"""A real Dovecot 2.3: Maildir, a password file, IMAP, IMAPS and, where installed, LMTP.
+"""A real Dovecot 2.3: Maildir, a password file, IMAP, IMAPS and, where installed, LMTP and POP3.
 
     async with Dovecot.start({"lists@example.org": "secret"}) as dovecot:
         dovecot.deliver("lists@example.org", message)
@@ -29,6 +29,7 @@ from tests.peers.certificate import Certificate, self_signed
 from tests.peers.process import Daemon, directory, free_port, own, program, unprivileged
 
 LMTP = Path("/usr/lib/dovecot/lmtp")
+POP3 = Path("/usr/lib/dovecot/pop3")
 CONFIGURATION = """
 protocols = {protocols}
 base_dir = {place}/run
@@ -84,6 +85,17 @@ service lmtp {{
   }}
 }}
 """
+POP3_CONFIGURATION = """
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s_port}
+  }}
+}}
+"""
 OAUTH_CONFIGURATION = """
 passdb {{
   driver = oauth2
@@ -121,7 +133,8 @@ class Mail:
 
 class Dovecot:
     """A running server. Log in with the full address; `certificate.cert` is the CA file for
-    `localhost`:`tls_port`. `lmtp_port` is None without the package dovecot-lmtpd."""
+    `localhost`:`tls_port`. `lmtp_port` is None without the package dovecot-lmtpd, `pop3_port`
+    and `pop3s_port` without dovecot-pop3d."""
 
     def __init__(
         self, place: Path, users: Mapping[str, str], certificate: Certificate, oauth: str
@@ -133,13 +146,17 @@ class Dovecot:
         self.port = free_port()
         self.tls_port = free_port()
         self.lmtp_port = free_port() if LMTP.exists() else None
+        self.pop3_port = free_port() if POP3.exists() else None
+        self.pop3s_port = free_port() if POP3.exists() else None
         config = place / "dovecot.conf"
         config.write_text(self._configuration())
         (place / "oauth2").write_text(INTROSPECTION.format(oauth=oauth))
         (place / "users").write_text("".join(f"{u}:{{PLAIN}}{p}\n" for u, p in users.items()))
         self.daemon = Daemon(
             argv=(program("dovecot", "dovecot-imapd"), "-F", "-c", str(config)),
-            ports=[port for port in (self.port, self.tls_port, self.lmtp_port) if port],
+            ports=[
+                port for port in (self.port, self.tls_port, self.lmtp_port, self.pop3_port) if port
+            ],
             log=place / "log",
             drop=True,
         )
@@ -147,9 +164,11 @@ class Dovecot:
     def _configuration(self) -> str:
         user = unprivileged()
         template = CONFIGURATION + (LMTP_CONFIGURATION if self.lmtp_port else "")
+        template += POP3_CONFIGURATION if self.pop3_port else ""
         template += OAUTH_CONFIGURATION if self.oauth else ""
+        optional = {"lmtp": self.lmtp_port, "pop3": self.pop3_port}
         return template.format(
-            protocols="imap lmtp" if self.lmtp_port else "imap",
+            protocols=" ".join(["imap", *(name for name, port in optional.items() if port)]),
             mechanisms="xoauth2 oauthbearer" if self.oauth else "",
             place=self.place,
             user=user.pw_name,
@@ -161,6 +180,8 @@ class Dovecot:
             port=self.port,
             tls_port=self.tls_port,
             lmtp_port=self.lmtp_port,
+            pop3_port=self.pop3_port,
+            pop3s_port=self.pop3s_port,
         )
 
     @classmethod
@@ -270,6 +291,13 @@ def require() -> None:
     version = subprocess.check_output([program("dovecot", "dovecot-imapd"), "--version"], text=True)
     if not version.startswith("2.3."):  # 2.4 has another configuration language
         pytest.skip(f"Dovecot 2.3 is needed, this is {version.split()[0]}: install dovecot-imapd")
+
+
+def require_pop3(dovecot: Dovecot) -> int:
+    """Its port for POP3; skips the test without."""
+    if dovecot.pop3_port is None:
+        pytest.skip("POP3 is missing: install the Debian package dovecot-pop3d")
+    return dovecot.pop3_port
 
 
 def _mail(attributes: bytes, data: bytes) -> Mail:

@@ -75,7 +75,7 @@ CHECKS = (
         "its certificate is trusted, for this name, and good for 21 days more",
         "renew the certificate, or name its authority in SSL_CERT_FILE",
     ),
-    Check("greeting", ("source", "relay"), "it speaks IMAP, SMTP or LMTP", "check port and tls"),
+    Check("greeting", ("source", "relay"), "it speaks IMAP, POP3, SMTP or LMTP", "check port and tls"),
     Check(
         "login",
         ("source", "relay"),
@@ -85,7 +85,7 @@ CHECKS = (
     Check(
         "capabilities",
         ("source",),
-        "the IMAP server can do what `idle` and `after` ask for",
+        "the server can do what `idle` and `after` ask for",
         "choose `after` and `poll` for what the server can do",
     ),
     Check(
@@ -175,9 +175,14 @@ def of_relay(relay: Relay) -> tuple[str, ...]:
     return _OF_A_SERVER if relay.path is None else _OF_A_SERVER[3:]
 
 
+_OF_POP3 = ("token", "host", "connection", "tls", "greeting", "login", "capabilities", "start")
+
+
 def of_source(source: Source) -> tuple[str, ...]:
     """The checks made of a source of its kind."""
-    return ("host", "connection") if source.kind in SOCKETS else names("source")
+    if source.kind in SOCKETS:
+        return ("host", "connection")
+    return _OF_POP3 if source.kind == "pop3" else names("source")
 
 
 def names(of: Of) -> tuple[str, ...]:

@@ -36,6 +36,16 @@ def capabilities(source: Source, found: Collection[str]) -> Finding:
     return ok("capabilities", subject, f"has {', '.join(has) or 'none we need'}")
 
 
+def unique_ids(source: Source, mails: int, without: int) -> Finding:
+    """Of a POP3 server with so many mails, so many of them without an id of their own."""
+    subject = f"source {source.name}"
+    if without and source.after != "delete":
+        what = f"{without} of {mails} mails have no unique id (UIDL): they are read at every look"
+        return warning("capabilities", subject, what, 'set after = "delete"')
+    told = "unique ids (UIDL)" if mails and not without else "no mail to look at"
+    return ok("capabilities", subject, told if not without else "no unique ids, and none needed")
+
+
 def folder(source: Source, seen: Glance) -> Finding:
     """Whether mail may be flagged there, as far as the server says without being asked to."""
     subject = f"source {source.name}"

@@ -25,6 +25,8 @@ from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.settings import SOCKETS, Tls
+from services.ingest.glance import Glance
+from services.ingest.pop3.account import Account as Pop3
 from services.ingest.probe import Examiner
 from services.ingest.trouble import MailboxError
 from services.sender import probe as sender_probe
@@ -61,6 +63,10 @@ async def examine_source(
         async for finding in _reached(subject, "smtp", here, source.port, None):
             yield finding
         return
+    if source.kind == "pop3":
+        async for finding in _examine_pop3(source, access, running):
+            yield finding
+        return
     async for finding in _reached(subject, "imap", source.host, source.port, source.tls):
         yield finding
     examiner = Examiner(source, access.tokens)
@@ -92,6 +98,40 @@ async def examine_source(
     yield judge_source.authserv_id(source, [*seen.older, *seen.newest])
     domains = {domain.name for domain in config.domain}
     yield judge_source.recipient_headers(source, seen.newest, domains)
+
+
+async def _examine_pop3(
+    source: Source, access: Access, running: Running
+) -> AsyncIterator[Finding]:
+    """The same of POP3, as far as it goes; nothing is read or deleted."""
+    subject = f"source {source.name}"
+    assert source.tls
+    async for finding in _reached(subject, "pop3", source.host, source.port, source.tls):
+        yield finding
+    account = Pop3(source, access.tokens)
+    check = "greeting"
+    try:
+        await account.connect()
+        yield ok("greeting", subject, "speaks POP3")
+        check = "login"
+        if (await access.token).problem:
+            yield _no_token(subject)
+            return
+        await account.log_in()
+        yield ok("login", subject, "by token" if source.oauth2 else "by password")
+        check = "capabilities"
+        mails = await account.mails()
+        await account.quit()
+    except PostroadError as error:
+        line = error.what if isinstance(error, MailboxError) else str(error)
+        yield peer.complaint(check, subject, line, REMEDIES[check])
+        return
+    finally:
+        account.abort()
+    yield judge_source.unique_ids(source, len(mails), sum(not mail.uidl for mail in mails))
+    known = await running.told()
+    contacted = source.name in known.contacted if known.broker.running else None
+    yield judge_source.start(source, Glance(mails=len(mails)), contacted=contacted)
 
 
 async def examine_relay(

@@ -22,7 +22,7 @@ TLS_SECONDS = 5.0
 EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
-Kind = Literal["imap", "smtp", "lmtp", "http"]
+Kind = Literal["imap", "pop3", "smtp", "lmtp", "http"]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -159,6 +159,12 @@ async def _ask_for_tls(
             if not line:
                 raise EOFError
         if not line.upper().startswith(b"1 OK"):
+            raise _SaidNoError
+        return
+    if kind == "pop3":  # RFC 2595 section 4
+        await reader.readline()
+        writer.write(b"STLS\r\n")
+        if not (await reader.readline()).upper().startswith(b"+OK"):
             raise _SaidNoError
         return
     await _reply(reader)
