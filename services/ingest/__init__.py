@@ -1,14 +1,16 @@
 """ingest: takes mail from its sources onto the road.
 
-Consumes   the IMAP folder of every `[[source]]` (`kind = "imap"`), told by IDLE and by asking
-           every `poll` seconds; `$KV.CHECKPOINTS.<source>`, its own place in each folder
+Consumes   of every `[[source]]`, by its kind: an IMAP folder, told by IDLE and by asking every
+           `poll` seconds; a POP3 mailbox, visited every `poll` seconds, less or more a tenth;
+           `$KV.CHECKPOINTS.<source>`, where it stands in each
 Emits      `raw.<mail_id>.0.<i>`               the bytes of a mail
            `mail.received.<source>.<mail_id>`  MailReceived (header facts, digest of the body,
                                                what a delivery report says of a mail of ours,
                                                where the bytes lie), or MailRefused, for mail
                                                that is left where it is
-           `$KV.CHECKPOINTS.<source>`          folder, UIDVALIDITY, UID, which UIDs below it had
-                                               no mail, and the first contact
+           `$KV.CHECKPOINTS.<source>`          the first contact, and of IMAP folder, UIDVALIDITY,
+                                               UID, which UIDs below it had no mail; of POP3
+                                               digests of the names of mail that stays there
 Trace      begins here: the trace id is the mail id, the first span `ingest.receive`
 
 Settings   `[[source]]` name, host, port, tls, user, password_file, oauth2, folder, start, after,
@@ -35,6 +37,15 @@ Promises
       between, says before STARTTLS is done is not believed.
     - With `after = "seen"` a folder that is read-only is read all the same, each mail once.
 
+POP3       The same order: RAW, RECEIVED, DELE, QUIT, checkpoint. The server deletes at QUIT: a mail
+           whose session broke is met again, and known. It has no flags, no dates: `after = "seen"`
+           leaves all mail there as it was, up to 65,536 of them; `arrived` is the date of the
+           topmost Received. Mail is known by its unique id (UIDL), or, where the server gives none
+           or the same to several, by its bytes, for which it is read at every visit. Where all ids
+           change at once, what RECEIVED holds is told by its bytes, what is older than the first
+           contact (with `"now"`) or than 25 days is left. One session at a time, of 1,000 mails at
+           most; another's (`[IN-USE]`) is waited for.
+
 Failure    A source that fails reports one line in `postroad status` and comes back after 1/4, 1,
            4, 16, then every 60 seconds, less a random half; at once every minute where a person
            must act (password, login, folder, certificate): then the alarm is raised, and within
@@ -50,25 +61,31 @@ Failure    A source that fails reports one line in `postroad status` and comes b
 Figures    A first contact with 20,000 mails of 100 octets: 14 s and 45 MB (41 MB before it) with
            `start = "all"`, 0.1 s with `"now"`; two shared cores, broker and server beside it.
 
-Not yet    pop3, lmtp, smtp, maildir and pipe; OAUTHBEARER (RFC 7628).
+Not yet    maildir and pipe; OAUTHBEARER (RFC 7628).
 
 RFCs       3501 (IMAP4rev1), 2177 (IDLE), 4315 (UIDPLUS), 6851 (MOVE), 4616 and 4959 (AUTHENTICATE
            PLAIN, for user or password outside ASCII), 5530 (response codes), 8314 (implicit TLS);
+           1939 (POP3), 2449 (CAPA), 2595 (STLS), 3206 (response codes), 5034 (AUTH);
            XOAUTH2 as Google and Microsoft describe it
 
-Files      decider    what to do with each mail (pure)
+Files      service    all sources together
+           kinds      what reads a source of each kind
+           feed       the loop around whatever is read in sessions: it comes back
+           arrival    a mail that came, but for its bytes
+           publisher  RAW and RECEIVED: events, traces
+           trouble    what can be wrong with a mailbox, in words
+           standing   what is remembered of mails that have names (pure), register keeps it in KV
+           of IMAP
+           decider    what to do with each mail (pure)
            syntax     IMAP's grammar (pure)
            framing    what a server sends, cut into responses (pure)
            protocol   what the server of one connection says
            connection TCP, TLS, STARTTLS, and commands that end
            login      by password, by token
            imap       one folder
-           publisher  RAW and RECEIVED: events, traces; arrival is what it is given
            intake     one session: search, fetch, publish, flag, checkpoint
-           trouble    what can be wrong with a mailbox, in words
-           folder     one IMAP folder as a source: one session after another
-           feed       the loop around whatever is read in sessions: it comes back
-           kinds      what reads a source of each kind
-           service    all sources together
+           folder     one session after another
            probe      a look for `postroad doctor` that changes nothing; glance reads what it saw
+           pop3/      POP3: syntax, decider (pure), stream, account, maildrop
+           smtpd/     LMTP and SMTP
 """

@@ -12,8 +12,8 @@ from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context
 from services.ingest.feed import Reader, Sessions
 from services.ingest.folder import Folder
-from services.ingest.smtpd.listener import Listener
 from services.ingest.pop3.maildrop import Maildrop
+from services.ingest.smtpd.listener import Listener
 
 
 class Feed(Protocol):

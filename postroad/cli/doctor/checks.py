@@ -75,7 +75,9 @@ CHECKS = (
         "its certificate is trusted, for this name, and good for 21 days more",
         "renew the certificate, or name its authority in SSL_CERT_FILE",
     ),
-    Check("greeting", ("source", "relay"), "it speaks IMAP, POP3, SMTP or LMTP", "check port and tls"),
+    Check(
+        "greeting", ("source", "relay"), "it speaks IMAP, POP3, SMTP or LMTP", "check port and tls"
+    ),
     Check(
         "login",
         ("source", "relay"),

@@ -19,6 +19,7 @@ _MICROSOFT_SCOPE = (
     "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send "
     "offline_access"
 )
+_MICROSOFT_POP3 = _MICROSOFT_SCOPE.replace("IMAP.", "POP.")
 _MICROSOFT_ALONE = "https://outlook.office365.com/.default"
 
 
@@ -61,8 +62,12 @@ def identity(account: Source | Relay) -> str:
 
 def settings(account: Source | Relay) -> OAuth2:
     """The oauth2 of an account that has one."""
-    assert account.oauth2 is not None, f"{account.name} logs in by password"
-    return account.oauth2
+    oauth2 = account.oauth2
+    assert oauth2 is not None, f"{account.name} logs in by password"
+    by_person = oauth2.provider == "microsoft" and oauth2.flow == "login"
+    if account.kind == "pop3" and by_person and not oauth2.scope:
+        return msgspec.structs.replace(oauth2, scope=_MICROSOFT_POP3)
+    return oauth2
 
 
 def _preset(oauth2: OAuth2) -> Provider:

@@ -100,9 +100,7 @@ async def examine_source(
     yield judge_source.recipient_headers(source, seen.newest, domains)
 
 
-async def _examine_pop3(
-    source: Source, access: Access, running: Running
-) -> AsyncIterator[Finding]:
+async def _examine_pop3(source: Source, access: Access, running: Running) -> AsyncIterator[Finding]:
     """The same of POP3, as far as it goes; nothing is read or deleted."""
     subject = f"source {source.name}"
     assert source.tls
