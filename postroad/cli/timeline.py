@@ -6,7 +6,7 @@ then those of SEND: who is in trouble is known before the chunks are read that s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from postroad.cli.story import Fate, Line, Returned, Story, Trouble, Wait
@@ -71,8 +71,7 @@ class Teller:
                 always = "and its sender from now on" if event.always else ""
                 self._verdict(at, event.list, "accepted", actor, always)
             case MailStopped():
-                hits = tuple(f"{hit.rule}: {hit.reason}" for hit in event.hits)
-                self._decided(at, event.list, event.verdict, hits)
+                self._decided(at, event.list, event.verdict, _told(event.hits))
             case MailUnrouted():
                 self._decided(at, "", "unrouted", (event.reason,))
             case FanoutDone():
@@ -167,7 +166,7 @@ class Teller:
         match event:
             case PostRouted():
                 by = () if event.rule in ("", "truth") else (f"accepted by the rule {event.rule}",)
-                self._decided(at, event.list, "post", by)
+                self._decided(at, event.list, "post", (*by, *_told(event.hits)))
             case OwnerMailRouted():
                 self._decided(at, event.list, "owner", ())
             case CommandRouted():
@@ -334,6 +333,10 @@ def _index(chunk: ChunkQueued, number: int) -> int | None:
         return chunk.numbers.index(number) if number in chunk.numbers else None
     at = number - chunk.first
     return at if 0 <= at < len(chunk.people) else None
+
+
+def _told(hits: Iterable[RuleHit]) -> tuple[str, ...]:
+    return tuple(f"{hit.rule}: {hit.reason}" for hit in hits)
 
 
 def _queued(recipients: int, chunks: int, kind: str = "") -> str:

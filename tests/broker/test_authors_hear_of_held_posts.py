@@ -123,6 +123,10 @@ async def road(broker: Broker, tmp_path: Path) -> AsyncIterator[Road]:
         ("held", "nonmember-moderation", "if they let it through, it goes to everybody"),
         ("rejected", "member-moderation", "The list does not take such mail from you"),
         ("rejected", "nonmember-moderation", "Only those on the list may write to it"),
+        ("held", "max-size", "It waits for the people who run the list. If they let it through"),
+        ("held", "max-size", "The reason: it is so"),
+        ("rejected", "no-subject", "The reason: it is so"),
+        ("held", "administrivia", "To leave, write to"),
     ],
 )
 async def test_what_became_of_a_post(
@@ -153,7 +157,9 @@ async def test_strangers_whose_name_was_forged_hear_nothing(road: Road) -> None:
     assert await road.letters() == []
 
 
-@pytest.mark.parametrize("rule", ["loop", "automatic", "no-senders", "max-hops", "duplicate"])
+@pytest.mark.parametrize(
+    "rule", ["loop", "automatic", "no-senders", "max-hops", "duplicate", "banned-address"]
+)
 async def test_nobody_waits_for_an_answer(road: Road, rule: str) -> None:
     """What looks like a machine or a loop to any rule is answered by none of ours."""
     await road.stop(rule)

@@ -238,6 +238,16 @@ def test_a_stopped_mail_says_why():
     assert (found.kind, found.reasons) == ("held", ("nonmember-moderation: not a member",))
 
 
+def test_what_rules_only_remarked_is_told() -> None:
+    """A rule that hit and let the post pass says so beside what accepted it."""
+    hit = RuleHit(rule="approved", reason="the password that it carries is wrong")
+    post = msgspec.structs.replace(POST, hits=(hit,), rule="member-moderation")
+    assert fate(RECEIVED, post).reasons == (
+        "accepted by the rule member-moderation",
+        "approved: the password that it carries is wrong",
+    )
+
+
 def test_mail_for_nobody_and_mail_left_on_its_server():
     """Unrouted and refused mail is a story of its own, with the reason."""
     unrouted = told(RECEIVED, MailUnrouted(mail_id=MAIL, raw=RAW, reason="no list is meant"))

@@ -24,7 +24,12 @@ from services.membership.received import Received
 from services.membership.requests.contacts import Contacts
 
 # Rules whose hit means that no person waits for an answer, or that one would go in circles.
-SILENT = ("loop", "automatic", "repetition", "no-senders", "max-hops", "duplicate")
+SILENT = (
+    *("loop", "automatic", "repetition", "no-senders", "max-hops", "duplicate"),
+    "banned-address",  # the owner wants to be rid of them
+)
+# What an author can mend is told; what is looked for in mail is nobody's business.
+TOLD = ("max-size", "max-recipients", "no-subject", "implicit-dest", "emergency")
 NEWS = timedelta(days=3)  # later it is none; and SEND, which knows who was told, is kept longer
 
 log = structlog.get_logger()
@@ -96,14 +101,24 @@ def _letter(
         date=at,
         message_id=f"{notice}@{domain}",
         answering=facts.message_id,
-        fields={"subject": facts.subject, "reason": event.hits[0].reason if event.held else ""},
+        fields={"subject": facts.subject, "reason": _reason(event)},
     )
+
+
+def _reason(event: MailStopped) -> str:
+    """What the letter says of why, in the words of a rule, or of the moderator who decided."""
+    told = event.held or (bool(event.hits) and event.hits[0].rule in TOLD)
+    return event.hits[0].reason if told else ""
 
 
 def _text(event: MailStopped) -> str:
     if event.held:
         return "post_declined moderator_says" if event.hits[0].reason else "post_declined"
-    stranger = bool(event.hits) and event.hits[0].rule == "nonmember-moderation"
-    if event.verdict == "held":
-        return "not_a_member" if stranger else "post_waiting"
-    return "members_only" if stranger else "post_rejected"
+    rule = event.hits[0].rule if event.hits else ""
+    held = event.verdict == "held"
+    if rule == "nonmember-moderation":
+        return "not_a_member" if held else "members_only"
+    if rule == "administrivia":
+        return "command_to_everybody"
+    text = "post_waiting" if held else "post_rejected"
+    return f"{text} rule_says" if rule in TOLD else text
