@@ -344,5 +344,5 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 
 # Values of the contract that this release does not implement: (section, key) -> values.
 LATER_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("source", "kind"): ("maildir", "pipe"),
+    ("source", "kind"): ("pipe",),
 }

@@ -114,6 +114,13 @@ def _after(where: str, source: Source) -> Iterator[str]:
     moves = "move:FOLDER" in choices and re.fullmatch("move:.+", source.after)
     if source.after not in choices and not moves:
         yield f"{where} after: {no_choice(source.after, choices)}"
+    if source.kind == "maildir":
+        moved = {"after": source.after.removeprefix("move:")} if moves else {}
+        for key, folder in {"folder": source.folder, **moved}.items():
+            if not re.fullmatch(r"(?!\.|.*\.\.)[^/\0]{1,200}", folder):
+                yield f'{where} {key}: "{folder}" is not a folder such as "Lists" or "Lists.Done"'
+        if moved.get("after") == source.folder:
+            yield f"{where} after: it moves mail to the folder it comes from"
     if source.kind == "pop3" and source.start == "unseen":
         yield f'{where} start: POP3 does not tell which mail is read; choose "now" or "all"'
 

@@ -2,6 +2,7 @@
 
 Consumes   of every `[[source]]`, by its kind: an IMAP folder, told by IDLE and by asking every
            `poll` seconds; a POP3 mailbox, visited every `poll` seconds, less or more a tenth;
+           a Maildir, looked at when files come or go, and every `poll` seconds;
            `$KV.CHECKPOINTS.<source>`, where it stands in each
 Emits      `raw.<mail_id>.0.<i>`               the bytes of a mail
            `mail.received.<source>.<mail_id>`  MailReceived (header facts, digest of the body,
@@ -10,7 +11,8 @@ Emits      `raw.<mail_id>.0.<i>`               the bytes of a mail
                                                that is left where it is
            `$KV.CHECKPOINTS.<source>`          the first contact, and of IMAP folder, UIDVALIDITY,
                                                UID, which UIDs below it had no mail; of POP3
-                                               digests of the names of mail that stays there
+                                               and of a Maildir digests of the names of mail
+                                               that stays there
 Trace      begins here: the trace id is the mail id, the first span `ingest.receive`
 
 Settings   `[[source]]` name, host, port, tls, user, password_file, oauth2, folder, start, after,
@@ -46,6 +48,12 @@ POP3       The same order: RAW, RECEIVED, DELE, QUIT, checkpoint. The server del
            contact (with `"now"`) or than 25 days is left. One session at a time, of 1,000 mails at
            most; another's (`[IN-USE]`) is waited for.
 
+Maildir    What nobody has read is taken, from new and cur, the oldest first, 10,000 names in memory
+           at most: RAW, RECEIVED, then the file is renamed, moved or deleted. What a crash left
+           there is met again, and known by its unique name. KV holds what first contact passed
+           over, and what could not be marked. No link is followed, nothing but a file of a sane
+           size is read, and one that changes meanwhile is left until it does not.
+
 Failure    A source that fails reports one line in `postroad status` and comes back after 1/4, 1,
            4, 16, then every 60 seconds, less a random half; at once every minute where a person
            must act (password, login, folder, certificate): then the alarm is raised, and within
@@ -61,7 +69,7 @@ Failure    A source that fails reports one line in `postroad status` and comes b
 Figures    A first contact with 20,000 mails of 100 octets: 14 s and 45 MB (41 MB before it) with
            `start = "all"`, 0.1 s with `"now"`; two shared cores, broker and server beside it.
 
-Not yet    maildir and pipe; OAUTHBEARER (RFC 7628).
+Not yet    pipe; OAUTHBEARER (RFC 7628).
 
 RFCs       3501 (IMAP4rev1), 2177 (IDLE), 4315 (UIDPLUS), 6851 (MOVE), 4616 and 4959 (AUTHENTICATE
            PLAIN, for user or password outside ASCII), 5530 (response codes), 8314 (implicit TLS);
@@ -87,5 +95,6 @@ Files      service    all sources together
            folder     one session after another
            probe      a look for `postroad doctor` that changes nothing; glance reads what it saw
            pop3/      POP3: syntax, decider (pure), stream, account, maildrop
+           maildir/   filename (pure), store, watcher
            smtpd/     LMTP and SMTP
 """

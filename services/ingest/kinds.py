@@ -12,6 +12,7 @@ from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context
 from services.ingest.feed import Reader, Sessions
 from services.ingest.folder import Folder
+from services.ingest.maildir.watcher import Watcher
 from services.ingest.pop3.maildrop import Maildrop
 from services.ingest.smtpd.listener import Listener
 
@@ -44,5 +45,6 @@ KINDS: Mapping[str, Kind] = {
     "imap": _in_sessions(lambda feed: Folder(feed).session),
     "lmtp": Listener,
     "smtp": Listener,
+    "maildir": _in_sessions(lambda feed: Watcher(feed).session),
     "pop3": _in_sessions(lambda feed: Maildrop(feed).session),
 }

@@ -52,10 +52,10 @@ class Register:
             self.standing = standing
         return True
 
-    async def contact(self, left: Sequence[bytes]) -> None:
-        """The first contact: these are not for us. It must be stored before any mail is looked at,
-        or "now" would be a later now after a crash."""
-        self.standing = Standing(self.place, now(), self.feed.source.start, left)
+    async def contact(self, left: Sequence[bytes], *, whole: bool = False) -> None:
+        """The first contact: these are not for us, or the `whole` place is. It must be stored
+        before any mail is looked at, or "now" would be a later now after a crash."""
+        self.standing = Standing(self.place, now(), self.feed.source.start, left, whole=whole)
         await self.save()
 
     async def save(self) -> None:

@@ -23,11 +23,13 @@ Start = Literal["now", "unseen", "all"]
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What KV holds, as JSON. `place` tells one mailbox from another under the same source; `since`
-    and `start` are those of the first contact; `left` and `taken` are digests, end to end."""
+    and `start` are those of the first contact; `whole` as long as everything that was there then
+    has not been looked at; `left` and `taken` are digests, end to end."""
 
     place: str
     since: datetime
     start: Start
+    whole: bool = False
     left: bytes = b""
     taken: bytes = b""
 
@@ -43,10 +45,13 @@ class Standing:
         start: Start,
         left: Collection[bytes] = (),
         taken: Collection[bytes] = (),
+        *,
+        whole: bool = False,
     ) -> None:
         self.place = place
         self.since = since
         self.start = start
+        self.whole = whole
         self.left = set(left)
         self.taken = set(taken)
 
@@ -61,6 +66,7 @@ class Standing:
             place=self.place,
             since=self.since,
             start=self.start,
+            whole=self.whole,
             left=b"".join(sorted(self.left)),
             taken=b"".join(sorted(self.taken)),
         )
@@ -86,7 +92,7 @@ def restored(stored: Stored | None, place: str) -> Standing | None:
     if stored is None or stored.place != place:
         return None
     left, taken = _cut(stored.left), _cut(stored.taken)
-    return Standing(place, stored.since, stored.start, left, taken)
+    return Standing(place, stored.since, stored.start, left, taken, whole=stored.whole)
 
 
 def digest(name: str) -> bytes:

@@ -11,7 +11,7 @@ from postroad.runtime.config import Config
 from tests.e2e.examined import LISTS, SECRET, check, secret, source, write
 from tests.e2e.ingesting import ingesting
 from tests.e2e.ingesting import mail as post
-from tests.peers.dovecot import Dovecot
+from tests.peers.dovecot import Dovecot, require_pop3
 from tests.peers.imapscript import Fault, ScriptedImap
 from tests.peers.tokens import TokenServer, log_in
 
@@ -182,3 +182,28 @@ async def test_recipient_headers_that_the_server_writes(
     box = source(tmp_path, dovecot.port, recipient_headers=named)
     found = await check("recipient_headers", tmp_path, box)
     assert (found.state, words in found.finding) == (state, True), found
+
+
+async def test_a_mailbox_by_pop3(dovecot: Dovecot, tmp_path: Path) -> None:
+    """It is looked at as far as POP3 goes, and nothing in it changes."""
+    port = require_pop3(dovecot)
+    dovecot.deliver(LISTS, post(1))
+    settings = source(tmp_path, port, kind="pop3", start="all")
+    assert (await check("greeting", tmp_path, settings)).finding == "speaks POP3"
+    assert (await check("capabilities", tmp_path, settings)).finding == "unique ids (UIDL)"
+    assert "takes 1 of 1" in (await check("start", tmp_path, settings)).finding
+    wrong = source(tmp_path, port, kind="pop3", password_file=secret(tmp_path, "wrong", "x"))
+    found = await check("login", tmp_path, wrong)
+    assert (found.state, found.finding) == ("failed", "the server refused the login")
+
+
+async def test_a_maildir(tmp_path: Path) -> None:
+    """It is there, and how much of it would be taken; or it is said what is wrong."""
+    settings = f'[[source]]\nkind = "maildir"\npath = "{tmp_path}/box"\nstart = "unseen"\n'
+    assert (await check("folder", tmp_path, settings)).state == "failed"
+    for sub in ("new", "cur"):
+        (tmp_path / "box" / sub).mkdir(parents=True)
+    (tmp_path / "box" / "new" / "1.a.mx").write_bytes(post(1))
+    (tmp_path / "box" / "cur" / "2.a.mx:2,S").write_bytes(post(2))
+    assert "holds 2" in (await check("folder", tmp_path, settings)).finding
+    assert "takes 1 of 2" in (await check("start", tmp_path, settings)).finding

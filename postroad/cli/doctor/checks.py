@@ -177,14 +177,18 @@ def of_relay(relay: Relay) -> tuple[str, ...]:
     return _OF_A_SERVER if relay.path is None else _OF_A_SERVER[3:]
 
 
-_OF_POP3 = ("token", "host", "connection", "tls", "greeting", "login", "capabilities", "start")
+_OF_KIND = {
+    "pop3": ("token", "host", "connection", "tls", "greeting", "login", "capabilities", "start"),
+    "maildir": ("folder", "start"),
+    "pipe": (),
+}
 
 
 def of_source(source: Source) -> tuple[str, ...]:
     """The checks made of a source of its kind."""
     if source.kind in SOCKETS:
         return ("host", "connection")
-    return _OF_POP3 if source.kind == "pop3" else names("source")
+    return _OF_KIND.get(source.kind, names("source"))
 
 
 def names(of: Of) -> tuple[str, ...]:

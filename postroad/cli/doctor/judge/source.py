@@ -36,6 +36,15 @@ def capabilities(source: Source, found: Collection[str]) -> Finding:
     return ok("capabilities", subject, f"has {', '.join(has) or 'none we need'}")
 
 
+def maildir(source: Source, mails: int, problem: str) -> Finding:
+    """A Maildir with so many mails; `problem` is why it cannot be read or changed."""
+    subject = f"source {source.name}"
+    if problem:
+        remedy = "check path and folder, and give the user that runs Postroad the right to them"
+        return failed("folder", subject, problem, remedy)
+    return ok("folder", subject, f'"{source.folder}" holds {mails}, and may be changed')
+
+
 def unique_ids(source: Source, mails: int, without: int) -> Finding:
     """Of a POP3 server with so many mails, so many of them without an id of their own."""
     subject = f"source {source.name}"

@@ -63,6 +63,12 @@ async def examine_source(
         async for finding in _reached(subject, "smtp", here, source.port, None):
             yield finding
         return
+    if source.kind == "maildir":
+        seen, problem = await asyncio.to_thread(machine.maildir, source)
+        yield judge_source.maildir(source, seen.mails, problem)
+        if not problem:
+            yield judge_source.start(source, seen, contacted=await _contacted(source, running))
+        return
     if source.kind == "pop3":
         async for finding in _examine_pop3(source, access, running):
             yield finding
@@ -92,9 +98,7 @@ async def examine_source(
     finally:
         await examiner.close(politely=healthy)
     yield judge_source.folder(source, seen)
-    known = await running.told()
-    contacted = source.name in known.contacted if known.broker.running else None
-    yield judge_source.start(source, seen, contacted=contacted)
+    yield judge_source.start(source, seen, contacted=await _contacted(source, running))
     yield judge_source.authserv_id(source, [*seen.older, *seen.newest])
     domains = {domain.name for domain in config.domain}
     yield judge_source.recipient_headers(source, seen.newest, domains)
@@ -127,9 +131,14 @@ async def _examine_pop3(source: Source, access: Access, running: Running) -> Asy
     finally:
         account.abort()
     yield judge_source.unique_ids(source, len(mails), sum(not mail.uidl for mail in mails))
+    seen = Glance(mails=len(mails))
+    yield judge_source.start(source, seen, contacted=await _contacted(source, running))
+
+
+async def _contacted(source: Source, running: Running) -> bool | None:
+    """Whether its first contact has been; None where nobody can tell."""
     known = await running.told()
-    contacted = source.name in known.contacted if known.broker.running else None
-    yield judge_source.start(source, Glance(mails=len(mails)), contacted=contacted)
+    return source.name in known.contacted if known.broker.running else None
 
 
 async def examine_relay(

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from postroad.cli.doctor.judge.machine import Secret, State
 from postroad.runtime import secretfile
-from postroad.runtime.config import Config, Relay
+from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import SettingsError
+from services.ingest.glance import Glance
+from services.ingest.maildir.store import SUBS, Store
 
 
 def secrets(config: Config) -> list[Secret]:
@@ -103,3 +105,17 @@ def writable(relay: Relay) -> str:
     except OSError as error:
         return (error.strerror or "cannot be read").lower()
     return "" if os.access(path, os.W_OK) else "may not be written by this user"
+
+
+def maildir(source: Source) -> tuple[Glance, str]:
+    """A Maildir, and why it cannot be used, "" where it can. Nothing in it is changed."""
+    assert source.path is not None
+    place = source.path if source.folder == "INBOX" else source.path / f".{source.folder}"
+    try:
+        with Store(source.path, source.folder) as store:
+            waits = [entry.mail.waits for entry in store.entries()]
+    except OSError as error:
+        return Glance(), f"cannot be read: {(error.strerror or 'no Maildir').lower()}"
+    if not all(os.access(place / sub, os.W_OK | os.X_OK) for sub in SUBS):
+        return Glance(), "may not be changed by this user"
+    return Glance(mails=len(waits), unread=sum(waits)), ""
