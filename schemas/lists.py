@@ -8,7 +8,10 @@ import msgspec
 
 from schemas.envelope import Event
 
+FilterAction = Literal["hold", "reject", "discard"]
 Action = Literal["defer", "accept", "hold", "reject", "discard"]
+
+EXECUTABLE = ("exe", "bat", "cmd", "com", "pif", "scr", "vbs", "cpl")  # as Mailman 2.1 has them
 
 
 class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -30,6 +33,10 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     pattern, `@` and the address of a list (in `bans`: a domain). `header_matches` are as
     `postroad.mail.headermatch` writes them, `moderator_password` as `postroad.mail.approval` hashes
     it. Sizes are in KB of 1,024 octets; a limit of 0 is none.
+
+    With `filter_content` members get those parts of a mail that pass `filter_types`, `pass_types`
+    (`type` or `type/subtype`, lower case), `filter_extensions` and `pass_extensions` (without dot,
+    lower case); `filter_action` is for mail of which nothing is left.
     """
 
     display_name: str = ""
@@ -68,6 +75,14 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     max_message_size: int = 10_240
     no_subject_action: Action = "hold"
     header_matches: tuple[str, ...] = ()
+    filter_content: bool = False
+    filter_types: tuple[str, ...] = ()
+    pass_types: tuple[str, ...] = ()
+    filter_extensions: tuple[str, ...] = EXECUTABLE
+    pass_extensions: tuple[str, ...] = ()
+    collapse_alternatives: bool = True
+    convert_html_to_plaintext: bool = False
+    filter_action: FilterAction = "hold"
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

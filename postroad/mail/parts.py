@@ -44,6 +44,7 @@ _HTML = re.compile(
 _BREAKS = frozenset(
     ("address", "article", "blockquote", "br", "div", "dl", "dt", "dd", "hr", "li", "ol", "p")
 ) | frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "pre", "table", "tr", "ul"))
+_NO_CHARACTER = re.compile(r"&#0*+[1-9]\d{7,}+;?")  # Python takes no number of 4,301 digits
 _BLANK = re.compile(r"[ \t\xa0]*+\n[ \t\xa0\n]*+")
 
 
@@ -63,12 +64,8 @@ class Part:
 
     @property
     def text(self) -> str:
-        """The body as text with bare LF line ends, by a closed table of charsets; what does not
-        decode is shown as U+FFFD."""
-        charset = self.params.get("charset", "").strip().lower()
-        plain = charset in ("", "us-ascii", "ascii")
-        text = text_of(self.body) if plain else in_charset(self.body, charset)
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        """The body as text (see `read_text`)."""
+        return read_text(self.body, self.params.get("charset", ""))
 
     @property
     def attached(self) -> bool:
@@ -111,7 +108,8 @@ def words_of(markup: str) -> str:
     """The words in HTML, with line breaks where its blocks end. For reading commands, not for
     showing."""
     text = _HTML.sub(_break, markup.replace("\n", " "))
-    return _BLANK.sub("\n", html.unescape(text)).strip()
+    text = html.unescape(_NO_CHARACTER.sub("\ufffd", text))
+    return _BLANK.sub("\n", text).strip()
 
 
 def _break(match: re.Match[str]) -> str:
@@ -138,16 +136,29 @@ def _walk(data: bytes, default: str, levels: int) -> Iterator[Part]:
         for start, stop in inner:
             yield from _walk(data[start:stop], default, levels - 1)
     else:
-        yield Part(type_, params, found, _decoded(data, body, found))
+        encoding = found.get("content-transfer-encoding", "").strip(" \t\"'").lower()
+        octets = decoded(data[body : body + 4 * BODY_OCTETS], encoding)[:BODY_OCTETS]
+        yield Part(type_, params, found, octets)
 
 
 def content_type(value: str, default: str = "text/plain") -> tuple[str, dict[str, str]]:
-    """`type/subtype` in lower case and the parameters (RFC 2045, RFC 2231) of a Content-Type."""
+    """`type/subtype` in lower case and the parameters (RFC 2045, RFC 2231) of a Content-Type, of
+    two of one name the first."""
     media = _TYPE.match(value)
     if media is None:
         return default, {}
     params: dict[str, str] = {}
-    for name, raw in _PARAM.findall(value, media.end()):
+    for name, text in parameters(value):
+        params.setdefault(name, text)
+    return f"{media[1]}/{media[2]}".lower(), params
+
+
+def parameters(value: str) -> list[tuple[str, str]]:
+    """Every parameter of a Content-Type or Content-Disposition by lower-case name, as often as it
+    stands there; what RFC 2231 cuts into sections is one."""
+    found: list[tuple[str, str]] = []
+    joined: dict[str, int] = {}
+    for name, raw in _PARAM.findall(value):
         text = re.sub(r"\\(.)", r"\1", raw.strip('"')) if raw[:1] == '"' else raw
         section = _SECTION.fullmatch(name.lower())
         if section is None:
@@ -155,11 +166,14 @@ def content_type(value: str, default: str = "text/plain") -> tuple[str, dict[str
         if section[3]:
             octets = unquote_to_bytes(text if section[2] not in (None, "0") else _extended(text))
             text = text_of(octets)
-        if section[2] not in (None, "0"):
-            params[section[1]] = (params.get(section[1], "") + text)[:_FIELD_OCTETS]
+        at = joined.get(section[1])
+        if section[2] is None or at is None:
+            if section[2] is not None:
+                joined[section[1]] = len(found)
+            found.append((section[1], text))
         else:
-            params.setdefault(section[1], text)
-    return f"{media[1]}/{media[2]}".lower(), params
+            found[at] = (section[1], (found[at][1] + text)[:_FIELD_OCTETS])
+    return found
 
 
 def _extended(text: str) -> str:
@@ -189,16 +203,24 @@ def _before_line_end(data: bytes, at: int) -> int:
     return at - (2 if data[at - 2 : at] == b"\r\n" else 1)
 
 
+def read_text(octets: bytes, charset: str) -> str:
+    """A text with bare LF line ends, by a closed table of charsets; what does not decode is shown
+    as U+FFFD. Never raises."""
+    charset = charset.strip().lower()
+    plain = charset in ("", "us-ascii", "ascii")
+    text = text_of(octets) if plain else in_charset(octets, charset)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _unfolded(value: bytes) -> str:
     return _UNFOLD.sub("", text_of(value)).strip()
 
 
-def _decoded(data: bytes, body: int, found: dict[str, str]) -> bytes:
-    encoding = found.get("content-transfer-encoding", "").strip(" \t\"'").lower()
+def decoded(octets: bytes, encoding: str) -> bytes:
+    """A body with its transfer encoding (lower case) taken off, as far as it is one; an unknown
+    one is none. Never raises."""
     if encoding == "base64":
-        octets = _NO_BASE64.sub(b"", data[body : body + 2 * BODY_OCTETS])
+        octets = _NO_BASE64.sub(b"", octets)
         octets = octets[: len(octets) - (len(octets) % 4 == 1)]
-        return binascii.a2b_base64(octets + b"=" * (-len(octets) % 4))[:BODY_OCTETS]
-    if encoding == "quoted-printable":
-        return binascii.a2b_qp(data[body : body + 4 * BODY_OCTETS])[:BODY_OCTETS]
-    return data[body : body + BODY_OCTETS]
+        return binascii.a2b_base64(octets + b"=" * (-len(octets) % 4))
+    return binascii.a2b_qp(octets) if encoding == "quoted-printable" else octets

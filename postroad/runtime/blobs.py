@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from itertools import count
 from typing import NoReturn
 
 from postroad.runtime.apierror import ApiError
@@ -38,11 +40,26 @@ async def put_raw(broker: Broker, mail_id: str, part: int, data: bytes, head: in
     ]
     try:
         await broker.publish_batch(messages)
-    except Conflict:
-        # stored by an earlier try; the bytes of one mail id never change
-        if hashlib.sha256(await get_raw(broker, ref)).hexdigest() != ref.sha256:
-            raise Reject(f"mail {mail_id} is already stored with other bytes") from None
+    except Conflict:  # stored by an earlier try, unless it is something else
+        try:
+            await get_raw(broker, ref)
+        except Reject:
+            raise Taken(f"mail {mail_id} is already stored with other bytes") from None
     return ref
+
+
+class Taken(Reject):
+    """Other bytes are stored there."""
+
+
+async def put_changed(broker: Broker, mail_id: str, data: bytes, head: int) -> RawRef:
+    """Store what was made of a mail: as its part 1, or the next where that is something else, made
+    for another list or under other settings. The same bytes are stored once. Raises as `put_raw`.
+    """
+    for part in count(1):
+        with contextlib.suppress(Taken):
+            return await put_raw(broker, mail_id, part, data, head)
+    raise AssertionError  # there is always another number
 
 
 async def get_raw(broker: Broker, ref: RawRef) -> bytes:

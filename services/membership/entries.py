@@ -11,6 +11,7 @@ import msgspec
 
 from postroad.mail import addresses, headermatch, patterns, senders
 from schemas.lists import ListSettings
+from services.membership import partnames
 
 _KEY = re.compile(r"#[0-9a-f]{64}")
 _ITEM = re.compile(r"\^\S+|[^\s,]+")  # a pattern may hold commas
@@ -39,6 +40,8 @@ def read(name: str, text: str, around: Around) -> tuple[str, ...]:
     first wrong one."""
     if name == "header_matches":
         return tuple(str(headermatch.parse(line)) for line in text.splitlines() if line.strip())
+    if name in partnames.READERS:
+        return partnames.READERS[name](text)
     return tuple(_read(name, item.rstrip(","), around) for item in _ITEM.findall(text))
 
 

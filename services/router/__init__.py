@@ -2,7 +2,7 @@
 
 Consumes   `mail.received.>` (durable router), `mail.routed.accepted.>` (durable accepted) and, by
            following it, `lists.>`
-Reads      RAW, of posts to a list with a header or footer
+Reads      RAW, of posts to a list with a header or footer, or a content filter
            ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy and an
            author who repeats; RECEIVED, for the mail that a copy of ours was made of
 Asks       `postroad.membership.whois`: who the author is on this list, and how far the roster
@@ -21,13 +21,15 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
            `seen.<list>.<digest>`: the id of the mail that a list has posted
            `seen.<list>.recent.<who>`: digests of an author's posts of a day, 100 at most; `who`
            is a person's id, or 16 bits of a digest of a stranger's address
+           `raw.<mail_id>.<part>.<i>`, part 1 and up: what a content filter left of a mail; lists
+           with the same filter share one
 
 Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` for https links,
            secret_file for the tokens it reads (read when the first one comes); of a list:
            acceptable_aliases, default_member_action, default_nonmember_action, personalize,
            sub_address, subject_prefix, display_name, description, header, footer,
            reply_goes_to_list, reply_to_address, first_strip_reply_to, anonymous_list,
-           include_rfc2369_headers
+           include_rfc2369_headers, filter_content and the seven that go with it
 
 Promises
     - Recipients come from the best evidence there is: the envelope, else the headers the source
@@ -56,6 +58,8 @@ Promises
     - A mail is called unrouted only after every list stored so far has been looked at, and for
       good: mail that is older than a list is not for it (ADR-7), so have it sent again.
     - Any header facts get a verdict; no input makes the rules raise.
+    - What takes mails apart for a content filter is a process that may die of one. Such a mail is
+      held; others are decided on meanwhile. A list without filter has nothing to do with it.
     - Header and footer change no octet of what the author wrote, and no signed mail (ADR-11); one
       mail above 1 MB is in memory for it at a time.
 
@@ -74,6 +78,7 @@ Files      recipients   which of our lists a mail was sent to (pure)
            context      what a rule sees and answers (pure)
            rules/       one rule a file; the order is the table in rules/__init__ (pure)
            subjectcommand  commands in Subjects (pure)
+           content/     the content filter, in processes of its own
            looking      fetches what rules need beyond the header facts
            seen         what each list has posted: claims, and each author's latest posts
            bounces      which post of which list a bounce is about

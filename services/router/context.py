@@ -10,6 +10,7 @@ from schemas.commands import Author
 from schemas.mail import HeaderFacts
 from schemas.road import MailReceived
 from schemas.seen import Seen
+from services.router.content.job import Left
 
 Approval = Literal["", "right", "wrong", "limited"]
 Verdict = Literal["accept", "hold", "reject", "discard"]
@@ -24,12 +25,14 @@ class Looked:
     first lines of what the author wrote, without blanks around them, empty ones left out.
     `approval` says what was found of the moderator's password (`limited`: not looked at, after too
     many wrong ones). `header_checks` are what the site looks for in headers.
+    `filtered` is what the content filter leaves of it.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
     lines: tuple[str, ...] = ()
     approval: Approval = ""
     header_checks: tuple[str, ...] = ()
+    filtered: Left | None = None
 
 
 NOTHING = Looked()

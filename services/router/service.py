@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -28,6 +30,8 @@ from schemas.envelope import Event
 from schemas.road import HeldAccepted, MailReceived, MailRefused, PostRouted
 from services.router import copies, decider
 from services.router.bounces import Bounces, Copy
+from services.router.content.filter import ContentFilter
+from services.router.content.job import Left
 from services.router.context import NOTHING
 from services.router.looking import Looker
 from services.router.recipients import recipients, sent_to, truths
@@ -56,6 +60,7 @@ class Router:
         self.claims = Claims(context.broker)
         self.authors = Authors(context.broker)
         self.looker = Looker(site.header_checks)
+        self.content = ContentFilter(context.broker)
         self._large = asyncio.Lock()  # so that one large mail is in memory, not 32
 
     async def handle(self, delivery: Delivery) -> None:
@@ -152,6 +157,11 @@ class Router:
         kind, event = decide()
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
             return own
+        left = None
+        if kind == "post" and known.settings.filter_content:
+            left = await self._left(known, raw)
+            decide = partial(decide, looked=replace(looked, filtered=left))
+            kind, event = decide()
         told_apart = mail.body_sha256 and not mail.facts.list_ids
         if kind == "post" and told_apart and repetition.answers(mail):
             this = repetition.seen(mail, decider.digest(mail), mail.origin.arrived or stored)
@@ -161,14 +171,31 @@ class Router:
             )
         if kind == "post" and (first := await self.claims.claim(known.slug, mail)):
             return decider.decide_duplicate(mail, known, author, first)
-        if isinstance(event, PostRouted) and (known.settings.header or known.settings.footer):
-            event = await self._decorated(event, known, raw)
+        if isinstance(event, PostRouted):
+            event = await self._with_body(event, known, raw, left)
         return kind, event
 
-    async def _decorated(self, post: PostRouted, known: List, raw: RawMail) -> PostRouted:
-        """The post with the list's lines. Raises Retry, Reject (see `get_raw`)."""
-        async with self._large if post.raw.size > LARGE else contextlib.nullcontext():
-            return copies.decorated(post, known, await raw.whole())
+    async def _left(self, known: List, raw: RawMail) -> Left:
+        """What the list's content filter leaves of a mail. Raises Retry, Reject (see `get_raw`)."""
+        async with self._room(raw):
+            return await self.content.look(raw, known.settings)
+
+    async def _with_body(
+        self, post: PostRouted, known: List, raw: RawMail, left: Left | None
+    ) -> PostRouted:
+        """The post with the body that members get: with what is left of it, and with the list's
+        lines. Raises Retry, Reject (see `get_raw`)."""
+        async with self._room(raw):
+            if left and left.pieces:
+                post = await self.content.apply(post, raw, left)
+                raw = RawMail(self.broker, post.raw)
+            if known.settings.header or known.settings.footer:
+                post = copies.decorated(post, known, await raw.whole())
+        return post
+
+    def _room(self, raw: RawMail) -> AbstractAsyncContextManager[object]:
+        """For as long as all of a mail is in memory: of large ones there is one at a time."""
+        return self._large if raw.ref.size > LARGE else contextlib.nullcontext()
 
     async def _own_copy(
         self, mail: MailReceived, known: List, author: Author
@@ -331,7 +358,7 @@ def _domain(source: Source) -> str:
 async def run(context: Context) -> None:
     """Decide on mail until told to stop."""
     router = Router(context)
-    async with asyncio.TaskGroup() as group:
+    async with contextlib.aclosing(router.content), asyncio.TaskGroup() as group:
         following = group.create_task(router.lists.follow())
         while not context.stopping.is_set():
             try:

@@ -75,7 +75,7 @@ async def store(broker: Broker, subject: str, *events: Event, mail_id: str = "")
     return await broker.publish(subject, codec.encode(message))
 
 
-async def a_list(broker: Broker, address: str, **settings: str) -> str:
+async def a_list(broker: Broker, address: str, **settings: Any) -> str:
     """Create a list; returns its slug, here the part before the @."""
     slug = address.partition("@")[0]
     made = msgspec.convert(settings, ListSettings)

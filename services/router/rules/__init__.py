@@ -18,6 +18,7 @@ from services.router.rules import (
     approved,
     automatic,
     banned_address,
+    content_filter,
     emergency,
     header_match,
     implicit_dest,
@@ -45,10 +46,12 @@ class Rule(NamedTuple):
 
 # Guards against loops stand before anything that accepts. What looks into headers stands before
 # what holds the mail of strangers, as in Mailman: else spam that is to be discarded would be held.
+# The content filter is asked only of what all others would post, and holds whoever is the author.
 POST: tuple[Rule, ...] = (
     Rule("loop", loop.check_post, "discard"),
     Rule("max-hops", max_hops.check, "hold"),
     Rule("repetition", repetition.check, "hold"),
+    Rule("content-filter", content_filter.check, None),
     Rule("approved", approved.check, None),
     Rule("emergency", emergency.check, "hold"),
     Rule("banned-address", banned_address.check, "discard"),

@@ -47,6 +47,11 @@ def test_a_multipart_is_cut_at_its_delimiters(end: str) -> None:
     assert found[1].fields["content-type"] == "text/html; charset=utf-8"
 
 
+def test_a_number_of_no_character_is_some_character() -> None:
+    """However long it is; Python makes no number of more than 4,300 digits."""
+    assert words_of("a&#" + "9" * 5_000 + ";b&#00000000065;&#x41;") == "a\ufffdbAA"
+
+
 @pytest.mark.parametrize("kept", range(5, len(TWO)))
 def test_a_multipart_without_end_goes_on_to_the_end_of_the_mail(kept: int) -> None:
     """A mail cut off anywhere still gives what is there."""

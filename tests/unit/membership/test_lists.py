@@ -153,6 +153,10 @@ def test_a_closed_list_is_left_alone() -> None:
         ("description", "two\nlines", "one line without control characters"),
         ("subject_prefix", "x" * 251, "at most 250 characters"),
         ("acceptable_aliases", "crew@example.org nobody", "'nobody' is no mail address"),
+        ("pass_types", "text/plain text//html", "'text//html' is no type"),
+        ("filter_extensions", "exe a/b", "'a/b' is no file name extension"),
+        ("filter_types", " ".join(f"x{n}" for n in range(201)), "at most 200 of them, not 201"),
+        ("filter_action", "forward", "must be one of hold, reject, discard"),
         ("also_to", f"archive@example.org {CREATED.address.upper()}", "is the list itself"),
         ("header", "$list_name", "header: there is no merge field $list_name"),
         ("reply_goes_to_list", "list", "must be one of no_munging, point_to_list, explicit_header"),
@@ -190,6 +194,11 @@ def test_a_wrong_setting_says_how_to_mend_it(name: str, text: str, words: str) -
         ("reply_to_address", "", ""),
         ("anonymous_list", "true", True),
         ("include_rfc2369_headers", "false", False),
+        ("pass_types", "Text/Plain, image/*", ("text/plain", "image")),
+        ("filter_types", "application", ("application",)),
+        ("filter_extensions", "exe .BAT *.scr exe", ("exe", "bat", "scr")),
+        ("pass_extensions", "", ()),
+        ("filter_content", "true", True),
     ],
 )
 def test_settings_are_typed(name: str, text: str, value: object) -> None:

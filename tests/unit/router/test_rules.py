@@ -253,6 +253,7 @@ def test_the_order_of_the_rules_is_the_documented_one() -> None:
         "loop",
         "max-hops",
         "repetition",
+        "content-filter",
         "approved",
         "emergency",
         "banned-address",
