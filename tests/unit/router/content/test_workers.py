@@ -29,9 +29,9 @@ PATIENCE = 30.0
 
 
 @contextlib.asynccontextmanager
-async def workers(most: int = 2, patience: float = PATIENCE) -> AsyncIterator[Workers]:
+async def workers(most: int = 2) -> AsyncIterator[Workers]:
     """Workers, all of which have ended when the block has."""
-    made = Workers(most, patience)
+    made = Workers(most, PATIENCE)
     try:
         yield made
     finally:
@@ -148,8 +148,9 @@ async def test_a_mail_that_needs_more_memory_than_there_is_is_held() -> None:
 
 async def test_a_worker_that_stands_still_is_ended() -> None:
     """Though it does not use the processor."""
-    async with workers(1, patience=0.3) as pool:
+    async with workers(1) as pool:
         await pool.filtered(GOOD, CRITERIA)
+        pool._patience = 0.3
         (pid,) = pool.pids
         os.kill(pid, signal.SIGSTOP)
         left = await pool.filtered(GOOD, CRITERIA)
