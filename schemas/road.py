@@ -35,7 +35,8 @@ class MailReceived(Event, tag="mail_received", kw_only=True):
 
     `body_sha256` is taken over the body with CRLF line ends, so that it is the same in every
     copy of a mail; `returned` is what a delivery report says of a mail of ours. `opening` says
-    that its text begins with a moderator's password, or is a command.
+    that its text begins with a moderator's password, or is a command. `waits` are the seconds from
+    its arrival for which whoever brought it waits to be told that it is rejected.
     """
 
     mail_id: str
@@ -47,6 +48,7 @@ class MailReceived(Event, tag="mail_received", kw_only=True):
     body_sha256: str = ""
     returned: Returned | None = None
     opening: Opening = ""
+    waits: int = 0
 
 
 class MailRefused(Event, tag="mail_refused", kw_only=True):

@@ -20,3 +20,4 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     size: int
     sender: str | None = None
     recipients: tuple[str, ...] = ()
+    waits: int = 0  # seconds; see MailReceived

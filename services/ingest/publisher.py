@@ -112,6 +112,7 @@ class Publisher:
             facts=facts,
             envelope_from=mail.sender,
             envelope_to=mail.recipients,
+            waits=mail.waits,
             body_sha256=body_digest(data, raw.head),
             returned=returned(data, facts),
             opening=opening(data, facts.subject),

@@ -36,6 +36,7 @@ RELEASED = [
     "mail_received.1",
     "mail_received.1-named",
     "mail_received.1-opening",
+    "mail_received.1-waits",
     "mail_refused.1",
     "mail_stopped.1",
     "mail_stopped.1-moderator",

@@ -7,7 +7,10 @@ import contextlib
 import hmac
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from typing import cast
+
+import msgspec
 
 from postroad.mail.addresses import Match, match
 from postroad.mail.identity import content_name, named_id, postmark
@@ -21,6 +24,7 @@ from projections.listfeed import ListFeed
 from schemas.road import Origin
 from services.ingest.arrival import Arrival
 from services.ingest.publisher import Publisher
+from services.ingest.smtpd.hearing import WAIT_SECONDS, Hearing
 from services.ingest.smtpd.roles import Envelope, Letter
 
 SMALL = 256 << 10  # octets of a mail that waits in memory; a larger one waits in a file
@@ -99,6 +103,24 @@ class Desk:
             sender=envelope.sender,
             recipients=recipients,
         )
+        slug = self._waits_for(recipients)
+        if not slug:
+            return await self._publish(arrival, data)
+        arrival = msgspec.structs.replace(arrival, waits=WAIT_SECONDS)
+        async with Hearing(self.context.broker, arrival.mail_id, slug) as hearing:
+            reply = await self._publish(arrival, data)
+            rejected = await hearing.rejected() if reply[0] == "2" else ""
+            return f"550 5.7.1 {rejected}" if rejected else reply
+
+    def _waits_for(self, recipients: Sequence[str]) -> str:
+        """The list whose verdict a client is told, "" where it is told none: there is one answer
+        for all the lists of a mail, so only a mail to one list has it in the dialogue."""
+        if self.source.verdict != "dialogue":
+            return ""
+        slugs = {hit.slug for each in recipients if (hit := self._match(each))}
+        return slugs.pop() if len(slugs) == 1 else ""
+
+    async def _publish(self, arrival: Arrival, data: bytes) -> str:
         (outcome,) = await self.publisher.receive([(arrival, data)])
         if isinstance(outcome, BaseException):
             if not isinstance(outcome, Retry | ApiError):

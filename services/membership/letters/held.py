@@ -15,7 +15,7 @@ from postroad.runtime.clock import now
 from postroad.runtime.consume import Delivery
 from schemas import subjects
 from schemas.mail import HeaderFacts
-from schemas.road import AsOf, MailStopped
+from schemas.road import AsOf, MailReceived, MailStopped
 from services.membership.directory import Listed
 from services.membership.feed import Feed
 from services.membership.letters.letter import Letter, notice_id
@@ -61,6 +61,8 @@ class PostNotices:
         mail = await self.received.mail(subjects.received("*", event.raw.mail_id))
         if mail is None:
             return "the mail is not on record"
+        if _told(event, mail, delivery.envelope().ts):
+            return "whoever brought the mail was told at once"
         if reason := unanswerable(mail.facts, mail.envelope_from):
             return reason
         if not self.received.proved(mail):
@@ -85,6 +87,15 @@ class PostNotices:
             post=delivery.seq,
         )
         return ""
+
+
+def _told(event: MailStopped, mail: MailReceived, at: datetime) -> bool:
+    """Whether ingest heard of this rejection while a client waited for its answer. Within the last
+    second that is not certain: better told twice than not at all."""
+    arrived = mail.origin.arrived
+    if not mail.waits or arrived is None or event.verdict != "rejected" or event.held:
+        return False
+    return at - arrived < timedelta(seconds=mail.waits - 1)
 
 
 def _letter(
