@@ -47,14 +47,14 @@ class Client:
     async def send(
         self, data: bytes, to: Sequence[str] = ("team@example.org",), sender: str = "ada@a.example"
     ) -> str:
-        """The last reply to a mail, as it is on the wire but for its end."""
+        """The last reply to a mail (the first of those to its text, in LMTP)."""
         await self.ask(f"MAIL FROM:<{sender}>")
         for recipient in to:
             await self.ask(f"RCPT TO:<{recipient}>")
         reply = await self.ask("DATA")
         if reply[0] != "3":
             return reply
-        self.say(data + b".\r\n")
+        self.say((b"\r\n" + data).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n")
         return await self.reply()
 
     async def ended(self) -> bool:
@@ -74,6 +74,15 @@ class Socket:
     hello: str
 
     @contextlib.asynccontextmanager
+    async def stranger(self) -> AsyncIterator[Client]:
+        """A connection, and nothing more."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Client(reader, writer)
+        finally:
+            await _closed(writer)
+
+    @contextlib.asynccontextmanager
     async def client(self, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
         """A connection that was greeted and said hello."""
         reader, writer = await asyncio.open_connection(
@@ -85,7 +94,7 @@ class Socket:
             assert (await client.ask(f"{self.hello} client.example")).startswith("250")
             yield client
         finally:
-            writer.close()
+            await _closed(writer)
 
     async def received(self) -> list[MailReceived]:
         """The mails in RECEIVED, in order."""
@@ -109,6 +118,12 @@ class Socket:
         await until(there, f"{number} mails were received")
 
 
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError, RuntimeError):
+        await writer.wait_closed()
+
+
 def source(kind: str, port: int, **settings: str) -> str:
     """A [[source]] that listens."""
     lines = {"name": '"door"', "kind": f'"{kind}"', "port": str(port), **settings}
@@ -126,7 +141,9 @@ async def listening(
     **settings: str,
 ) -> AsyncIterator[Socket]:
     """A broker, membership and ingest with a socket; `settings` are those of the source, `more`
-    follows it."""
+    follows it. Where no router runs, nobody waits for its verdict."""
+    if "router" not in services:
+        settings = {"verdict": '"later"', **settings}
     port = free_port()
     text = source(kind, port, **settings) + more
     async with System.start(home, text, services=services) as road:

@@ -26,7 +26,8 @@ LONGEST_LINE = 998  # octets: RFC 5321 section 4.5.3.1.6
 MEMBERS = ("anna@example.net", "bert@example.com", "carla@example.org")
 
 
-def _files(corpora: Path) -> list[Path]:
+def corpus_files(corpora: Path) -> list[Path]:
+    """Every mail of the corpora."""
     return [
         path
         for folder in FOLDERS
@@ -96,7 +97,7 @@ def _labelled(path: Path) -> bytes:
 async def test_every_mail_comes_to_an_end_with_a_reason(tmp_path: Path, corpora: Path) -> None:
     """Whatever its bytes, a mail is received once and then delivered unaltered to everybody, or
     stopped by a rule with a reason, or parked; nothing is lost and nothing fails by a bug."""
-    files = _files(corpora)
+    files = corpus_files(corpora)
     source = {"recipient_headers": '["Delivered-To"]', "max_size": '"50MB"'}
     async with world(tmp_path, keep=True, source=source) as here:
         await here.road.make_list("team@example.org", MEMBERS)
@@ -111,7 +112,7 @@ async def test_every_mail_comes_to_an_end_with_a_reason(tmp_path: Path, corpora:
 async def test_the_same_through_up_and_a_real_postfix(tmp_path: Path, corpora: Path) -> None:
     """`postroad up` on one settings file, between a Dovecot mailbox and a Postfix relay, does
     the same unattended, and `postroad status` says that it is healthy."""
-    files = _files(corpora)
+    files = corpus_files(corpora)
     async with (
         Dovecot.start({MAILBOX: "secret"}) as dovecot,
         Sink.start(keep=True) as sink,

@@ -17,7 +17,7 @@ async def test_a_mail_is_stored_before_the_answer(tmp_path: Path) -> None:
     async with listening(tmp_path, lists=("team@example.org", "news@example.org")) as socket:
         async with socket.client() as client:
             to = ("team@example.org", "News-Join@example.org", "team@example.org")
-            assert await client.send(TEXT.replace(b"\r\n.", b"\r\n.."), to) == "250 2.0.0 taken"
+            assert await client.send(TEXT, to) == "250 2.0.0 taken"
             assert [await client.reply() for _ in to[1:]] == ["250 2.0.0 taken"] * 2
         (event,) = await socket.received()
         assert await socket.texts() == [TEXT]

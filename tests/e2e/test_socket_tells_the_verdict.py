@@ -60,5 +60,6 @@ async def test_who_is_told(
 
 async def test_a_mail_that_nobody_decides_on_is_taken(tmp_path: Path) -> None:
     """Without a router nobody waits for ever."""
-    async with listening(tmp_path, "smtp") as socket, socket.client() as client:
+    waits = listening(tmp_path, "smtp", verdict='"dialogue"')
+    async with waits as socket, socket.client() as client:
         assert (await client.send(STRANGER)).startswith("250 2.0.0 ")

@@ -121,6 +121,8 @@ class Desk:
         return slugs.pop() if len(slugs) == 1 else ""
 
     async def _publish(self, arrival: Arrival, data: bytes) -> str:
+        if not self.context.broker.nc.is_connected:
+            return LATER  # at once: while it is away, each mail would wait for it in vain
         (outcome,) = await self.publisher.receive([(arrival, data)])
         if isinstance(outcome, BaseException):
             if not isinstance(outcome, Retry | ApiError):
