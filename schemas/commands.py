@@ -24,6 +24,7 @@ Code = Literal[
     "not_held",
     "decided",
     "closed",
+    "banned",
     "bad_request",
     "limited",
     "unavailable",

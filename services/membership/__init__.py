@@ -28,6 +28,8 @@ Promises
     - An answer to a change comes when this instance's roster has folded it.
     - A command by mail is obeyed once and answered once: see services/membership/requests.
     - Addresses are kept in PEOPLE and nowhere else for good. Erasing one overwrites its bytes.
+    - Settings hold no address of a person, only its key; who asks of an author is told which of
+      the entries mean them. Who is banned does not get onto the list, and is not written to.
     - A slug is never used again, nor is the person id of somebody who was erased.
     - A post goes to those who received posts at the moment the router fixed (`as_of`) and still
       do: who left since gets nothing, who joined since gets the next. The author gets a copy.
@@ -48,7 +50,7 @@ Failure    The broker away: commands are refused ("try again"), mail waits in it
            A list without owners and without a domain owner: mail to -owner is recorded as done
            with nobody reached, and logged.
 
-Not yet    Digests, disabling by bounce, bans, moderated joining, `member erase`.
+Not yet    Digests, disabling by bounce, moderated joining, `member erase`.
 
 RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded),
            3834 (what answers by itself), 8601 (who wrote a mail)
@@ -56,6 +58,8 @@ RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compare
 Files      decider      one person on one list (pure)
            lists        one list, and the slugs of all (pure)
            settings     settings as typed (pure)
+           entries      those with several values (pure)
+           bans         who may not join
            refused      how a command is turned down (pure)
            directory    every list, in memory (pure)
            mirror       small lists, in memory (pure)

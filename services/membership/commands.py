@@ -42,6 +42,7 @@ from schemas.commands import (
 from schemas.envelope import Event
 from schemas.road import AsOf
 from services.membership import decider, entries, importing, lists, retrying
+from services.membership.bans import banned, refusal
 from services.membership.directory import Listed
 from services.membership.entries import Around
 from services.membership.moderation.desk import HeldDesk
@@ -191,6 +192,9 @@ class Commands:
     async def subscribe(self, ask: Subscribe) -> Answer:
         """Give somebody a role on a list, or ask them first whether they want it."""
         listed = self._list(ask.list)
+        settings = listed.state.settings
+        if ask.role == "member" and banned(settings, self.people, valid(ask.address)):
+            raise Refused("banned", refusal(ask.address))
         if not ask.confirmed:
             return await self._ask_first(listed, ask)
         person = await self.people.obtain(

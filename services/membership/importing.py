@@ -18,8 +18,10 @@ from postroad.runtime.errors import Conflict, Retry
 from projections.roster import NOBODY
 from schemas import codec, subjects
 from schemas.commands import ImportMembers, ImportRow
+from schemas.lists import ListSettings
 from schemas.road import AsOf
 from services.membership import decider
+from services.membership.bans import banned, refusal
 from services.membership.directory import Listed
 from services.membership.people import People, known, new_person, valid
 from services.membership.refused import Refused
@@ -54,7 +56,7 @@ async def store(
     """
     if len(ask.rows) > ROWS:
         raise Refused("bad_request", f"{len(ask.rows)} rows at once; at most {ROWS} are taken")
-    wanted, bad = _sift(people, ask)
+    wanted, bad = _sift(people, listed.state.settings, ask)
     correlation = new_id()
     for _ in range(TRIES):
         try:
@@ -68,7 +70,7 @@ async def store(
 
 
 def _sift(
-    people: People, ask: ImportMembers
+    people: People, settings: ListSettings, ask: ImportMembers
 ) -> tuple[dict[str, ImportRow], tuple[tuple[int, str], ...]]:
     """Valid rows by the key of their address, addresses ready to keep; and what is wrong with
     the others. Of an address that stands twice the first row counts."""
@@ -79,6 +81,9 @@ def _sift(
             address = valid(row.address)
         except Refused as refused:
             bad.append((row.line, str(refused)))
+            continue
+        if banned(settings, people, address):
+            bad.append((row.line, refusal(address)))
             continue
         key = people.key_of_normal(addresses.normalise(address))
         wanted.setdefault(key, msgspec.structs.replace(row, address=address))

@@ -25,6 +25,7 @@ from schemas.membership import DeliveryMode, Role
 from schemas.pending import Action, ConfirmationAsked
 from schemas.road import AsOf, MailReceived
 from services.membership import decider
+from services.membership.bans import banned
 from services.membership.directory import Listed
 from services.membership.people import People
 from services.membership.refused import Refused
@@ -117,6 +118,8 @@ class Turn:
             return self._refuse("third_party", "it names another address")
         if not self.listed.state.open:
             return self._refuse("list_closed", "the list is closed")
+        if self._banned(self.author):
+            return _BANNED
         if self.listed.state.settings.subscription_policy == "confirm":
             return await self._ask("join")
         return await self._join_open()
@@ -222,6 +225,8 @@ class Turn:
         match asked.action:
             case "join" if not self.listed.state.open:
                 return self._refuse("list_closed", "the list is closed")
+            case "join" if asked.role == "member" and self._banned(asked.address):
+                return _BANNED
             case "join":
                 return await self._subscribe(
                     asked.address,
@@ -258,6 +263,9 @@ class Turn:
         welcome = self.listed.state.settings.send_welcome_message
         text = "welcome" if welcome else ""
         return Reply("joined", text=text, to=address, owed=True, person=person.id)
+
+    def _banned(self, address: str) -> bool:
+        return banned(self.listed.state.settings, self.office.people, address)
 
     async def _unsubscribe(self, address: str, *, how: str) -> Reply:
         person = await self.office.people.find(address)
@@ -321,6 +329,7 @@ class Turn:
         return Reply("refused", reason=reason, text=text, to=self.author)
 
 
+_BANNED = Reply("ignored", reason="the address is banned from this list")
 _NOBODY = Reply("ignored", reason="its From is not one readable address")
 
 
