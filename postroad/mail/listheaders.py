@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from urllib.parse import quote
 
 from postroad.mail.addresses import Form, SubAddress, parse_address, sub_address
@@ -132,6 +133,7 @@ def archive_headers(message_id: str, web_base: str = "") -> tuple[HeaderEdit, ..
     return (*where, edit("add", "Message-ID-Hash", hashed))
 
 
+@cache
 def cleansed() -> tuple[HeaderEdit, ...]:
     """The edits that take off what must not reach members."""
     return tuple(edit("remove", name) for name in PRIVILEGED_HEADERS)

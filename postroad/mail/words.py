@@ -96,6 +96,8 @@ def decode(text: str, limit: int) -> str:
     Adjacent words of one charset are joined before decoding, as many senders cut characters
     in two. Unknown charsets are read as the western code page. Never raises.
     """
+    if "=?" not in text:
+        return printable(text, limit)
     # No character needs more than 12 octets on the wire; frames take a third more.
     text = text[: 16 * limit + 100]
     pieces: list[str] = []
