@@ -43,6 +43,8 @@ EVENTS: tuple[type[Event], ...] = (
     pending.ConfirmationWithdrawn,
     pending.Contacted,
     pending.FailuresTold,
+    pending.VerdictAsked,
+    pending.HeldTold,
 )
 
 # (type tag, version) -> the same event one version up, as plain data.

@@ -1,5 +1,5 @@
-"""Events of PENDING: confirmations waited for, how often whom was written to, and what owners were
-told of failures.
+"""Events of PENDING: confirmations waited for, verdicts that moderators were asked for, how often
+whom was written to, and what owners were told of failures and of held mail.
 
 Each message says all there is to say of its subject, which keeps only the last. Addresses stand
 here for 14 days at most; nobody is in PEOPLE before they agreed.
@@ -75,4 +75,35 @@ class FailuresTold(Event, tag="failures_told", kw_only=True):
     after: int
     upto: int
     at: datetime
+    done: bool = False
+
+
+class VerdictAsked(Event, tag="verdict_asked", kw_only=True):
+    """A moderator is asked for a verdict on a held mail, by the token whose MAC names the subject,
+    which is that of a confirmation: whatever a token is for, it is found in one place. Whether it
+    is used up ROUTED knows. An empty `mail_id` stands for a letter that tells of several: a reply
+    to it decides nothing."""
+
+    list: str
+    mail_id: str
+    person: str
+
+
+class HeldMark(Data, kw_only=True):
+    """Of all mail held up to and with the sequence `upto` of ROUTED, owners knew `at` a time."""
+
+    upto: int
+    at: datetime
+
+
+class HeldTold(Event, tag="held_told", kw_only=True):
+    """The owners of a list were last told of held mail: of all up to and with `upto`, `at` a time.
+    `days` are such letters a day apart, oldest first, as far as expiry needs them. Until it is
+    `done`, some owners may not be told yet; `after` is how far the letter before went."""
+
+    list: str
+    after: int
+    upto: int
+    at: datetime
+    days: tuple[HeldMark, ...] = ()
     done: bool = False

@@ -48,7 +48,7 @@ STREAMS: tuple[Stream, ...] = (
         subjects=("pending.>",),
         max_age=14 * DAY,
         per_subject=1,
-        about="confirmations waited for, how often whom was written to, what owners were told",
+        about="answers waited for, how often whom was written to, what owners were told",
     ),
     Stream(
         name="SEEN",
@@ -245,7 +245,7 @@ def people(key: str) -> str:
 
 
 def confirmation(key: str) -> str:
-    """Subject of a confirmation waited for; `key` is the MAC of its token in hex."""
+    """Subject of a confirmation or verdict waited for; `key` is the MAC of its token in hex."""
     return f"pending.confirmation.{key}"
 
 
@@ -257,6 +257,11 @@ def contact(key: str) -> str:
 def failures_told() -> str:
     """Subject of how far the owners of lists were told of final failures."""
     return "pending.failures"
+
+
+def held_told(list_: str) -> str:
+    """Subject of how far the owners of a list were told of held mail."""
+    return f"pending.held.{list_}"
 
 
 def seen(list_: str, digest: str) -> str:

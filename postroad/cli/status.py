@@ -52,6 +52,9 @@ def _print(found: Status) -> None:
         peers = [("source", peer) for peer in found.sources]
         peers += [("relay", peer) for peer in found.relays]
         print_table(("", "name", "state", "since", ""), (_peer(*peer) for peer in peers))
+    if found.held:
+        mails = "1 mail waits" if found.held == 1 else f"{found.held:,} mails wait"
+        print(f"\n{mails} for a verdict: postroad held ls")
     _print_later(found.later)
     print()
     size = f"{found.broker.bytes / 1e6:,.1f} MB"

@@ -99,6 +99,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     relays: tuple[Peer, ...]
     broker: BrokerState
     parked: int = 0
+    held: int = 0  # mails that wait for a verdict, as membership counted a moment ago
     later: Later = Later()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -152,6 +153,7 @@ def judge(seen: Seen) -> Status:
             restarts=int(child.facts.get("restarts", 0)) if child else 0,
         ),
         parked=seen.parked,
+        held=_held(seen),
         later=summed(seen.later),
         problems=problems,
         warnings=seen.warnings,
@@ -228,6 +230,11 @@ def _problems(
     if seen.parked:
         messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
         yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"
+
+
+def _held(seen: Seen) -> int:
+    facts = (fact for report in seen.reports for fact in _facts(report, "held", "mail"))
+    return max((int(fact.facts.get("waiting", 0)) for fact in facts), default=0)
 
 
 def _failing(peers: tuple[Peer, ...]) -> Iterator[Peer]:

@@ -15,7 +15,8 @@ Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one mes
            `mail.routed.done.<list>.<mail_id>`: every chunk is queued, or the command is obeyed
            `mail.routed.<accepted|rejected|discarded>.<list>.<mail_id>`: a verdict on held mail
            `pending.confirmation.<key>`, `pending.contact.<key>`: questions, and the limits
-           `pending.failures`: how far owners were told of final failures
+           `pending.failures`, `pending.held.<list>`: how far owners were told of final failures,
+           and of held mail
            `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
            has a mail id of its own
 

@@ -7,16 +7,20 @@ from postroad.runtime.errors import Reject
 from schemas.road import CommandRouted, HeldAccepted, MailStopped
 from services.membership.letters.held import PostNotices
 from services.membership.moderation.always import AlwaysAccepted
+from services.membership.moderation.notices import HeldNotices
 from services.membership.requests.desk import Desk
 
 
 class Answers:
     """Handles what the durable `answers` brings."""
 
-    def __init__(self, desk: Desk, notices: PostNotices, always: AlwaysAccepted) -> None:
+    def __init__(
+        self, desk: Desk, notices: PostNotices, always: AlwaysAccepted, held: HeldNotices
+    ) -> None:
         self.desk = desk
         self.notices = notices
         self.always = always
+        self.held = held
 
     async def handle(self, delivery: Delivery) -> None:
         """Deal with one mail. Done before: nothing happens."""
@@ -30,4 +34,6 @@ class Answers:
             elif isinstance(event, HeldAccepted):
                 await self.always.handle(event, delivery)
             else:
+                if event.verdict == "held":
+                    self.held.poke()
                 await self.notices.handle(event, delivery)

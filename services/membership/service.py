@@ -16,7 +16,10 @@ from services.membership.letters.failed import FailureReports
 from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
 from services.membership.moderation.always import AlwaysAccepted
+from services.membership.moderation.bymail import RepliedVerdicts
 from services.membership.moderation.desk import HeldDesk
+from services.membership.moderation.notices import HeldNotices
+from services.membership.moderation.tokens import Tokens
 from services.membership.moderation.verdicts import Verdicts
 from services.membership.moderation.waiting import WaitingMail
 from services.membership.owners import Owners
@@ -54,16 +57,23 @@ async def _work(context: Context, feed: Feed) -> None:
     owners = Owners(config, roster, people)
     fanout = Distributor(broker, config, roster, owners, people)
     reports = FailureReports(broker, roster, owners, letterbox)
+    verdicts, waiting = Verdicts(broker, feed), WaitingMail(broker)
+    held = HeldDesk(broker, feed, received, verdicts, waiting)
+    waits = HeldNotices(
+        *(broker, owners, letterbox, waiting, held, verdicts, Tokens(broker, key)), context.health
+    )
+    replied = RepliedVerdicts(verdicts, owners, roster)
     answers = Answers(
-        Desk(Office(broker, roster, people, questions, tokens), received, outbox),
+        Desk(Office(broker, roster, people, questions, tokens, replied), received, outbox),
         PostNotices(feed, received, letterbox, questions.contacts),
         AlwaysAccepted(broker, roster, people, received),
+        waits,
     )
-    held = HeldDesk(broker, feed, received, Verdicts(broker, feed), WaitingMail(broker))
     commands = Commands(broker, roster, people, questions, outbox, held)
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
         work.create_task(reports.run(context.stopping))
+        work.create_task(waits.run(context.stopping))
         work.create_task(context.consume(subjects.FANOUT, fanout.handle, span="membership.fanout"))
         work.create_task(
             context.consume(

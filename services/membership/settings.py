@@ -24,6 +24,8 @@ DEFAULT = ListSettings()
 TEXT_LIMIT = 250  # characters of one text: it must fit a header line (RFC 5322, 998 octets)
 LINES_LIMIT = 4_000  # characters: it stands in every chunk of every post
 
+MOST = {"max_days_to_hold": 365}  # decisions are kept 400 days
+
 # Our words for a setting whose Mailman name few people guess: alias -> (name, value -> value).
 ALIASES: dict[str, tuple[str, dict[str, str]]] = {
     "mode": ("personalize", {"personal": "individual", "shared": "none"}),
@@ -107,8 +109,9 @@ def _value(name: str, kind: Any, text: str) -> object:
         value = msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused("bad_setting", f"{name}={text}: {error}") from error
-    if isinstance(value, int) and not 0 <= value < 1 << 31:
-        raise Refused("bad_setting", f"{name}={text}: must be 0 (no limit) or more")
+    if isinstance(value, int) and not 0 <= value <= MOST.get(name, (1 << 31) - 1):
+        most = f", {MOST[name]} at most" if name in MOST else " or more"
+        raise Refused("bad_setting", f"{name}={text}: must be 0 (no limit){most}")
     return value
 
 

@@ -29,13 +29,17 @@ def letter(text: str, form: Form = "dash") -> Letter:
     fields = {
         "subject": "Minutes of Tuesday's meeting",
         "reason": "Please send it without the attachment.",
+        "verdict": "was accepted by eve@example.org on 2026-03-09 at 08:30 UTC",
+        "count": "2",
+        "days": "30",
+        "waiting": "Subject: Tea\nFrom: Zoe <zoe@far.example>\n| Anyone for tea?",
         "people": "3 people",
         "failures": 'the mailbox does not exist ("550 5.1.1 unknown"):\n- bob@example.net',
         "mails": "0195799f5f007d1e: Minutes of May, 3 copies",
         "lists": "team@lists.example.org\nnews@lists.example.org",
     }
-    if "confirm" in text:
-        fields |= {"token": TOKEN, "days": "3"}
+    if "confirm" in text or text in ("held_one", "held_several", "held_unclear"):
+        fields |= {"token": TOKEN} | ({"days": "3"} if "confirm" in text else {})
     return Letter(
         text=text,
         to="ada@example.org",

@@ -14,6 +14,7 @@ Promises
     - What others wrote is never markup, never a header, and never in a confirmation.
     - The same letter is the same bytes. It is stored and queued once, however often it is sent.
     - Owners are told of final failures once a day at most, in one letter each; never of letters.
+      Of held mail: see services/membership/moderation.
     - An author is told what became of a post only where From is proved (the source's
       `authserv_id`), never where a program wrote it, three times a day at most, once a mail.
 

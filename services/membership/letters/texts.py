@@ -24,9 +24,9 @@ from services.membership.letters.letter import Letter
 
 WIDTH = 72  # columns of plain text
 VALUE = 200  # characters of a value
-LINES = 200  # of a value that may have several
-SEVERAL = ("lists", "failures", "mails")  # fields of several lines
-GIVEN = ("token", "days", "subject", "reason", "people", *SEVERAL)
+LINES = 250  # of a value that may have several
+SEVERAL = ("lists", "failures", "mails", "waiting")  # fields of several lines
+GIVEN = ("token", "days", "subject", "reason", "count", "verdict", "people", *SEVERAL)
 _FIELD = re.compile(r"\{([a-z]+)\}")
 _VERBATIM = "    "
 _ITEM = re.compile(r"^- ", re.MULTILINE)

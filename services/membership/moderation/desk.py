@@ -17,18 +17,18 @@ from schemas.codec import UnknownEvent
 from schemas.commands import DecideHeld, HeldRow, ListHeld, ShowHeld
 from schemas.mail import RawRef
 from schemas.road import MailReceived
+from services.membership.directory import Listed
 from services.membership.feed import Feed
-from services.membership.moderation import decider
+from services.membership.moderation import decider, words
 from services.membership.moderation.decider import State, Verdict
 from services.membership.moderation.extract import extract
 from services.membership.moderation.verdicts import Verdicts
-from services.membership.moderation.waiting import WaitingMail
+from services.membership.moderation.waiting import Waiting, WaitingMail
 from services.membership.received import Received
 from services.membership.refused import Refused
 
 MOST = 200  # rows of an answer: it stays below the broker's 1 MB
 LARGEST = 4 << 20  # octets of a mail that is read to show how it begins
-REASON = 500  # characters of what its author is told
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 
 
@@ -63,11 +63,23 @@ class HeldDesk:
     async def show(self, ask: ShowHeld) -> tuple[HeldRow, ...]:
         """A mail on every list that held it, with how it begins. Raises Refused for one that
         none did."""
-        states = await self._states(ask.mail_id, ask.list)
+        return await self._with_text(await self._states(ask.mail_id, ask.list))
+
+    async def describe(self, waiting: Sequence[Waiting]) -> tuple[HeldRow, ...]:
+        """The same of mail that waits."""
+        return await self._with_text(
+            [await self._verdicts.look(one.list, one.mail_id) for one in waiting]
+        )
+
+    def listed(self, slug: str) -> Listed | None:
+        """The list with this slug."""
+        return self._feed.lists.get(slug)
+
+    async def _with_text(self, states: Sequence[State]) -> tuple[HeldRow, ...]:
         rows = await self._rows(states)
         return tuple(
             [
-                replace(row, text=await self.text(state.held.raw))
+                replace(row, text=await self._text(state.held.raw))
                 for row, state in zip(rows, states, strict=True)
                 if state.held is not None
             ]
@@ -87,7 +99,7 @@ class HeldDesk:
             await self._check_author(held.raw.mail_id)
         verdict = Verdict(
             word=ask.verdict,
-            reason=printable(" ".join(ask.reason.split()), REASON),
+            reason=printable(" ".join(ask.reason.split()), words.REASON),
             always=ask.always,
         )
         actor = f"operator:{ask.by}" if _LOGIN.fullmatch(ask.by) else "operator"
@@ -95,7 +107,7 @@ class HeldDesk:
         (row,) = await self._rows([await self._verdicts.look(held.list, held.mail_id)])
         return row
 
-    async def text(self, raw: RawRef) -> str:
+    async def _text(self, raw: RawRef) -> str:
         """How a mail begins, as far as it may be shown; empty where there is nothing."""
         if raw.size > LARGEST:
             return ""

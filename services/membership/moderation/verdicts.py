@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from postroad.runtime.broker import Broker
@@ -26,6 +27,7 @@ class Verdicts:
     def __init__(self, broker: Broker, feed: Feed) -> None:
         self._broker = broker
         self._feed = feed
+        self.moved = asyncio.Event()  # set where mail was held, or decided on
 
     async def look(self, list_: str, mail_id: str) -> State:
         """How a mail stands on a list."""
@@ -78,6 +80,7 @@ class Verdicts:
                 )
             except Conflict:  # somebody was faster; they say what stands
                 continue
+            self.moved.set()
             crashpoint("membership.after_verdict")
             decided = decider.evolve(state, seq, message).decided
             assert decided is not None

@@ -15,6 +15,7 @@ from postroad.runtime.broker import Broker
 from schemas import subjects
 
 HELD = "mail.routed.held.>"
+COUNTED = 1_000  # mails of a list that are asked about where only their number matters
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,6 +53,14 @@ class WaitingMail:
         for one in await self._decided(list(held.values())):
             held.pop(one.seq, None)
         return list(held.values())
+
+    async def count(self) -> int:
+        """How much waits on all lists; of thousands, about how much."""
+        await self._read()
+        for slug, held in list(self._held.items()):
+            if len(held) <= COUNTED:
+                await self.on(slug)
+        return sum(map(len, self._held.values()))
 
     async def _read(self) -> None:
         """Take in what was held since."""

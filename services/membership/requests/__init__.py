@@ -28,7 +28,8 @@ Promises
     - Nobody is put onto a list without hearing of it: at an open one, where the answers of a day
       are used up, whoever is not proved stays off.
 
-Outcomes   in `command_done`: joined, left, confirmation_sent, answered, refused, ignored, limited
+Outcomes   in `command_done`: joined, left, decided, confirmation_sent, answered, refused, ignored,
+           limited
 
 Letters    `Letter.text` names texts of letters/en.toml, several where a mail has several
            commands: confirm_<action>, confirm_invitation and not_confirmed are given `token`

@@ -23,6 +23,7 @@ from schemas.pending import (
     ConfirmationAsked,
     ConfirmationUsed,
     ConfirmationWithdrawn,
+    VerdictAsked,
 )
 
 TOKEN_CHARS = 26  # 128 bits in base32
@@ -38,9 +39,11 @@ REASONS: Mapping[Trouble, str] = {
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A question, and the mail id that answered it, or because of which it was withdrawn."""
+    """A question, and the mail id that answered it, or because of which it was withdrawn; or the
+    one for a `verdict` on held mail, which ends elsewhere."""
 
     asked: ConfirmationAsked | None = None
+    verdict: VerdictAsked | None = None
     used_by: str = ""
     withdrawn_by: str = ""
 
@@ -73,6 +76,8 @@ def fold(events: Iterable[Event]) -> State:
         match event:
             case ConfirmationAsked():
                 state = State(asked=event)
+            case VerdictAsked():
+                state = State(verdict=event)
             case ConfirmationUsed():
                 state = msgspec.structs.replace(state, used_by=event.by)
             case ConfirmationWithdrawn():

@@ -136,7 +136,8 @@ class Desk:
         slug = event.list
         if slug == subjects.NO_LIST:
             state = await self.office.questions.confirmations.look(event.token)
-            slug = state.asked.list if state.asked else ""
+            question = state.asked or state.verdict
+            slug = question.list if question else ""
         await self.feed.reached(AsOf(), lists=event.settings)
         listed = self.feed.lists.get(slug)
         if listed is None and slug == event.list:

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 # the weightiest first
 Outcome = Literal[
-    "joined", "left", "confirmation_sent", "limited", "refused", "answered", "ignored"
+    "joined", "left", "decided", "confirmation_sent", "limited", "refused", "answered", "ignored"
 ]
 _WEIGHT: Sequence[Outcome] = get_args(Outcome)
 

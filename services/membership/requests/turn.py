@@ -27,6 +27,7 @@ from schemas.road import AsOf, MailReceived
 from services.membership import decider
 from services.membership.bans import banned
 from services.membership.directory import Listed
+from services.membership.moderation.bymail import RepliedVerdicts
 from services.membership.people import People
 from services.membership.refused import Refused
 from services.membership.requests import confirmation, intent
@@ -51,6 +52,7 @@ class Office:
     people: People
     questions: Questions
     tokens: TokenMaker
+    verdicts: RepliedVerdicts
 
 
 @dataclass
@@ -200,6 +202,16 @@ class Turn:
     async def _confirm(self, token: str) -> Reply:
         confirmations = self.office.questions.confirmations
         state = await confirmations.look(token)
+        if state.verdict is not None and (self.foreign or state.verdict.list == self.slug):
+            return await self.office.verdicts.obey(
+                self.listed,
+                state.verdict,
+                token=token.lower(),
+                subject=self.mail.facts.subject,
+                text=self.text,
+                cause=self.cause,
+                mail_id=self.mail_id,
+            )
         subject = self.mail.facts.subject
         said = answer(state.asked.action, subject, self.text) if state.asked else "yes"
         if said == "program" and confirmation.waits(state, self.slug, self.at):

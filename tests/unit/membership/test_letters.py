@@ -38,12 +38,25 @@ PLAIN = Letter(
         "subject": "Minutes",
         "lists": "a@example.org\nb@example.org",
         "reason": "No files",
+        "verdict": "was accepted",
+        "count": "2",
+        "days": "30",
+        "waiting": "Subject: Tea",
         "people": "2 people",
         "failures": "the mailbox is full:\n- a@example.org",
         "mails": "0195799f: Minutes",
     },
 )
-SAID = ("subject", "reason", "lists", "people", "failures", "mails")  # what others may have written
+SAID = (
+    "subject",
+    "reason",
+    "verdict",
+    "waiting",
+    "lists",
+    "people",
+    "failures",
+    "mails",
+)  # what others may have written
 ASKING = replace(PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3"})
 
 
@@ -260,7 +273,7 @@ def test_nothing_others_wrote_becomes_markup_or_a_header(
     name: str, said: str, answering: str, text: str, form: Form
 ) -> None:
     """Whatever a list is called, whatever a mail says: the shape of a letter stays ours."""
-    fields = {"token": TOKEN, "days": "3"} if text in CONFIRMATIONS else {}
+    fields = {"days": "3", "count": "2"} | ({"token": TOKEN} if text in CONFIRMATIONS else {})
     letter = of(text, list_name=name, list_description=said, form=form, answering=answering)
     letter = replace(letter, fields={**dict.fromkeys(SAID, said), **fields})
     data = compose(letter)

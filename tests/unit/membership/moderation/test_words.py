@@ -1,0 +1,73 @@
+"""What a moderator's reply decides: a clear word in the first line they wrote, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.membership.moderation.decider import Verdict
+from services.membership.moderation.words import by_program, verdict
+
+ACCEPT = Verdict(word="accept")
+ALWAYS = Verdict(word="accept", always=True)
+DISCARD = Verdict(word="discard")
+NOTICE = "\n\nOn 9 March 2026 Team wrote:\n> discard: it goes nowhere\n> Subject: accept\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("accept", ACCEPT),
+        ("  Accept.  ", ACCEPT),
+        ("*ACCEPT*", ACCEPT),
+        ("<accept>", ACCEPT),
+        ("always", ALWAYS),
+        ("accept, always", None),
+        ("accept always!", ALWAYS),
+        ("discard", DISCARD),
+        ("reject", Verdict(word="reject")),
+        ("Reject: no files, please.", Verdict(word="reject", reason="no files, please.")),
+        ("reject no files", Verdict(word="reject", reason="no files")),
+    ],
+)
+def test_a_clear_word_decides(line: str, expected: Verdict | None) -> None:
+    """In any case, dress and punctuation; a reject takes the rest of its line as its reason."""
+    assert verdict(line) == expected
+    assert verdict(f"\n\n{line}\n\nBest, Eve{NOTICE}") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        NOTICE,
+        "> accept\n",
+        "| accept\n",
+        ">accept\n> discard",
+        "Accept my apologies, I am away until Monday.",
+        "I accept",
+        "Please accept it",
+        "accepted",
+        "accept or discard?",
+        "discard not",
+        "rejected",
+        "always on the road in March",
+        "I am away.\naccept\n",
+        "Hello,\n\naccept",
+        "From: Team\naccept",
+        "-----Original Message-----\naccept",
+        "\u0430ccept",
+    ],
+)
+def test_anything_else_decides_nothing(text: str) -> None:
+    """Quotations, sentences, words below the first line, and words that only look like one."""
+    assert verdict(text) is None
+
+
+@given(st.text())
+def test_no_text_makes_it_fail(text: str) -> None:
+    """Whatever a mail says; and a verdict's reason is one printable line."""
+    found = verdict(text)
+    assert found is None or (found.reason.isprintable() and len(found.reason) <= 500)
+    by_program(text, text)
