@@ -80,8 +80,13 @@ class AsOf(Data, kw_only=True):
 
 class PostRouted(Event, tag="post_routed", kw_only=True):
     """A mail is a post to this list: edit these headers, put these lines into its body (the
-    list's footer), and fan it out. `authserv_id` names the server whose Authentication-Results on
-    it are believed, "" where none is. `hits` are of rules that hit and let it pass."""
+    list's header and footer), and fan it out. `authserv_id` names the server whose
+    Authentication-Results on it are believed, "" where none is. `hits` are of rules that hit and
+    let it pass.
+
+    By mail id, other posts of the list: `parent` is what this one answers, `thread` the first of
+    its conversation (itself, if it begins one; "" of older releases), `answers` those that
+    answered it and came before it, `namesake` an earlier one with the same Message-ID."""
 
     mail_id: str
     list: str
@@ -97,6 +102,10 @@ class PostRouted(Event, tag="post_routed", kw_only=True):
     subject: str = ""
     message_id: str = ""
     hits: tuple[RuleHit, ...] = ()
+    parent: str = ""
+    thread: str = ""
+    answers: tuple[str, ...] = ()
+    namesake: str = ""
 
 
 class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):

@@ -1,4 +1,4 @@
-"""What SEEN holds of posts beside their claims, so that an author who repeats is noticed."""
+"""What SEEN holds of posts, so that an author who repeats is noticed."""
 
 from __future__ import annotations
 

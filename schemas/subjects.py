@@ -55,7 +55,14 @@ STREAMS: tuple[Stream, ...] = (
         subjects=("seen.>",),
         max_age=30 * DAY,
         per_subject=1,
-        about="what each list has posted, to tell second copies and authors who repeat",
+        about="what authors have posted lately, to tell who repeats",
+    ),
+    Stream(
+        name="THREADS",
+        subjects=("threads.>",),
+        max_age=400 * DAY,
+        per_subject=1,
+        about="what lists have posted, by Message-ID: to tell second copies and answers",
     ),
     Stream(
         name="DEADLETTER",
@@ -91,6 +98,7 @@ _FIRST_TOKENS = {
     "people": "PEOPLE",
     "pending": "PENDING",
     "seen": "SEEN",
+    "threads": "THREADS",
     "deadletter": "DEADLETTER",
     "spans": "SPANS",
     "$KV.CHECKPOINTS": "KV_CHECKPOINTS",
@@ -149,7 +157,7 @@ DURABLES: tuple[Durable, ...] = (ROUTER, ACCEPTED, FANOUT, ANSWERS, SENDER_NOW, 
 # Who may publish what; deploy/nats mirrors this as permissions.
 PRODUCERS: dict[str, tuple[str, ...]] = {
     "ingest": ("raw.>", "mail.received.>", "$KV.CHECKPOINTS.>", "spans.>", "deadletter.>"),
-    "router": ("raw.>", "mail.routed.>", "seen.>", "spans.>", "deadletter.>"),
+    "router": ("raw.>", "mail.routed.>", "seen.>", "threads.>", "spans.>", "deadletter.>"),
     "membership": (
         "raw.>",
         "mail.send.>",
@@ -264,14 +272,14 @@ def held_told(list_: str) -> str:
     return f"pending.held.{list_}"
 
 
-def seen(list_: str, digest: str) -> str:
-    """Subject of a post that a list has had; `digest` is in hex."""
-    return f"seen.{list_}.{digest}"
-
-
 def recent(list_: str, who: str) -> str:
     """Subject of the latest posts of one author to a list; `who` is in hex."""
     return f"seen.{list_}.recent.{who}"
+
+
+def thread(list_: str, digest: str) -> str:
+    """Subject of a Message-ID that a list has met; `digest` is in hex."""
+    return f"threads.{list_}.{digest}"
 
 
 def deadletter(durable: str, stream: str, seq: int) -> str:

@@ -225,12 +225,25 @@ def print_timeline(story: Story) -> None:
     )
 
 
+def _conversation(fate: Fate) -> Iterator[str]:
+    """Where a post stands among others of its list."""
+    if fate.parent:
+        begun = "" if fate.thread == fate.parent else f", which began with {fate.thread[:SHORT_ID]}"
+        yield f"answers {fate.parent[:SHORT_ID]}{begun}"
+    elif fate.answers:
+        yield f"came after its answers: {', '.join(each[:SHORT_ID] for each in fate.answers)}"
+    if fate.namesake:
+        yield f"has the Message-ID of another post, {fate.namesake[:SHORT_ID]}, and another text"
+
+
 def _print_fate(fate: Fate) -> None:
     print(
         f"{fate.list}: {fate.recipients:,} recipients, {fate.accepted:,} accepted, "
         f"{fate.failed:,} failed, {fate.waiting:,} waiting"
         + (f", {fate.left:,} left before their copy" if fate.left else "")
     )
+    for line in _conversation(fate):
+        print(f"  {line}")
     if fate.possible_duplicates:
         reason = "not answered yet, or not before a crash"
         print(f"  {fate.possible_duplicates:,} may have got it twice: {reason}")

@@ -57,7 +57,9 @@ class Fate(msgspec.Struct, kw_only=True):
     `possible_duplicates` may have got two copies, after a crash. `outcome` is that of a command,
     `notices` are the ids of what was written in answer. Of mail that was held `verdict` is what
     became of it (accepted, rejected, discarded, expired), `decided_by` who said so, as events name
-    them."""
+    them. Of a post, by id, `parent` is what it answers there, `thread` the first of its
+    conversation, `answers` are those that came before it, `namesake` is an earlier one with its
+    Message-ID."""
 
     list: str
     kind: str
@@ -77,6 +79,10 @@ class Fate(msgspec.Struct, kw_only=True):
     verdict: str = ""
     decided_by: str = ""
     notices: tuple[str, ...] = ()
+    parent: str = ""
+    thread: str = ""
+    answers: tuple[str, ...] = ()
+    namesake: str = ""
 
 
 class Story(msgspec.Struct, kw_only=True):

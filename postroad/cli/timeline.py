@@ -167,6 +167,9 @@ class Teller:
             case PostRouted():
                 by = () if event.rule in ("", "truth") else (f"accepted by the rule {event.rule}",)
                 self._decided(at, event.list, "post", (*by, *_told(event.hits)))
+                fate = self._fate(event.list)
+                fate.parent, fate.thread = event.parent, event.thread
+                fate.answers, fate.namesake = event.answers, event.namesake
             case OwnerMailRouted():
                 self._decided(at, event.list, "owner", ())
             case CommandRouted():

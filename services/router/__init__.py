@@ -4,8 +4,9 @@ Consumes   `mail.received.>` (durable router), `mail.routed.accepted.>` (durable
            following it, `lists.>`
 Reads      RAW, of posts to a list with a header or footer, a content filter, or that looks into
            headers; of posts that carry a moderator's password
-           ROUTED and SEND, to find what a bounce is about; SEEN, to tell a second copy and an
-           author who repeats; RECEIVED, for the mail that a copy of ours was made of
+           ROUTED and SEND, to find what a bounce is about; THREADS, to tell a second copy
+           and what an answer answers; SEEN, to tell an author who repeats; RECEIVED, for the mail
+           that a copy of ours was made of
 Asks       `postroad.membership.whois`: who the author is on this list, and how far the roster
            had read when it answered (`as_of`)
 Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
@@ -19,7 +20,8 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
                held, rejected, discarded
                           MailStopped: the rules that hit, each with its reason
                unrouted   MailUnrouted, list `none`: for no list of ours, never dropped
-           `seen.<list>.<digest>`: the id of the mail that a list has posted
+           `threads.<list>.<digest>`: the posts of a list that have a Message-ID, and the first
+           of their conversation
            `seen.<list>.recent.<who>`: digests of an author's posts of a day, 100 at most; `who`
            is a person's id, or 16 bits of a digest of a stranger's address
            `raw.<mail_id>.<part>.<i>`, part 1 and up: what a content filter left of a mail; lists
@@ -43,9 +45,11 @@ Promises
       A mail delivered again, or all mail delivered again, decides nothing anew.
     - A mail that comes by two ways is posted once to each list; the second copy is discarded by
       the rule `duplicate`, which names the first (ADR-10). Same is what has the same Message-ID,
-      From and body. A copy that one list sent to another counts as the mail it was made of,
-      whatever From it has now, so a mail to both is posted once. Only what was posted counts: a
-      held mail may be sent again.
+      From and body, within 30 days. A copy that one list sent to another counts as the mail it
+      was made of, whatever From it has now, so a mail to both is posted once. Only what was
+      posted counts: a held mail may be sent again.
+    - A post names what it answers and the first of its conversation, of this list alone, in
+      whatever order posts come (ADR-14). A Message-ID means the first post that had it.
     - An author who goes on as only a robot does is held by `repetition`, however many routers
       there are, and whatever is delivered again. Times are those of arrival in the mailbox.
     - A bounce is about a post only where a token proves it, or where ROUTED or SEND has the mail
@@ -85,7 +89,9 @@ Files      recipients   which of our lists a mail was sent to (pure)
            content/     the content filter, in processes of its own
            looking      fetches what rules need beyond the header facts
            passwords    whether a post carries the moderator's password, however often one guesses
-           seen         what each list has posted: claims, and each author's latest posts
+           threads      what each list has posted, by Message-ID: claims and conversations
+           conversation where a post stands among the others (pure)
+           seen         each author's latest posts
            bounces      which post of which list a bounce is about
            decider      the decision (pure)
            copies       header edits of a post, the list's lines around its text (pure)

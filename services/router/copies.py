@@ -23,6 +23,7 @@ from projections.lists import List
 from schemas.mail import HeaderEdit, HeaderFacts, Mailbox
 from schemas.road import MailReceived, PostRouted
 from services.router.context import Context
+from services.router.conversation import Place
 
 BEEN_THERE = 30  # X-BeenThere fields that are carried on; as many hops as a mail may have
 
@@ -55,6 +56,24 @@ def copy_id(mail: MailReceived, known: List) -> str:
     if known.settings.anonymous_list or not mail.facts.message_id:
         return made_message_id(mail.raw.mail_id, known.address)
     return mail.facts.message_id
+
+
+def placed(post: PostRouted, known: List, place: Place) -> PostRouted:
+    """The post with its place in its conversation. Where the author must not be known, what it
+    follows is told by Message-IDs of ours."""
+    edits = post.edits
+    if known.settings.anonymous_list and place.parent:
+        ids = [made_message_id(each, known.address) for each in (place.thread, place.parent)]
+        before = " ".join(f"<{each}>" for each in dict.fromkeys(ids))
+        edits += (edit("set", "In-Reply-To", f"<{ids[1]}>"), edit("set", "References", before))
+    return msgspec.structs.replace(
+        post,
+        edits=edits,
+        parent=place.parent,
+        thread=place.thread,
+        answers=place.answers,
+        namesake=place.namesake,
+    )
 
 
 @lru_cache(maxsize=1_000)

@@ -36,7 +36,8 @@ from services.router.context import NOTHING
 from services.router.looking import Looker
 from services.router.recipients import recipients, sent_to, truths
 from services.router.rules import repetition
-from services.router.seen import Authors, Claims, stranger
+from services.router.seen import Authors, stranger
+from services.router.threads import Threads
 
 AT_ONCE = 64  # mails in hand; what they store meets in group commits
 LARGE = 1 << 20  # octets of a mail that is looked into
@@ -57,10 +58,10 @@ class Router:
         self.lists = ListFeed(context.broker)
         self.directory = self.lists.directory
         self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
-        self.claims = Claims(context.broker)
         self.authors = Authors(context.broker)
         self.looker = Looker(site.header_checks)
         self.content = ContentFilter(context.broker)
+        self.threads = Threads(context.broker)
         self._large = asyncio.Lock()  # so that one large mail is in memory, not 32
 
     async def handle(self, delivery: Delivery) -> None:
@@ -136,9 +137,9 @@ class Router:
         if to.sub == "bounces":
             about = await self.bounces.at(known.slug, to.token, mail.returned)
             return self._bounce(mail, about, to.token, mail_id)
-        if to.sub == "" and accepted is None and decider.may_report(mail):
+        if to.sub in ("", "owner") and accepted is None and decider.may_report(mail):
             copy = await self._returned(mail, (known,))
-            if copy or decider.bounces_here(mail, known):
+            if copy or (not to.sub and decider.bounces_here(mail, known)):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
         looked = NOTHING if to.sub else await self.looker.look(mail, known, raw)
@@ -169,9 +170,11 @@ class Router:
             kind, event = await self.authors.decide(
                 known.slug, who, this, lambda earlier: decide(this=this, earlier=earlier)
             )
-        if kind == "post" and (first := await self.claims.claim(known.slug, mail)):
-            return decider.decide_duplicate(mail, known, author, first)
         if isinstance(event, PostRouted):
+            place = await self.threads.place(known, mail, event.mail_id)
+            if place.first:
+                return decider.decide_duplicate(mail, known, author, place.first)
+            event = copies.placed(event, known, place)
             event = await self._with_body(event, known, raw, left)
         return kind, event
 
@@ -208,7 +211,7 @@ class Router:
         if await self.bounces.sent(known.slug, trace):
             return decider.decide_duplicate(mail, known, author, trace)
         if truths(mail, source.user):  # sent to this very list, which may be a member of another
-            first = await self.claims.original_at(known.slug, mail)
+            first = await self.threads.original_at(known.slug, mail)
             return decider.decide_duplicate(mail, known, author, first) if first else None
         for id_ in mail.facts.list_ids:
             other = self.directory.named(id_, _domain(source))

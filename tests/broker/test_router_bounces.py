@@ -27,6 +27,7 @@ from tests.broker.router_peers import (
     store,
 )
 
+OWNER = "team-owner@lists.example.org"
 LONG = "a-list-whose-name-leaves-no-room-for-tokens@lists.example.org"
 
 
@@ -176,12 +177,33 @@ async def test_a_report_on_a_notice_of_ours_is_a_bounce(broker: Broker, tmp_path
     )
     await store(broker, subjects.send("now", "team", notice, "0"), chunk)
     async with membership(broker, AUTHORS), routing(broker, state_dir=tmp_path):
-        for count, to in enumerate(("box@gmail.example", TEAM), 1):
+        for count, to in enumerate(("box@gmail.example", TEAM, OWNER), 1):
             mail = await a_letter(broker, *report(to, trace(notice), TEAM_ID))
             where, event = await decided(broker, mail, count)
             assert where == "bounce.team"
             assert isinstance(event, BounceRouted)
             assert event.about == notice
+
+
+async def test_what_comes_back_to_the_owners_goes_no_further(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Mail to -owner that bears our own List-Id, and a report on anything there, are recorded;
+    a person who forwards a post to the owners is heard."""
+    await a_list(broker, TEAM)
+    async with membership(broker, AUTHORS), routing(broker, state_dir=tmp_path):
+        ours = await a_letter(broker, TEAM_ID, f"From: {TEAM}", f"To: {OWNER}", "", "Welcome")
+        where, event = await decided(broker, ours, 1)
+        assert isinstance(event, MailStopped)
+        assert (where, event.hits[0].rule) == ("discarded.team", "loop")
+        lost = await a_letter(broker, *report(OWNER, "Subject: who knows"))
+        where, event = await decided(broker, lost, 2)
+        assert isinstance(event, MailStopped)
+        assert (where, event.hits[0].rule) == ("discarded.team", "automatic")
+        asked = await a_letter(
+            broker, "From: eve@example.net", f"To: {OWNER}", "Subject: what is this", "", TEAM_ID
+        )
+        assert (await decided(broker, asked, 3))[0] == "owner.team"
 
 
 async def test_a_list_with_one_address_gets_bounces_there(broker: Broker, tmp_path: Path) -> None:

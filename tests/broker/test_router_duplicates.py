@@ -9,6 +9,7 @@ import msgspec
 from postroad.runtime.broker import Broker
 from schemas import subjects
 from schemas.road import MailStopped
+from schemas.threads import Named
 from tests.broker.router_peers import (
     ANN,
     AUTHORS,
@@ -188,14 +189,16 @@ async def test_whoever_was_killed_after_the_claim_goes_on(broker: Broker) -> Non
     async with membership(broker, AUTHORS), routing(broker):
         await a_letter(broker, *letter(TEAM))
         await routed(broker, 1)
-        claim = await broker.last("SEEN", "seen.team.*")
-        assert claim
-        await broker.erase("SEEN", claim.seq)
+        (claim,) = [each async for each in broker.scan("THREADS", "threads.team.*")]
+        known = msgspec.json.decode(claim.data, type=Named)
+        await broker.erase("THREADS", claim.seq)
         again = "019cb7a1c47070008000000000000001"
-        await broker.publish(claim.subject, again.encode(), expect=0)
+        post = msgspec.structs.replace(known.posts[0], mail=again)
+        mine = msgspec.structs.replace(known, posts=(post,), thread=again)
+        await broker.publish(claim.subject, msgspec.json.encode(mine), expect=0)
         await a_letter(broker, *letter(TEAM), mail_id=again)
         assert f"post.team.{again}" in await routed(broker, 2)
         await broker.api("CONSUMER.RESET.RECEIVED.router", {"seq": 1})
         await all_handled(broker)
     assert await decisions(broker) == 2
-    assert claim.subject == subjects.seen("team", claim.subject.rpartition(".")[2])
+    assert claim.subject == subjects.thread("team", claim.subject.rpartition(".")[2])

@@ -50,6 +50,7 @@ RELEASED = [
     "person_erased.1",
     "person_known.1",
     "post_routed.1",
+    "post_routed.1-conversation",
     "post_routed.1-footer",
     "post_routed.1-hits",
     "verdict_asked.1",

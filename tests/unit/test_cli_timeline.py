@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
+from postroad.cli.output import SHORT_ID
 from postroad.cli.post import SHOWN_TROUBLES, _print_fate
 from postroad.cli.story import Fate, Returned, Story, Trouble, Wait
 from postroad.cli.timeline import LINES, Teller
@@ -353,3 +355,26 @@ def test_a_held_mail_is_told_with_who_let_it_through() -> None:
         assert story.timeline[1].what == f"team@example.org: {line}"
         (fate,) = story.lists
         assert (fate.kind, fate.verdict, fate.decided_by) == (kind, verdict, "operator:eve")
+
+
+def test_a_post_tells_its_conversation(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it answers and where that began; who answered before it came; and who had its
+    Message-ID first."""
+    first, second, third = (f"0198{digit}" + "0" * 27 for digit in "abc")
+    one, two, three = (each[:SHORT_ID] for each in (first, second, third))
+    cases: dict[str, dict[str, Any]] = {
+        f"answers {two}, which began with {one}": {"parent": second, "thread": first},
+        f"answers {one}": {"parent": first, "thread": first},
+        f"came after its answers: {one}, {two}": {"thread": first, "answers": (first, second)},
+        f"has the Message-ID of another post, {three}, and another text": {
+            "thread": MAIL,
+            "namesake": third,
+        },
+    }
+    for line, place in cases.items():
+        teller = Teller(MAIL, {LIST: "team@example.org"})
+        teller.take(START, msgspec.structs.replace(POST, **place))
+        (fate,) = teller.tell().lists
+        assert fate.thread == place["thread"]
+        _print_fate(fate)
+        assert capsys.readouterr().out.splitlines()[1:] == [f"  {line}"]
