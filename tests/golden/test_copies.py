@@ -12,22 +12,11 @@ from typing import Any
 
 import pytest
 
-from postroad.mail.addresses import Form, around_token
-from postroad.mail.headers import scan
-from postroad.mail.tokens import TokenMaker
-from schemas.mail import RawRef
-from schemas.road import Copy, MailReceived, Origin, PostRouted
-from services.router import copies
-from services.sender.compose import Terms, prepare
-from services.sender.signing import Signer
-from tests.peers.signingkeys import ed25519_key, rsa_key
-from tests.unit.mail.smtpreader import read_data
-from tests.unit.router.mails import MEMBER, before, the_list
+from postroad.mail.addresses import Form
+from services.sender.compose import Terms
+from tests.peers.composed import DOMAIN, composed
 
 COPIES = Path(__file__).parent / "copies"
-DOMAIN = "lists.example.org"
-KEYS = (rsa_key(DOMAIN, "postroad"), ed25519_key(DOMAIN, "postroad2"))
-AT = 1_790_000_000  # seconds
 HEAD = b"""\
 From: Ann <ann@example.net>
 To: team@lists.example.org
@@ -123,73 +112,30 @@ Message-ID: <1@anns-laptop.example.net>
 ABOVE = "$display_name: $listname\n> for $user_email"
 
 
-def copy(
-    *,
-    personal: bool,
-    signed: bool = False,
-    web: bool = True,
-    terms: Terms = Terms(),  # noqa: B008  frozen
-    post: bytes = POST,
-    munged: bool = False,
-    form: Form = "dash",
-    **settings: Any,
-) -> bytes:
-    """What one member gets of the post, behind its envelope sender."""
-    base = f"https://{DOMAIN}" if web else ""
-    known = the_list(sub_address=form, **settings)
-    facts, head = scan(post)
-    ref = RawRef(mail_id="0" * 32, chunks=1, size=len(post), sha256="", head=head)
-    received = MailReceived(
-        mail_id=ref.mail_id, origin=Origin(source="office"), raw=ref, facts=facts
-    )
-    edits = copies.post_edits(before(received, MEMBER, known), base, munged=munged)
-    routed = PostRouted(mail_id=ref.mail_id, list="team", raw=ref, edits=edits)
-    if known.settings.header or known.settings.footer:
-        routed = copies.decorated(routed, known, post)
-    how = Copy(
-        raw=ref,
-        edits=routed.edits,
-        insertions=routed.insertions,
-        authserv_id="mx.example.org",
-        personal=personal,
-        list="team",
-        list_address=known.address,
-        list_name="Team",
-        bounces=around_token(known.address, "bounces", form),
-        leave=around_token(known.address, "leave", form),
-        unsubscribe_url=f"{base}/u/" if web else "",
-        post=7,
-    )
-    signer = Signer(KEYS, AT) if signed else None
-    prepared = prepare(post, how, "f" * 32, TokenMaker(b"k" * 32), terms, signer)
-    sender, pieces = (
-        prepared.personal(3, "a" * 24, "bob@example.net") if personal else prepared.shared()
-    )
-    return f"MAIL FROM:<{sender}>\r\n".encode() + read_data(b"".join(pieces) + b".\r\n")[0]
-
-
 def changed(post: bytes = TRAVELLED + TEXT, **how: Any) -> bytes:
     """A personal copy of a list whose owner wants something."""
-    return copy(personal=True, web=False, post=post, **how)
+    return composed(post, personal=True, web=False, **how)
 
 
 @cache
 def made() -> dict[str, bytes]:
     """Every golden file by name."""
     files = {
-        f"{mode}_{how}.eml": copy(personal=mode == "personal", signed=how == "signed")
+        f"{mode}_{how}.eml": composed(POST, personal=mode == "personal", signed=how == "signed")
         for mode in ("personal", "shared")
         for how in ("signed", "unsigned")
     }
     for mode in ("personal", "shared"):
         personal = mode == "personal"
-        files[f"{mode}_without_web.eml"] = copy(personal=personal, web=False)
-        files[f"{mode}_footer_and_keys.eml"] = copy(personal=personal, signed=True, footer=FOOTER)
+        files[f"{mode}_without_web.eml"] = composed(POST, personal=personal, web=False)
+        files[f"{mode}_footer_and_keys.eml"] = composed(
+            POST, personal=personal, signed=True, footer=FOOTER
+        )
         for form in SUB_ADDRESSES:
-            files[f"{mode}_{form}.eml"] = copy(personal=personal, form=form)
+            files[f"{mode}_{form}.eml"] = composed(POST, personal=personal, form=form)
         for kind, content in KINDS.items():
-            files[f"{mode}_footer_{kind}.eml"] = copy(
-                personal=personal, post=HEAD + content, footer=FOOTER
+            files[f"{mode}_footer_{kind}.eml"] = composed(
+                HEAD + content, personal=personal, footer=FOOTER
             )
     for kind, content in KINDS.items():
         files[f"header_{kind}.eml"] = changed(HEAD + content, header=ABOVE)
@@ -198,7 +144,7 @@ def made() -> dict[str, bytes]:
     to_desk: dict[str, Any] = {"reply_goes_to_list": "explicit_header", "reply_to_address": desk}
     return {
         **files,
-        "personal_one_sender.eml": copy(personal=True, signed=True, terms=ONE_SENDER),
+        "personal_one_sender.eml": composed(POST, personal=True, signed=True, terms=ONE_SENDER),
         "travelled.eml": changed(),
         "travelled_munged.eml": changed(munged=True),
         "travelled_relay_own_domain.eml": changed(terms=OWN_DOMAIN),

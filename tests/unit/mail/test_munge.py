@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from postroad.mail.edits import apply
 from postroad.mail.headers import scan
-from postroad.mail.munge import ORIGINAL, munge
-from postroad.mail.words import decode
+from postroad.mail.munge import ORIGINAL, munge, munge_from
+from postroad.mail.words import decode, encode, encode_phrase
 from schemas.mail import HeaderFacts, RawRef
 from schemas.road import Copy
 
@@ -140,6 +140,34 @@ def test_nobody_to_answer() -> None:
     """Where no author can be read, answers reach the list rather than an account's inbox."""
     assert lines(munged("From: ???\n", ACCOUNT))["reply-to"] == f"<{LIST}>"
     assert "reply-to" not in lines(munged("From: ???\n", "own_domain"))
+
+
+# --- munging as such ----------------------------------------------------------------------------
+
+NAMES = st.text(
+    st.characters(exclude_categories=["C", "Z"], exclude_characters="@\uff20\ufe6b") | st.just(" "),
+    min_size=1,
+    max_size=40,
+).map(lambda text: " ".join(text.split()))
+
+
+@given(NAMES.filter(bool), NAMES.filter(bool), st.sampled_from(["phrase", "words", "quoted"]))
+def test_a_name_is_read_as_it_was(name: str, list_name: str, written: str) -> None:
+    """Quotes, commas, any script, what looks encoded: readers find the name, and `via` the list;
+    munged again by another list, the one `via` more; and by the same, nothing more."""
+    if written == "quoted" and name.isascii():
+        shown = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    else:
+        shown = encode(name) if written == "words" else encode_phrase(name)
+    before = facts(f"From: {shown} <ann@example.org>\r\n\r\n".encode())
+    assume(before.from_[0].name == name)
+    block = apply(b"From: x\r\n\r\n", munge_from(before, LIST, list_name))
+    after = facts(block)
+    assert [(box.name, box.address) for box in after.from_] == [(f"{name} via {list_name}", LIST)]
+    assert [(box.name, box.address) for box in after.reply_to] == [(name, "ann@example.org")]
+    assert not after.oddities
+    again = facts(apply(block, munge_from(after, LIST, list_name)))
+    assert again.from_ == after.from_
 
 
 # --- whatever stands in the header ----------------------------------------------------------------
