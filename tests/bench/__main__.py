@@ -29,7 +29,19 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from postroad.runtime import logs
-from tests.bench import far, heavy, large, latency, memory, million, posts, router, signed, windows
+from tests.bench import (
+    far,
+    heavy,
+    intake,
+    large,
+    latency,
+    memory,
+    million,
+    posts,
+    router,
+    signed,
+    windows,
+)
 from tests.bench.figures import HEAD, Figure, below, line
 from tests.bench.road import BUILD
 from tests.bench.yardsticks import SESSIONS, fsync_ms, source_rate
@@ -49,6 +61,7 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "machine": machine,
     "memory": memory.measure,
     "latency": latency.measure,
+    "intake": intake.measure,
     "posts": posts.measure,
     "router": router.measure,
     "large": large.measure,
