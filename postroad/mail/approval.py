@@ -1,7 +1,7 @@
 """The moderator's password in a post: `Approved: PASSWORD` as a field or as the first line of text.
 
 Kept as a salted slow hash (scrypt, RFC 7914, 32 MiB and 0.1 s for a try); the password itself is in
-no event and no setting. Whatever claims to be one is taken off every copy (`approvalline`).
+no event and no setting. Whatever claims to be one is taken off every copy.
 """
 
 from __future__ import annotations

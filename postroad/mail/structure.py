@@ -77,6 +77,13 @@ def read(data: bytes, levels: int = DEPTH) -> Entity:
     return _Reader(data).entity(0, 0, len(data), "text/plain", levels)
 
 
+def below(entity: Entity) -> Iterator[Entity]:
+    """The entity and all that is in it, in their order."""
+    yield entity
+    for part in entity.parts:
+        yield from below(part)
+
+
 class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -24,8 +24,8 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
            of their conversation
            `seen.<list>.recent.<who>`: digests of an author's posts of a day, 100 at most; `who`
            is a person's id, or 16 bits of a digest of a stranger's address
-           `raw.<mail_id>.<part>.<i>`, part 1 and up: what a content filter left of a mail; lists
-           with the same filter share one
+           `raw.<mail_id>.<part>.<i>`, part 1 and up: what is left of a mail without the parts
+           that a list does not take, and without a password; lists that take the same share one
 
 Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` for https links,
            secret_file for the tokens it reads (read when the first one comes),
@@ -65,8 +65,8 @@ Promises
       good: mail that is older than a list is not for it (ADR-7), so have it sent again.
     - Any header facts get a verdict; no input makes the rules raise. A pattern of an owner takes
       10 ms at most, whatever it is (`postroad.mail.patterns`).
-    - What takes mails apart for a content filter is a process that may die of one. Such a mail is
-      held; others are decided on meanwhile. A list without filter has nothing to do with it.
+    - What takes mails apart is a process that may die of one. Such a mail is held; others are
+      decided on meanwhile. A post whose body stays has nothing to do with it.
     - Of a password neither event nor log holds anything; it is taken off every copy.
     - Header and footer change no octet of what the author wrote, and no signed mail (ADR-11); one
       mail above 1 MB is in memory for it at a time.

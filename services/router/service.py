@@ -31,7 +31,7 @@ from schemas.road import HeldAccepted, MailReceived, MailRefused, PostRouted
 from services.router import copies, decider
 from services.router.bounces import Bounces, Copy
 from services.router.content.filter import ContentFilter
-from services.router.content.job import Left
+from services.router.content.job import Job, Left
 from services.router.context import NOTHING
 from services.router.looking import Looker
 from services.router.recipients import recipients, sent_to, truths
@@ -159,8 +159,8 @@ class Router:
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
             return own
         left = None
-        if kind == "post" and known.settings.filter_content:
-            left = await self._left(known, raw)
+        if kind == "post" and (job := self.content.job(mail, known.settings)):
+            left = await self._left(raw, job)
             decide = partial(decide, looked=replace(looked, filtered=left))
             kind, event = decide()
         told_apart = mail.body_sha256 and not mail.facts.list_ids
@@ -178,10 +178,10 @@ class Router:
             event = await self._with_body(event, known, raw, left)
         return kind, event
 
-    async def _left(self, known: List, raw: RawMail) -> Left:
-        """What the list's content filter leaves of a mail. Raises Retry, Reject (see `get_raw`)."""
+    async def _left(self, raw: RawMail, job: Job) -> Left:
+        """What the list's members get of a mail. Raises Retry, Reject (see `get_raw`)."""
         async with self._room(raw):
-            return await self.content.look(raw, known.settings)
+            return await self.content.look(raw, job)
 
     async def _with_body(
         self, post: PostRouted, known: List, raw: RawMail, left: Left | None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from postroad.mail.headers import scan
+from postroad.mail.opening import opening
 from postroad.runtime.blobs import get_raw, put_raw
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
@@ -45,7 +46,13 @@ async def a_mail(broker: Broker, data: bytes, *to: str) -> str:
     data = head + data
     facts, body = scan(data)
     raw = await put_raw(broker, mail_id, 0, data, body)
-    event = MailReceived(mail_id=mail_id, origin=Origin(source="office"), raw=raw, facts=facts)
+    event = MailReceived(
+        mail_id=mail_id,
+        origin=Origin(source="office"),
+        raw=raw,
+        facts=facts,
+        opening=opening(data, facts.subject),
+    )
     await store(broker, subjects.received("office", mail_id), event, mail_id=mail_id)
     return mail_id
 
@@ -120,7 +127,7 @@ async def test_a_bomb_is_held_and_delays_nobody(broker: Broker) -> None:
     assert list(found)[-1] == f"held.team.{bomb}"
     (stopped,) = found[f"held.team.{bomb}"].events
     assert isinstance(stopped, MailStopped)
-    assert stopped.hits[0].reason.startswith("its parts cannot be filtered: it takes more than")
+    assert stopped.hits[0].reason.startswith("it takes more than")
     assert (await get_raw(broker, stopped.raw)).endswith(BOMB)
     assert set(found) == {f"held.team.{bomb}", *(f"post.team.{each}" for each in others)}
 
@@ -154,3 +161,17 @@ async def test_a_router_killed_after_it_stored_a_body_repeats_nothing(
     for mail_id in mails:
         assert post(found, "team", mail_id).raw.part == 1
         assert await parts(broker, mail_id) == {"0", "1"}
+
+
+async def test_a_moderators_password_in_the_text_is_in_no_body(broker: Broker) -> None:
+    """Though the list filters nothing; RAW keeps the mail as it came."""
+    await a_list(broker, TEAM)
+    text = Part("text/plain", b"Approved: sesame street\r\n\r\nHello\r\n")
+    async with membership(broker, AUTHORS), routing(broker):
+        mail_id = await a_mail(broker, mail(text), TEAM)
+        event = post(await routed(broker, 1), "team", mail_id)
+    data = await get_raw(broker, event.raw)
+    assert data[event.raw.head :] == b"\r\nHello\r\n"
+    assert event.raw.part == 1
+    assert all(edit.name != "X-Content-Filtered-By" for edit in event.edits)
+    assert await parts(broker, mail_id) == {"0", "1"}

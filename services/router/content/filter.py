@@ -9,23 +9,31 @@ from postroad.runtime.blobs import RawMail, put_changed
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
 from schemas.lists import ListSettings
-from schemas.road import PostRouted
-from services.router.content.job import Criteria, Left, joined
+from schemas.road import MailReceived, PostRouted
+from services.router.content.job import Criteria, Job, Left, joined
 from services.router.content.workers import Workers
 
 _MARK = edit("set", "X-Content-Filtered-By", "Postroad")
 
 
 class ContentFilter:
-    """For lists with `filter_content`."""
+    """For lists with `filter_content`, and for mail with a moderator's password in its text."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._workers = Workers()
 
-    async def look(self, raw: RawMail, settings: ListSettings) -> Left:
+    @staticmethod
+    def job(mail: MailReceived, settings: ListSettings) -> Job | None:
+        """What is to be made of a post; None where it stays as it is."""
+        approval = mail.opening == "approval"
+        if not (approval or settings.filter_content):
+            return None
+        return Job(Criteria.of(settings) if settings.filter_content else None, approval)
+
+    async def look(self, raw: RawMail, job: Job) -> Left:
         """What members get of a mail. Raises Retry, Reject (see `get_raw`)."""
-        return await self._workers.filtered(await raw.whole(), Criteria.of(settings))
+        return await self._workers.left_of(await raw.whole(), job)
 
     async def apply(self, post: PostRouted, raw: RawMail, left: Left) -> PostRouted:
         """The post with what is left of its mail for a body, stored in RAW. Who is killed after
@@ -33,7 +41,8 @@ class ContentFilter:
         data = joined(await raw.whole(), left.pieces)
         ref = await put_changed(self._broker, raw.ref.mail_id, data, left.head)
         crashpoint("router.after_changed_body")
-        return msgspec.structs.replace(post, raw=ref, edits=(*post.edits, _MARK))
+        edits = (*post.edits, _MARK) if left.filtered else post.edits
+        return msgspec.structs.replace(post, raw=ref, edits=edits)
 
     async def aclose(self) -> None:
         """End the workers."""

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from postroad.mail.parts import decoded
-from postroad.mail.structure import MESSAGES, Entity, Unreadable, read
+from postroad.mail.structure import MESSAGES, Entity, Unreadable, below, read
 from services.router.content.job import Criteria, Left, Piece
 from services.router.content.plaintext import plaintext
 
@@ -35,13 +35,13 @@ def filtered(data: bytes, criteria: Criteria) -> Left:
     try:
         left = _Filter(data, criteria).mail(read(data))
     except Unreadable as error:
-        return Left(held=str(error))
+        return Left(held=f"it cannot be taken apart: {error}")
     if left is None or (left.changed and left.blank):
         return Left(empty=NOTHING_LEFT)
     if not left.changed:
         return Left()
     head = sum(len(p) if isinstance(p, bytes) else p[1] - p[0] for p in left.head)
-    return Left(pieces=_merged((*left.head, *left.body)), head=head)
+    return Left(pieces=_merged((*left.head, *left.body)), head=head, filtered=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class _Filter:
             return None
         match part.type:
             case "multipart/encrypted":
-                return None if any(map(self._unwanted, _below(part))) else self._whole(part)
+                return None if any(map(self._unwanted, below(part))) else self._whole(part)
             case "multipart/signed" if len(part.parts) == 2:
                 return self._signed(part)
             case _ if part.multipart:
@@ -137,7 +137,7 @@ class _Filter:
         """RFC 1847: the signature is of the first part as it stands, octet for octet."""
         signed, signature = whole.parts
         found = _Filter(self._data, self._criteria.unformed, self._encoded).part(signed)
-        if found and not found.changed and not any(map(self._unwanted, _below(signature))):
+        if found and not found.changed and not any(map(self._unwanted, below(signature))):
             return self._whole(whole, blank=found.blank)
         left = self.part(signed)
         return replace(left, changed=True) if left else None
@@ -169,13 +169,6 @@ class _Filter:
     def _is_blank(self, part: Entity) -> bool:
         text = self._data[part.body : min(part.end, part.body + _BLANK)]
         return part.type.startswith("text/") and not part.names and not text.strip()
-
-
-def _below(part: Entity) -> Iterable[Entity]:
-    """The part and all in it."""
-    yield part
-    for each in part.parts:
-        yield from _below(each)
 
 
 def _types(part: Entity) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.lists import ListSettings
 
-JOB = struct.Struct("!II")  # octets of the criteria and of the mail, which follow
+JOB = struct.Struct("!II")  # octets of the job and of the mail, which follow
 ANSWER = struct.Struct("!I")  # octets of what is left
 MEMORY = 256 << 20  # octets, of all that a worker maps
 SECONDS = 0.8  # of the processor, for a mail
@@ -40,13 +40,21 @@ class Criteria(msgspec.Struct, frozen=True, array_like=True):
         return cls(*(getattr(settings, name) for name in cls.__struct_fields__))
 
 
+class Job(msgspec.Struct, frozen=True, array_like=True):
+    """What is to be made of a mail. `approval`: it gives a moderator's password in its text."""
+
+    criteria: Criteria | None = None
+    approval: bool = False
+
+
 class Left(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What is left of a mail: `pieces` in order, none where it stays as it is, and where its body
-    begins then. Where nothing is left, or it could not be filtered, `empty` or `held` say why, for
-    people."""
+    begins then; `filtered` is whether parts of it went. Where nothing is left, or it could not be
+    done, `empty` or `held` say why, for people."""
 
     pieces: tuple[Piece, ...] = ()
     head: int = 0
+    filtered: bool = False
     empty: str = ""
     held: str = ""
 

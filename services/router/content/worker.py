@@ -4,8 +4,8 @@ It may hang, grow or die of a mail, and nothing else does. The kernel holds it t
 memory (RLIMIT_AS), and the processor time of each mail, after which it is ended (ITIMER_PROF; finer
 than RLIMIT_CPU, which counts whole seconds). It writes no file.
 
-On its standard input a job is two lengths, the `Criteria` and the mail; on its standard output an
-answer is a length and a `Left`. Both are MessagePack. It ends where its input does, or with its
+On its standard input there are two lengths, a `Job` and a mail; on its standard output a
+length and a `Left`. Both are MessagePack. It ends where its input does, or with its
 parent.
 """
 
@@ -19,8 +19,8 @@ import sys
 import msgspec
 
 from postroad.runtime.children import die_with_parent
-from services.router.content.filtering import filtered
-from services.router.content.job import ANSWER, EX_MEMORY, JOB, MEMORY, SECONDS, Criteria
+from services.router.content.change import left_of
+from services.router.content.job import ANSWER, EX_MEMORY, JOB, MEMORY, SECONDS, Job
 
 
 def main() -> None:
@@ -32,14 +32,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     jobs, answers = sys.stdin.buffer, sys.stdout.buffer
-    decode = msgspec.msgpack.Decoder(Criteria).decode
+    decode = msgspec.msgpack.Decoder(Job).decode
     encode = msgspec.msgpack.Encoder().encode
     while lengths := jobs.read(JOB.size):
         told, size = JOB.unpack(lengths)
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
-            criteria = decode(jobs.read(told))
-            answer = encode(filtered(jobs.read(size), criteria))
+            job = decode(jobs.read(told))
+            answer = encode(left_of(jobs.read(size), job))
         except MemoryError:
             os._exit(EX_MEMORY)
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from postroad.runtime.errors import Retry
-from services.router.content.job import ANSWER, EX_MEMORY, JOB, MEMORY, SECONDS, Criteria, Left
+from services.router.content.job import ANSWER, EX_MEMORY, JOB, MEMORY, SECONDS, Job, Left
 
 MOST = 4  # at once; each is started when those there are have a mail
 PATIENCE = 10.0  # seconds for a mail, where the worker does not even use the processor
@@ -21,8 +21,8 @@ TRIES = 2  # of a mail whose worker was ended by somebody else
 _MODULE = "services.router.content.worker"
 
 # How a worker ends that a mail is too much for, and what the owners are told.
-_TOO_SLOW = f"it takes more than {SECONDS:g} s to take apart"
-_TOO_LARGE = f"it takes more than {MEMORY >> 20} MB to take apart"
+_TOO_SLOW = f"it takes more than {SECONDS:g} s to take it apart"
+_TOO_LARGE = f"it takes more than {MEMORY >> 20} MB to take it apart"
 _BREACHES = {
     -signal.SIGPROF: _TOO_SLOW,
     -signal.SIGXCPU: _TOO_SLOW,
@@ -48,18 +48,18 @@ class Workers:
         """Of those that live."""
         return {worker.pid for worker in self._all}
 
-    async def filtered(self, data: bytes, criteria: Criteria) -> Left:
-        """What the list's members get of a mail (see `filtering`). A mail that is too much for a
+    async def left_of(self, data: bytes, job: Job) -> Left:
+        """What the list's members get of a mail (see `change`). A mail that is too much for a
         worker is `held`, with the reason. Raises Retry where none can be started."""
         async with self._free:
             for _ in range(TRIES):
                 worker = await self._get()
                 try:
                     async with asyncio.timeout(self._patience):
-                        left = await _ask(worker, data, criteria)
+                        left = await _ask(worker, data, job)
                 except TimeoutError:
                     await self._end(worker)
-                    return self._breach(f"it takes more than {self._patience:g} s to take apart")
+                    return self._breach(f"it takes more than {self._patience:g} s to take it apart")
                 except (EOFError, OSError):
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(worker.wait(), 1.0)
@@ -115,13 +115,13 @@ class Workers:
         return Left(held=reason)
 
 
-async def _ask(worker: Process, data: bytes, criteria: Criteria) -> Left:
+async def _ask(worker: Process, data: bytes, job: Job) -> Left:
     """Raises EOFError or OSError where it ends over it."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     if worker.stdin.is_closing():  # it ended while it had nothing to do
         raise EOFError
-    told = _encode(criteria)
+    told = _encode(job)
     worker.stdin.write(JOB.pack(len(told), len(data)) + told)
     worker.stdin.write(data)
     await worker.stdin.drain()

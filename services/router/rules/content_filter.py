@@ -16,7 +16,7 @@ def check(context: Context) -> Hit | None:
     if left is None:
         return None
     if left.held:
-        return Hit(f"its parts cannot be filtered: {left.held}", "hold")
+        return Hit(left.held, "hold")
     if left.empty:
         return Hit(left.empty, context.list.settings.filter_action)
     return None

@@ -192,7 +192,7 @@ def test_attached_messages_are_filtered_too() -> None:
 def test_what_cannot_be_taken_apart_is_held() -> None:
     """With the reason."""
     data = b"Content-Type: multipart/mixed; boundary=b\r\n\r\nno parts"
-    assert filtered(data, ALL).held == "a multipart has no parts"
+    assert filtered(data, ALL).held == "it cannot be taken apart: a multipart has no parts"
 
 
 # What the filter must and must not touch, whatever mails look like.

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from services.router.content.job import MEMORY, SECONDS, Criteria, Left
+from services.router.content.job import MEMORY, SECONDS, Criteria, Job, Left
 from services.router.content.workers import Workers
 from tests.peers.process import until
 from tests.unit.mail.test_structure import BOMBS
 from tests.unit.router.content.mime import HEAD, HTML, PDF, TEXT, Part, mail, multipart
 
-CRITERIA = Criteria(pass_types=("text",), convert_html_to_plaintext=True)
+JOB = Job(Criteria(pass_types=("text",), convert_html_to_plaintext=True))
 GOOD = mail(multipart("mixed", TEXT, PDF))
 PATIENCE = 30.0
 
@@ -75,11 +75,11 @@ HTML_BOMBS = {
 async def test_a_mail_is_filtered_in_another_process() -> None:
     """One worker serves one mail after the other."""
     async with workers() as pool:
-        first = await pool.filtered(GOOD, CRITERIA)
+        first = await pool.left_of(GOOD, JOB)
         assert first.pieces
         pids = pool.pids
-        assert await pool.filtered(GOOD, CRITERIA) == first
-        assert await pool.filtered(mail(TEXT), CRITERIA) == Left()
+        assert await pool.left_of(GOOD, JOB) == first
+        assert await pool.left_of(mail(TEXT), JOB) == Left()
         assert pool.pids == pids
         assert len(pids) == 1
         assert os.getpid() not in pids
@@ -92,7 +92,7 @@ async def test_a_worker_has_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> 
     ours.set_inheritable(True)
     with ours, theirs:
         async with workers() as pool:
-            await pool.filtered(GOOD, CRITERIA)
+            await pool.left_of(GOOD, JOB)
             (pid,) = pool.pids
             process = Path(f"/proc/{pid}")
             assert sorted(int(each.name) for each in (process / "fd").iterdir()) == [0, 1, 2]
@@ -109,11 +109,11 @@ async def test_bad_html_ends_a_worker_and_nothing_else(name: str) -> None:
     is answered meanwhile, and by a new worker afterwards."""
     async with workers() as pool:
         before = used()
-        bomb = asyncio.create_task(pool.filtered(html(HTML_BOMBS[name]), CRITERIA))
-        assert (await pool.filtered(GOOD, CRITERIA)).pieces
+        bomb = asyncio.create_task(pool.left_of(html(HTML_BOMBS[name]), JOB))
+        assert (await pool.left_of(GOOD, JOB)).pieces
         left = await bomb
         assert left.pieces or "takes more than" in left.held or left.empty
-        assert (await pool.filtered(GOOD, CRITERIA)).pieces
+        assert (await pool.left_of(GOOD, JOB)).pieces
     # beside the bomb there are the starts of two or three workers, and two mails
     assert used() - before < SECONDS + 1.0
 
@@ -128,10 +128,10 @@ def used() -> float:
 async def test_bombs_of_parts_end_nothing(name: str) -> None:
     """They are read or refused by the worker itself."""
     async with workers(1) as pool:
-        await pool.filtered(GOOD, CRITERIA)
+        await pool.left_of(GOOD, JOB)
         pids = pool.pids
         began = time.monotonic()
-        left = await pool.filtered(BOMBS[name], CRITERIA)
+        left = await pool.left_of(BOMBS[name], JOB)
         assert not left.pieces
         assert time.monotonic() - began < PATIENCE
         assert pool.pids == pids
@@ -141,33 +141,33 @@ async def test_a_mail_that_needs_more_memory_than_there_is_is_held() -> None:
     """And the next is not."""
     async with workers(1) as pool:
         huge = html(b"<p>" + b"a" * (100 << 20))
-        left = await pool.filtered(huge, CRITERIA)
-        assert left.held == "it takes more than 256 MB to take apart"
-        assert (await pool.filtered(GOOD, CRITERIA)).pieces
+        left = await pool.left_of(huge, JOB)
+        assert left.held == "it takes more than 256 MB to take it apart"
+        assert (await pool.left_of(GOOD, JOB)).pieces
 
 
 async def test_a_worker_that_stands_still_is_ended() -> None:
     """Though it does not use the processor."""
     async with workers(1) as pool:
-        await pool.filtered(GOOD, CRITERIA)
+        await pool.left_of(GOOD, JOB)
         pool._patience = 0.3
         (pid,) = pool.pids
         os.kill(pid, signal.SIGSTOP)
-        left = await pool.filtered(GOOD, CRITERIA)
-        assert left.held == "it takes more than 0.3 s to take apart"
+        left = await pool.left_of(GOOD, JOB)
+        assert left.held == "it takes more than 0.3 s to take it apart"
         await gone(pid)
     async with workers(1) as pool:
-        assert (await pool.filtered(GOOD, CRITERIA)).pieces
+        assert (await pool.left_of(GOOD, JOB)).pieces
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_worker_that_somebody_ends_costs_no_mail(number: signal.Signals) -> None:
     """The mail that it had, or would have had, is given to another."""
     async with workers(1) as pool:
-        await pool.filtered(GOOD, CRITERIA)
+        await pool.left_of(GOOD, JOB)
         (pid,) = pool.pids
         os.kill(pid, signal.SIGSTOP)
-        asking = asyncio.create_task(pool.filtered(GOOD, CRITERIA))
+        asking = asyncio.create_task(pool.left_of(GOOD, JOB))
         await asyncio.sleep(0)
         os.kill(pid, number)
         os.kill(pid, signal.SIGCONT)
@@ -178,7 +178,7 @@ async def test_a_worker_that_somebody_ends_costs_no_mail(number: signal.Signals)
 async def test_who_no_longer_waits_gets_no_answer_to_another() -> None:
     """A worker whose mail was given up is ended."""
     async with workers(1) as pool:
-        asking = asyncio.create_task(pool.filtered(html(HTML_BOMBS["comments"]), CRITERIA))
+        asking = asyncio.create_task(pool.left_of(html(HTML_BOMBS["comments"]), JOB))
 
         async def started() -> bool:
             return bool(pool.pids)
@@ -187,17 +187,17 @@ async def test_who_no_longer_waits_gets_no_answer_to_another() -> None:
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert (await pool.filtered(mail(HTML), CRITERIA)).pieces
+        assert (await pool.left_of(mail(HTML), JOB)).pieces
 
 
 PARENT = """
 import asyncio, sys
-from services.router.content.job import Criteria
+from services.router.content.job import Job
 from services.router.content.workers import Workers
 
 async def main():
     workers = Workers()
-    await workers.filtered(b"\\r\\n", Criteria())
+    await workers.left_of(b"\\r\\n", Job())
     print(*workers.pids, flush=True)
     await asyncio.sleep(600)
 
@@ -224,6 +224,6 @@ async def test_all_codecs_of_python_are_no_charsets() -> None:
     async with workers(1) as pool:
         for name in sorted(names):
             data = HEAD + f"Content-Type: text/html; charset={name}\r\n\r\n<p>+ADw-b".encode()
-            left = await pool.filtered(data, CRITERIA)
+            left = await pool.left_of(data, JOB)
             assert left.pieces, name
             assert b"+ADw-b" in bytes(left.pieces[-1]) or name.startswith("utf_16")
