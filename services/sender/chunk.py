@@ -27,7 +27,7 @@ from services.sender.relay import RelayError
 from services.sender.route import Route
 from services.sender.transaction import Transaction
 from services.sender.watch import Watch
-from services.sender.window import Plan, left, plan, together
+from services.sender.window import Plan, hung, left, plan, together
 
 SOON = 1.0  # seconds to wait on a lane for room in a limit
 LOOK_AGAIN = 10.0  # seconds; whether the day has room again is asked of nobody but us
@@ -69,6 +69,10 @@ class Run:
         self.giving_up = chunk.event.attempt > 0 and ledger.given_up(chunk.event, now(), period)
         self.watch = Watch(context, relay, route, lane, chunk.event, last=self.giving_up)
         self._personal = chunk.event.copy.personal
+        self._passed = self._stumbled()
+        # of a chunk with several domains, those that wait get chunks of their own first
+        self._last = self.giving_up and len(set(route.domains)) == 1
+        self._asked = False  # whether anybody was offered
 
     async def run(self) -> None:
         """Send window after window, to the end, or until one is left to its late answers: the
@@ -84,7 +88,8 @@ class Run:
             window, connection, reused = await self._advance(min(width, size - progress.done))
             progress.went(window)
             if window.trouble or self.left:
-                if window.moved or window.lost or not progress.single:
+                outcome = window.outcome
+                if outcome.end > outcome.start or window.lost or not progress.single:
                     await progress.record()
                 await self._bear(window, connection, reused=reused)
             else:
@@ -148,6 +153,9 @@ class Run:
             return
         if connection.out_of_step:
             self.lanes.pipelining = False
+        if not (reused or window.lasting or self.watch.silent) and self._hung(window.hung):
+            await self.lane.drop()
+            return
         reason = connection.fault or window.trouble
         if window.lasting and not self.post.shared()[0]:
             reason += "; if it takes no null sender, set null_sender = false"
@@ -200,7 +208,9 @@ class Run:
                 doubt=self.progress.doubt,
                 ms=int((time.monotonic() - began) * 1000),
                 giving_up=self.giving_up,
+                silent=self.giving_up and self.watch.unheard(connection),
             )
+            self._asked |= bool(transactions)
             if connection.lingering is not None:
                 late, doubt = self.progress.late, self.progress.doubt
                 late.add(planned.offered, results, connection.lingering, doubt)
@@ -221,14 +231,44 @@ class Run:
         if not self._personal:
             most = self.relay.recipients_per_transaction
             size = together(self.route.domains, done, room, most)
-        if self.route.free and not (gone or sent):
+        if self.route.free and not (gone or sent or self._passed):
             end = min(done + room, size)  # nearly always
             return Plan(done, end, range(done, end))
+        last = self._last
+        if last and self.route.sick:  # its answer decides whether the next is offered
+            size = done + 1
 
         def why(index: int) -> Failure | None:
-            return left(index) if people[index] in gone else withhold(index)
+            if people[index] in gone:
+                return left(index)
+            if index in self._passed:
+                return hung(index)
+            failure = withhold(index, ask=last and not self._asked)
+            return ledger.final(failure) if failure and last else failure
 
         return plan(done, size, room, why, sent)
+
+    def _stumbled(self) -> frozenset[int]:
+        """At whom the relay hung up again and again: the others go on without them."""
+        event, stumbles = self.chunk.event, self.lanes.stumbles
+        if not stumbles:
+            return frozenset()
+        rest = range(self.progress.done, self.progress.size)
+        found = frozenset(n for n in rest if stumbles.often(f"{event.list} {event.people[n]}"))
+        return found if len(found) < len(rest) else frozenset()
+
+    def _hung(self, index: int | None) -> bool:
+        """The relay hung up at this recipient, if at one: whether that is about nobody else, so
+        that the others may go on."""
+        if index is None:
+            return False
+        stumbles, now = self.lanes.stumbles, asyncio.get_running_loop().time()
+        if not stumbles.again(f"{self.chunk.event.list} {self.chunk.event.people[index]}", now):
+            return False
+        self._passed |= {index}
+        self.lanes.destinations.refused(self.route.domains[index], now)
+        self.watch.tell()
+        return True
 
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
         event, post = self.chunk.event, self.chunk.post

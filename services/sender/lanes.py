@@ -12,22 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from postroad.runtime.clock import now
-from postroad.runtime.config import Destination, Relay
+from postroad.runtime.config import Relay
 from postroad.runtime.errors import Busy, Paused
 from postroad.runtime.oauth import Tokens
 from services.sender.destinations import Destinations
 from services.sender.kinds import Carrier, connect
+from services.sender.limited import SICK, Limited, quotas
 from services.sender.quota import Quota, full
 from services.sender.routes import lower
+from services.sender.stumbles import Stumbles
 from services.sender.width import Width
 
 FIRST_PAUSE = 1.0  # seconds; doubles with each failure in a row
@@ -36,11 +35,9 @@ LONGEST_LASTING = 300.0  # one that wants no more today, or refuses our login
 LONGEST_TOKEN = 5.0  # without a token nothing is asked of the relay: see soon whether there is one
 FEWER = 0.5  # seconds until a chunk is tried on one of the other lanes
 IDLE = 60.0  # seconds after which an unused connection is closed
-SICK = 10  # connections to one that sick domains may have; one at least
 LEFT = 4  # connections to one that may wait for late answers, before others share the tenth
 NEEDED = 20  # connections to one that is left to them where all others are in use
 URGENT = 2  # lanes more than bulk may have, so that small posts need not wait for one
-WANTED = 6.0  # seconds for which a place is kept for a chunk that is to come again
 OFTEN = 0.1  # seconds between two looks at how busy our processor is
 
 
@@ -62,45 +59,6 @@ class Lane:
                 await connection.close()
 
 
-@dataclass
-class Limited:
-    """Domains with limits of their own, under the name of the first."""
-
-    name: str
-    quotas: tuple[Quota, ...]
-    connections: int
-    lent: int = 0
-    sick: int = 0  # of those lent
-    wanted_until: float = -math.inf  # loop time; by those who are well, in vain
-
-    @classmethod
-    def of(cls, settings: Destination, most: int) -> Limited:
-        """As the settings have it; `most` connections has the relay."""
-        quotas = _quotas(Quota(settings.daily), settings.rates)
-        return cls(settings.domains[0].lower(), quotas, settings.connections or most)
-
-    def room(self, now: float, *, sick: bool) -> bool:
-        """Whether another connection may be lent; who is `sick` gets few, and none while others
-        want one."""
-        if sick and (now < self.wanted_until or self.sick >= max(1, self.connections // SICK)):
-            return False
-        if self.lent < self.connections:
-            return True
-        if not sick:
-            self.wanted_until = now + WANTED
-        return False
-
-    def lend(self, *, sick: bool) -> None:
-        """Count a connection until it is given back."""
-        self.lent += 1
-        self.sick += sick
-
-    def give_back(self, *, sick: bool) -> None:
-        """It is free again."""
-        self.lent -= 1
-        self.sick -= sick
-
-
 class Lanes:
     """As many lanes as the relay may have connections, opened as needed. With `patience`, only
     so many chunks wait for one; the others are given back, so that they do not stand before
@@ -113,9 +71,10 @@ class Lanes:
         self._tokens = tokens
         self._patience = patience
         daily = Quota(relay.daily_on if relay.warm_up else relay.daily)
-        self.quotas = _quotas(daily, relay.rates)
+        self.quotas = quotas(daily, relay.rates)
         self.limited = [Limited.of(each, relay.connections) for each in relay.destination]
         self.destinations = Destinations([lower(each.domains) for each in relay.destination])
+        self.stumbles = Stumbles()
         self.width = Width(relay.connections)
         self.trouble = ""  # what was last told of it; empty when it was seen to work since
         self.reached: dict[Quota, str] = {}  # lasting limits that had no room, in words
@@ -150,7 +109,7 @@ class Lanes:
 
     def crowded(self, limited: Limited | None) -> bool:
         """Whether sick domains have lanes that others need, or connections of those `limited`."""
-        if limited is not None and asyncio.get_running_loop().time() < limited.wanted_until:
+        if limited is not None and limited.wanted:
             return True
         others = self._waiting[0] or self._waiting[1]
         few = self._working < self.width.wanted
@@ -169,11 +128,8 @@ class Lanes:
         Raises Busy, for `turn` seconds, where there is none for them or too many wait; Paused while
         the relay is paused, or tried again by another lane: were all to come back at once, it could
         turn all away at once."""
-        now = asyncio.get_running_loop().time()
-        if limited is not None and not limited.room(now, sick=sick):
-            raise Busy(f"its share of the connections is in use ({limited.name})", turn)
         if limited is not None:
-            limited.lend(sick=sick)
+            await limited.lend(sick=sick, turn=turn)
         try:
             lane = await self._acquire(urgent=urgent, sick=sick, turn=turn)
         except BaseException:
@@ -280,6 +236,7 @@ class Lanes:
         """The relay works."""
         self._failures = 0
         self._paused_until = 0.0
+        self.stumbles.worked(asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """Close every idle connection."""
@@ -377,7 +334,3 @@ class Lanes:
 
 def _nothing() -> None:
     """Nobody counts it."""
-
-
-def _quotas(daily: Quota, rates: Sequence[tuple[int, float]]) -> tuple[Quota, ...]:
-    return daily, *(Quota(count, timedelta(seconds=seconds)) for count, seconds in rates)

@@ -72,9 +72,11 @@ class Late:
         """The ledger knows of these."""
         self._copies = [copy for copy in self._copies if copy not in copies]
 
-    async def answered(self) -> None:
-        """Wait until another answer is there."""
+    async def answered(self, seconds: float | None = None) -> None:
+        """Wait until another answer is there, at most so long."""
         if self._copies:
             await asyncio.wait(
-                {copy.over for copy in self._copies}, return_when=asyncio.FIRST_COMPLETED
+                {copy.over for copy in self._copies},
+                timeout=seconds,
+                return_when=asyncio.FIRST_COMPLETED,
             )

@@ -13,12 +13,14 @@ from services.sender.replies import Verdict, classify
 from services.sender.transaction import Result
 from services.sender.window import Plan
 
+HANGS_UP = 421  # RFC 5321 section 3.8
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """The outcome of a window; `outcome.end` is where to go on. Who is `lost` was not answered and
     may have a copy. `trouble` says what is wrong with the relay, "" for nothing: one that
-    took what came last works."""
+    took what came last works. `hung`: at whose command it ended the session, by index."""
 
     outcome: Outcome
     accepted: int
@@ -26,13 +28,20 @@ class Window:
     lost: frozenset[int]
     trouble: str
     lasting: bool  # of the trouble: somebody must act, or a day pass, before a try can work
+    hung: int | None
 
 
 def judge(
-    results: Sequence[Result], plan: Plan, *, doubt: Collection[int], ms: int, giving_up: bool
+    results: Sequence[Result],
+    plan: Plan,
+    *,
+    doubt: Collection[int],
+    ms: int,
+    giving_up: bool,
+    silent: bool = False,
 ) -> Window:
     """Judge the results of a window: one for each who was offered, or for several of them. Those
-    in `doubt` may have had a copy before.
+    in `doubt` may have had a copy before. `silent`: it ended because their domain gave no answer.
 
     The outcome ends before the first recipient who is still to be tried because the relay
     failed, unless somebody behind was accepted, or may be yet: then who was passed over is deferred
@@ -44,7 +53,7 @@ def judge(
     # by place; usually there are none
     missed = [n for n, reply in enumerate(replies) if reply is None or not reply.accepted]
     verdicts = {n: classify(reply) for n in missed if (reply := replies[n]) is not None}
-    awaited = _awaited(results) if missed else frozenset[int]()
+    awaited = _awaited(results, silent=silent) if missed else frozenset[int]()
     pending = [
         n
         for n in missed
@@ -55,7 +64,7 @@ def judge(
     reach = _reach(len(replies), behind, pending)
     end = offered[reach] if reach < len(offered) else plan.end
 
-    failures = [failure for failure in plan.withheld if failure.index < end]
+    failures = []
     for place in missed:
         if place >= reach:
             break
@@ -73,6 +82,7 @@ def judge(
             for failure in failures
         ]
     if plan.withheld:
+        failures += [failure for failure in plan.withheld if failure.index < end]
         failures.sort(key=attrgetter("index"))
 
     lost = _lost(results, offered) if missed else frozenset[int]()
@@ -98,6 +108,7 @@ def judge(
         lost,
         _trouble([replies[n] for n in stops]),
         any(n in verdicts and verdicts[n].lasting for n in stops),
+        _hung(results, offered) if stops else None,
     )
 
 
@@ -131,10 +142,12 @@ def _unanswered(index: int) -> Failure:
     return Failure(index=index, code=0, text=text, kind="deferred", scope="destination")
 
 
-def _awaited(results: Sequence[Result]) -> frozenset[int]:
-    """Whose answer may come yet, by place."""
+def _awaited(results: Sequence[Result], *, silent: bool) -> frozenset[int]:
+    """Whose answer may come yet, by place, or never came though it was waited for."""
     awaited = [
-        result.awaited and reply is None for result in results for reply in result.recipients
+        reply is None and (result.awaited or (silent and result.asked is not None))
+        for result in results
+        for reply in result.recipients
     ]
     return frozenset(place for place, yet in enumerate(awaited) if yet)
 
@@ -149,6 +162,32 @@ def _found(results: Sequence[Result], offered: Sequence[int]) -> frozenset[int]:
     """Who was seen to have one copy, by index."""
     found = [n in result.found for result in results for n in range(len(result.recipients))]
     return frozenset(index for index, one in zip(offered, found, strict=True) if one)
+
+
+def _hung(results: Sequence[Result], offered: Sequence[int]) -> int | None:
+    """At whom the server ended the session, by index, if it was about one."""
+    start = 0
+    for result in results:
+        place = _last_asked(result)
+        if place is not None:
+            return offered[start + place] if place >= 0 else None
+        start += len(result.recipients)
+    return None
+
+
+def _last_asked(result: Result) -> int | None:
+    """At which recipient of a transaction the session ended, -1 for none of them in particular;
+    None where it did not."""
+    replies = result.recipients
+    for place, last in enumerate(replies):
+        if last is not None and last.code == HANGS_UP:
+            alone = len(replies) == 1 and last.command != "MAIL"
+            return place if alone or last.command == "RCPT" else -1
+    if None not in replies:
+        return None
+    if result.asked == -1 and len(replies) == 1:
+        return 0
+    return -1 if result.asked is None else result.asked
 
 
 def _trouble(replies: Sequence[Reply | None]) -> str:

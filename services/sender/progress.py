@@ -177,9 +177,19 @@ class Progress:
         """Wait for the answers that are late, and record what they say. Raises Superseded."""
         while self.late or (self.done >= self.size and not self._finished):
             await self.late.answered()
-            if not self.pending:
-                self._outcome = Outcome(start=self.done, end=self.done, code=0)
-            await self.record()
+            await self._told()
+
+    async def listen(self, seconds: float) -> None:
+        """Wait so long for answers that are late, and record what they say. Raises Superseded."""
+        await self.late.answered(seconds)
+        if self.late.over():
+            await self._told()
+
+    async def _told(self) -> None:
+        """Record what is known, though it be of no window."""
+        if not self.pending:
+            self._outcome = Outcome(start=self.done, end=self.done, code=0)
+        await self.record()
 
     def _begin(self, entry: str, end: int) -> None:
         """Tell the journal of a window that begins with this ledger entry."""

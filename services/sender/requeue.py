@@ -25,6 +25,7 @@ from services.sender.replies import retry_after
 from services.sender.routes import domain_of
 
 Queue = Literal["now", "bulk"]
+SPREAD = 30.0  # seconds over which chunks that waited for the same come again, at most
 TRIED = "Postroad-Tried"  # header of a chunk that waited
 
 
@@ -96,8 +97,7 @@ class Requeue:
         given back, it takes no place among those that the broker has handed out; that somebody may
         have been at it, which the broker counts for those, a header says. So do others for which
         relay and why it waits, for people."""
-        jitter = random.random()  # noqa: S311  see above
-        seconds *= 1 + jitter / 4
+        seconds += random.random() * min(seconds / 4, SPREAD)  # noqa: S311  see above
         headers = {
             TRIED: "1",
             waiting.COPIES: str(await self._owed(chunk)),

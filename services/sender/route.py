@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from schemas.road import Failure
-from services.sender.lanes import Lanes, Limited
+from services.sender.lanes import Lanes
+from services.sender.limited import Limited
 
 ANSWER = 2.0  # seconds in which the one copy that tries a domain is usually answered
 _WHY = {
@@ -49,8 +50,8 @@ class Route:
         """Whether nobody is withheld now."""
         return self._here is None and self._known.plain and not self._main
 
-    def withhold(self, index: int) -> Failure | None:
-        """Why this recipient's copy is not sent now."""
+    def withhold(self, index: int, *, ask: bool = False) -> Failure | None:
+        """Why this recipient's copy is not sent now; its domain may `ask` though it rests."""
         if self._here is not None and not self._here[index]:
             return self._failure(index, sick=False)
         if self.free:
@@ -58,7 +59,7 @@ class Route:
         domain = self.domains[index]
         if domain != self._main and self._known.key(domain) != self._main:
             return self._failure(index, sick=self._known.sick(domain))
-        if not self._known.try_one(domain, self._now()):
+        if not self._known.try_one(domain, self._now()) and not ask:
             return self._failure(index, sick=True)
         return None
 

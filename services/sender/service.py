@@ -12,7 +12,7 @@ from postroad.mail.tokens import TokenMaker
 from postroad.runtime.clock import now
 from postroad.runtime.config import duration
 from postroad.runtime.consume import Delivery
-from postroad.runtime.errors import BrokerUnavailable, Busy, Reject, Retry, Superseded
+from postroad.runtime.errors import BrokerUnavailable, Busy, Reject, Retry
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context, Service
 from schemas import subjects
@@ -23,6 +23,7 @@ from services.sender.departed import Departed
 from services.sender.journal import Journal, entry_name
 from services.sender.lanes import Lanes
 from services.sender.ledger import Position
+from services.sender.limited import LINE
 from services.sender.posts import Posts
 from services.sender.progress import Chunk, Progress, position
 from services.sender.requeue import TRIED, Queue, Requeue
@@ -36,7 +37,7 @@ PATIENCE = 4  # chunks that wait for a relay, by its connections, where there ar
 LASTING = 60.0  # seconds; what a longer limit lets through is counted from the ledger
 GIVEN_BACK = 3  # times that a chunk is given back before it is scheduled anew
 FAR_OFF = 5.0  # seconds that make it worth while
-LONGEST_WAIT = 3600.0  # seconds: by then a limit may have been raised
+LONGEST_WAIT: dict[Queue, float] = {"now": 300.0, "bulk": 3600.0}  # s: a limit may be raised
 ELSEWHERE = 0.1  # seconds until a chunk goes to the relay that steps in
 REMEMBERED = 10_000  # chunks that were given back
 IN_HAND = 1.0  # seconds until it is seen whether the same chunk is done
@@ -166,9 +167,9 @@ class Sender:
                     raise Retry(retry.reason, ELSEWHERE) from None
                 # each that is only given back takes a place among the few thousand that the
                 # broker hands out: where others may go on meanwhile, they must not run out
-                if not self._stands_in_the_way(retry, delivery, queue):
+                if not self._stands_in_the_way(retry, delivery):
                     raise
-                wait = min(retry.delay, LONGEST_WAIT)
+                wait = min(retry.delay, LONGEST_WAIT[queue])
                 why = relays[at.done], retry.reason
                 await self.requeue.postpone(chunk, queue, delivery.data, wait, *why)
                 return
@@ -183,16 +184,24 @@ class Sender:
         relays: Sequence[str],
         queue: Queue,
     ) -> tuple[int, ...]:
-        """Send what is not sent yet; who is deferred. Raises Retry."""
+        """Send what is not sent yet; who is deferred. Raises Retry.
+
+        While answers are late the chunk stays in hand, whatever keeps the rest of it waiting: its
+        ledger must learn of them.
+        """
         progress = Progress(self.broker, self.journal, chunk, at)
         progress.recall()
-        try:
-            while progress.done < progress.size:
+        while progress.done < progress.size:
+            try:
                 await self._go_on(delivery, progress, domains, relays, queue)
-        except (Retry, Superseded):
-            if progress.late:
-                await progress.settle()
-            raise
+            except Retry as retry:
+                if not progress.late:
+                    raise
+                if self.context.stopping.is_set():
+                    await progress.settle()
+                    raise
+                await progress.listen(retry.delay)
+                relays = self._relays(chunk.event, domains)
         await progress.settle()
         return tuple(progress.deferred)
 
@@ -255,8 +264,8 @@ class Sender:
         ]
         return apart(keys, indices)
 
-    def _stands_in_the_way(self, retry: Retry, delivery: Delivery, queue: Queue) -> bool:
-        if queue == "now" or retry.delay < FAR_OFF:
+    def _stands_in_the_way(self, retry: Retry, delivery: Delivery) -> bool:
+        if retry.delay < FAR_OFF:
             return False
         others = self.several or isinstance(retry, Busy)
         return others and (delivery.attempt > GIVEN_BACK or retry.delay > LASTING)
@@ -305,14 +314,15 @@ async def run(context: Context) -> None:
     await sender.tidy()
     relays = context.config.relay
     lanes = sum(relay.connections for relay in relays)
-    at_once = lanes + (PATIENCE * lanes if sender.several else 0) + WAITING
+    lines = LINE * sum(len(relay.destination) for relay in relays)
+    at_once = lanes + (PATIENCE * lanes if sender.several else 0) + WAITING + lines
     context.ready()
     try:
         await asyncio.gather(
             context.consume(
                 subjects.SENDER_NOW,
                 sender.now,
-                concurrency=NOW_AT_ONCE * len(relays),
+                concurrency=NOW_AT_ONCE * len(relays) + lines,
                 span="sender.chunk",
             ),
             context.consume(

@@ -31,6 +31,7 @@ from services.sender.transaction import Result
 LOOK = 0.1  # seconds between two looks at a window that takes longer
 SILENT = 5.0  # seconds without an answer after which a sick domain gets nothing more
 LARGE = 1 << 16  # octets of a mail that tells of the line, not of the relay's distance
+FOR_GOOD = 500  # the least reply that is one (RFC 5321 section 4.2.1)
 NAMED = 5  # domains in what is told of a relay
 
 Seen = Callable[[Sequence[Result], Window], None]
@@ -70,6 +71,10 @@ class Watch:
         are stopping."""
         route, stopping = self._route, self._context.stopping.is_set()
         return route.sick and (stopping or route.lanes.crowded(route.limited))
+
+    def unheard(self, connection: Carrier) -> bool:
+        """Whether the window ended for a sick domain that did not answer."""
+        return bool(connection.fault) and self._route.lanes.destinations.sick(self._about)
 
     @contextlib.contextmanager
     def window(self, connection: Carrier, offered: Sequence[int]) -> Iterator[Seen]:
@@ -170,7 +175,7 @@ class Watch:
             if index >= window.outcome.end:
                 break
             failure = refused.get(index)
-            if failure is None or failure.kind == "failed":
+            if failure is None or failure.code >= FOR_GOOD:
                 known.accepted(domain)
             elif failure.code and failure.scope == "recipient":
                 reply = Reply(failure.code, failure.enhanced, failure.text, "RCPT")
@@ -178,7 +183,7 @@ class Watch:
                     known.refused(domain, now)
         if not (self._route.sick or connection.lingering):
             lanes.goes_on(self._lane)
-        self.silent = bool(window.trouble and connection.fault) and known.sick(self._about)
+        self.silent = bool(window.trouble) and self.unheard(connection)
         if list(known.told()) != before:
             self.tell()
 

@@ -29,6 +29,12 @@ def left(index: int) -> Failure:
     return Failure(index=index, code=0, text="left the list", kind="left")
 
 
+def hung(index: int) -> Failure:
+    """The outcome of one at whom the relay hangs up, so that others must not come behind."""
+    text = "the relay hangs up at this copy"
+    return Failure(index=index, code=0, text=text, kind="deferred", scope="message")
+
+
 def together(domains: Sequence[str], start: int, room: int, most: int) -> int:
     """Before which index the recipients of one message from `start` on should end, where it has
     room for so many, and may have `most`: those of a domain who fill a quarter of that have

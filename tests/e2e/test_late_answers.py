@@ -54,6 +54,16 @@ async def test_an_answer_that_comes_late(tmp_path: Path) -> None:
         assert all("@a-slow" in address for address in await here.marked())
 
 
+async def test_a_limit_while_an_answer_is_awaited(tmp_path: Path) -> None:
+    """What else keeps a chunk waiting, it does not wait longer than that for: the answer of one
+    domain holds up nobody."""
+    relay = {"rate": '"400/s"'}
+    async with routing(tmp_path, {"out": relay}, scripts={"out": slow(3600)}) as here:
+        await queued(here)
+        await others(here)
+        await here.road.kill("sender")
+
+
 async def test_a_stop_while_an_answer_is_awaited(tmp_path: Path) -> None:
     """A sender that is told to stop waits for the answers it is owed, and takes them down: the
     next one sends nobody a second copy."""

@@ -84,6 +84,26 @@ async def test_who_is_refused_for_longer_than_the_period_is_given_up(tmp_path: P
 
 
 @pytest.mark.usefixtures("short")
+async def test_the_last_try_of_a_domain_is_one_for_everybody(tmp_path: Path) -> None:
+    """A domain refused everybody until the period was over: where it then takes the first, nobody
+    is given up unasked."""
+    script = Script(rules=(Rule(at="rcpt", match="@sick", reply="450 4.4.1 timed out"),))
+    relay = {"out": {"retry_after": '"1s"'}}
+    async with routing(tmp_path, relay, scripts={"out": script}) as here:
+        everyone = await here.queue(await here.post(1), 0, 40, domains=("sick.example",))
+        began = datetime.now(UTC)
+
+        async def waits() -> bool:
+            over = datetime.now(UTC) - began > PERIOD
+            return over and await here.facts("out") == (True, "sick.example waits")
+
+        await until(waits, "the domain is left alone, and the period is over")
+        here.sinks["out"].tell(Script())
+        await here.hurry()
+        await here.arrived(everyone)
+
+
+@pytest.mark.usefixtures("short")
 async def test_who_waited_for_a_limit_of_ours_is_not_given_up_at_once(tmp_path: Path) -> None:
     """The period is for refusals: who was asked for the first time after it, because their domain
     may get only so many, is tried again like anybody else."""
