@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 
 from postroad.mail.fields import fields
 
-FIELDS = 50  # looked at; Received stands above all that an author wrote
+FIELDS = 50  # looked at
+VALUE = 200  # octets at the end of one
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE = re.compile(  # RFC 5322 section 3.3, at the end of the field but for a comment
-    rb";\s*(?:[A-Za-z]{3},)?\s*(\d{1,2})\s+([A-Za-z]{3})\s+(\d{4})\s+"
+    rb"(?:;|\A)\s*(?:[A-Za-z]{3},)?\s*(\d{1,2})\s+([A-Za-z]{3})\s+(\d{4})\s+"
     rb"(\d\d):(\d\d)(?::(\d\d))?\s+(?:([+-])(\d\d)([0-5]\d)|(?:GMT|UTC?|Z)\b)"
 )
 
@@ -22,11 +24,20 @@ _DATE = re.compile(  # RFC 5322 section 3.3, at the end of the field but for a c
 def arrived(data: bytes) -> datetime | None:
     """The date of the first Received of a mail, in UTC; None where there is none that makes
     sense."""
-    for count, field in enumerate(fields(data)):
-        if field.name.lower() == b"received":
-            return _date(data[max(field.value_start, field.value_end - 200) : field.value_end])
-        if count >= FIELDS:
-            break
+    return _dated(data, b"received")
+
+
+def postmark(data: bytes) -> datetime | None:
+    """As `arrived`, else the Date: the same in every copy of the bytes, and proof of nothing."""
+    return _dated(data, b"received") or _dated(data, b"date")
+
+
+def _dated(data: bytes, name: bytes) -> datetime | None:
+    """The date in the first field of this name."""
+    for field in islice(fields(data), FIELDS):
+        if field.name.lower() == name:
+            start = max(field.value_start, field.value_end - VALUE)
+            return _date(data[start : field.value_end])
     return None
 
 

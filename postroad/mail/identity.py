@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from postroad.mail.wire import canonical
 
@@ -34,29 +32,6 @@ def content_name(data: bytes, sender: str | None = None, recipients: Sequence[st
     handed over again because the answer was lost has the same."""
     envelope = repr((sender, sorted(recipients))).encode()
     return hashlib.sha256(envelope + b"\0" + data).hexdigest()
-
-
-_HEAD = 16_384  # octets in which a date is looked for
-_FIELD = re.compile(rb"(?im)^(received|date):([^\n]*\n(?:[ \t][^\n]*\n){0,20})")
-_YEARS = range(2000, 2200)
-
-
-def postmark(data: bytes) -> datetime | None:
-    """When the server before us took this mail, by its Received, the topmost; else its Date. The
-    same in every copy of the bytes, and no proof of anything. None where neither is a date."""
-    end = data.find(b"\r\n\r\n", 0, _HEAD)
-    fields: dict[bytes, bytes] = {}
-    for name, value in _FIELD.findall(data[: end + 2 if end >= 0 else _HEAD]):
-        fields.setdefault(name.lower(), value)
-    for name in (b"received", b"date"):
-        text = fields.get(name, b"").rpartition(b";")[2][-200:].decode("ascii", "replace")
-        try:
-            when = parsedate_to_datetime(" ".join(text.split()))
-            if when.year in _YEARS:
-                return when if when.tzinfo else when.replace(tzinfo=UTC)
-        except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
-            continue
-    return None
 
 
 def _laid_out(place: tuple[object, ...], arrived_ms: int) -> str:

@@ -340,9 +340,3 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8080
-
-
-# Values of the contract that this release does not implement: (section, key) -> values.
-LATER_VALUES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("source", "kind"): ("pipe",),
-}

@@ -21,7 +21,6 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from postroad.runtime.profiles import completed, preset
-from postroad.runtime.settings import LATER_VALUES
 from postroad.runtime.tomlfile import part_before
 
 Table = dict[str, Any]
@@ -130,7 +129,7 @@ class Reader:
             table = self._tables.setdefault(section, {})
         key = rest[0].lower() if rest else ""
         fields = _fields(self._types[section])
-        if problem := _later(section, key, text) or _only_in_file(section, key, fields):
+        if problem := _only_in_file(section, key, fields):
             return problem
         inner = _inner(fields[key].type) if key in fields else None
         if inner is not None:
@@ -171,10 +170,7 @@ class Reader:
         fields = _fields(kind)
         values: dict[str, Any] = {}
         for key, value in table.items():
-            problem = _later(section, key, value)
-            if problem:
-                self.problems.append(f"{where}: {problem}")
-            elif key in fields and (inner := _inner(fields[key].type)) is not None:
+            if key in fields and (inner := _inner(fields[key].type)) is not None:
                 nested = self._several if get_origin(fields[key].type) is tuple else self._nested
                 built = nested(inner, f"{section}.{key}", value, where)
                 if built is not None:
@@ -244,12 +240,6 @@ def _inner(kind: Any) -> type[msgspec.Struct] | None:
     for choice in (kind, *get_args(kind)):
         if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
             return choice
-    return None
-
-
-def _later(section: str, key: str, value: object) -> str | None:
-    if isinstance(value, str) and value in LATER_VALUES.get((section, key), ()):
-        return f"{section} {key} '{value}' is not available in this release"
     return None
 
 

@@ -70,6 +70,9 @@ Sockets    LMTP and SMTP (`smtpd/`): 250 when RAW and RECEIVED have the mail on 
            5.7.1 where the list rejects it. Told to stop, sessions end with 421 where they wait;
            what is being stored is answered.
 
+Pipe       `postroad mail take` publishes by itself, and ends with 0 when both are stored; the
+           service has nothing to read there. A mail handed over again has the same mail id.
+
 Failure    A source that fails reports one line in `postroad status` and comes back after 1/4, 1,
            4, 16, then every 60 seconds, less a random half; at once every minute where a person
            must act (password, login, folder, certificate): then the alarm is raised, and within
@@ -89,7 +92,7 @@ Figures    A first contact with 20,000 mails of 100 octets: 14 s and 45 MB (41 M
            (`make bench BENCH=intake` has the whole road beside it); ten mails of 19 MB at once add
            less than 150 MB.
 
-Not yet    pipe; OAUTHBEARER (RFC 7628).
+Not yet    OAUTHBEARER (RFC 7628).
 
 RFCs       3501 (IMAP4rev1), 2177 (IDLE), 4315 (UIDPLUS), 6851 (MOVE), 4616 and 4959 (AUTHENTICATE
            PLAIN, for user or password outside ASCII), 5530 (response codes), 8314 (implicit TLS);
@@ -118,6 +121,7 @@ Files      service    all sources together
            probe      a look for `postroad doctor` that changes nothing; glance reads what it saw
            pop3/      POP3: syntax, decider (pure), stream, account, maildrop
            maildir/   filename (pure), store, watcher
+           pipe       what `postroad mail take` does
            smtpd/     LMTP and SMTP: session, content, paths, roles (pure), channel, desk, hearing,
                       listener
 """

@@ -13,6 +13,7 @@ from postroad.runtime.service import Context
 from services.ingest.feed import Reader, Sessions
 from services.ingest.folder import Folder
 from services.ingest.maildir.watcher import Watcher
+from services.ingest.pipe import idle
 from services.ingest.pop3.maildrop import Maildrop
 from services.ingest.smtpd.listener import Listener
 
@@ -46,5 +47,6 @@ KINDS: Mapping[str, Kind] = {
     "lmtp": Listener,
     "smtp": Listener,
     "maildir": _in_sessions(lambda feed: Watcher(feed).session),
+    "pipe": _in_sessions(idle),
     "pop3": _in_sessions(lambda feed: Maildrop(feed).session),
 }

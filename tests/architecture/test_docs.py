@@ -164,13 +164,6 @@ def test_every_setting_is_in_the_reference(section: str) -> None:
             ), key
 
 
-def test_settings_of_later_releases_are_named() -> None:
-    """What is refused as not yet available can be looked up as such."""
-    told = set(re.findall(r"`(\w+)`", OPERATORS.section("Settings of later releases")))
-    values = {value for values in settings.LATER_VALUES.values() for value in values}
-    assert told == values
-
-
 def test_every_merge_field_is_in_the_reference() -> None:
     """Whoever writes a footer finds each field, and no other."""
     told = set(chain(*(code(row[0]) for row in OWNERS.table("Headers and footers"))))

@@ -13,7 +13,8 @@ from typing import cast
 import msgspec
 
 from postroad.mail.addresses import Match, match
-from postroad.mail.identity import content_name, named_id, postmark
+from postroad.mail.arrived import postmark
+from postroad.mail.identity import content_name, named_id
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.clock import now
 from postroad.runtime.config import Source

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.mail.arrived import arrived
+from postroad.mail.arrived import arrived, postmark
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -43,7 +43,15 @@ def test_a_mail_without_received_has_no_arrival() -> None:
     )
 
 
+def test_a_postmark_may_be_the_date() -> None:
+    """Where there is no Received, so that the ids of such mails sort by time as well."""
+    data = b"Subject: x\nDate: Wed, 4 Mar 2026 05:06:07 +0000\n\nHi"
+    assert postmark(data) == AT
+    assert postmark(b"Received: by b; 4 Mar 2026 05:06:07 Z\n" + data) == AT
+    assert postmark(b"Date: soon\n\n") is None
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_will_do(data: bytes) -> None:
     """It never raises."""
-    arrived(b"Received: x; " + data)
+    postmark(b"Received: x; " + data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from postroad.runtime.settings import LATER_VALUES
 from postroad.runtime.settings_reader import nearest
 from tests.unit.settings.conftest import MINIMAL, Refuse
 
@@ -214,18 +213,6 @@ def test_a_login_needs_both_halves(refuse: Refuse) -> None:
     relay = '[[relay]]\nname = "b"\nhost = "h"\n'
     assert "password_file is missing" in refuse(f'{MINIMAL}{relay}user = "u"\n')
     assert "user is missing" in refuse(f'{MINIMAL}{relay}password_file = "p"\n')
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "value"),
-    [(section, key, v) for (section, key), values in LATER_VALUES.items() for v in values],
-)
-def test_kinds_of_later_releases_are_refused(
-    refuse: Refuse, section: str, key: str, value: str
-) -> None:
-    """A kind of source or relay that does not exist yet is named as such."""
-    message = refuse(f"[[{section}]]\n{key} = '{value}'\n")
-    assert f"{section} {key} '{value}' is not available in this release" in message
 
 
 def test_without_any_near_name_all_are_shown() -> None:
