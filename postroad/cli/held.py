@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 held = group("held", "Mail that waits for a verdict.", example="postroad held ls")
 
+REASON = 500  # characters
 _NUMBERED = re.compile(r"[0-9a-f]{32}-\d+")
 List = Annotated[str, typer.Option("--list", metavar="LIST", help="Only on this list.")]
 Mails = Annotated[
@@ -93,6 +94,8 @@ async def reject(
     ] = "",
 ) -> int:
     """Do not let held mail through, and tell its author, where it is certain who that is."""
+    if len(reason) > REASON:
+        raise UsageError(f"--reason has {len(reason)} characters; give at most {REASON}")
     return await _decide(call, mails, list_, "reject", reason=reason)
 
 

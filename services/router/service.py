@@ -163,7 +163,7 @@ class Router:
             left = await self._left(raw, job)
             decide = partial(decide, looked=replace(looked, filtered=left))
             kind, event = decide()
-        told_apart = mail.body_sha256 and not mail.facts.list_ids
+        told_apart = mail.body_sha256 and not mail.facts.list_ids and accepted is None
         if kind == "post" and told_apart and repetition.answers(mail):
             this = repetition.seen(mail, decider.digest(mail), mail.origin.arrived or stored)
             who = author.person or stranger(mail.facts.from_[0].address)

@@ -70,21 +70,27 @@ class Moderated:
         return mail_id
 
     async def receive(
-        self, *, author: str = ZOE, subject: str = "Tea", body: str = "Anyone?\r\n"
+        self,
+        *,
+        author: str = ZOE,
+        subject: str = "Tea",
+        body: str = "Anyone?\r\n",
+        head: str = "",
+        message_id: str = "",
     ) -> str:
-        """A mail comes in; its id."""
+        """A mail comes in, with these header lines besides; its id."""
         mail_id = new_id()
         data = (
             f"From: Zoe <{author}>\r\nTo: {LIST}\r\nSubject: {subject}\r\n"
-            f"Message-ID: <{mail_id}@zoe>\r\n\r\n{body}"
+            f"Message-ID: <{message_id or mail_id}@zoe>\r\n{head}\r\n{body}"
         ).encode()
-        facts, head = scan(data)
+        facts, body_at = scan(data)
         mail = MailReceived(
             mail_id=mail_id,
             origin=Origin(source=OFFICE),
-            raw=await put_raw(self.broker, mail_id, 0, data, head),
+            raw=await put_raw(self.broker, mail_id, 0, data, body_at),
             facts=facts,
-            body_sha256=body_digest(data, head),
+            body_sha256=body_digest(data, body_at),
         )
         await store(self.broker, subjects.received(OFFICE, mail_id), mail, mail_id=mail_id)
         return mail_id

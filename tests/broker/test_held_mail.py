@@ -15,6 +15,7 @@ from tests.broker.held import ZOE, moderated
 from tests.broker.membership import LIST, SLUG, done, everybody, queued
 from tests.broker.router_peers import all_handled, routing
 from tests.broker.test_router_killed_between_two_lists import router
+from tests.peers.process import until
 
 
 async def test_who_is_a_member_at_the_verdict_gets_it(broker: Broker, tmp_path: Path) -> None:
@@ -95,6 +96,44 @@ async def test_what_cannot_be_decided(broker: Broker, tmp_path: Path) -> None:
         (stopped,) = (await here.story(mail_id))[1][1].events
         assert isinstance(stopped, MailStopped)
         assert stopped.hits[0].reason == "no files"
+
+
+async def test_a_mail_of_nobody(broker: Broker, tmp_path: Path) -> None:
+    """What has no author that can be read is shown, and accepted, like any other; nobody can be
+    accepted always because of it."""
+    async with moderated(broker, tmp_path) as here, routing(broker, state_dir=tmp_path):
+        await here.service.add("anna@d.example")
+        mail_id = await here.hold(author="", head="In-Reply-To: <tea@zoe>\r\n")
+        (row,) = (await here.service.ask(ListHeld())).held
+        assert (row.id, row.author) == (mail_id, "")
+        assert (await here.decide(mail_id, always=True)).code == "not_held"
+        assert not (await here.decide(mail_id)).refused
+        await done(broker, mail_id)
+        assert everybody(await queued(broker, mail_id)) == ["anna@d.example"]
+
+
+async def test_what_was_posted_meanwhile_is_not_posted_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Held, sent again by an author who had joined meanwhile, and then accepted: one post; the
+    verdict stands, and the mail is told as a duplicate."""
+    async with moderated(broker, tmp_path) as here, routing(broker, state_dir=tmp_path):
+        await here.service.add("anna@d.example")
+        first = await here.hold(message_id="tea")
+        await here.service.add(ZOE)
+        again = await here.receive(message_id="tea")
+        await done(broker, again)
+        await here.decide(first)
+
+        async def told() -> bool:
+            return len(await here.story(first)) == 3
+
+        await until(told)
+        story = await here.story(first)
+        assert [kind for kind, _ in story] == ["held", "accepted", "discarded"]
+        (stopped,) = story[2][1].events
+        assert isinstance(stopped, MailStopped)
+        assert stopped.hits[0].rule == "duplicate"
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import now
-from schemas import subjects
+from postroad.runtime.clock import envelope, now
+from schemas import codec, subjects
 from schemas.commands import ChangeMember, ConfigureList, ShowList, Unsubscribe
+from schemas.pending import HeldMark, HeldTold
 from schemas.road import HeldAccepted, MailStopped
 from tests.broker.held import moderated, reply_token, tokens
 from tests.broker.membership import LIST, SLUG, done, everybody, queued
@@ -102,6 +103,32 @@ async def test_several_mails_make_one_letter_an_hour(broker: Broker, tmp_path: P
         assert (await here.reply(found[0], "discard")).outcome == "decided"
         assert [kind for kind, _ in await here.story(ids[1])] == ["held", "discarded"]
         assert [kind for kind, _ in await here.story(ids[2])] == ["held"]
+
+
+async def test_a_letter_that_was_begun_is_finished(broker: Broker, tmp_path: Path) -> None:
+    """Who died between a claim and its letters leaves them to the next, who writes them once."""
+    async with moderated(broker, tmp_path) as here, routing(broker, state_dir=tmp_path):
+        await here.service.add(OLGA, MOD, role="owner")
+        await here.hold()
+        await here.letters(2)
+        subject = subjects.held_told(SLUG)
+
+        async def finished() -> bool:
+            last = await broker.last("PENDING", subject)
+            return last is not None and b'"done":true' in last.data
+
+        await until(finished)
+        last = await broker.last("PENDING", subject)
+        assert last is not None
+        at = now() + DAY
+        marks = (HeldMark(upto=99, at=at),)
+        begun = HeldTold(list=SLUG, after=0, upto=99, at=at, days=marks)
+        data = codec.encode(envelope([begun], correlation=subject, actor="test"))
+        await broker.publish(subject, data, expect=last.seq)
+        for _ in range(3):
+            await asyncio.gather(*(here.look(now() + DAY) for _ in range(3)))
+        assert sorted(each.to for each in await here.letters(4)) == [MOD, MOD, OLGA, OLGA]
+        assert await finished()
 
 
 async def test_what_nobody_decides_on_expires(broker: Broker, tmp_path: Path) -> None:

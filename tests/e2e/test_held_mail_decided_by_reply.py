@@ -26,9 +26,9 @@ async def letter(here: World, address: str, count: int = 1) -> EmailMessage:
     return found[count - 1]
 
 
-async def staffed(here: World) -> None:
+async def staffed(here: World, form: str = "dash") -> None:
     """A list with an owner, a moderator and two members, whose strangers wait."""
-    await here.road.make_list(TEAM, [THEN, BOTH], default_nonmember_action="hold")
+    await here.road.make_list(TEAM, [THEN, BOTH], default_nonmember_action="hold", sub_address=form)
     await here.road.ask("subscribe", Subscribe(list=TEAM, address=OLGA, role="owner"))
     await here.road.ask("subscribe", Subscribe(list=TEAM, address=MOD, role="moderator"))
 
@@ -63,9 +63,10 @@ async def test_accepted_by_a_reply_after_robots_answered(tmp_path: Path) -> None
 
 
 async def test_rejected_with_a_reason_which_its_author_reads(tmp_path: Path) -> None:
-    """A proved author hears that the mail waits, then why it was rejected; no member gets it."""
+    """A proved author hears that the mail waits, then why it was rejected; no member gets it, nor
+    the reply, at a list that has no other address than its own."""
     async with world(tmp_path, keep=True, source=OURS) as here:
-        await staffed(here)
+        await staffed(here, "none")
         here.post(PROOF.encode() + mail(1, author=ZOE))
         question = await letter(here, OLGA)
         here.post(reply(question, "reject: please write in English\n", From=OLGA))

@@ -24,6 +24,7 @@ from services.membership.letters.letter import Letter
 
 WIDTH = 72  # columns of plain text
 VALUE = 200  # characters of a value
+LONG = {"reason": 500}  # of others
 LINES = 250  # of a value that may have several
 SEVERAL = ("lists", "failures", "mails", "waiting")  # fields of several lines
 GIVEN = ("token", "days", "subject", "reason", "count", "verdict", "people", *SEVERAL)
@@ -105,7 +106,7 @@ def _values(letter: Letter) -> Mapping[str, Value]:
             shown = "\n".join(filter(None, lines[:LINES])) or _phrase("no_lists")
             values[field] = Value(shown, escape(shown))
         else:
-            values[field] = _said(value)
+            values[field] = _said(value, LONG.get(field, VALUE))
     if not values.get("subject", Value("-", "")).plain:
         values["subject"] = _said(_phrase("no_subject"))
     values["name"] = _said(letter.list_name.strip() or letter.list_address)
@@ -143,9 +144,9 @@ def _phrase(name: str) -> str:
     return str(_language()["phrases"][name])
 
 
-def _said(value: str) -> Value:
+def _said(value: str, limit: int = VALUE) -> Value:
     """What others may have written, on one line; it turns the direction of no other text."""
-    shown = printable(" ".join(value.split()), VALUE)
+    shown = printable(" ".join(value.split()), limit)
     return Value(shown, escape(shown) if shown.isascii() else f"<bdi>{escape(shown)}</bdi>")
 
 

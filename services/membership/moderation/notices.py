@@ -23,7 +23,6 @@ from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.health import Health
 from schemas import codec, subjects
 from schemas.commands import HeldRow
-from schemas.envelope import Event
 from schemas.pending import HeldTold
 from services.membership.directory import Listed
 from services.membership.letters.letter import Letter, notice_id
@@ -107,11 +106,8 @@ class HeldNotices:
     async def _look(self, listed: Listed, at: datetime) -> None:
         slug, days = listed.state.slug, listed.state.settings.max_days_to_hold
         last = await self._broker.last("PENDING", subjects.held_told(slug))
-        told = (
-            next((e for e in last.envelope().events if isinstance(e, HeldTold)), None)
-            if last
-            else None
-        )
+        events = last.envelope().events if last else ()
+        told = next((event for event in events if isinstance(event, HeldTold)), None)
         seq, begun = (last.seq if last else 0), told is not None and not told.done
         if not begun and not schedule.due(told, self._waiting.newest(slug), at):
             return
@@ -184,9 +180,8 @@ class HeldNotices:
                 post=seq,
             )
 
-    async def _store(self, told: Event, expect: int) -> tuple[str, int]:
+    async def _store(self, told: HeldTold, expect: int) -> tuple[str, int]:
         """The id of the envelope, and its sequence."""
-        assert isinstance(told, HeldTold)
         subject = subjects.held_told(told.list)
         message = envelope([told], correlation=subject, actor=ACTOR)
         data = codec.encode(message)
