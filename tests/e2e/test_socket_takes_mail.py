@@ -92,3 +92,12 @@ async def test_a_list_is_known_at_once(tmp_path: Path) -> None:
         assert (await client.ask("RCPT TO:<new@example.org>")).startswith("550 5.1.1")
         await socket.road.make_list("new@example.org", [])
         assert (await client.ask("RCPT TO:<new@example.org>")).startswith("250")
+
+
+async def test_a_script_may_say_all_at_once(tmp_path: Path) -> None:
+    """A client that says everything it may, hangs up its end, and reads then, gets every reply."""
+    async with listening(tmp_path) as socket, socket.client() as client:
+        client.say("MAIL FROM:<>\r\nRCPT TO:<team@example.org>\r\nRSET\r\nNOOP\r\n")
+        client.writer.write_eof()
+        assert [(await client.reply())[:3] for _ in range(4)] == ["250"] * 4
+        assert await client.ended()

@@ -70,10 +70,10 @@ class Channel(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> bool:
-        """The client says no more: whoever waits need not."""
+        """The client says no more, and may yet want to hear the replies to what it said."""
         self._lost = True
         self._wake()
-        return False
+        return not self.secure
 
     def connection_lost(self, _: Exception | None) -> None:
         """It is over."""
@@ -157,8 +157,7 @@ class Channel(asyncio.Protocol):
         """Write what was said, and hang up."""
         if self._transport is None:
             return
-        if not self._lost:
-            self._flush()
+        self._flush()
         self._transport.close()
         try:
             await asyncio.wait_for(self.closed.wait(), CLOSE_SECONDS)

@@ -52,6 +52,10 @@ class Desk:
         """Count a refusal."""
         self.refusals[code] += 1
 
+    @property
+    def _connected(self) -> bool:
+        return self.context.broker.nc.is_connected
+
     # --- recipients ---------------------------------------------------------------------------
 
     async def judge(self, recipient: str) -> str:
@@ -59,9 +63,9 @@ class Desk:
         if self._match(recipient) is not None:
             return ""
         try:
-            async with asyncio.timeout(LISTS_SECONDS):
-                await self.lists.catch_up()
-        except (Retry, TimeoutError):
+            async with asyncio.timeout(LISTS_SECONDS if self._connected else 0.0):
+                await self.lists.catch_up()  # it may have been created a moment ago
+        except (Retry, ApiError, TimeoutError):
             return "451 4.3.0 the lists are not known now; send it again"
         if self._match(recipient) is not None:
             return ""
@@ -85,6 +89,8 @@ class Desk:
     async def deliver(self, envelope: Envelope, letter: Letter) -> str:
         """Store a mail for good: then 250 and not before. The client, which has it until then,
         sends it again where it hears nothing; the mail is known by its bytes."""
+        if not self._connected:
+            return LATER  # at once: while the broker is away, each mail would wait for it in vain
         file = cast("tempfile.SpooledTemporaryFile[bytes]", letter)
         try:
             large = file.tell() > SMALL
@@ -122,8 +128,6 @@ class Desk:
         return slugs.pop() if len(slugs) == 1 else ""
 
     async def _publish(self, arrival: Arrival, data: bytes) -> str:
-        if not self.context.broker.nc.is_connected:
-            return LATER  # at once: while it is away, each mail would wait for it in vain
         (outcome,) = await self.publisher.receive([(arrival, data)])
         if isinstance(outcome, BaseException):
             if not isinstance(outcome, Retry | ApiError):

@@ -11,6 +11,7 @@ import structlog
 from postroad.runtime.config import Source
 from postroad.runtime.errors import PostroadError, Retry, SettingsError
 from postroad.runtime.oauth import Tokens
+from postroad.runtime.secretfile import private_directory
 from postroad.runtime.servertls import server_context
 from postroad.runtime.service import Context
 from projections.listfeed import ListFeed
@@ -56,21 +57,25 @@ class Listener:
 
     async def keep(self) -> None:
         """Listen until the service stops."""
-        following = asyncio.create_task(self.lists.follow())
         attempt = 0
-        try:
-            while not self.context.stopping.is_set():
-                try:
-                    await self._listen()
-                except (OSError, PostroadError, Retry) as error:
-                    attempt += 1
-                    self._report(error)
-                    self.tried.set()
-                    await self._rest(pause(attempt, random.random()))  # noqa: S311
-        finally:
-            following.cancel()
+        while not self.context.stopping.is_set():
+            following = asyncio.create_task(self.lists.follow())
+            try:
+                await self._listen(following)
+            except Exception as error:  # noqa: BLE001  a source never stops the others
+                attempt += 1
+                if not isinstance(error, OSError | PostroadError | Retry):
+                    self._bug(error)
+                self._report(error)
+                self.tried.set()
+                await self._rest(pause(attempt, random.random()))  # noqa: S311
+            finally:
+                following.cancel()
 
-    async def _listen(self) -> None:
+    async def _listen(self, following: asyncio.Task[None]) -> None:
+        """Until the service stops. Raises what ends it before, or `following`, without which we
+        would know lists no more."""
+        private_directory(self.context.config.site.state_dir)
         await self.lists.catch_up()
         context = server_context(self.source)
         implicit = context if self.source.tls == "implicit" else None
@@ -87,6 +92,8 @@ class Listener:
                 self._report()
                 self.tried.set()
                 await self._rest(REPORT_SECONDS)
+                if following.done():
+                    following.result()
             server.close()
             for channel in self._sessions:
                 channel.leave("421 4.3.2 the service stops")
@@ -173,4 +180,6 @@ class Listener:
             why = (error.strerror or type(error).__name__).lower()
             where = f"{self.source.host}:{self.source.port}"
             return f"it cannot listen at {where}: {why}; choose another port, or free this one"
-        return str(error)
+        if isinstance(error, PostroadError | Retry):
+            return str(error)
+        return f"a fault of Postroad: {type(error).__name__}; see the log"
