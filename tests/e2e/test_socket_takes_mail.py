@@ -101,3 +101,10 @@ async def test_a_script_may_say_all_at_once(tmp_path: Path) -> None:
         client.writer.write_eof()
         assert [(await client.reply())[:3] for _ in range(4)] == ["250"] * 4
         assert await client.ended()
+
+
+async def test_a_source_for_one_list_takes_any_address(tmp_path: Path) -> None:
+    """Whoever bound a socket to a list has other addresses delivered there."""
+    settings = {"list": '"team@example.org"'}
+    async with listening(tmp_path, **settings) as socket, socket.client() as client:
+        assert (await client.send(TEXT, ["somebody@else.example"])).startswith("250 ")

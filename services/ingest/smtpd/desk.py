@@ -74,9 +74,9 @@ class Desk:
         return "550 5.1.1 there is no such list"
 
     def _match(self, recipient: str, *, closed: bool = False) -> Match | None:
-        return match(
-            recipient, self.lists.directory.reach(self.source.domain.lower(), closed=closed)
-        )
+        reach = self.lists.directory.reach(self.source.domain.lower(), closed=closed)
+        # what comes to a source for one list is for it, whatever its address
+        return match(self.source.list or recipient, reach)
 
     # --- mail ---------------------------------------------------------------------------------
 
@@ -92,13 +92,10 @@ class Desk:
         if not self._connected:
             return LATER  # at once: while the broker is away, each mail would wait for it in vain
         file = cast("tempfile.SpooledTemporaryFile[bytes]", letter)
-        try:
-            large = file.tell() > SMALL
-            async with self._large if large else contextlib.nullcontext():
-                file.seek(0)
-                return await self._store(envelope, file.read())
-        except OSError:
-            return "452 4.3.1 there is no room for it now"
+        large = file.tell() > SMALL
+        async with self._large if large else contextlib.nullcontext():
+            file.seek(0)
+            return await self._store(envelope, file.read())
 
     async def _store(self, envelope: Envelope, data: bytes) -> str:
         recipients = tuple(dict.fromkeys(envelope.recipients))
