@@ -115,6 +115,11 @@ class Directory:
         """The open lists in `domain` (empty: in every one)."""
         return tuple(self._lists[slug] for slug in dict.fromkeys(self.reach(domain).values()))
 
+    @property
+    def any_password(self) -> bool:
+        """Whether an open list has a moderator's password."""
+        return any(known.settings.moderator_password for known in self._lists.values())
+
     def named(self, id_: str, domain: str = "") -> List | None:
         """The open list in `domain` with this List-Id (lower case)."""
         lists = self.reach(domain)

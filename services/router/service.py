@@ -159,7 +159,8 @@ class Router:
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
             return own
         left = None
-        if kind == "post" and (job := self.content.job(mail, known.settings)):
+        passwords = self.directory.any_password
+        if kind == "post" and (job := self.content.job(mail, known.settings, passwords=passwords)):
             left = await self._left(raw, job)
             decide = partial(decide, looked=replace(looked, filtered=left))
             kind, event = decide()

@@ -164,8 +164,10 @@ async def test_a_router_killed_after_it_stored_a_body_repeats_nothing(
 
 
 async def test_a_moderators_password_in_the_text_is_in_no_body(broker: Broker) -> None:
-    """Though the list filters nothing; RAW keeps the mail as it came."""
+    """Though the list filters nothing, and the password is that of another list; RAW keeps the mail
+    as it came."""
     await a_list(broker, TEAM)
+    await a_list(broker, "news@lists.example.org", moderator_password="a hash of it")
     text = Part("text/plain", b"Approved: sesame street\r\n\r\nHello\r\n")
     async with membership(broker, AUTHORS), routing(broker):
         mail_id = await a_mail(broker, mail(text), TEAM)
@@ -175,3 +177,13 @@ async def test_a_moderators_password_in_the_text_is_in_no_body(broker: Broker) -
     assert event.raw.part == 1
     assert all(edit.name != "X-Content-Filtered-By" for edit in event.edits)
     assert await parts(broker, mail_id) == {"0", "1"}
+
+
+async def test_where_no_list_has_a_password_such_a_text_is_a_text(broker: Broker) -> None:
+    """`Approved: the budget` may be news."""
+    await a_list(broker, TEAM)
+    text = Part("text/plain", b"Approved: the budget\r\n\r\nHello\r\n")
+    async with membership(broker, AUTHORS), routing(broker):
+        mail_id = await a_mail(broker, mail(text), TEAM)
+        event = post(await routed(broker, 1), "team", mail_id)
+    assert event.raw.part == 0

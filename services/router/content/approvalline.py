@@ -114,13 +114,16 @@ def _encoded(text: bytes, encoding: str) -> bytes:
 
 
 def _is_told(data: bytes, part: Entity, password: str) -> bool:
-    """Whether a text still says it, in a line anywhere."""
+    """Whether a text still says it: in a line like that, or, where it cannot be a common word,
+    anywhere."""
     if not part.type.startswith("text/"):
         return False
     octets = decoded(data[part.body : part.end], part.encoding)
     text = read_text(octets, part.params.get("charset", ""))
-    lines = (words_of(text) if part.type == "text/html" else text).splitlines()
-    found = (approval.in_line(line.lstrip("> \t")) for line in lines)
+    words = words_of(text) if part.type == "text/html" else text
+    if len(password) >= approval.SHORTEST and password in words:
+        return True
+    found = (approval.in_line(line.lstrip("> \t")) for line in words.splitlines())
     return any(each == password for each in found if password) or (
         part.type == "text/plain" and approval.in_line(text.lstrip().partition("\n")[0]) is not None
     )

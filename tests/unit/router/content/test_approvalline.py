@@ -76,6 +76,7 @@ def test_a_mail_of_html_alone_has_none_either() -> None:
         message(f"{LINE}\n\n", "base64", charset="utf-16"),
         mail(Part("text/plain", f"{LINE}\r\nHello\r\n> {LINE}\r\n".encode())),
         mail(Part("text/plain", f"{LINE}\r\n{LINE}\r\n".encode())),
+        mail(Part("text/plain", f"{LINE}\r\nby the way, {SECRET}\r\n".encode())),
         mail(Part("text/html", b"<p>Approved: Kreuz &#38; Quer 7</p>")),
     ],
 )
