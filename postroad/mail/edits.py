@@ -24,6 +24,7 @@ Op = Literal["add", "remove", "set", "prefix", "also"]
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _PIECE = re.compile(r"[ \t]*[^ \t]+")
 _SOFT, _LONGEST_WORD = 78, 900
+_MAILBOXES = ("from", "reply-to", "to", "cc", "x-beenthere")
 
 
 def edit(op: Op, name: str, value: str = "") -> HeaderEdit:
@@ -61,16 +62,21 @@ def apply(header_block: bytes, edits: Iterable[HeaderEdit]) -> bytes:
 
 @lru_cache(1024)  # the fields of a list are the same in each of its posts
 def field_bytes(name: str, value: str) -> bytes:
-    """One field, encoded, folded and ending in CRLF. Raises ValueError for what cannot be one."""
+    """One field, encoded, folded and ending in CRLF. Raises ValueError for what cannot be one.
+
+    In a list of mailboxes only addresses can be other than ASCII, which stay so (RFC 6532): names
+    are encoded by who writes them (`mailboxes.write_mailboxes`).
+    """
     _check(name, value)
     lines: list[str] = []
     line = f"{name}:"
-    for piece in _PIECE.findall(" " + _encoded(value.strip())):
+    value = value.strip()
+    for piece in _PIECE.findall(f" {value if name.lower() in _MAILBOXES else _encoded(value)}"):
         if len(line) + len(piece) > _SOFT and line != f"{name}:":
             lines.append(line)
             line = ""
         line += piece
-    return "".join(f"{each}\r\n" for each in (*lines, line)).encode("ascii")
+    return "".join(f"{each}\r\n" for each in (*lines, line)).encode()
 
 
 class _Block:

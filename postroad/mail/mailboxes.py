@@ -95,8 +95,8 @@ def parse_mailboxes(
 
 
 def write_mailboxes(boxes: Iterable[Mailbox]) -> str:
-    """Mailboxes as they stand in an address list, their names quoted or encoded as need be.
-    Addresses must be ASCII: no field that every server carries holds others (RFC 6532)."""
+    """Mailboxes as they stand in an address list, their names quoted or encoded as need be. An
+    address that is not ASCII stays so, which not every server takes (RFC 6532)."""
     return ", ".join(
         f"{encode_phrase(box.name)} <{box.address}>" if box.name else f"<{box.address}>"
         for box in boxes

@@ -29,11 +29,7 @@ def compose(letter: Letter) -> bytes:
     relay writes From anew. Raises ValueError for a text, field or address there cannot be.
     """
     words = page(letter)
-    head = b"".join(
-        # field_bytes would encode an address that is not ASCII, which RFC 6532 forbids
-        f"{name}: {value}\r\n".encode() if name == "To" else field_bytes(name, value)
-        for name, value in _headers(letter, words)
-    )
+    head = b"".join(field_bytes(name, value) for name, value in _headers(letter, words))
     body = EmailMessage(policy=SMTP)
     body.set_content(words.plain, cte=_encoding(words.plain))
     body.add_alternative(words.html, subtype="html", cte=_encoding(words.html))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from postroad.mail.edits import apply
@@ -140,3 +141,20 @@ def test_an_anonymous_list_tells_nothing_of_the_author(munged: bool) -> None:
 def test_answers_at_an_anonymous_list(settings: dict[str, Any], goes_to: set[str]) -> None:
     """The list stands where the author's Reply-To would; the other settings go on from there."""
     assert answered(posted(*ABOUT_ANN, anonymous_list=True, **settings)) == goes_to
+
+
+@pytest.mark.parametrize("how", [POINT, {"anonymous_list": True}, {"munged": True}])
+def test_a_list_outside_ascii_is_named_as_it_is(how: dict[str, Any]) -> None:
+    """Its address stands in From, Reply-To and X-BeenThere as RFC 6532 has it, never as an encoded
+    word, so that answers reach it and a copy that comes round is known."""
+    address = "t\u00ebam@lists.example.org"
+    munged = "munged" in how
+    known = the_list(**{} if munged else how)
+    known = msgspec.structs.replace(known, address=address)
+    others = f"Cc: J\u00fcrgen <j\u00fcrgen@b.example>, {ANN}"
+    edits = copies.post_edits(before(mail(others), MEMBER, known), munged=munged)
+    facts, _ = scan(apply(f"From: {ANN}\r\nSubject: Tea\r\n{others}\r\n\r\n".encode(), edits))
+    assert address in {box.address for box in (*facts.from_, *facts.reply_to)}
+    assert facts.been_there == (address,)
+    assert facts.cc[0].address == "j\u00fcrgen@b.example"
+    assert not [odd for odd in facts.oddities if "from" in odd or "reply-to" in odd]

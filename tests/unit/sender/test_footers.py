@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from email.message import EmailMessage, Message
 from email.policy import SMTP
+from itertools import product
 
 import msgspec
 import pytest
@@ -37,6 +38,7 @@ def post(
     raw: bytes,
     footer: str = FOOTER,
     *,
+    header: str = "",
     personal: bool = True,
     web: bool = False,
     keys: Sequence[Key] = (),
@@ -45,7 +47,9 @@ def post(
     """The post as the router decorates it and the sender prepares it."""
     ref = RawRef(mail_id="0" * 32, chunks=1, size=len(raw), sha256="", head=scan(raw)[1])
     routed = copies.decorated(
-        PostRouted(mail_id=ref.mail_id, list="team", raw=ref), the_list(footer=footer), raw
+        PostRouted(mail_id=ref.mail_id, list="team", raw=ref),
+        the_list(header=header, footer=footer),
+        raw,
     )
     copy = Copy(
         raw=ref,
@@ -109,6 +113,17 @@ def test_a_shared_copy_has_what_serves_everybody(leave: tuple[str, str], link: s
     assert "$u" not in text
 
 
+def test_a_header_stands_above_what_the_author_wrote() -> None:
+    """It is the recipient's too, dots and all; the author's text is shared between it and the
+    footer."""
+    prepared = post(TEXT, header=".$user_email")
+    above = b".ann@example.org\r\n\r\nHello\r\n\r\n____\r\n"
+    assert body(arrived(prepared, ANN, "ann@example.org")).startswith(above)
+    assert body(arrived(post(TEXT, "", header="Team"), ANN)) == b"Team\r\n\r\nHello\r\n"
+    (_, *ann), (_, *bob) = prepared.personal(1, ANN)[1], prepared.personal(2, BOB)[1]
+    assert [a is b for a, b in zip(ann, bob, strict=True)] == [True, False, True, False]
+
+
 def test_what_is_the_same_for_all_is_one_object() -> None:
     """However large the mail is, a copy costs its own lines."""
     prepared = post(TEXT.replace(b"Hello", b"Hello" * 100_000))
@@ -120,15 +135,16 @@ def test_what_is_the_same_for_all_is_one_object() -> None:
 
 
 def test_footers_are_signed_like_the_rest() -> None:
-    """Each copy's own footer is under both signatures and the seal, in a text and in a part."""
+    """Each copy's own header and footer are under both signatures and the seal, in a text and in
+    a part."""
     keys = rsa_key(), ed25519_key()
     records = {key.name: key.record for key in keys}
     html = TEXT.replace(b"\r\n\r\n", b"\r\nContent-Type: text/html\r\n\r\n")
     with dkimpy() as verify:
-        for raw in (TEXT, html):
-            prepared = post(raw, keys=keys)
+        for raw, above in product((TEXT, html), ("", ".$user_email")):
+            prepared = post(raw, keys=keys, header=above)
             copies = [arrived(prepared, ANN), arrived(prepared, BOB)]
-            for copy in (*copies, arrived(post(raw, keys=keys, personal=False))):
+            for copy in (*copies, arrived(post(raw, keys=keys, header=above, personal=False))):
                 found = verify(copy, records)
                 assert (found.dkim, found.arc) == ([True, True], "pass"), found
             forged = copies[0].replace(b"To leave: ", b"To stay: ")
