@@ -16,6 +16,7 @@ from postroad.cli.doctor.examination import examine
 from postroad.cli.doctor.judge.peer import Handshake, tls, unencrypted
 from postroad.runtime.config import Config
 from tests.e2e.examined import LISTS, SECRET, check, relay, source, write
+from tests.e2e.sockets import source as socket
 from tests.peers.certificate import Certificate, self_signed
 from tests.peers.dovecot import Dovecot
 from tests.peers.imapscript import ScriptedImap
@@ -31,6 +32,17 @@ async def test_host_without_address(tmp_path: Path) -> None:
     found = await check("host", tmp_path, relay(25, host="no-such-host.invalid"))
     assert (found.state, "no-such-host.invalid" in found.finding) == ("failed", True)
     assert (await check("host", tmp_path, relay(25, host="localhost"))).state == "ok"
+
+
+async def test_a_socket_of_ours(tmp_path: Path) -> None:
+    """Of a source that waits for clients it is told whether it does, and else how to start it."""
+    port = free_port()
+    settings = socket("lmtp", port)
+    found = await check("connection", tmp_path, settings)
+    assert (found.state, found.finding) == ("warning", f"127.0.0.1:{port}: nothing listens there")
+    assert "postroad up" in found.remedy
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port):
+        assert (await check("connection", tmp_path, settings)).state == "ok"
 
 
 async def test_connection_refused(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ _OF_KIND = {
 def of_source(source: Source) -> tuple[str, ...]:
     """The checks made of a source of its kind."""
     if source.kind in SOCKETS:
-        return ("host", "connection")
+        return ("connection",)
     return _OF_KIND.get(source.kind, names("source"))
 
 

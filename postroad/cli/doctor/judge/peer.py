@@ -47,6 +47,14 @@ def connection(subject: str, where: str, problem: str) -> Finding:
     return ok("connection", subject, f"{where} takes connections")
 
 
+def listening(subject: str, where: str, problem: str) -> Finding:
+    """Whether a source of ours takes connections at `where`; `problem` says why not."""
+    if problem:
+        remedy = "start it with: postroad up; if it runs, postroad status says what is wrong"
+        return warning("connection", subject, f"{where}: {problem}", remedy)
+    return ok("connection", subject, f"clients are heard at {where}")
+
+
 def unencrypted(subject: str, name: str) -> Finding:
     """No TLS: well on this machine, unwise elsewhere."""
     if name in LOOPBACK:

@@ -59,9 +59,12 @@ async def examine_source(
     subject = f"source {source.name}"
     assert source.tls
     if source.kind in SOCKETS:
-        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(source.host, source.host)  # noqa: S104
-        async for finding in _reached(subject, "smtp", here, source.port, None):
-            yield finding
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(source.host, source.host)  # noqa: S104
+        streams = await network.connect([host], source.port)
+        if not isinstance(streams, str):
+            streams[1].transport.abort()
+        problem = streams if isinstance(streams, str) else ""
+        yield peer.listening(subject, f"{host}:{source.port}", problem)
         return
     if source.kind == "maildir":
         seen, problem = await asyncio.to_thread(machine.maildir, source)
@@ -209,17 +212,15 @@ async def _examine_url(relay: Relay, subject: str) -> AsyncIterator[Finding]:
 
 
 async def _reached(
-    subject: str, kind: Kind, host: str, port: int, tls: Tls | None
+    subject: str, kind: Kind, host: str, port: int, tls: Tls
 ) -> AsyncIterator[Finding]:
-    """Name, port and, but for None, certificate."""
+    """Name, port, certificate."""
     hosts, problem = await network.addresses(host)
     yield peer.host(subject, host, hosts, problem)
     streams = await network.connect(hosts, port)
     if not isinstance(streams, str):
         streams[1].transport.abort()
     yield peer.connection(subject, f"{host}:{port}", streams if isinstance(streams, str) else "")
-    if tls is None:
-        return
     if tls == "none":
         yield peer.unencrypted(subject, host)
     else:
