@@ -62,3 +62,33 @@ def test_settings_are_shown_as_they_are_typed(tmp_path: Path) -> None:
         rows = dict(line.split(None, 1) for line in shown.splitlines() if len(line.split()) > 1)
         assert rows["send_welcome_message"].strip() == "false"
         assert rows["send_goodbye_message"].strip() == "true"
+
+
+def test_values_are_added_and_taken_away_one_by_one(tmp_path: Path) -> None:
+    """What is shown is numbered, and what it names is nobody's address; a wrong one changes
+    nothing and says why."""
+    team = "team@lists.example.org"
+    with Installation.at(tmp_path, mail=False) as ours:
+        ours.json("list", "create", team)
+        ours.json(
+            *("list", "set", team, "bans+=eve@evil.example", "bans+=@spam.example"),
+            *("header_matches+=discard X-Spam-Flag: ^yes", r"header_matches+=Subject: ^\[ad\]"),
+        )
+        shown = ours.run("list", "show", team).stdout
+        assert "1. discard X-Spam-Flag: ^yes" in shown
+        assert r"2. hold Subject: ^\[ad\]" in shown
+        assert "eve" not in shown
+        settings = ours.json(*("list", "set", team, "bans-=eve@evil.example", "header_matches-=1"))[
+            "settings"
+        ]
+        assert settings["bans"] == ["@spam.example"]
+        assert settings["header_matches"] == [r"hold Subject: ^\[ad\]"]
+        refused = ours.run("list", "set", team, "header_matches+=hold Subject: (?=x)")
+        assert refused.returncode == 2
+        assert "has look-ahead, which is not supported" in refused.stderr
+        ours.config.write_text(
+            ours.config.read_text().replace("[site]", '[site]\nheader_checks = ["hold Subject: ("]')
+        )
+        checked = ours.run("config", "check")
+        assert checked.returncode == 2
+        assert "[site] header_checks: the pattern ( is no pattern: missing )" in checked.stderr

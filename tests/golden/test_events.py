@@ -34,6 +34,7 @@ RELEASED = [
     "list_closed.1",
     "list_configured.1",
     "list_created.1",
+    "list_created.1-rules",
     "mail_received.1",
     "mail_received.1-named",
     "mail_received.1-opening",
