@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postroad.mail import senders
+from postroad.mail.headers import decoded_fields, scan
 from schemas.commands import Author
 from schemas.mail import RawRef
 from services.router import rules
@@ -23,7 +26,7 @@ from services.router.rules import (
     nonmember_moderation,
     suspicious_header,
 )
-from tests.unit.router.mails import MEMBER, OWNER, RAW, STRANGER, before, mail, the_list
+from tests.unit.router.mails import MEMBER, OWNER, RAW, STRANGER, before, mail, received, the_list
 
 ANN, NEWS = senders.of_key("0f" * 32), "@news@lists.example.org"
 STOPS: tuple[Verdict, ...] = ("hold", "reject", "discard")
@@ -242,3 +245,37 @@ def test_spam_of_a_stranger_is_discarded_rather_than_held() -> None:
     told = before(mail(), STRANGER, known, Looked(fields=FIELDS))
     decisive = next(ruling for ruling in rules.ask(rules.POST, told) if ruling.verdict)
     assert (decisive.rule, decisive.verdict) == ("header-match", "discard")
+
+
+# --- any mail, any settings ---------------------------------------------------------------------
+
+entries = st.lists(
+    st.text(max_size=12) | st.sampled_from(["^a", "^(", "@x.example", "#0f"]), max_size=3
+)
+
+
+@given(
+    data=st.binary(max_size=300) | st.text(max_size=200).map(str.encode),
+    entries=entries.map(tuple),
+    matches=st.lists(st.text(max_size=20).map("hold Subject: {}".format), max_size=3).map(tuple),
+)
+def test_no_settings_and_no_mail_make_a_rule_raise(
+    data: bytes, entries: tuple[str, ...], matches: tuple[str, ...]
+) -> None:
+    """Whatever an older release took, each rule answers, in words that name nobody."""
+    data = b"From: ann@example.org\r\nSubject: " + data
+    facts, _ = scan(data)
+    known = the_list(
+        bans=entries,
+        accept_these_nonmembers=entries,
+        discard_these_nonmembers=entries,
+        acceptable_aliases=entries,
+        header_matches=matches,
+        emergency=True,
+        require_explicit_destination=True,
+    )
+    looked = Looked(fields=decoded_fields(data), header_checks=matches, approval="wrong")
+    for rule in rules.POST:
+        hit = rule.check(before(received(facts), STRANGER, known, looked))
+        assert hit is None or hit.reason.isprintable()
+        assert hit is None or "example.org" not in hit.reason
