@@ -52,9 +52,14 @@ def check(call: Call) -> None:
 
 def plain(settings: Config) -> dict[str, Any]:
     """All settings as plain data without unset ones, secrets in URLs hidden."""
+    from postroad.runtime.settings_sources import foreign
+
     everything = msgspec.to_builtins(settings, enc_hook=str, builtin_types=(date,))
     for own in ("path", "warnings"):
         del everything[own]
+    for source in everything["source"]:
+        for key in foreign(source["kind"]):
+            del source[key]
     for relay in everything["relay"]:
         if not relay["host"]:
             del relay["port"], relay["tls"]  # which it does not have

@@ -28,6 +28,11 @@ _OF_KIND: Mapping[str, tuple[str, ...]] = {  # keys that only some kinds have
 _KEYS = tuple(dict.fromkeys(key for keys in _OF_KIND.values() for key in keys))
 
 
+def foreign(kind: str) -> tuple[str, ...]:
+    """The keys that only other kinds have."""
+    return tuple(key for key in _KEYS if key not in _OF_KIND[kind])
+
+
 def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
     """Sources, each name once, that can be reached and read as they ask."""
     yield from forms.unique("source", [source.name for source in sources], tuple(_OF_KIND))
@@ -36,7 +41,7 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
         where = f'[[source]] "{source.name}"'
         known = _OF_KIND[source.kind]
         yield from forms.entry_name(where, source.name)
-        yield from _only(where, source, known)
+        yield from _only(where, source)
         if source.kind in SOCKETS:
             yield from _socket(where, source)
         elif "host" in known:
@@ -53,11 +58,11 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
                 yield f'{where} recipient_headers: "{header}" is not the name of a header'
 
 
-def _only(where: str, source: Source, known: Sequence[str]) -> Iterator[str]:
+def _only(where: str, source: Source) -> Iterator[str]:
     """Nothing that only other kinds have."""
     usual = Source(kind=source.kind)
-    for key in _KEYS:
-        if key not in known and getattr(source, key) != getattr(usual, key):
+    for key in foreign(source.kind):
+        if getattr(source, key) != getattr(usual, key):
             kinds = " or ".join(f'"{kind}"' for kind, keys in _OF_KIND.items() if key in keys)
             yield f'{where}: {key} is for kind = {kinds}, and this is "{source.kind}"; remove it'
 

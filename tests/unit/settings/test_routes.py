@@ -63,6 +63,15 @@ def test_config_check_prints_what_a_relay_has(load: Load) -> None:
     assert load(as_toml(plain(config))).relay == config.relay
 
 
+def test_config_check_prints_what_a_source_has(load: Load) -> None:
+    """A socket has no folder and a mailbox no certificate: what is shown can be given."""
+    config = load(MINIMAL + '[[source]]\nkind = "lmtp"\n')
+    mailbox, lmtp = plain(config)["source"]
+    assert {"folder", "poll"} <= mailbox.keys() - lmtp.keys()
+    assert {"connections", "verdict"} <= lmtp.keys() - mailbox.keys()
+    assert load(as_toml(plain(config))).source == config.source
+
+
 def test_from_the_environment(load: Load, refuse: Refuse) -> None:
     """Lists of numbers and dates come from the environment too; tables below a relay do not."""
     config = load(
