@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -39,6 +40,21 @@ def print_table(
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console.print(table)
+
+
+def print_wrapped(text: str, indent: str = "") -> None:
+    """Print a sentence, in lines of at most 100 columns; those behind the first are indented
+    further."""
+    print(
+        textwrap.fill(
+            text,
+            WIDEST,
+            initial_indent=indent,
+            subsequent_indent=indent + "  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def moment(at: datetime | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import SHORT_ID, moment, print_table
+from postroad.cli.output import SHORT_ID, moment, print_table, print_wrapped
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -249,10 +249,10 @@ def _print_fate(fate: Fate) -> None:
         print(f"  {fate.possible_duplicates:,} may have got it twice: {reason}")
     for wait in fate.waits[:SHOWN_TROUBLES]:
         again = f"; tried again {moment(wait.next)}" if wait.next else ""
-        print(f"  {wait.copies:,} waiting: {wait.why}{again}")
+        print_wrapped(f"{wait.copies:,} waiting: {wait.why}{again}", "  ")
     failed = Counter(each.why for each in fate.troubles if each.kind == "failed" and each.why)
     for reason, count in failed.most_common():
-        print(f"  {count:,} failed: {reason}")
+        print_wrapped(f"{count:,} failed: {reason}", "  ")
     for trouble in fate.troubles[:SHOWN_TROUBLES]:
         reply = f"{trouble.code} {trouble.enhanced} {trouble.text}"
         if not trouble.code:  # nobody was asked

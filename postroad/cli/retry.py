@@ -107,7 +107,10 @@ def _print(found: FailedCopies, domain: str) -> None:
 
 def _said(queued: int, ready: int, mail_id: str) -> str:
     if queued:
-        return f"queued {_copies(queued)}; see `postroad post show {mail_id}`"
+        return (
+            f"queued {_copies(queued)}; for which of them still wait, and for what: "
+            f"`postroad post show {mail_id}`"
+        )
     if ready:
         return "nothing was sent"
     return "there is nothing to send again"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.cli.output import moment, print_table
+from postroad.cli.output import moment, print_table, print_wrapped
 
 if TYPE_CHECKING:
     from postroad.runtime.later import Later, Reason
@@ -36,9 +36,9 @@ async def show(call: Call) -> int:
 def _print(found: Status) -> None:
     print(f"Postroad is {found.state}")
     for problem in found.problems:
-        print(f"  {problem}")
+        print_wrapped(problem, "  ")
     for warning in found.warnings:
-        print(f"  warning: {warning}")
+        print_wrapped(f"warning: {warning}", "  ")
     if found.broker.state == "down":
         return
     print()
@@ -68,7 +68,7 @@ def _print_later(later: Later) -> None:
     print(f"\nwaiting for later: {_copies(later)}; the next of them {moment(later.next)}")
     for reason in later.reasons[:SHOWN_REASONS]:
         relay = f"relay {reason.relay}: " if reason.relay else ""
-        print(f"  {_copies(reason)}: {relay}{reason.why or 'not told'}")
+        print_wrapped(f"{_copies(reason)}: {relay}{reason.why or 'not told'}", "  ")
     if len(later.reasons) > SHOWN_REASONS:
         print(f"  and {len(later.reasons) - SHOWN_REASONS} more reasons (all of them: --json)")
 

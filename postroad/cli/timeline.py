@@ -102,8 +102,8 @@ class Teller:
             found.copies += 1
             if due is not None:
                 found.next = min(found.next or due, due)
-            if trouble is not None and deferred:
-                trouble.why, trouble.next = reason, due
+            if trouble is not None:  # had it failed for good, it was told to be sent again
+                trouble.kind, trouble.why, trouble.next = "deferred", reason, due
 
     def over(self, chunk: ChunkQueued) -> bool:
         """Whether nothing more is sent of this chunk; who is tried again stands in another."""

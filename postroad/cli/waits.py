@@ -5,7 +5,7 @@ What is scheduled says itself why; of the rest the sender tells, by what it says
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from postroad.runtime.config import Config
@@ -32,6 +32,7 @@ class Sender:
     given: Mapping[str, int]
     routes: Routes
     limited: Mapping[str, Sequence[tuple[str, ...]]]  # by relay: domains with limits, in groups
+    rated: Collection[str] = ()  # relays that take so many copies in so much time
 
     @classmethod
     def of(cls, config: Config, reports: Sequence[Report], given: Mapping[str, int]) -> Sender:
@@ -50,6 +51,11 @@ class Sender:
                 relay.name: [lower(each.domains) for each in relay.destination]
                 for relay in config.relay
             },
+            rated=[
+                relay.name
+                for relay in config.relay
+                if relay.rates or any(each.rates for each in relay.destination)
+            ],
         )
 
     def why(self, chunk: ChunkQueued, lane: str, seq: int) -> str:
@@ -72,7 +78,9 @@ class Sender:
                 return f"{', '.join(domains)} {how[len(domains) > 1]}"
         if seq > self.given.get(lane, 0):
             return "others are sent first"
-        return "in the hands of the sender: under way, or to be tried again"
+        rated = [name for name in names if name in self.rated]
+        within = f", within the limits of relay {rated[0]}" if rated else ""
+        return f"in the hands of the sender: under way, or to be tried again{within}"
 
     def scheduled(self, found: Scheduled) -> str:
         """Why a chunk is scheduled; "" where its people were refused, each for a reason."""

@@ -48,7 +48,10 @@ def entry_name(where: str, name: str) -> Iterator[str]:
 
 def host(where: str, name: str) -> Iterator[str]:
     """The name or address of a host."""
-    if not re.fullmatch(r"[A-Za-z0-9._:-]+", name):
+    before, colon, port = name.rpartition(":")
+    if colon and port.isdecimal() and ":" not in before:
+        yield f'{where} host: "{name}" holds a port; write host = "{before}" and port = {port}'
+    elif not re.fullmatch(r"[A-Za-z0-9._:-]+", name):
         yield f'{where} host: "{name}" is not the name or address of a host'
 
 
@@ -85,7 +88,8 @@ def is_url(text: str, schemes: tuple[str, ...]) -> bool:
     """Whether this is a URL with a host."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        plain = bool(re.fullmatch(r"[!-~]+", text))
+        return plain and parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number, an open bracket
         return False
 
