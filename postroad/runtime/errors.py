@@ -61,5 +61,13 @@ class Paused(Retry):
     """Something is wrong, and whoever found out has told it."""
 
 
+class Full(Retry):
+    """A limit of ours lasts for `left` seconds, unless somebody raises it: look again sooner."""
+
+    def __init__(self, reason: str, delay: float, left: float) -> None:
+        super().__init__(reason, delay)
+        self.left = left
+
+
 class BrokerUnavailable(Retry):
     """The broker did not store a message in time; it may or may not have it."""

@@ -46,6 +46,9 @@ Failure     4xx for a recipient: a smaller chunk, scheduled by the broker; given
             trouble with the relay (refused login, quota, no connection): the relay is paused,
             everything stays pending, nobody is blamed. What only a person can mend, and a
             day's quota, raise the alarm, once; it is cleared when a window went through.
+            A relay that hangs up at one recipient again, having served others: that one is tried
+            apart (`stumbles`), and given up like who is refused for now.
+            A relay that failed and that nobody needs since is asked now and then (`standby`).
             A copy whose final dot was sent and never answered is sent again and marked.
             no token: the relay is paused for 5 s at most, so that a new login works at once.
             A mail that cannot be signed leaves unsigned, and a log line says why (`signing`).

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from postroad.runtime.clock import now
 from postroad.runtime.config import Relay
 from postroad.runtime.consume import Delivery
-from postroad.runtime.errors import Busy, Retry, Superseded
+from postroad.runtime.errors import Busy, Full, Retry, Superseded
 from postroad.runtime.service import Context
 from schemas.road import Failure
 from services.sender import ledger, outcomes, quota
@@ -321,7 +321,7 @@ class Run:
                 self._tell(reason, alarm=True)
             else:  # of a day of warming up, as expected
                 self._tell_limit(closed, reason)
-            raise Retry(reason, min(max(left, 1.0), LOOK_AGAIN))
+            raise Full(reason, min(max(left, 1.0), LOOK_AGAIN), left)
         of = "" if closed in self.lanes.quotas else f" for {self.progress.destination}"
         reason = f"limit of {closed.limit}{of} reached; goes on at {at}"
         if left > LASTING:

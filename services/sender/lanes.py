@@ -102,6 +102,10 @@ class Lanes:
         closed = full(self.quotas)
         return (closed is None or closed[1] <= now()) and not (self.trouble and self._working)
 
+    def unused(self, seconds: float) -> bool:
+        """Whether it failed, and nobody has tried it for so long since it might be tried."""
+        return bool(self.trouble) and not self._working and self._pause_left() < -seconds
+
     @property
     def connected(self) -> int:
         """Connections that can be used."""

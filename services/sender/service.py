@@ -12,7 +12,7 @@ from postroad.mail.tokens import TokenMaker
 from postroad.runtime.clock import now
 from postroad.runtime.config import duration
 from postroad.runtime.consume import Delivery
-from postroad.runtime.errors import BrokerUnavailable, Busy, Reject, Retry
+from postroad.runtime.errors import BrokerUnavailable, Busy, Full, Reject, Retry
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context, Service
 from schemas import subjects
@@ -29,6 +29,7 @@ from services.sender.progress import Chunk, Progress, position
 from services.sender.requeue import TRIED, Queue, Requeue
 from services.sender.route import Route
 from services.sender.routes import Routes, Way, apart, domain_of, lower
+from services.sender.standby import look_after
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 log = structlog.get_logger()
@@ -167,9 +168,10 @@ class Sender:
                     raise Retry(retry.reason, ELSEWHERE) from None
                 # each that is only given back takes a place among the few thousand that the
                 # broker hands out: where others may go on meanwhile, they must not run out
-                if not self._stands_in_the_way(retry, delivery):
+                far = retry.left if isinstance(retry, Full) else retry.delay
+                if not self._stands_in_the_way(retry, far, delivery):
                     raise
-                wait = min(retry.delay, LONGEST_WAIT[queue])
+                wait = min(far, LONGEST_WAIT[queue])
                 why = relays[at.done], retry.reason
                 await self.requeue.postpone(chunk, queue, delivery.data, wait, *why)
                 return
@@ -264,11 +266,11 @@ class Sender:
         ]
         return apart(keys, indices)
 
-    def _stands_in_the_way(self, retry: Retry, delivery: Delivery) -> bool:
-        if retry.delay < FAR_OFF:
+    def _stands_in_the_way(self, retry: Retry, seconds: float, delivery: Delivery) -> bool:
+        if seconds < FAR_OFF:
             return False
         others = self.several or isinstance(retry, Busy)
-        return others and (delivery.attempt > GIVEN_BACK or retry.delay > LASTING)
+        return others and (delivery.attempt > GIVEN_BACK or seconds > LASTING)
 
     async def _owed(
         self,
@@ -317,6 +319,7 @@ async def run(context: Context) -> None:
     lines = LINE * sum(len(relay.destination) for relay in relays)
     at_once = lanes + (PATIENCE * lanes if sender.several else 0) + WAITING + lines
     context.ready()
+    standby = asyncio.create_task(look_after(sender.lanes, context.health))
     try:
         await asyncio.gather(
             context.consume(
@@ -330,6 +333,7 @@ async def run(context: Context) -> None:
             ),
         )
     finally:
+        standby.cancel()
         await sender.close()
 
 

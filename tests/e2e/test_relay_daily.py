@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.sending import providing
+from tests.e2e.sending import providing, routing
+from tests.e2e.system import until
 from tests.peers.providerrules import GMAIL
 
 
@@ -47,3 +48,17 @@ async def test_a_crash_in_mid_window_forgets_nothing(tmp_path: Path) -> None:
         await here.told("daily limit of 25 reached; goes on at ")
         assert before < here.provider.copies <= 25
         assert not here.provider.refused
+
+
+async def test_small_posts_that_wait_for_tomorrow_wait_in_the_broker(tmp_path: Path) -> None:
+    """Where there is another relay they are not in hand, of which there may be only so many: the
+    posts of everybody else go on behind any number of them."""
+    limited = {"daily": "1", "domains": '["limited.example"]'}
+    async with routing(tmp_path, {"main": {}, "limited": limited}) as here:
+        ref = await here.post(1)
+        for chunk in range(3):
+            await here.queue(ref, chunk, 1, lane="now", domains=("limited.example",))
+        await until(here.road.retries, "some are scheduled")
+        other = await here.queue(ref, 9, 3, lane="now")
+        await here.arrived([*here.got("limited"), *other])
+        assert len(here.got("limited")) == 1

@@ -163,7 +163,7 @@ def test_a_dead_relay_among_several():
     """Its copies wait only where no other works; a relay at its limit takes none either."""
     dead = Fact(kind="relay", name="one", ok=False, detail="cannot be reached")
     limit = "limit of 5 reached; goes on at 12:10 UTC on 22 November"
-    ends = {"": "what only it may take waits", limit: "its copies wait"}
+    ends = {"": "the rest waits", limit: "its copies wait"}
     for detail, end in ends.items():
         other = Fact(kind="relay", name="two", detail=detail)
         sender = report("sender", dead, other)
