@@ -23,9 +23,13 @@ from postroad.mail.words import decode, text_of
 PARAMETERS = 1_000  # of one part
 BOUNDARY = 200  # octets; RFC 2046 allows 70
 LOOKALIKES = 10_000  # lines that begin as a delimiter does, and are none
-MESSAGES = ("message/rfc822", "message/global")  # RFC 2046, 6532
+MESSAGES = ("message/rfc822", "message/global", "message/news")  # RFC 2046, 6532, 5537
 _LINE_ENDS = b"\r\n"
 _TAIL = re.compile(rb"(--)?[ \t]*+(?:\r\n|[\r\n]|\Z)")  # of a delimiter line
+# Lines before the first empty one, behind one that is no field: some readers read on.
+_BEHIND = re.compile(rb"(?>(?:(?!content-)[^\r\n]++(?:\r\n|[\r\n]))*)content-", re.IGNORECASE)
+_COMPOSITE = re.compile(r"\s*+(?:multipart|message)\b", re.IGNORECASE)
+_WHOLE = re.compile(r"\s*+\w++\s*+/\s*+[\w!#$&^.+-]++\s*+(?:[;(]|\Z)", re.ASCII)
 _UNENCODED = ("", "7bit", "8bit", "binary")
 _TYPE, _ENCODING = "content-type", "content-transfer-encoding"
 _DISPOSITION = "content-disposition"
@@ -42,10 +46,10 @@ class Entity:
 
     `start` is where its header begins, `fields_end` where the last field of that ends, `body` where
     its body begins, `end` the octet after it; `line` is where the delimiter line before it begins
-    (of what no delimiter precedes: `start`). `type` is lower-case `type/subtype`, `names` are all
-    file names that it has, decoded. `content` are the places of its Content-* fields. `parts` are
-    those of a multipart, and the mail itself of an attached one; `close` is where the delimiter
-    line after the last begins, or `end` where there is none.
+    (of what no delimiter precedes: `start`). `type` is lower-case `type/subtype`, `typed` whether
+    it says so itself, `names` are all file names that it has, decoded. `content` are the places of
+    its Content-* fields. `parts` are those of a multipart, and the mail itself of an attached one;
+    `close` is where the delimiter line after the last begins, or `end` where there is none.
     """
 
     line: int
@@ -54,6 +58,7 @@ class Entity:
     body: int
     end: int
     type: str
+    typed: bool
     params: dict[str, str]
     names: tuple[str, ...]
     encoding: str
@@ -95,7 +100,9 @@ class _Reader:
         if self._parts > PARTS:
             raise Unreadable(f"it has more than {PARTS} parts")
         fields_end, body, values, content = self._header(start, end)
-        type_, params = content_type(values.get(_TYPE, ""), default)
+        type_, params = content_type(values.get(_TYPE, ""), "")
+        if _COMPOSITE.match(values.get(_TYPE, "")) and not _WHOLE.match(values[_TYPE]):
+            raise Unreadable("a part has a type that cannot be read")
         typed = parameters(values.get(_TYPE, ""))
         told = (*typed, *parameters(values.get(_DISPOSITION, "")))
         if len(told) > PARAMETERS:
@@ -107,13 +114,14 @@ class _Reader:
             fields_end=fields_end,
             body=body,
             end=end,
-            type=type_,
+            type=type_ or default,
+            typed=bool(type_),
             params=params,
             names=tuple(decode(text, HEADER_OCTETS) for text in names),
             encoding=values.get(_ENCODING, "").strip(" \t\"'").lower(),
             content=content,
         )
-        attached = type_ in MESSAGES and not whole.encoded
+        attached = whole.type in MESSAGES and not whole.encoded
         if not (whole.multipart or attached):
             return whole
         if levels == 0:
@@ -148,6 +156,8 @@ class _Reader:
         body = body_offset(window, at)
         if body > HEADER_OCTETS:
             raise Unreadable(f"a header is longer than {HEADER_OCTETS:,} octets")
+        if body == at and _BEHIND.match(window, at):
+            raise Unreadable("a header has a line in it that is no field")
         return start + at, start + body, values, tuple(content)
 
     def _multipart(self, whole: Entity, levels: int) -> Entity:

@@ -50,9 +50,10 @@ def _without(data: bytes, password: str) -> Left:
             at = end
     pieces.append((at, len(data)))
     made = joined(data, tuple(pieces))
-    if any(_is_told(made, part, password) for part in below(read(made))):
+    less = read(made)
+    if any(_is_told(made, part, password) for part in below(less)):
         return Left(held=STAYS)
-    return Left(pieces=tuple(pieces), head=whole.body)
+    return Left(pieces=tuple(pieces), head=less.body)
 
 
 def _changes(data: bytes, part: Entity, password: str) -> Iterator[tuple[int, int, bytes]]:

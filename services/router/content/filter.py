@@ -37,13 +37,17 @@ class ContentFilter:
         return await self._workers.left_of(await raw.whole(), job)
 
     async def apply(self, post: PostRouted, raw: RawMail, left: Left) -> PostRouted:
-        """The post with what is left of its mail for a body, stored in RAW. Who is killed after
-        that finds the same bytes there when the mail comes again. Raises Retry, Reject."""
-        data = joined(await raw.whole(), left.pieces)
-        ref = await put_changed(self._broker, raw.ref.mail_id, data, left.head)
-        crashpoint("router.after_changed_body")
+        """The post with what is left of its mail. Raises Retry, Reject (see `get_raw`)."""
         edits = (*post.edits, _MARK) if left.filtered else post.edits
-        return msgspec.structs.replace(post, raw=ref, edits=edits)
+        post = msgspec.structs.replace(post, edits=edits)
+        return await self.store(post, joined(await raw.whole(), left.pieces), left.head)
+
+    async def store(self, post: PostRouted, data: bytes, head: int) -> PostRouted:
+        """The post with another body, which begins at `head`, stored in RAW. Who is killed after
+        that finds the same octets there when the mail comes again. Raises Retry, Reject."""
+        ref = await put_changed(self._broker, post.raw.mail_id, data, head)
+        crashpoint("router.after_changed_body")
+        return msgspec.structs.replace(post, raw=ref)
 
     async def aclose(self) -> None:
         """End the workers."""

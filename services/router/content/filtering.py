@@ -119,8 +119,8 @@ class _Filter:
         blank = all(found.blank for _, found in left)
         if len(left) == len(whole.parts) and not any(found.changed for _, found in left):
             return self._whole(whole, blank=blank)
-        # in a digest a part without a type is a message; elsewhere it would become a text
-        if len(left) == 1 < len(whole.parts) and whole.type != "multipart/digest":
+        # what does not say its type may be something else where the multipart stands, in a digest
+        if len(left) == 1 < len(whole.parts) and left[0][0].typed:
             return replace(left[0][1], changed=True)
         following = (*(part.line for part in whole.parts[1:]), whole.close)
         next_line = dict(zip((part.line for part in whole.parts), following, strict=True))

@@ -11,6 +11,7 @@ parent.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -28,9 +29,9 @@ def main() -> None:
     die_with_parent()
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # uvloop leaves some open
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    _limit(resource.RLIMIT_AS, MEMORY)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
     jobs, answers = sys.stdin.buffer, sys.stdout.buffer
     decode = msgspec.msgpack.Decoder(Job).decode
     encode = msgspec.msgpack.Encoder().encode
@@ -45,6 +46,14 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(ANSWER.pack(len(answer)) + answer)
         answers.flush()
+
+
+def _limit(what: int, most: int) -> None:
+    """Hold this process to so much, or to less where it is held to that already."""
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with contextlib.suppress(ValueError, OSError):  # macOS knows no RLIMIT_AS
+        resource.setrlimit(what, (most, most))
 
 
 if __name__ == "__main__":

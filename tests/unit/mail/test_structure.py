@@ -95,6 +95,8 @@ def test_a_part_has_every_name_that_it_gives_itself(fields: str) -> None:
         (b"Content-Type: multipart/mixed; boundary=a\r\n\r\nx", "no parts"),
         (b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a--\r\n", "no parts"),
         (b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n" % (b"a" * (BOUNDARY + 1)), "long"),
+        (b"Content-Type: multipart/=mixed; boundary=b\r\n\r\n--b\r\n", "a type that cannot"),
+        (mixed("X: 1\nno field\nmore\nContent-Type: a/b\n\nx"), "no field"),
         (mixed(*["\nx"] * 501), "more than 500 parts"),
         (mixed("X: " + "a" * 102_400 + "\n\nx"), "longer than 102,400"),
         (mixed("X: a\n" * 1_001 + "\nx"), "1,000 fields"),
