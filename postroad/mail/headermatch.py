@@ -51,3 +51,13 @@ def read(lines: tuple[str, ...]) -> tuple[HeaderMatch, ...]:
         except ValueError:
             continue
     return tuple(found)
+
+
+@lru_cache(1_000)
+def by_header(lines: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The patterns of these matches, by lower-case name of the field."""
+    found: dict[str, tuple[str, ...]] = {}
+    for match in read(lines):
+        name = match.header.lower()
+        found[name] = (*found.get(name, ()), match.pattern)
+    return tuple(found.items())

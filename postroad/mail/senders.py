@@ -9,7 +9,8 @@ r"""Senders as owners name them in the settings of a list: entries, and whom the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from functools import lru_cache
 
 from postroad.mail import patterns
 
@@ -19,14 +20,20 @@ def of_key(key: str) -> str:
     return f"#{key}"
 
 
-def named(entries: Iterable[str], address: str, known: Collection[str] = ()) -> str:
+def named(entries: tuple[str, ...], address: str, known: Collection[str] = ()) -> str:
     """The first entry that means this address (normalised); empty where none does. `known` are
     the entries that do and of which only membership can tell: keys and lists."""
-    domain = address.rpartition("@")[2]
+    domain = f"@{address.rpartition('@')[2]}"
+    by_pattern = patterns.any_found(_patterns(entries), address)
     for entry in entries:
         if entry.startswith("^"):
-            if patterns.found(entry, address):
+            if by_pattern and patterns.found(entry, address):
                 return entry
-        elif entry in known or entry == f"@{domain}":
+        elif entry in known or entry == domain:
             return entry
     return ""
+
+
+@lru_cache(1_000)
+def _patterns(entries: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(entry for entry in entries if entry.startswith("^"))

@@ -25,6 +25,13 @@ def judge(
     values: dict[str, list[str]] = {}
     for name, value in fields:
         values.setdefault(name, []).append(value)
+    wanted = headermatch.by_header(matches)
+    if not any(
+        patterns.any_found(these, value)
+        for name, these in wanted
+        for value in values.get(name, ())[:FIELDS]
+    ):
+        return None  # as of nearly all mail
     for number, match in enumerate(headermatch.read(matches), 1):
         present = values.get(match.header.lower(), ())[:FIELDS]
         if any(patterns.found(match.pattern, value) for value in present):

@@ -91,3 +91,23 @@ def test_whatever_is_typed_is_refused_or_searched_for(pattern: str, text: str) -
     with contextlib.suppress(ValueError):
         assert patterns.check(pattern) == pattern
     assert patterns.found(pattern, text) in (True, False)
+
+
+a_pattern = st.sampled_from(("^a", "b$", "(a+)+$", "x{1,400}", "(", "(?P<n>a)", "a|b", "c", r"\pL"))
+
+
+@given(st.lists(a_pattern, max_size=6).map(tuple), st.text("abcx ", max_size=30))
+def test_many_patterns_are_looked_for_as_one(several: tuple[str, ...], text: str) -> None:
+    """All at once find what one of them finds, too large together or not."""
+    expected = any(patterns.found(each, text) for each in several)
+    assert patterns.any_found(several, text) is expected
+
+
+def test_fifty_patterns_cost_hardly_more_than_one() -> None:
+    """A list that bans by many patterns is not slower for it."""
+    several = tuple(rf"^[0-9]+@mail{n}\.example$" for n in range(50))
+    patterns.any_found(several, "compiled")
+    began = time.thread_time()
+    for _ in range(100):
+        patterns.any_found(several, "ann@example.org")
+    assert time.thread_time() - began < 0.05
