@@ -88,10 +88,12 @@ class HeaderEdit(Data, kw_only=True):
     begins so and is not among the words of the value. `set` replaces the first (keeping its place)
     and deletes the others, adding it on top where there is none; `add` puts a field on top;
     `prefix` puts the value before the text of the first, once (`[Team] `), without touching the
-    text; `also` puts more mailboxes before those of an address list.
+    text; `also` puts more mailboxes before those of an address list, `less` takes out of it those
+    that stand in the fields that the value names. `munge` puts the mailbox of the value into From,
+    `via` which the author then writes (`postroad.mail.munge`). Edits hold no address of a person.
     """
 
-    op: Literal["add", "remove", "set", "prefix", "also"]
+    op: Literal["add", "remove", "set", "prefix", "also", "less", "munge"]
     name: str
     value: str = ""
 

@@ -15,11 +15,13 @@ from functools import lru_cache
 from typing import Literal
 
 from postroad.mail.fields import fields, first_field
+from postroad.mail.mailboxes import parse_mailboxes, write_mailboxes
+from postroad.mail.munge import munged
 from postroad.mail.subjectline import prefixed
 from postroad.mail.words import FORBIDDEN, encode, encode_unstructured
-from schemas.mail import HeaderEdit
+from schemas.mail import HeaderEdit, Mailbox
 
-Op = Literal["add", "remove", "set", "prefix", "also"]
+Op = Literal["add", "remove", "set", "prefix", "also", "less", "munge"]
 
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _PIECE = re.compile(r"[ \t]*[^ \t]+")
@@ -44,20 +46,29 @@ def apply(header_block: bytes, edits: Iterable[HeaderEdit]) -> bytes:
     """
     block = _Block(header_block)
     for change in edits:
-        _check(change.name, change.value)
-        match change.op:
-            case "remove":
-                block.remove(change.name, keeping=change.value)
-            case "add":
-                block.add(change.name, field_bytes(change.name, change.value))
-            case "set":
-                block.set(change.name, field_bytes(change.name, change.value))
-            case "prefix":
-                if made := prefixed(block.first(change.name), change.value):
-                    block.set(change.name, _led(field_bytes(change.name, made[0]), made[1]))
-            case "also":
-                block.set(change.name, _also(change, block.all(change.name)))
+        _make(block, change)
     return block.octets()
+
+
+def _make(block: _Block, change: HeaderEdit) -> None:
+    _check(change.name, change.value)
+    match change.op:
+        case "remove":
+            block.remove(change.name, keeping=change.value)
+        case "add":
+            block.add(change.name, field_bytes(change.name, change.value))
+        case "set":
+            block.set(change.name, field_bytes(change.name, change.value))
+        case "prefix":
+            if made := prefixed(block.first(change.name), change.value):
+                block.set(change.name, _led(field_bytes(change.name, made[0]), made[1]))
+        case "also":
+            block.set(change.name, _also(change, block.all(change.name)))
+        case "less":
+            _take_out(block, change)
+        case "munge":
+            for each in munged(block.octets(), change.value):
+                _make(block, each)
 
 
 @lru_cache(1024)  # the fields of a list are the same in each of its posts
@@ -158,6 +169,23 @@ def _also(change: HeaderEdit, there: list[bytes]) -> bytes:
     front, because what stands there may have a quotation mark without an end."""
     theirs = b",\r\n ".join(filter(None, there))
     return _led(field_bytes(change.name, change.value + "," * bool(theirs)), theirs)
+
+
+def _take_out(block: _Block, change: HeaderEdit) -> None:
+    """Take mailboxes out of an address list; where none of them stands there, it stays as it is."""
+    there = _mailboxes(block, change.name)
+    away = {box.address for name in change.value.split() for box in _mailboxes(block, name)}
+    rest = [box for box in there if box.address not in away]
+    if len(rest) == len(there):
+        return
+    if rest:
+        block.set(change.name, field_bytes(change.name, write_mailboxes(rest)))
+    else:
+        block.remove(change.name)
+
+
+def _mailboxes(block: _Block, name: str) -> list[Mailbox]:
+    return [box for value in block.all(name) for box in parse_mailboxes(value)[0]]
 
 
 def _led(field: bytes, rest: bytes) -> bytes:

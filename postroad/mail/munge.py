@@ -1,9 +1,9 @@
 """From as others will take it, with the author named and still answerable (pure).
 
 `munge_from` is the one way in which a From is written anew: `"Ann via Team" <team@...>`. Two ask
-for it. The router, where the author's domain tells receivers to refuse mail that the list has
-changed (DMARC), or always does; and the sender, where a relay would refuse it: mailboxes at a
-provider send as themselves only, others for their verified domains only (`munge`).
+for it. The router, by the edit `munge`, where the author's domain tells receivers to refuse mail
+that the list has changed (DMARC), or always does; and the sender, where a relay would refuse it:
+mailboxes at a provider send as themselves only, others for their verified domains only (`munge`).
 
 Ann goes where an answer finds her: into Reply-To; or, where answers are to go elsewhere (the mail
 has a Reply-To, of its own or of the list), into Cc, which then keeps an answer to all what it was.
@@ -17,9 +17,9 @@ confirmation must come back to the address with the token.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
 
 from postroad.mail.addresses import match, parse_address
-from postroad.mail.edits import edit
 from postroad.mail.fields import fields
 from postroad.mail.headers import scan
 from postroad.mail.mailboxes import parse_mailboxes, write_mailboxes
@@ -33,33 +33,40 @@ _VALUE = 2_000  # characters of an original From
 _AUTHORS = 10  # of a From with several, who are put into Reply-To
 
 
+def munged(block: bytes, mailbox: str) -> tuple[HeaderEdit, ...]:
+    """The edits that put a list's mailbox into From of this header block; none where the text is no
+    mailbox."""
+    facts, _ = scan(block)
+    found, _ = parse_mailboxes(mailbox)
+    written = _joined(_values(block, "from"))
+    return munge_from(facts, found[0].address, found[0].name, written=written) if found else ()
+
+
 def munge_from(
-    facts: HeaderFacts, new: str, list_name: str, *, ours: bool = False, written: str = ""
+    facts: HeaderFacts, new: str, list_name: str, *, written: str, ours: bool = False
 ) -> tuple[HeaderEdit, ...]:
     """The edits that put the address `new` into From for those who stand there, and keep them
-    within reach. `facts` are those of the header as it is when the edits are made: say what
-    Reply-To will be. `list_name` names the list, `ours` says that the mail speaks for it, and
-    `written` is what stood in From, octets read as text (else it is made of the mailboxes).
+    within reach. `facts` are those of the header as it is when the edits are made. `list_name`
+    names the list, `ours` says that the mail speaks for it, and `written` is what stood in From.
 
-    An author's address that is not ASCII cannot be put into a field that every server carries; it
-    stays in X-Original-From only.
+    An author's address that is not ASCII is not put where the mail had no such address yet: not
+    every server takes it. It stays in X-Original-From only.
     """
     authors = facts.from_[:_AUTHORS]
     list_name = _plain(list_name) or _local(new)
     name = _own_name(authors, list_name) if ours else _via(authors, list_name)
-    kept = printable(written or _mailboxes(authors), _VALUE)
     edits = [
-        edit("set", "From", write_mailboxes((Mailbox(address=new, name=name),))),
-        edit("remove", "Sender"),
-        edit("set", ORIGINAL, kept),
+        _edit("set", "From", write_mailboxes((Mailbox(address=new, name=name),))),
+        _edit("remove", "Sender"),
+        _edit("set", ORIGINAL, printable(written, _VALUE)),
     ]
     named = {box.address for box in (*facts.reply_to, *facts.to, *facts.cc)}
     reachable = [author for author in authors if author.address.isascii()]
     missing = [author for author in reachable if author.address not in named]
     if reachable and not facts.reply_to:
-        edits.append(edit("set", "Reply-To", _mailboxes(reachable)))
+        edits.append(_edit("set", "Reply-To", _mailboxes(reachable)))
     elif missing and not ours:
-        edits.append(edit("also", "Cc", _mailboxes(missing)))
+        edits.append(_edit("also", "Cc", _mailboxes(missing)))
     return tuple(edits)
 
 
@@ -81,7 +88,7 @@ def munge(
     sound = len(written) == len(authors) == 1 and not parse_mailboxes(written[0])[1]
     if sound and _taken(authors[0].address, only, domains):
         foreign = any(_values(block, "sender")) and not _taken(facts.sender, only, domains)
-        return (edit("remove", "Sender"),) if foreign else ()
+        return (_edit("remove", "Sender"),) if foreign else ()
     new = takes if only else copy.list_address
     ours = copy.notice or (bool(authors) and all(_speaks_for(copy, each) for each in authors))
     name = _plain(copy.list_name) or _local(copy.list_address)
@@ -90,8 +97,12 @@ def munge(
         edits = tuple(each for each in edits if each.name != ORIGINAL)
     nobody = not (facts.reply_to or any(each.name == "Reply-To" for each in edits))
     if nobody and _key(new) != _key(copy.list_address):
-        edits = (*edits, edit("set", "Reply-To", f"<{copy.list_address}>"))
+        edits = (*edits, _edit("set", "Reply-To", f"<{copy.list_address}>"))
     return edits
+
+
+def _edit(op: Literal["set", "remove", "also"], name: str, value: str = "") -> HeaderEdit:
+    return HeaderEdit(op=op, name=name, value=value)  # checked when it is made
 
 
 def _taken(address: str, only: str, domains: Collection[str]) -> bool:

@@ -18,7 +18,6 @@ from postroad.mail.footer import decorate
 from postroad.mail.identity import made_message_id
 from postroad.mail.listheaders import ANONYMOUS_HEADERS, archive_headers, cleansed, list_headers
 from postroad.mail.mailboxes import write_mailboxes
-from postroad.mail.munge import munge_from
 from projections.lists import List
 from schemas.mail import HeaderEdit, HeaderFacts, Mailbox
 from schemas.road import MailReceived, PostRouted
@@ -34,14 +33,13 @@ def post_edits(context: Context, web: str = "", *, munged: bool = False) -> tupl
     signed stays, where the list's own headers allow."""
     known, facts = context.list, context.facts
     anonymous = known.settings.anonymous_list
-    answers, reply_edits = _answers(known, facts)
-    edits = [*(_anonymous(known, context.mail) if anonymous else cleansed())]
+    shown = copy_id(context.mail, known)
+    edits = [*(_anonymous(known, shown) if anonymous else cleansed())]
     edits += _edits_of_list(known, web)
-    edits += reply_edits
+    edits += _answers(known, facts)
     if munged and not anonymous:
-        after = msgspec.structs.replace(facts, reply_to=answers)
-        edits += munge_from(after, known.address, list_name(known))
-    edits += archive_headers(copy_id(context.mail, known), _page(known, web))
+        edits.append(edit("munge", "From", write_mailboxes((_itself(known),))))
+    edits += archive_headers(shown, _page(known, web))
     return (*edits, *_been_there(context, known.address))
 
 
@@ -97,45 +95,36 @@ def _page(known: List, web: str) -> str:
     return f"{web}/lists/{known.slug}" if web else ""
 
 
-def _anonymous(known: List, mail: MailReceived) -> tuple[HeaderEdit, ...]:
+def _anonymous(known: List, message_id: str) -> tuple[HeaderEdit, ...]:
     """The list in From, and nothing left that tells who wrote it, but what the text says."""
-    facts = mail.facts
-    author = {box.address for box in (*facts.from_, *facts.reply_to)}
-    author |= {facts.sender, facts.return_path or "", mail.envelope_from or ""}
-    edits = [
+    authors = "From Sender Reply-To Return-Path"
+    return (
+        edit("less", "To", authors),
+        edit("less", "Cc", authors),
         edit("remove", "*", " ".join(ANONYMOUS_HEADERS)),
         edit("set", "From", write_mailboxes((_itself(known),))),
-        edit("set", "Message-ID", f"<{copy_id(mail, known)}>"),
-    ]
-    for name, boxes in (("To", facts.to), ("Cc", facts.cc)):
-        others = [box for box in boxes if box.address not in author]
-        if others and len(others) < len(boxes):
-            edits.append(edit("set", name, write_mailboxes(others)))
-        elif boxes and not others:
-            edits.append(edit("remove", name))
-    return tuple(edits)
+        edit("set", "Message-ID", f"<{message_id}>"),
+    )
 
 
-def _answers(known: List, facts: HeaderFacts) -> tuple[tuple[Mailbox, ...], list[HeaderEdit]]:
-    """Whom Reply-To will name, and the edits that make it so (Mailman's `reply_goes_to_list`,
+def _answers(known: List, facts: HeaderFacts) -> tuple[HeaderEdit, ...]:
+    """The edits that say whom an answer goes to (Mailman's `reply_goes_to_list`,
     `reply_to_address`, `first_strip_reply_to`)."""
     settings = known.settings
-    here = _itself(known)
     ours: tuple[Mailbox, ...] = ()
     if settings.reply_goes_to_list == "point_to_list":
-        ours = (here,)
+        ours = (_itself(known),)
     elif settings.reply_goes_to_list != "no_munging" and settings.reply_to_address:
         ours = (Mailbox(address=settings.reply_to_address),)
-    there = (here,) if settings.anonymous_list else facts.reply_to
+    there = (_itself(known),) if settings.anonymous_list else facts.reply_to
     if settings.first_strip_reply_to:
         there = ()
     missing = tuple(box for box in ours if box.address not in {each.address for each in there})
-    answers = (*missing, *there)
     if there and not settings.anonymous_list:  # what the author wrote stays as it is
-        return answers, [edit("also", "Reply-To", write_mailboxes(missing))] if missing else []
-    if answers:
-        return answers, [edit("set", "Reply-To", write_mailboxes(answers))]
-    return (), [edit("remove", "Reply-To")] if settings.first_strip_reply_to else []
+        return (edit("also", "Reply-To", write_mailboxes(missing)),) if missing else ()
+    if answers := (*missing, *there):
+        return (edit("set", "Reply-To", write_mailboxes(answers)),)
+    return (edit("remove", "Reply-To"),) if settings.first_strip_reply_to else ()
 
 
 def _been_there(context: Context, here: str) -> tuple[HeaderEdit, ...]:

@@ -201,6 +201,23 @@ def test_mailboxes_are_put_before_others(there: list[bytes], after: bytes | None
     assert done == expected + b"\r\n"
 
 
+@pytest.mark.parametrize(
+    ("cc", "after"),
+    [
+        (b"Cc:  Bob <b@b.c> ,\r\n\tC <c@b.c>\r\n", None),
+        (b"Cc: Bob <b@b.c>, Ann <A@B.c>\r\n", b"Cc: Bob <b@b.c>\r\n"),
+        (b"Cc: a@b.c\r\nCc: s@b.c\r\n", b""),
+        (b"", None),
+    ],
+)
+def test_mailboxes_are_taken_out(cc: bytes, after: bytes | None) -> None:
+    """`less` takes those of other fields out of an address list; others, and a list without them,
+    stay."""
+    block = b"From: Ann <a@b.c>\r\nSender: s@b.c\r\n\r\n"
+    done = apply(cc + block, [edit("less", "Cc", "From Sender Reply-To")])
+    assert done == (cc if after is None else after) + block
+
+
 def test_all_fields_but_some_are_taken_off() -> None:
     """A name that ends in `*` begins names; those that the value names stay."""
     block = b"X-A: 1\r\nxb: 2\r\nDate: 3\r\nX-B: 4\r\n"

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from postroad.mail.edits import apply
+from postroad.mail.edits import apply, edit
 from postroad.mail.headers import scan
-from postroad.mail.munge import ORIGINAL, munge, munge_from
+from postroad.mail.mailboxes import write_mailboxes
+from postroad.mail.munge import ORIGINAL, munge
 from postroad.mail.words import decode, encode, encode_phrase
-from schemas.mail import HeaderFacts, RawRef
+from schemas.mail import HeaderFacts, Mailbox, RawRef
 from schemas.road import Copy
 
 LIST = "team@lists.example"
@@ -159,15 +160,23 @@ def test_a_name_is_read_as_it_was(name: str, list_name: str, written: str) -> No
         shown = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     else:
         shown = encode(name) if written == "words" else encode_phrase(name)
-    before = facts(f"From: {shown} <ann@example.org>\r\n\r\n".encode())
-    assume(before.from_[0].name == name)
-    block = apply(b"From: x\r\n\r\n", munge_from(before, LIST, list_name))
-    after = facts(block)
+    block = f"From: {shown} <ann@example.org>\r\n\r\n".encode()
+    assume(facts(block).from_[0].name == name)
+    change = edit("munge", "From", write_mailboxes((Mailbox(address=LIST, name=list_name),)))
+    once = apply(block, [change])
+    after = facts(once)
     assert [(box.name, box.address) for box in after.from_] == [(f"{name} via {list_name}", LIST)]
     assert [(box.name, box.address) for box in after.reply_to] == [(name, "ann@example.org")]
     assert not after.oddities
-    again = facts(apply(block, munge_from(after, LIST, list_name)))
-    assert again.from_ == after.from_
+    assert facts(apply(once, [change])).from_ == after.from_
+
+
+@pytest.mark.parametrize("mailbox", ["", "Team", "a@b.c, d@e.f", "Team <team@>"])
+def test_what_is_no_mailbox_munges_nothing(mailbox: str) -> None:
+    """An edit of a newer release, or a broken one, leaves a From that is there."""
+    block = b"From: Ann <ann@example.org>\r\n\r\n"
+    (box,) = facts(apply(block, [edit("munge", "From", mailbox)])).from_
+    assert box.address in ("ann@example.org", "a@b.c")
 
 
 # --- whatever stands in the header ----------------------------------------------------------------

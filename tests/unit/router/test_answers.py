@@ -114,6 +114,14 @@ ABOUT_ANN = (
 
 
 @pytest.mark.parametrize("munged", [False, True])
+@pytest.mark.parametrize("how", [{}, POINT, STRIP, {"anonymous_list": True}])
+def test_a_decision_names_no_person(how: dict[str, Any], munged: bool) -> None:
+    """Decisions are kept for longer than mail: what they order holds no address of anybody."""
+    edits = copies.post_edits(before(mail(*ABOUT_ANN), MEMBER, the_list(**how)), munged=munged)
+    assert b"ann" not in msgspec.json.encode(edits).lower()
+
+
+@pytest.mark.parametrize("munged", [False, True])
 def test_an_anonymous_list_tells_nothing_of_the_author(munged: bool) -> None:
     """From and answers are the list's, and every field that could name the author is gone, also
     those that nobody has heard of; munging adds nothing."""
