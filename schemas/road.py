@@ -109,10 +109,12 @@ class PostRouted(Event, tag="post_routed", kw_only=True):
 
 
 class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):
-    """A mail to `-owner`: goes unmoderated to owners and moderators."""
+    """A mail to `-owner`: goes unmoderated to owners and moderators; or, where `list` is `none`, to
+    the owner of a `domain` (`postmaster@`, or what no list has)."""
 
     mail_id: str
     list: str
+    domain: str = ""
     raw: RawRef
     edits: tuple[HeaderEdit, ...] = ()
     authserv_id: str = ""
@@ -125,10 +127,12 @@ class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):
 class CommandRouted(Event, tag="command_routed", kw_only=True):
     """A mail to a command address (`-join`, `-leave`, `-confirm`, `-request`), or, at a list
     without sub-addresses, one whose Subject is a command. `received` is the subject of its
-    mail.received, where its headers are."""
+    mail.received, where its headers are. Where only its token tells the list (`none`), `domain` is
+    the one that list must be in, "" for any."""
 
     mail_id: str
     list: str
+    domain: str = ""
     command: str
     token: str = ""
     raw: RawRef

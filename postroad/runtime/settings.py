@@ -77,7 +77,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     relay: str = ""  # default: those without `domains`, by weight
-    owner: str = ""  # gets mail to the owners of a list that has none
+    owner: str = ""  # gets mail to postmaster@ and such, and to owners of a list that has none
+    catch_all: str = ""  # who gets mail to no list: "owner", "discard", a list's address; "" nobody
     dkim_key_file: Path | None = None  # private key, PEM; copies are signed where there is one
     dkim_selector: str = "postroad"
     dkim_second_key_file: Path | None = None  # a second signature: RSA and Ed25519 together

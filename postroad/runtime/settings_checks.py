@@ -69,12 +69,27 @@ def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterato
             yield from forms.known(f"{where} relay", domain.relay, [relay.name for relay in relays])
         if domain.owner and not forms.is_address(domain.owner):
             yield f'{where} owner: "{domain.owner}" is not an address'
+        yield from _catch_all(f"{where} catch_all", domain)
         for key, _, selector in domain.signing:
             name = key.replace("key_file", "selector")
             if not forms.is_name(selector):
                 yield f'{where} {name}: "{selector}" is not a name in DNS such as "postroad"'
         if len({selector.lower() for _, _, selector in domain.signing}) < len(domain.signing):
             yield f"{where}: dkim_selector and dkim_second_selector must differ"
+
+
+def _catch_all(where: str, domain: Domain) -> Iterator[str]:
+    """A word, or a list of this very domain."""
+    if domain.catch_all in ("", "discard"):
+        return
+    if domain.catch_all == "owner":
+        if not domain.owner:
+            yield f'{where} = "owner": the domain has none; set owner'
+    elif not forms.is_address(domain.catch_all):
+        words = ("owner", "discard", "the address of a list")
+        yield f"{where}: {no_choice(domain.catch_all, words)}"
+    elif domain.catch_all.rpartition("@")[2].lower() != domain.name.lower():
+        yield f'{where}: a domain\'s mail stays in it; name a list of "{domain.name}"'
 
 
 def check_relays(relays: Sequence[Relay]) -> Iterator[str]:

@@ -35,7 +35,7 @@ from services.membership import fanout
 from services.membership.directory import Listed
 from services.membership.fanout import Position, Routed
 from services.membership.mirror import Recipient
-from services.membership.owners import Owners
+from services.membership.owners import Owners, of_domain
 from services.membership.people import People
 from services.membership.roster import Roster
 
@@ -74,6 +74,7 @@ class Distributor:
         """How each copy of this mail looks."""
         address, form = listed.state.address, listed.state.settings.sub_address
         web = self.config.web is not None and self.config.site.base_url
+        ours = routed.list != subjects.NO_LIST  # what no list sends comes back to nobody
         return Copy(
             raw=routed.raw,
             edits=routed.edits,
@@ -84,8 +85,8 @@ class Distributor:
             list_address=address,
             list_name=listed.state.name,
             to_members=isinstance(routed, PostRouted),
-            bounces=around_token(address, "bounces", form),
-            leave=around_token(address, "leave", form),
+            bounces=around_token(address, "bounces", form) if ours else ("", ""),
+            leave=around_token(address, "leave", form) if ours else ("", ""),
             unsubscribe_url=f"{self.config.site.base_url.rstrip('/')}/u/" if web else "",
             post=post,
         )
@@ -109,6 +110,8 @@ class _Fanout:
         feed = self.distributor.roster.feed
         await feed.reached(self.routed.as_of, lists=self.routed.settings)
         listed = feed.lists.get(self.list)
+        if isinstance(self.routed, OwnerMailRouted) and self.list == subjects.NO_LIST:
+            listed = of_domain(self.routed.domain)
         if listed is None:
             raise Retry(f"the list {self.list} is not known yet")
         self.listed = listed

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from postroad.runtime.config import Config
+from schemas import subjects
 from services.membership.directory import Listed
+from services.membership.lists import State
 from services.membership.mirror import Recipient
 from services.membership.people import People
 from services.membership.roster import Roster
@@ -28,3 +32,9 @@ class Owners:
             address, "", evidence="settings: owner of the domain", correlation=correlation
         )
         return [Recipient(person.id, address, address.rpartition("@")[2].lower())]
+
+
+def of_domain(domain: str) -> Listed:
+    """What stands for a domain where a list would: it has no staff, so its owner gets the mail."""
+    state = State(slug=subjects.NO_LIST, address=f"postmaster@{domain}")
+    return Listed(state=state, since=datetime.min.replace(tzinfo=UTC), seq=0)

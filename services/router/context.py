@@ -25,7 +25,8 @@ class Looked:
     first lines of what the author wrote, without blanks around them, empty ones left out.
     `approval` says what was found of the moderator's password (`limited`: not looked at, after too
     many wrong ones). `header_checks` are what the site looks for in headers.
-    `filtered` is what the content filter leaves of it.
+    `filtered` is what the content filter leaves of it. `meant`: whatever To and Cc say, where it
+    came from makes it mail for this list.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
@@ -33,6 +34,7 @@ class Looked:
     approval: Approval = ""
     header_checks: tuple[str, ...] = ()
     filtered: Left | None = None
+    meant: bool = False
 
 
 NOTHING = Looked()

@@ -117,12 +117,14 @@ def decide(
 
 
 def decide_command(
-    mail: MailReceived, to: Match, *, settings: int = 0, mail_id: str = ""
+    mail: MailReceived, to: Match, *, settings: int = 0, mail_id: str = "", domain: str = ""
 ) -> tuple[subjects.Kind, CommandRouted]:
-    """A command. Where only its token can tell the list, `to.slug` is `none`."""
+    """A command. Where only its token can tell the list, `to.slug` is `none`, and `domain` the only
+    one that its source reaches."""
     return "command", CommandRouted(
         mail_id=mail_id or mail.mail_id,
         list=to.slug,
+        domain=domain,
         command=to.sub,
         token=to.token,
         raw=mail.raw,
@@ -150,6 +152,35 @@ def decide_bounce(
         number=number,
         settings=known.seq,
     )
+
+
+def decide_domain(
+    mail: MailReceived, domain: str, *, mail_id: str = "", authserv_id: str = ""
+) -> tuple[subjects.Kind, Event]:
+    """Mail to the people that run a domain: as mail to the owners of a list, but of none."""
+    desk = List(slug=subjects.NO_LIST, address=f"postmaster@{domain}")
+    context = Context(mail, desk, NOBODY)
+    rulings = rules.ask(rules.OWNER, context)
+    decisive = rules.decisive(rulings)
+    if decisive.verdict != "accept":
+        return _stopped(context, rulings, decisive, mail_id)
+    return "owner", OwnerMailRouted(
+        mail_id=mail_id or mail.mail_id,
+        list=subjects.NO_LIST,
+        domain=domain,
+        raw=mail.raw,
+        edits=owner_edits(context),
+        authserv_id=authserv_id,
+        subject=mail.facts.subject,
+        message_id=mail.facts.message_id,
+    )
+
+
+def decide_caught(mail: MailReceived) -> tuple[subjects.Kind, MailStopped]:
+    """A mail to nobody, in a domain whose `catch_all` discards such."""
+    hit = RuleHit(rule="catch-all", reason="no list has its address, and such mail is discarded")
+    nobody = List(slug=subjects.NO_LIST, address="")
+    return _stop(Context(mail, nobody, NOBODY), "discarded", hit)
 
 
 def may_report(mail: MailReceived) -> bool:

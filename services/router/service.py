@@ -12,12 +12,11 @@ from functools import partial
 
 import msgspec
 
-from postroad.mail.addresses import Match, match
-from postroad.mail.reports import is_report
+from postroad.mail.addresses import Match
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.blobs import RawMail
 from postroad.runtime.clock import envelope
-from postroad.runtime.config import Source
+from postroad.runtime.config import Domain, Source
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Reject, Retry
@@ -34,14 +33,14 @@ from services.router.content.filter import ContentFilter
 from services.router.content.job import Job, Left
 from services.router.context import NOTHING
 from services.router.looking import Looker
-from services.router.recipients import recipients, sent_to, truths
+from services.router.reach import GONE, Reach
+from services.router.recipients import truths
 from services.router.rules import repetition
 from services.router.seen import Authors, stranger
 from services.router.threads import Threads
 
 AT_ONCE = 64  # mails in hand; what they store meets in group commits
 LARGE = 1 << 20  # octets of a mail that is looked into
-_GONE = Source(name="", host="", user="")  # what is believed of mail whose source is none any more
 
 _encode = msgspec.json.Encoder().encode
 _author = msgspec.json.Decoder(Author)
@@ -53,11 +52,11 @@ class Router:
     def __init__(self, context: Context) -> None:
         site = context.config.site
         self.broker = context.broker
-        self.sources = {source.name: source for source in context.config.source}
         self.web = site.base_url if context.config.web else ""
         self.lists = ListFeed(context.broker)
         self.directory = self.lists.directory
         self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
+        self.reach = Reach(context.config, self.directory, self.bounces)
         self.authors = Authors(context.broker)
         self.looker = Looker(site.header_checks)
         self.content = ContentFilter(context.broker)
@@ -105,15 +104,15 @@ class Router:
 
     async def _route(self, mail: MailReceived, cause: str, stored: datetime) -> None:
         """Decide on one mail; `stored` is the broker's time, as is that of a list's creation."""
-        source = self.sources.get(mail.origin.source)
-        if source and not self._knows_all(mail, source):
+        source = self.reach.source(mail)
+        if source and not self.reach.knows_all(mail, source):
             await self.lists.catch_up()  # one may be of a list that was created a moment ago
-        to = self._recipients(mail, source)
+        to = self.reach.recipients(mail, source) if source else ()
         to = tuple(address for address in to if self._existed(address.slug, stored))
-        if not to:
-            await self._store(*await self._unaddressed(mail, source), mail, cause)
-            return
         raw = RawMail(self.broker, mail.raw)
+        if not to:
+            await self._store(*await self._unaddressed(mail, source, stored, raw), mail, cause)
+            return
         for count, (mail_id, address) in enumerate(decider.numbered(mail.mail_id, to)):
             if count == 1:
                 crashpoint("router.after_first_list")
@@ -128,11 +127,14 @@ class Router:
         stored: datetime,
         raw: RawMail,
         accepted: HeldAccepted | None = None,
+        *,
+        meant: bool = False,
     ) -> tuple[subjects.Kind, Event]:
         """The decision on a mail at one of the addresses it was sent to, or, once a moderator
-        has `accepted` it, where it was held."""
+        has `accepted` it, where it was held. `meant` for this list it may be without naming it."""
+        source = self.reach.source(mail) or GONE
         if to.slug == subjects.NO_LIST:
-            return decider.decide_command(mail, to, mail_id=mail_id)
+            return self._decide_unlisted(mail, to, mail_id, source)
         known = self.directory[to.slug]
         if to.sub == "bounces":
             about = await self.bounces.at(known.slug, to.token, mail.returned)
@@ -143,6 +145,7 @@ class Router:
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
         looked = NOTHING if to.sub else await self.looker.look(mail, known, raw)
+        looked = replace(looked, meant=meant or bool(source.list))
         decide = partial(
             decider.decide,
             mail,
@@ -151,7 +154,7 @@ class Router:
             author,
             mail_id=mail_id,
             web=self.web,
-            authserv_id=self.sources.get(mail.origin.source, _GONE).authserv_id,
+            authserv_id=source.authserv_id,
             looked=looked,
             accepted=accepted,
         )
@@ -178,6 +181,16 @@ class Router:
             event = copies.placed(event, known, place)
             event = await self._with_body(event, known, raw, left)
         return kind, event
+
+    def _decide_unlisted(
+        self, mail: MailReceived, to: Match, mail_id: str, source: Source
+    ) -> tuple[subjects.Kind, Event]:
+        """The decision on a mail to an address that is of no list: of a domain, or of a token."""
+        if to.sub == "owner":
+            authserv_id = source.authserv_id
+            return decider.decide_domain(mail, to.token, mail_id=mail_id, authserv_id=authserv_id)
+        domain = self.reach.domain(source)
+        return decider.decide_command(mail, to, mail_id=mail_id, domain=domain)
 
     async def _left(self, raw: RawMail, job: Job) -> Left:
         """What the list's members get of a mail. Raises Retry, Reject (see `get_raw`)."""
@@ -206,7 +219,7 @@ class Router:
     ) -> tuple[subjects.Kind, Event] | None:
         """The decision on a copy of a cross-post that another list sent out, and that names this
         one too. Its From may be ours, so that it would be held; nobody need look at it."""
-        trace, source = mail.facts.trace, self.sources.get(mail.origin.source, _GONE)
+        trace, source = mail.facts.trace, self.reach.source(mail) or GONE
         if not trace:
             return None
         if await self.bounces.sent(known.slug, trace):
@@ -215,35 +228,49 @@ class Router:
             first = await self.threads.original_at(known.slug, mail)
             return decider.decide_duplicate(mail, known, author, first) if first else None
         for id_ in mail.facts.list_ids:
-            other = self.directory.named(id_, _domain(source))
+            other = self.directory.named(id_, self.reach.domain(source))
             if other and await self.bounces.sent(other.slug, trace):
                 return decider.decide_copy(mail, known, author)
         return None
 
     async def _unaddressed(
-        self, mail: MailReceived, source: Source | None
+        self, mail: MailReceived, source: Source | None, stored: datetime, raw: RawMail
     ) -> tuple[subjects.Kind, Event]:
         """The decision on a mail that is for none of our lists, by its addresses."""
-        if source:
-            domain = _domain(source)
-            if copy := await self._returned(mail, self.directory.within(domain)):
-                return self._bounce(mail, copy)
-            for id_ in mail.facts.list_ids:
-                if known := self.directory.named(id_, domain):
-                    return decider.decide_own(mail, known)
-        return decider.decide_unrouted(mail, self._why_unrouted(mail, source))
+        if source is None:
+            return decider.decide_unrouted(mail, self.reach.why_unrouted(mail, None))
+        if copy := await self._returned(mail, self.reach.lists(source)):
+            return self._bounce(mail, copy)
+        for id_ in mail.facts.list_ids:
+            known = self.directory.named(id_, self.reach.domain(source))
+            if known and self.reach.includes(source, known):
+                return decider.decide_own(mail, known)
+        match domain := self.reach.caught(mail, source):
+            case None:
+                return decider.decide_unrouted(mail, self.reach.why_unrouted(mail, source))
+            case Domain(catch_all="discard"):
+                return decider.decide_caught(mail)
+            case Domain(catch_all="owner"):
+                return decider.decide_domain(
+                    mail, domain.name.lower(), authserv_id=source.authserv_id
+                )
+        known = self.reach.at(domain.catch_all, domain)
+        if known is None or not self._existed(known.slug, stored):
+            reason = "the list that its domain gives such mail to (catch_all) does not exist"
+            return decider.decide_unrouted(mail, reason)
+        to = Match(known.slug, "", "")
+        return await self._decide(mail, to, mail.mail_id, stored, raw, meant=True)
 
     async def _returned(self, mail: MailReceived, lists: Sequence[List]) -> Copy | None:
         """The mail of ours that this one brings back, where it is a report on one of a list that
         its source reaches."""
-        returned = mail.returned
-        if returned is None or not (returned.trace or returned.copy):
+        returned, source = mail.returned, self.reach.source(mail)
+        if returned is None or source is None or not (returned.trace or returned.copy):
             return None
-        domain = _domain(self.sources[mail.origin.source])
-        named = self.directory.named(returned.list_id, domain)
+        named = self.directory.named(returned.list_id, self.reach.domain(source))
         copy = await self.bounces.anywhere(returned, named, lists)
-        within = copy and (known := self.directory.get(copy.slug)) and domain in ("", known.domain)
-        return copy if within else None
+        known = self.directory.get(copy.slug) if copy else None
+        return copy if known and self.reach.includes(source, known) else None
 
     def _bounce(
         self, mail: MailReceived, copy: Copy, token: str = "", mail_id: str = ""
@@ -253,71 +280,10 @@ class Router:
             mail, known, token, about=copy.about, number=copy.number, mail_id=mail_id
         )
 
-    def _knows_all(self, mail: MailReceived, source: Source) -> bool:
-        """Whether every address the mail was sent to is one of a list we know."""
-        reach = self.directory.reach(_domain(source))
-        if source.list:
-            return source.list.lower() in reach
-        told = sent_to(mail, source.user, one_copy=source.one_copy)
-        return all((hit := match(address, reach)) and hit.slug for address in told)
-
-    def _found(
-        self, mail: MailReceived, source: Source, *, closed: bool = False
-    ) -> tuple[Match, ...]:
-        reach = self.directory.reach(_domain(source), closed=closed)
-        bound = reach.get(source.list.lower(), "")
-        if source.list and not bound:
-            return ()
-        return recipients(mail, reach, mailbox=source.user, bound=bound, one_copy=source.one_copy)
-
-    def _recipients(self, mail: MailReceived, source: Source | None) -> tuple[Match, ...]:
-        if source is None:
-            return ()
-        found = self._found(mail, source)
-        if all(address.slug for address in found):
-            return found
-        return tuple(each for address in found if (each := self._by_token(address, source)))
-
-    def _by_token(self, to: Match, source: Source) -> Match | None:
-        """An address that only its token gives a list; the token of a confirmation is known to
-        membership alone."""
-        if to.slug:
-            return to
-        if to.sub == "confirm":
-            return Match(subjects.NO_LIST, to.sub, to.token)
-        slug = self.bounces.list_of(to, self.directory.within(_domain(source)))
-        return Match(slug, to.sub, to.token) if slug else None
-
     def _existed(self, slug: str, when: datetime) -> bool:
         """Mail older than a list is not for it: reading the stream again must not post it."""
         known = self.directory.get(slug)
         return known is None or known.created is None or known.created <= when
-
-    def _why_unrouted(self, mail: MailReceived, source: Source | None) -> str:
-        """Why this mail is for none of our lists, with what to do about it. Names no address:
-        the record outlives the mail."""
-        if source is None:
-            return f"its source {mail.origin.source!r} is no longer in the settings"
-        if source.list and source.list.lower() not in self.directory.reach(_domain(source)):
-            return (
-                "the only list of its source does not exist; create it with "
-                "`postroad list create`, then have the mail sent again"
-            )
-        if not sent_to(mail, source.user):
-            return "it names no recipient in To or Cc"
-        if any(not hit.slug for hit in self._found(mail, source)):
-            return "the token in its address is of none of our lists"
-        if is_report(mail.facts):
-            return "it is a delivery report or an automatic answer, on no mail that we know"
-        if any(hit.slug for hit in self._found(mail, source, closed=True)):
-            return "it is for a list that is closed"
-        if self._recipients(mail, source):
-            return "it is older than the list it is for; have it sent again"
-        where = f" of {source.domain}" if source.domain else ""
-        return (
-            f"none of its recipients is a list{where}; create it with `postroad list create`, "
-            "then have the mail sent again"
-        )
 
     async def _ask(self, known: List, mail: MailReceived) -> Author:
         """What membership says of the author. Raises Retry where it does not say."""
@@ -352,11 +318,6 @@ class Router:
                 expect=expect,
                 expect_filter=subjects.decided(slug, mail_id),
             )
-
-
-def _domain(source: Source) -> str:
-    """The only domain that it reaches lists of, or "" for every one."""
-    return (source.domain or source.list.rpartition("@")[2]).lower()
 
 
 async def run(context: Context) -> None:

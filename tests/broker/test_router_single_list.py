@@ -21,7 +21,7 @@ from tests.broker.router_peers import (
 
 def letter(to: str) -> list[str]:
     """A mail of Ann's."""
-    return ["From: ann@example.org", f"To: {to}", "", f"Anyone at {to}?"]
+    return ["From: ann@example.org", f"To: {to}", "Subject: x", "", f"Anyone at {to}?"]
 
 
 async def test_whatever_to_says_it_is_a_post_to_the_list(broker: Broker) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from postroad.mail.addresses import Match, match
 from postroad.mail.arrived import postmark
 from postroad.mail.identity import content_name, named_id
+from postroad.mail.roles import roles, strays
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.clock import now
 from postroad.runtime.config import Source
@@ -59,8 +60,8 @@ class Desk:
     # --- recipients ---------------------------------------------------------------------------
 
     async def judge(self, recipient: str) -> str:
-        """The reply that refuses this recipient, "" for one that a list of ours has."""
-        if self._match(recipient) is not None:
+        """The reply that refuses this recipient, "" for one that a list or a domain of ours has."""
+        if self.source.list or self._match(recipient) is not None:
             return ""
         try:
             async with asyncio.timeout(LISTS_SECONDS if self._connected else 0.0):
@@ -71,7 +72,17 @@ class Desk:
             return ""
         if self._match(recipient, closed=True) is not None:
             return "550 5.2.1 the list is closed"
+        if self._of_domain(recipient):
+            return ""
         return "550 5.1.1 there is no such list"
+
+    def _of_domain(self, recipient: str) -> bool:
+        """Whether somebody gets it though it is no list: who runs its domain, or `catch_all`."""
+        only, lists = self.source.domain.lower(), self.lists.directory.reach()
+        ours = [d for d in self.context.config.domain if only in ("", d.name.lower())]
+        owned = [domain.name.lower() for domain in ours if domain.owner]
+        open_ = [domain.name.lower() for domain in ours if domain.catch_all]
+        return bool(roles([recipient], lists, owned) or strays([recipient], lists, open_))
 
     def _match(self, recipient: str, *, closed: bool = False) -> Match | None:
         reach = self.lists.directory.reach(self.source.domain.lower(), closed=closed)

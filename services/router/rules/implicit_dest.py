@@ -1,7 +1,8 @@
 """implicit-dest: neither To nor Cc names the list (`require_explicit_destination`).
 
 So is mail that was sent in Bcc, as most spam is. `acceptable_aliases` names further addresses, or
-patterns of such, that are as good as the list's own.
+patterns of such, that are as good as the list's own. What comes from a source for this list alone
+need not name it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from services.router.context import Context, Hit
 def check(context: Context) -> Hit | None:
     """Whether the list is not named though it has to be."""
     settings = context.list.settings
-    if not settings.require_explicit_destination:
+    if not settings.require_explicit_destination or context.looked.meant:
         return None
     facts = context.facts
     named = {box.address for box in (*facts.to, *facts.cc)}
