@@ -11,7 +11,8 @@ Asks       `postroad.membership.whois`: who the author is on this list, and how 
            had read when it answered (`as_of`)
 Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
                post       PostRouted: fan it out, with these header edits and these lines
-               owner      OwnerMailRouted: to owners and moderators
+               owner      OwnerMailRouted: to owners and moderators; with list `none` to the
+                          owner of a domain
                command    CommandRouted: mail to -join, -leave, -confirm, -request; at a list
                           with `sub_address = none`, a Subject that is a command. List `none`
                           where only membership can tell the list by the token
@@ -27,9 +28,9 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
            `raw.<mail_id>.<part>.<i>`, part 1 and up: what is left of a mail without the parts
            that a list does not take, and without a password; lists that take the same share one
 
-Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` for https links,
-           secret_file for the tokens it reads (read when the first one comes),
-           header_checks for the rule suspicious-header; of a list:
+Settings   `[[source]]` domain, list, user, one_copy; `[[domain]]` owner, catch_all; `[site]`
+           base_url and `[web]` for https links, secret_file for the tokens it reads (read when
+           the first one comes), header_checks for the rule suspicious-header; of a list:
            those that the rules name, acceptable_aliases, default_member_action, personalize,
            sub_address, subject_prefix, display_name, description, header, footer,
            reply_goes_to_list, reply_to_address, first_strip_reply_to, anonymous_list,
@@ -37,7 +38,10 @@ Settings   `[[source]]` domain, user, one_copy; `[site]` base_url and `[web]` fo
 
 Promises
     - Recipients come from the best evidence there is: the envelope, else the headers the source
-      trusts, else To and Cc (see `recipients`). A source reaches only lists of its domain.
+      trusts, else To and Cc (see `recipients`). A source reaches only lists of its domain, or
+      the one it is for, whatever To says: by no address or token any other.
+    - Mail to postmaster@ and its like goes to the domain's owner, mail to nobody where
+      `catch_all` says; neither is ever answered.
     - A mail to two lists is two decisions that know nothing of each other. A mail to two addresses
       of one list (team@ and team-owner@) is two decisions as well, the second under
       `<mail_id>-2`; posting addresses come first.
@@ -76,13 +80,11 @@ Failure    Membership away: the mail waits in the stream and is tried again ever
            No event of ours: ended, with a copy in DEADLETTER.
            Killed at any point: delivered again; lists decided before are passed over.
 
-Not yet    `[[source]] list` (`recipients` knows how).
-
 RFCs       2369, 2919, 5064 (list headers), 3464 (delivery reports), 3834 (automatic mail), 5321
            section 6.3 (loops)
 
 Files      recipients   which of our lists a mail was sent to (pure)
-           lists        the lists there are, folded from LISTS (pure)
+           reach        what a source reaches: lists, tokens, the owners of domains
            context      what a rule sees and answers (pure)
            rules/       one rule a file; the order is the table in rules/__init__ (pure)
            subjectcommand  commands in Subjects (pure)

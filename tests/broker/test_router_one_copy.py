@@ -31,7 +31,7 @@ from tests.peers.process import until
 def copy_for(to: str, *named: str) -> list[str]:
     """The one copy of Ann's mail to the addresses `named`, delivered for `to`."""
     head = [f"Delivered-To: {to}", "Received: by mx.example.org", "From: ann@example.org"]
-    return [*head, f"To: {', '.join(named)}", "", "Anyone?"]
+    return [*head, f"To: {', '.join(named)}", "Subject: x", "", "Anyone?"]
 
 
 async def test_a_list_not_yet_heard_of_is_waited_for(broker: Broker) -> None:
