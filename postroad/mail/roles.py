@@ -26,9 +26,8 @@ def roles(
 def strays(
     addresses: Iterable[str], lists: Mapping[str, str], domains: Sequence[str]
 ) -> tuple[str, ...]:
-    """The domains, of those given, that these addresses are in without being anybody's there."""
-    ours = _ours(addresses, lists, domains)
-    return tuple(dict.fromkeys(domain for local, domain in ours if local not in ROLES))
+    """The domains, of those given, that these addresses are in without being a list's there."""
+    return tuple(dict.fromkeys(domain for _, domain in _ours(addresses, lists, domains)))
 
 
 def _ours(

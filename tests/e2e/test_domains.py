@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import re
-from collections.abc import AsyncIterator, Mapping
+import smtplib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -13,6 +15,7 @@ from email.policy import default
 from pathlib import Path
 
 from tests.e2e.system import ROAD, System, mail, smtp_relay
+from tests.peers.process import free_port
 from tests.peers.sink import Sink
 
 ANNA, ZOE = "anna@example.net", "zoe@example.net"
@@ -184,3 +187,30 @@ async def test_mail_to_nobody_may_be_discarded(tmp_path: Path) -> None:
         await here.come("one", answer("sales@elsewhere.org"))
         assert await here.kinds() == ["discarded.none", "unrouted.none"]
         assert here.sink.records() == []
+
+
+async def test_a_socket_takes_what_somebody_gets(tmp_path: Path) -> None:
+    """At RCPT: postmaster@ of a domain with an owner, anybody of one that catches all, whatever is
+    said to a source for one list; and nobody of the other domain."""
+    domains = '[[domain]]\nname = "one.org"\nowner = "boss@office.net"\n'
+    domains += '[[domain]]\nname = "two.org"\ncatch_all = "team@two.org"\n'
+    ports = free_port(), free_port(), free_port()
+    reaches = ('domain = "one.org"', 'domain = "two.org"', f'list = "{ONE}"')
+    for name, port, reach in zip(("one", "two", "list"), ports, reaches, strict=True):
+        domains += f'[[source]]\nkind = "lmtp"\nname = "{name}"\nport = {port}\n{reach}\n'
+    async with System.start(tmp_path, domains, domain="one.org") as road:
+        await road.make_list(ONE, [ANNA])
+        asked = ["postmaster@one.org", "x@one.org", "x@two.org", "postmaster@two.org", TWO]
+        codes = [await asyncio.to_thread(_codes, port, asked) for port in ports]
+    assert codes == [
+        [250, 550, 550, 550, 550],
+        [550, 550, 250, 250, 250],
+        [250, 250, 250, 250, 250],
+    ]
+
+
+def _codes(port: int, recipients: Sequence[str]) -> list[int]:
+    with smtplib.LMTP("127.0.0.1", port, timeout=30) as client:
+        client.ehlo()
+        client.mail(ZOE)
+        return [client.rcpt(recipient)[0] for recipient in recipients]
