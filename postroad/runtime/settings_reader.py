@@ -270,7 +270,11 @@ def _wrong(value: object, kind: Any, error: Exception) -> str:
     if get_origin(kind) is Literal:
         return no_choice(value, get_args(kind))
     alone = isinstance(value, str) and get_origin(kind) is tuple and get_args(kind)[0] is str
-    return _plain(error) + (f'; write ["{value}"]' if alone else "")
+    hint = f'; write ["{value}"]' if alone else ""
+    said = _plain(error)
+    if isinstance(value, int | float) and said.startswith("expected text"):
+        hint = "; write it in quotes"
+    return said + hint
 
 
 def _close(name: str, names: Sequence[str]) -> str:

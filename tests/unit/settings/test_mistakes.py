@@ -139,7 +139,7 @@ def test_each_kind_of_relay_has_its_own_place(refuse: Refuse, relay: str, told: 
             "host = 'h'\nwarm_up = [5]\nwarm_up_from = 2026-12-01T08:00:00Z",
             "warm_up_from: expected a date such as 2026-12-01, got datetime",
         ),
-        ("host = 'h'\nrate = 50", "rate: expected text or array, got integer"),
+        ("host = 'h'\nrate = 50", "rate: expected text or array, got integer; write it in quotes"),
         ("host = 'h'\ndomains = 'a.org'", 'domains: expected array, got text; write ["a.org"]'),
         (
             "host = 'h'\n[[relay.destination]]\ndomains = ['a.org']\nconnections = -1",
