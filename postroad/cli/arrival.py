@@ -30,7 +30,7 @@ def obstacle(config: Config, address: str, form: Form) -> Obstacle | None:
             "its domain is not in the settings, so its mail goes nowhere",
             f'add [[domain]] name = "{domain}"',
         )
-    readers = [one for one in config.source if one.domain.lower() in ("", domain)]
+    readers = [one for one in config.source if _reads(one, address)]
     if not readers:
         return Obstacle(
             f"no [[source]] reads mail for {domain}", "add a [[source]], or free one of its domain"
@@ -50,6 +50,24 @@ def obstacle(config: Config, address: str, form: Form) -> Obstacle | None:
             f"postroad list set {address} sub_address=plus",
         )
     return None
+
+
+def awaited(config: Config) -> dict[str, str]:
+    """The lists that the settings count on, by address: which setting does."""
+    told = {
+        one.catch_all.lower(): f'[[domain]] "{one.name}" catch_all'
+        for one in config.domain
+        if "@" in one.catch_all
+    }
+    told |= {one.list.lower(): f'[[source]] "{one.name}" list' for one in config.source if one.list}
+    return told
+
+
+def _reads(source: Source, address: str) -> bool:
+    """Whether this source may have mail for the list."""
+    if source.list:
+        return source.list.lower() == address
+    return source.domain.lower() in ("", address.rpartition("@")[2])
 
 
 def plus_only(config: Config, address: str) -> str:

@@ -17,10 +17,11 @@ from postroad.runtime.service import Context
 from services.ingest import feed, folder
 from tests.e2e.ingesting import USER, Ingest, Scripted, Watch, fact, mail, report
 from tests.e2e.system import System, until
-from tests.peers.dovecot import Dovecot
+from tests.peers.dovecot import Dovecot, require_pop3
 from tests.peers.imapscript import Fault, ScriptedImap
 from tests.peers.tokens import TokenServer, log_in
 
+SCOPED = 'oauth2 = { scope = "mail",'
 GOOGLE = ("SASL-IR", "AUTH=XOAUTH2", "AUTH=PLAIN")
 
 
@@ -275,3 +276,20 @@ async def _not_ok(context: Context) -> bool:
 
 async def _connected(context: Context, wanted: bool) -> bool:
     return fact(context).facts["connected"] is wanted
+
+
+async def test_pop3_takes_the_same_token(tmp_path: Path, provider: TokenServer) -> None:
+    """On the line after AUTH, as a real Dovecot wants what is long."""
+    async with Dovecot.start({USER: "secret"}, oauth=provider.introspection_url) as dovecot:
+        port = require_pop3(dovecot)
+        async with _road(tmp_path, port, provider) as road:
+            config = road.config.read_text()
+            account = config.replace('name = "box"', 'name = "box"\nkind = "pop3"')
+            road.config.write_text(
+                account.replace('"google"', '"custom"').replace("oauth2 = {", SCOPED)
+            )
+            log_in(Config.load(road.config, {}), provider)
+            dovecot.deliver(USER, mail(1))
+            ingest = Ingest(road, dovecot)
+            await ingest.once()
+            assert await ingest.texts() == [mail(1)]

@@ -8,11 +8,13 @@ import os
 import smtplib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from postroad.runtime.config import Config
+from services.ingest.pipe import hand_over, plain
 from tests.e2e.ingesting import Reading, mail
 from tests.e2e.system import System, until
 from tests.peers.door import Door
@@ -154,6 +156,26 @@ async def test_the_service_knows_the_source(tmp_path: Path) -> None:
         async with pipe.running() as context:
             assert all(fact.ok for fact in context.health.answer().facts)
         await pipe.once()
+
+
+def corpora() -> Iterator[bytes]:
+    """Real mail, a sample of each folder."""
+    folder = os.environ.get("POSTROAD_CORPORA", "")
+    if not folder:
+        pytest.skip("the corpora are absent; name their folder in POSTROAD_CORPORA")
+    for place in sorted(path for path in Path(folder).rglob("*") if path.is_dir()):
+        files = [path for path in sorted(place.iterdir()) if path.suffix == ".eml"]
+        yield from (path.read_bytes() for path in files[:: max(1, len(files) // 10)])
+
+
+async def test_real_mail_is_taken_byte_for_byte(tmp_path: Path) -> None:
+    """Whatever it is; that it began as an mbox does is no part of it."""
+    mails = [data for data in dict.fromkeys(corpora()) if data.strip()]
+    async with piped(tmp_path) as pipe:
+        config = Config.load(pipe.road.config, {})
+        for data in mails:
+            assert await hand_over(config, config.source[0], plain(data), "", [LIST])
+        assert sorted(await pipe.texts()) == sorted(plain(data) for data in mails)
 
 
 # --- started by Postfix --------------------------------------------------------------------------

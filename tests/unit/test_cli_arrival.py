@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from postroad.cli.arrival import obstacle, owner, owner_address, plus_only
+from postroad.cli.arrival import awaited, obstacle, owner, owner_address, plus_only
 from postroad.mail.addresses import Form
 from postroad.runtime.config import Config
 
@@ -87,3 +87,24 @@ def test_who_owns_a_list_without_owners(tmp_path: Path) -> None:
     assert owner(own, "team@example.net") == ""
     assert owner_address("team@example.org", "plus") == "team+owner@example.org"
     assert owner_address("team@example.org", "none") == "team-owner@example.org"
+
+
+def test_a_source_for_one_list_reads_for_no_other(tmp_path: Path) -> None:
+    """Nothing else of its domain arrives there; and the settings count on that list."""
+    settings_ = settings(
+        tmp_path, OWN.replace('domain = "example.org"', 'list = "Team@example.org"')
+    )
+    assert obstacle(settings_, "team@example.org", "dash") is None
+    found = obstacle(settings_, "news@example.org", "dash")
+    assert found is not None
+    assert "no [[source]] reads mail for example.org" in found.what
+    assert awaited(bound) == {"team@example.org": '[[source]] "imap" list'}
+
+
+def test_the_list_that_catches_all_is_counted_on(tmp_path: Path) -> None:
+    """A word in its place is no list."""
+    text = OWN.replace('name = "example.net"', 'name = "example.net"\ncatch_all = "x@example.net"')
+    text = text.replace('owner = "you@example.net"', 'owner = "you@x.org"\ncatch_all = "owner"')
+    assert awaited(settings(tmp_path, text)) == {
+        "x@example.net": '[[domain]] "example.net" catch_all'
+    }

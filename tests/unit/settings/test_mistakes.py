@@ -7,6 +7,9 @@ import pytest
 from postroad.runtime.settings_reader import nearest
 from tests.unit.settings.conftest import MINIMAL, Refuse
 
+POP3 = 'kind = "pop3"\nhost = "h"\nuser = "u"\npassword_file = "p"\n'
+MAILDIR = 'kind = "maildir"\npath = "/var/mail/lists"\n'
+
 
 @pytest.mark.parametrize(
     ("addition", "told"),
@@ -249,3 +252,39 @@ def test_without_any_near_name_all_are_shown() -> None:
 def test_a_socket_has_its_own_settings(refuse: Refuse, source: str, told: str) -> None:
     """What a source that listens needs, and what only others have, is said by name."""
     assert told in refuse(f"[site]\ndomain = 'example.org'\n[[source]]\n{source}\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ('kind = "pop3"\nhost = "h"', "user is missing"),
+        (POP3 + 'start = "unseen"', 'choose "now" or "all"'),
+        (POP3 + 'after = "move:Done"', "is not one of seen, delete"),
+        (POP3 + 'folder = "Lists"', "folder is for kind"),
+        (POP3 + "idle = false", 'idle is for kind = "imap", and this is "pop3"'),
+        ('kind = "maildir"', "path is missing"),
+        (MAILDIR + 'user = "u"', "user is for kind"),
+        (MAILDIR + 'folder = "../x"', "is not a folder such as"),
+        (MAILDIR + 'after = "move:a/b"', "is not a folder such as"),
+        (MAILDIR + 'after = "move:INBOX"', "it moves mail to the folder it comes from"),
+        ('kind = "pipe"\nstart = "all"', "start is for kind"),
+        ('kind = "pipe"\nlist = "team"', '"team" is not an address'),
+        ('kind = "pipe"\nlist = "team@elsewhere.org"', 'there is no "elsewhere.org"'),
+    ],
+)
+def test_a_source_has_the_keys_of_its_kind(refuse: Refuse, source: str, told: str) -> None:
+    """What makes no sense for a kind is refused, never ignored."""
+    assert told in refuse(f"[site]\ndomain = 'lists.example.org'\n[[source]]\n{source}\n")
+
+
+@pytest.mark.parametrize(
+    ("domain", "told"),
+    [
+        ('catch_all = "owner"', "the domain has none; set owner"),
+        ('catch_all = "everybody"', "is not one of owner, discard, the address of a list"),
+        ('catch_all = "team@other.org"', "a domain's mail stays in it"),
+    ],
+)
+def test_a_catch_all_stays_in_its_domain(refuse: Refuse, domain: str, told: str) -> None:
+    """And somebody must be there to have it."""
+    assert told in refuse(f"[[domain]]\nname = 'lists.example.org'\n{domain}\n")

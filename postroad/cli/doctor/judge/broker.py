@@ -47,8 +47,8 @@ def broker(facts: Broker) -> Finding:
 
 
 def lists(found: Sequence[List] | None, config: Config) -> list[Finding]:
-    """Lists whose mail reaches no mailbox, and whose owners' mail reaches nobody. `found` is None
-    where nothing runs."""
+    """Lists whose mail reaches no mailbox, whose owners' mail reaches nobody, and that the settings
+    name in vain. `found` is None where nothing runs."""
     if found is None:
         return [skipped("lists", HERE, "Postroad is not running", START)]
     lacking = []
@@ -60,6 +60,11 @@ def lists(found: Sequence[List] | None, config: Config) -> list[Finding]:
         if not one.staff and not arrival.owner(config, one.address):
             what = f"nobody gets mail to {arrival.owner_address(one.address, one.form)}"
             lacking.append(warning("lists", HERE, what, arrival.owner_remedy(one.address)))
+    there = {one.address for one in found}
+    for address, setting in arrival.awaited(config).items():
+        if address not in there:
+            what = f"{setting} is {address}, and there is no such list"
+            lacking.append(warning("lists", HERE, what, f"postroad list create {address}"))
     count = "1 list" if len(found) == 1 else f"{len(found)} lists"
     well = ok("lists", HERE, f"{count}, each with a mailbox for its mail, and an owner")
     return lacking or [well if found else ok("lists", HERE, "no lists yet")]
