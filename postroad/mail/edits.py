@@ -26,6 +26,7 @@ Op = Literal["add", "remove", "set", "prefix", "also", "less", "munge"]
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _PIECE = re.compile(r"[ \t]*[^ \t]+")
 _SOFT, _LONGEST_WORD = 78, 900
+_KEPT = 1_000  # characters of a field that is kept for the next post
 _MAILBOXES = ("from", "reply-to", "to", "cc", "x-beenthere")
 
 
@@ -71,13 +72,16 @@ def _make(block: _Block, change: HeaderEdit) -> None:
                 _make(block, each)
 
 
-@lru_cache(1024)  # the fields of a list are the same in each of its posts
 def field_bytes(name: str, value: str) -> bytes:
     """One field, encoded, folded and ending in CRLF. Raises ValueError for what cannot be one.
 
     In a list of mailboxes only addresses can be other than ASCII, which stay so (RFC 6532): names
     are encoded by who writes them (`mailboxes.write_mailboxes`).
     """
+    return _field(name, value) if len(value) > _KEPT else _kept_field(name, value)
+
+
+def _field(name: str, value: str) -> bytes:
     _check(name, value)
     lines: list[str] = []
     line = f"{name}:"
@@ -88,6 +92,9 @@ def field_bytes(name: str, value: str) -> bytes:
             line = ""
         line += piece
     return "".join(f"{each}\r\n" for each in (*lines, line)).encode()
+
+
+_kept_field = lru_cache(1024)(_field)  # the fields of a list are the same in each of its posts
 
 
 class _Block:

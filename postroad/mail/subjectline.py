@@ -7,6 +7,7 @@ import re
 from postroad.mail.words import FORBIDDEN, decode, encode_unstructured, text_of
 
 NO_SUBJECT = "(no subject)"
+LONG = 10_000  # octets of a Subject that is nobody's to read, let alone to encode
 # Whatever stands before the prefix of an answer: `Re: `, in any language, and `[tags]`.
 _LEAD = re.compile(
     r" ?+(?:[^\s\[\]:\uff1a]{1,20}+(?: ?+(?:\[\d{1,3}\]|\(\d{1,3}\)))? ?+[:\uff1a]"
@@ -59,7 +60,7 @@ def prefixed(value: bytes, prefix: str) -> tuple[str, bytes] | None:
         return None
     if not value:
         return f"{prefix} {NO_SUBJECT}", b""
-    if not value.isascii() and (text := _utf8(value)):
+    if not value.isascii() and len(value) < LONG and (text := _utf8(value)):
         return f"{prefix} {text}", b""
     if value.startswith(b"=?"):  # readers drop the blank between two encoded words
         return encode_unstructured(f"{prefix} =?").removesuffix(" =?"), value

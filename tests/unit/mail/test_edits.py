@@ -245,3 +245,19 @@ def test_many_fields_and_edits_take_no_time() -> None:
     """A hostile header block of 200,000 fields is edited in linear time."""
     edits = [edit("set", f"X-{n}", "x") for n in range(50)]
     assert apply(b"A: b\r\n" * 200_000 + b"\r\n", edits).startswith(b"X-0: x\r\n")
+
+
+@pytest.mark.parametrize(
+    "value", [b"(\r\n " * 200_000, "ü ".encode() * 200_000, b"<a@b.c>," * 100_000]
+)
+def test_long_fields_are_changed_in_linear_time(value: bytes) -> None:
+    """Whatever stands in a field, what goes before it is put there and the rest is as it was."""
+    edits = [
+        edit("prefix", "Subject", "[Équipe]"),
+        edit("also", "Cc", "Ann <a@b.c>"),
+        edit("munge", "From", "Team <team@lists.example>"),
+    ]
+    block = b"".join(b"%b: %b\r\n" % (name, value) for name in (b"Subject", b"Cc", b"From"))
+    done = apply(block + b"\r\n", edits)
+    assert done.count(value.strip()) == 2
+    assert len(scan(done)[0].from_) == 1
