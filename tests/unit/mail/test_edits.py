@@ -260,4 +260,4 @@ def test_long_fields_are_changed_in_linear_time(value: bytes) -> None:
     block = b"".join(b"%b: %b\r\n" % (name, value) for name in (b"Subject", b"Cc", b"From"))
     done = apply(block + b"\r\n", edits)
     assert done.count(value.strip()) == 2
-    assert len(scan(done)[0].from_) == 1
+    assert done.count(b"<team@lists.example>") == 1
