@@ -10,6 +10,7 @@ from schemas.envelope import Event
 
 FilterAction = Literal["hold", "reject", "discard"]
 Action = Literal["defer", "accept", "hold", "reject", "discard"]
+DmarcAction = Literal["no_mitigation", "munge_from", "reject", "discard"]
 
 EXECUTABLE = ("exe", "bat", "cmd", "com", "pif", "scr", "vbs", "cpl")  # as Mailman 2.1 has them
 
@@ -29,14 +30,16 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     `reply_goes_to_list` says what is put into Reply-To beside what stands there, or instead of it
     (`first_strip_reply_to`).
 
-    Of `*_these_nonmembers` and `bans` an entry is `#` and the key of an address, `^` and a
-    pattern, `@` and the address of a list (in `bans`: a domain). `header_matches` are as
-    `postroad.mail.headermatch` writes them, `moderator_password` as `postroad.mail.approval` hashes
-    it. Sizes are in KB of 1,024 octets; a limit of 0 is none.
+    Of `*_these_nonmembers`, `bans` and `dmarc_addresses` an entry is `#` and the key of an address,
+    `^` and a pattern, `@` and the address of a list (in the last two: a domain). `header_matches`
+    are as `postroad.mail.headermatch` writes them, `moderator_password` as `postroad.mail.approval`
+    hashes it. Sizes are in KB of 1,024 octets; a limit of 0 is none.
 
     With `filter_content` members get those parts of a mail that pass `filter_types`, `pass_types`
     (`type` or `type/subtype`, lower case), `filter_extensions` and `pass_extensions` (without dot,
-    lower case); `filter_action` is for mail of which nothing is left.
+    lower case); `filter_action` is for mail of which nothing is left. `dmarc_mitigate_action` is
+    for mail that receivers would refuse once a list has changed it, as the domain of its author
+    asks them to; of domains that nobody can ask, with `dmarc_mitigate_unknown`.
     """
 
     display_name: str = ""
@@ -83,6 +86,11 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     collapse_alternatives: bool = True
     convert_html_to_plaintext: bool = False
     filter_action: FilterAction = "hold"
+    dmarc_mitigate_action: DmarcAction = "munge_from"
+    dmarc_mitigate_unconditionally: bool = False
+    dmarc_mitigate_unknown: bool = False
+    dmarc_addresses: tuple[str, ...] = ()
+    dmarc_moderation_notice: str = ""
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

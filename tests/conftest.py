@@ -18,6 +18,9 @@ UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("unhurried", settings(), **UNHURRIED)
 settings.load_profile("unhurried")
 
+# Nothing is asked of the world's name servers: what example.net has there is not ours to say.
+os.environ.setdefault("POSTROAD_DNS__RESOLVER", "none")
+
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The event loop that services run on."""

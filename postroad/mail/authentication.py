@@ -85,6 +85,12 @@ def authenticated(facts: HeaderFacts, authserv_id: str) -> bool:
     return any(_proves(each, domain) for each in found)
 
 
+def signers(facts: HeaderFacts, authserv_id: str) -> tuple[str, ...]:
+    """The domains, each once, whose DKIM signatures the server `authserv_id` found good."""
+    found = (_signer(each) for each in believed(facts.auth_results, authserv_id) if _good(each))
+    return tuple(dict.fromkeys(domain for domain in found if domain != "."))
+
+
 def read_results(text: str) -> tuple[str, tuple[Result, ...]] | None:
     """The authserv-id (lower case, empty where none is given) and results of one field.
 
@@ -151,10 +157,18 @@ def _proves(result: Result, domain: str) -> bool:
     if result.method == "dmarc":
         return _domain(result.properties.get("header.from", "")) == domain
     if result.method == "dkim":
-        of = result.properties
-        signer = _domain(of.get("header.d") or of.get("header.i", "").rpartition("@")[2])
+        signer = _signer(result)
         return domain == signer or (domain.endswith(f".{signer}") and _owned(signer))
     return False
+
+
+def _good(result: Result) -> bool:
+    return (result.method, result.result) == ("dkim", "pass")
+
+
+def _signer(result: Result) -> str:
+    of = result.properties
+    return _domain(of.get("header.d") or of.get("header.i", "").rpartition("@")[2])
 
 
 def _domain(text: str) -> str:

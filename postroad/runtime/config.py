@@ -21,6 +21,7 @@ from postroad.runtime.settings import (
     Alarm,
     BrokerSettings,
     Destination,
+    Dns,
     Domain,
     OAuth2,
     Relay,
@@ -39,6 +40,7 @@ __all__ = [
     "BrokerSettings",
     "Config",
     "Destination",
+    "Dns",
     "Domain",
     "OAuth2",
     "Relay",
@@ -58,6 +60,7 @@ _SINGLE: dict[str, type[msgspec.Struct]] = {
     "alarm": Alarm,
     "telemetry": Telemetry,
     "web": Web,
+    "dns": Dns,
 }
 _REPEATED: dict[str, type[msgspec.Struct]] = {
     "domain": Domain,
@@ -83,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alarm: Alarm = Alarm()
     telemetry: Telemetry = Telemetry()
     web: Web | None = None
+    dns: Dns = Dns()
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -108,6 +112,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             alarm=reader.section("alarm", Alarm) or Alarm(),
             telemetry=reader.section("telemetry", Telemetry) or Telemetry(),
             web=reader.section("web", Web),
+            dns=reader.section("dns", Dns) or Dns(),
         )
         checked = (line for line in _checked(config) if not line.startswith(reader.marred))
         problems = list(dict.fromkeys([*reader.problems, *checked]))
@@ -216,6 +221,7 @@ def _checked(config: Config) -> list[str]:
         *settings_checks.check_broker(config.broker),
         *settings_checks.check_telemetry(config.telemetry),
         *settings_checks.check_alarm(config.alarm),
+        *settings_checks.check_dns(config.dns),
         *settings_checks.check_domains(config.domain, config.relay),
         *settings_sources.check_sources(config.source, config.domain),
         *settings_checks.check_relays(config.relay),

@@ -321,6 +321,18 @@ def client_secret(account: Source | Relay) -> str:
     return secretfile.read_secret(account.oauth2.client_secret_file, what)
 
 
+class Dns(msgspec.Struct, frozen=True, kw_only=True):
+    """[dns]: who is asked what the domains of authors want (DMARC)."""
+
+    resolver: str = ""  # ADDRESS or ADDRESS:PORT, or "none"; default: the system's
+    timeout: str = "3s"
+
+    @property
+    def seconds(self) -> float:
+        """How long a mail waits for an answer."""
+        return duration(self.timeout)
+
+
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """[alarm]: whom to tell what only a person can mend. `command` is split as a shell would,
     run without one, and given the text on standard input; `webhook` gets it as JSON by POST."""

@@ -17,6 +17,7 @@ from postroad.runtime.settings import (
     SOCKETS,
     Alarm,
     BrokerSettings,
+    Dns,
     Domain,
     Relay,
     Site,
@@ -57,6 +58,16 @@ def check_telemetry(telemetry: Telemetry) -> Iterator[str]:
         yield from forms.url(
             "[telemetry] otlp_endpoint", telemetry.otlp_endpoint, ("http", "https")
         )
+
+
+def check_dns(dns: Dns) -> Iterator[str]:
+    """A name server by its address, and a time that mail may wait."""
+    if dns.resolver not in ("", "none"):
+        try:
+            forms.name_server(dns.resolver)
+        except ValueError:
+            yield f'[dns] resolver: "{dns.resolver}" is not ADDRESS, ADDRESS:PORT or none'
+    yield from forms.quantity("[dns] timeout", dns.timeout, duration, least=0.1)
 
 
 def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterator[str]:

@@ -5,6 +5,7 @@ Each yields a line for what is wrong; `where` is how it begins.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
@@ -53,6 +54,16 @@ def host(where: str, name: str) -> Iterator[str]:
         yield f'{where} host: "{name}" holds a port; write host = "{before}" and port = {port}'
     elif not re.fullmatch(r"[A-Za-z0-9._:-]+", name):
         yield f'{where} host: "{name}" is not the name or address of a host'
+
+
+def name_server(text: str) -> tuple[str, int]:
+    """Address and port of a name server: 192.0.2.1, 192.0.2.1:5353, 2001:db8::1, [2001:db8::1]:53.
+    Raises ValueError for anything else."""
+    found = re.fullmatch(r"(?:\[([^]]*)\]|([^:]*)):(\d{1,5})|(.*)", text)
+    address = ipaddress.ip_address(found[1] or found[2] or found[4] or "" if found else "")
+    if found is None or not 0 < (port := int(found[3] or 53)) < 65_536:
+        raise ValueError("no such port")
+    return str(address), port
 
 
 def domain(where: str, name: str) -> Iterator[str]:

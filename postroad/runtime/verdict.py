@@ -227,6 +227,9 @@ def _problems(
     for peer in _failing(relays):
         copies = share if others else "its copies wait"
         yield f"relay {peer.name} does not work: {peer.detail}; {copies}"
+    facts = (fact for report in seen.reports for fact in report.facts if fact.kind == "lookup")
+    for name, detail in {fact.name: fact.detail for fact in facts if not fact.ok}.items():
+        yield f"the {name} {detail}; mail goes on without it"
     if seen.parked:
         messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
         yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"

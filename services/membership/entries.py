@@ -14,6 +14,7 @@ from schemas.lists import ListSettings
 from services.membership import partnames
 
 _KEY = re.compile(r"#[0-9a-f]{64}")
+_OF_ANYBODY = ("bans", "dmarc_addresses")
 _ITEM = re.compile(r"\^\S+|[^\s,]+")  # a pattern may hold commas
 
 
@@ -52,13 +53,14 @@ def most(name: str) -> int:
 
 
 def of_senders(settings: ListSettings) -> tuple[str, ...]:
-    """Every entry that means senders: those who are banned, and strangers who are named."""
+    """Every entry that means senders: those who are banned, and others who are named."""
     return (
         *settings.bans,
         *settings.accept_these_nonmembers,
         *settings.hold_these_nonmembers,
         *settings.reject_these_nonmembers,
         *settings.discard_these_nonmembers,
+        *settings.dmarc_addresses,
     )
 
 
@@ -86,11 +88,11 @@ def without(name: str, old: tuple[str, ...], text: str, around: Around) -> tuple
 def _read(name: str, item: str, around: Around) -> str:
     if item.startswith("^") and name != "also_to":
         return patterns.check(item)
-    if item.startswith("@") and name == "bans":
+    if item.startswith("@") and name in _OF_ANYBODY:
         return f"@{_address(f'x{item}').removeprefix('x@')}"
     if item.startswith("@") and name.endswith("_these_nonmembers"):
         return _list(item[1:], around)
-    if name == "bans" or name.endswith("_these_nonmembers"):
+    if name in _OF_ANYBODY or name.endswith("_these_nonmembers"):
         shown = _KEY.fullmatch(item) is not None  # as `list show --json` shows it
         return item if shown else senders.of_key(around.key(_address(item)))
     return _address(item)

@@ -17,6 +17,17 @@ Verdict = Literal["accept", "hold", "reject", "discard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dmarc:
+    """What name servers say of the author's domain: its policy for mail that nothing proves to be
+    its own, `unknown` where they do not answer. Where that matters, `signers` are the domains whose
+    signatures count for it and were found good, and `head` is the mail's header block."""
+
+    policy: Literal["none", "quarantine", "reject", "unknown"]
+    signers: frozenset[str] = frozenset()
+    head: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
     """What rules need beyond the header facts and had to be fetched. A field stays as it is here
     where neither the list's settings nor the mail asks for it, so a rule that needs it misses then.
@@ -26,7 +37,7 @@ class Looked:
     `approval` says what was found of the moderator's password (`limited`: not looked at, after too
     many wrong ones). `header_checks` are what the site looks for in headers.
     `filtered` is what the content filter leaves of it. `meant`: whatever To and Cc say, where it
-    came from makes it mail for this list.
+    came from makes it mail for this list. `dmarc` is of the author's domain.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
@@ -35,6 +46,7 @@ class Looked:
     header_checks: tuple[str, ...] = ()
     filtered: Left | None = None
     meant: bool = False
+    dmarc: Dmarc | None = None
 
 
 NOTHING = Looked()

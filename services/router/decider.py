@@ -103,7 +103,7 @@ def decide(
         mail_id=mail_id,
         list=known.slug,
         raw=mail.raw,
-        edits=post_edits(context, web),
+        edits=post_edits(context, web, munged=_hit("dmarc", rulings)),
         authserv_id=authserv_id,
         personal=known.settings.personalize == "individual",
         author=author.person,
@@ -242,6 +242,10 @@ def _stopped(
     assert decisive.verdict is not None
     hits = (RuleHit(rule=r.rule, reason=r.hit.reason) for r in objections if r.hit)
     return _stop(context, _STOPS[decisive.verdict], *hits, *_flags(rulings), mail_id=mail_id)
+
+
+def _hit(rule: str, rulings: Iterable[Ruling]) -> bool:
+    return any(ruling.rule == rule and ruling.hit is not None for ruling in rulings)
 
 
 def _flags(rulings: Iterable[Ruling]) -> tuple[RuleHit, ...]:

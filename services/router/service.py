@@ -31,8 +31,9 @@ from services.router import copies, decider
 from services.router.bounces import Bounces, Copy
 from services.router.content.filter import ContentFilter
 from services.router.content.job import Job, Left
-from services.router.context import NOTHING
+from services.router.context import NOTHING, Looked
 from services.router.looking import Looker
+from services.router.lookups.asking import Lookups
 from services.router.reach import GONE, Reach
 from services.router.recipients import truths
 from services.router.rules import repetition
@@ -59,6 +60,7 @@ class Router:
         self.reach = Reach(context.config, self.directory, self.bounces)
         self.authors = Authors(context.broker)
         self.looker = Looker(site.header_checks)
+        self.lookups = Lookups(context.config, context.health)
         self.content = ContentFilter(context.broker)
         self.threads = Threads(context.broker)
         self._large = asyncio.Lock()  # so that one large mail is in memory, not 32
@@ -144,7 +146,7 @@ class Router:
             if copy or (not to.sub and decider.bounces_here(mail, known)):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
-        looked = NOTHING if to.sub else await self.looker.look(mail, known, raw)
+        looked = await self._look(mail, to, known, raw, source.authserv_id)
         looked = replace(looked, meant=meant or bool(source.list))
         decide = partial(
             decider.decide,
@@ -191,6 +193,16 @@ class Router:
             return decider.decide_domain(mail, to.token, mail_id=mail_id, authserv_id=authserv_id)
         domain = self.reach.domain(source)
         return decider.decide_command(mail, to, mail_id=mail_id, domain=domain)
+
+    async def _look(
+        self, mail: MailReceived, to: Match, known: List, raw: RawMail, server: str
+    ) -> Looked:
+        """What the rules need of the mail itself, and of others; `server` is whose
+        Authentication-Results are believed. Raises Retry, Reject."""
+        if to.sub:
+            return NOTHING
+        looked = await self.looker.look(mail, known, raw)
+        return await self.lookups.add(looked, mail, known, raw, server)
 
     async def _left(self, raw: RawMail, job: Job) -> Left:
         """What the list's members get of a mail. Raises Retry, Reject (see `get_raw`)."""
@@ -323,7 +335,11 @@ class Router:
 async def run(context: Context) -> None:
     """Decide on mail until told to stop."""
     router = Router(context)
-    async with contextlib.aclosing(router.content), asyncio.TaskGroup() as group:
+    async with (
+        contextlib.aclosing(router.content),
+        contextlib.aclosing(router.lookups),
+        asyncio.TaskGroup() as group,
+    ):
         following = group.create_task(router.lists.follow())
         while not context.stopping.is_set():
             try:

@@ -50,6 +50,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[telemetry]": settings.Telemetry,
     "[alarm]": settings.Alarm,
     "[web]": settings.Web,
+    "[dns]": settings.Dns,
 }
 LOGGED = {("log", level) for level in ("debug", "info", "warning", "error")}
 ADRS = sorted((DOCS / "adr").glob("*.md"))

@@ -268,7 +268,9 @@ def _settings(home: Path, mailbox: Mailbox, relays: str) -> Path:
     source = imap_source(mailbox.port or free_port(), mailbox.user, password)
     config = home / "postroad.toml"
     config.write_text(
-        '[site]\ndomain = "example.org"\n' + source.replace('poll = "2s"\n', "") + relays
+        '[site]\ndomain = "example.org"\n[dns]\nresolver = "none"\n'
+        + source.replace('poll = "2s"\n', "")
+        + relays
     )
     return config
 

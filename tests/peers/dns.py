@@ -6,8 +6,9 @@
         dns.broken.add("example.net")
 
 Keys are "NAME TYPE", values records as a zone file has them. A name that has no record at all, and
-none below it, is answered by NXDOMAIN, one without this type by an empty answer. Names in `broken`
-are answered by SERVFAIL; names in `silent` not at all, and with "." in it, none is.
+none below it, is answered by NXDOMAIN, one without this type by an empty answer, an alias (CNAME)
+with what it stands for. Names in `broken` are answered by SERVFAIL; names in `silent` not at all,
+and with "." in it, none is.
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ class Dns:
         response = dns.message.make_response(query)
         if name in self.broken:
             response.set_rcode(dns.rcode.SERVFAIL)
+        elif alias := self.records.get(f"{name} CNAME"):
+            response.answer.append(dns.rrset.from_text(asked.name, 60, "IN", "CNAME", *alias))
+            there = self.records.get(f"{alias[0].rstrip('.')} {kind}", [])
+            response.answer.append(dns.rrset.from_text(alias[0], 60, "IN", kind, *there))
         elif values := self.records.get(f"{name} {kind}"):
             response.answer.append(dns.rrset.from_text(asked.name, 60, "IN", kind, *values))
         elif not any(f".{key}".split()[0].endswith(f".{name}") for key in self.records):

@@ -30,6 +30,9 @@ SETTINGS = """\
 [site]
 domain = "{domain}"
 
+[dns]
+resolver = "none"
+
 [[source]]
 host = "{host}"
 port = {imap_port}

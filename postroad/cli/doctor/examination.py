@@ -77,7 +77,7 @@ def total(config: Config) -> int:
 
 
 def _subjects(config: Config, running: Running) -> list[Subject]:
-    tokens, resolver = Tokens(config), Resolver()
+    tokens, resolver = Tokens(config), Resolver(config.dns)
     found = [Subject(judge_machine.HERE, names("installation"), _installation(config, running))]
     for account in config.accounts:
         access = Access(config, tokens, account)

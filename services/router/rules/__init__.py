@@ -19,6 +19,7 @@ from services.router.rules import (
     automatic,
     banned_address,
     content_filter,
+    dmarc,
     emergency,
     header_match,
     implicit_dest,
@@ -44,7 +45,8 @@ class Rule(NamedTuple):
     verdict: Verdict | None
 
 
-# Guards against loops stand before anything that accepts. What looks into headers stands before
+# Guards against loops stand before anything that accepts; so does what no trust in the author
+# mends, but for the moderator's password. What looks into headers stands before
 # what holds the mail of strangers, as in Mailman: else spam that is to be discarded would be held.
 # The content filter is asked only of what all others would post, and holds whoever is the author.
 POST: tuple[Rule, ...] = (
@@ -55,6 +57,7 @@ POST: tuple[Rule, ...] = (
     Rule("approved", approved.check, None),
     Rule("emergency", emergency.check, "hold"),
     Rule("banned-address", banned_address.check, "discard"),
+    Rule("dmarc", dmarc.check, None),
     Rule("automatic", automatic.check, "hold"),
     Rule("no-senders", no_senders.check, "hold"),
     Rule("member-moderation", member_moderation.check, None),

@@ -1,5 +1,5 @@
-"""Records of a domain, by dnspython: asked of the system's name servers, or of the one that the
-environment names (POSTROAD_RESOLVER, HOST or HOST:PORT)."""
+"""Records of a domain, by dnspython: asked of the name server that the environment names
+(POSTROAD_RESOLVER, ADDRESS or ADDRESS:PORT), else of that of the settings, else of the system's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 
-import dns.asyncresolver
 import dns.exception
 import dns.resolver
 from dns.rdtypes.ANY.MX import MX
@@ -15,6 +14,8 @@ from dns.rdtypes.txtbase import TXTBase
 
 from postroad.cli.doctor.judge.domain import SELECTORS, SPF_LOOKUPS, Answer, Spf
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.nameservers import resolver
+from postroad.runtime.settings import Dns
 
 SECONDS = 4.0  # for one question, with all its retries
 
@@ -25,22 +26,12 @@ _INCLUDED = re.compile(r"\s\+?(?:include:|redirect=)([^\s%]+)")
 class Resolver:
     """Asks questions; remembers no answer."""
 
-    def __init__(self) -> None:
-        named = os.environ.get("POSTROAD_RESOLVER", "")
+    def __init__(self, settings: Dns) -> None:
+        named = os.environ.get("POSTROAD_RESOLVER") or settings.resolver.removeprefix("none")
         try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not named)
-        except dns.resolver.NoResolverConfiguration:  # no /etc/resolv.conf: nobody to ask
-            self._resolver = dns.asyncresolver.Resolver(configure=False)
-        if named:
-            host, _, port = named.rpartition(":") if named.count(":") == 1 else (named, "", "53")
-            try:
-                self._resolver.port = int(port)
-                self._resolver.nameservers = [host]
-            except ValueError:
-                raise SettingsError("POSTROAD_RESOLVER must be ADDRESS or ADDRESS:PORT") from None
-        self._resolver.timeout = SECONDS / 2
-        self._resolver.lifetime = SECONDS
-        self._resolver.search = []
+            self._resolver = resolver(named, SECONDS)
+        except ValueError:
+            raise SettingsError("POSTROAD_RESOLVER must be ADDRESS or ADDRESS:PORT") from None
 
     async def _ask(self, name: str, kind: str) -> dns.resolver.Answer | Answer:
         try:
