@@ -78,8 +78,10 @@ def response_code(lines: Lines, name: str) -> int | None:
 
 def searched(lines: Lines) -> list[int]:
     """UIDs of a SEARCH answer, ascending, in whatever order and however often it has them. The
-    last line is the tagged one and is no result; no UID is 0 or has more than 32 bits."""
-    words = {word for line in lines[:-1] for word in line.split() if _NUMBER.fullmatch(word)}
+    last line is the tagged one and is no result; no UID is 0, has more than 32 bits or comes in
+    a literal."""
+    told = (line for line in lines[:-1] if not isinstance(line, bytearray))
+    words = {word for line in told for word in line.split() if _NUMBER.fullmatch(word)}
     return sorted({uid for uid in map(int, words) if 0 < uid < 1 << 32})
 
 
@@ -137,7 +139,8 @@ def internal_date(text: str) -> datetime | None:
 
 
 _BODY = re.compile(rb"\bBODY\[\](?:<\d+>)? ")
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+# one without an end goes on to the end, or each of its quotation marks would be looked behind
+_QUOTED = re.compile(rb'"([^"\\]*+(?>(?:\\.?[^"\\]*+)*))("|\Z)', re.DOTALL)
 
 
 def bodies(lines: Lines) -> dict[int, bytes]:
@@ -159,6 +162,6 @@ def _body(item: list[bytes | bytearray]) -> bytes | None:
             continue
         if index + 1 < len(item) and isinstance(literal := item[index + 1], bytearray):
             return bytes(literal)
-        if quoted := _QUOTED.match(line, match.end()):
+        if (quoted := _QUOTED.match(line, match.end())) and quoted[2]:
             return re.sub(rb"\\(.)", rb"\1", quoted[1])
     return None

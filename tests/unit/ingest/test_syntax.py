@@ -80,6 +80,22 @@ def test_search_results_are_uids_in_any_order() -> None:
     assert syntax.searched([b"0 7 4294967296 -1 " + b"9" * 5_000, DONE]) == [7]
 
 
+def test_no_uid_comes_in_a_literal() -> None:
+    """A server that puts numbers where none belong is passed over, and nothing is raised."""
+    assert syntax.searched([b"SEARCH 2 {3}", bytearray(b"9 1"), b" 4", b"SEARCH completed"]) == [
+        2,
+        4,
+    ]
+
+
+def test_a_quotation_without_end_costs_no_time() -> None:
+    """A string of a hundred thousand escaped quotation marks is looked at once, not once for each
+    of them (the test's own limit is far off)."""
+    endless = b'1 FETCH (UID 1 BODY[] "' + b'\\"' * 100_000
+    assert syntax.bodies([endless, b"FETCH completed"]) == {}
+    assert syntax.bodies([endless + b'")', b"FETCH completed"]) == {1: b'"' * 100_000}
+
+
 def test_listing_reads_what_the_decider_needs() -> None:
     """UID, size, date and the two flags, in whatever order the server puts them."""
     lines = [
