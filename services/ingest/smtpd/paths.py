@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from postroad.mail.addresses import parse_address
+from postroad.mail.words import FORBIDDEN
 
 _PATH = re.compile(
     r"""[ ]?<( (?:"(?>(?:[^"\\]|\\.)*)")? [^<>"\x00-\x20\x7f]* )> ((?:[ ][^ ]+)*) [ ]*""",
@@ -45,6 +46,7 @@ def sender(path: Path) -> str | None:
     check of its own, so what is odd but whole is taken as it is."""
     local, at, domain = path.address.rpartition("@")
     whole = bool(local and at and domain) or path.address == ""
+    whole = whole and not FORBIDDEN.search(path.address)
     return path.address if whole and len(path.address.encode()) <= _OCTETS else None
 
 
