@@ -124,7 +124,8 @@ def _is_told(data: bytes, part: Entity, password: str) -> bool:
     words = words_of(text) if part.type == "text/html" else text
     if len(password) >= approval.SHORTEST and password in words:
         return True
-    found = (approval.in_line(line.lstrip("> \t")) for line in words.splitlines())
-    return any(each == password for each in found if password) or (
-        part.type == "text/plain" and approval.in_line(text.lstrip().partition("\n")[0]) is not None
-    )
+    lines = [line.strip() for line in words.splitlines()]
+    if password and any(approval.in_line(line.lstrip("> \t")) == password for line in lines):
+        return True
+    first = next(filter(None, lines), "")
+    return part.type in ("text/plain", "text/html") and approval.in_line(first) is not None

@@ -78,6 +78,13 @@ def test_a_mail_of_html_alone_has_none_either() -> None:
         mail(Part("text/plain", f"{LINE}\r\n{LINE}\r\n".encode())),
         mail(Part("text/plain", f"{LINE}\r\nby the way, {SECRET}\r\n".encode())),
         mail(Part("text/html", b"<p>Approved: Kreuz &#38; Quer 7</p>")),
+        mail(
+            multipart(
+                "alternative",
+                Part("text/plain", f"{LINE}\r\n".encode()),
+                Part("text/html", b"<p>Approved: <b>another</b></p>"),
+            )
+        ),
     ],
 )
 def test_a_mail_that_still_tells_it_waits(text: bytes) -> None:
