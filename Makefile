@@ -4,6 +4,8 @@ PYTHON ?= python3
 CONFIG ?=
 TESTS ?= tests
 BENCH ?=
+FUZZ ?=
+SECONDS ?= 180
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +21,7 @@ DEV := $(VENV)/dev.stamp
 unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/python -m compileall -q schemas postroad services projections
 
-.PHONY: help demo up test check chaos bench clean
+.PHONY: help demo up test check chaos bench fuzz clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -30,6 +32,7 @@ help:
 	@echo 'make check             format, lint, types, imports'
 	@echo 'make chaos             every fault, every round'
 	@echo 'make bench             measure; writes build/bench.json (BENCH=posts for one scenario)'
+	@echo 'make fuzz              make up hostile mail (FUZZ=headers for one target, SECONDS=180 each)'
 	@echo 'make clean             remove what make made (.venv, build, caches); never your state'
 
 demo: $(RUN)
@@ -53,6 +56,9 @@ chaos: $(DEV)
 bench: $(DEV)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+fuzz: $(VENV)/fuzz.stamp
+	@$(BIN)/python -m tests.fuzz $(FUZZ) --seconds $(SECONDS)
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -83,4 +89,8 @@ $(VENV)/dev.stamp: $(VENV)/made.stamp requirements/dev.txt pyproject.toml
 	@$(INSTALL) requirements/dev.txt
 	@$(INSTALL_US)
 	@$(COMPILE)
+	@touch $@
+
+$(VENV)/fuzz.stamp: $(DEV) requirements/fuzz.txt
+	@$(INSTALL) requirements/fuzz.txt
 	@touch $@
