@@ -78,6 +78,9 @@ class Directory:
     def __getitem__(self, slug: str) -> List:
         return self._lists[slug]
 
+    def __contains__(self, slug: str) -> bool:
+        return slug in self._lists
+
     def get(self, slug: str) -> List | None:
         """The list with this slug, if there is one."""
         return self._lists.get(slug)

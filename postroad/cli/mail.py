@@ -10,7 +10,7 @@ import typer
 from postroad.cli import take as taking
 from postroad.cli.frame import Call, command, group
 
-mail = group("mail", "One mail.", example="postroad mail take < FILE")
+mail = group("mail", "One mail.", example="postroad mail inspect FILE")
 
 
 @command(mail, "take", example="postroad mail take --recipient=team@lists.example.org < FILE")
@@ -41,3 +41,28 @@ def take(
     told += [f"--config={call.file}"] if call.file else []
     told += [f"--sender={sender}"] if sender is not None else []
     sys.exit(taking.main([*told, *(f"--recipient={each}" for each in recipient or ())]))
+
+
+@command(mail, "inspect", example="postroad mail inspect held.eml --list team@lists.example.org")
+async def inspect(
+    call: Call,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The mail; - for stdin.")],
+    list_: Annotated[
+        str, typer.Option("--list", metavar="LIST", help="Judge it as a mail to this list.")
+    ] = "",
+    source: Annotated[
+        str, typer.Option(metavar="NAME", help="Judge it as mail of this [[source]].")
+    ] = "",
+) -> None:
+    """What a mail is: its facts, whom it was sent to, what each rule says of it and why, what
+    becomes of it, how the header of its copies would differ, and what it reports if it is a bounce.
+
+    Sends and stores nothing. Lists, their settings and who its author is are asked of Postroad, or
+    read from its streams while it is stopped; where there is none, the rules are asked with default
+    settings. Any bytes will do.
+    """
+    from postroad.cli import inspection
+    from postroad.cli.inspection.page import plain, show
+
+    report = await inspection.inspect(call, file, list_, source)
+    call.show(plain(report), lambda: show(report))

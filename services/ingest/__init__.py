@@ -105,6 +105,7 @@ Files      service    all sources together
            kinds      what reads a source of each kind
            feed       the loop around whatever is read in sessions: it comes back
            arrival    a mail that came, but for its bytes
+           description what the road is told of a mail (pure)
            publisher  RAW and RECEIVED: events, traces
            trouble    what can be wrong with a mailbox, in words
            standing   what is remembered of mails that have names (pure), register keeps it in KV

@@ -10,9 +10,6 @@ from contextlib import AbstractContextManager, ExitStack
 import structlog
 
 from postroad.mail.headers import scan
-from postroad.mail.identity import body_digest
-from postroad.mail.opening import opening
-from postroad.mail.reports import returned
 from postroad.runtime.blobs import CHUNK, put_raw
 from postroad.runtime.broker import Message
 from postroad.runtime.clock import envelope
@@ -26,6 +23,7 @@ from schemas.mail import HeaderFacts, RawRef
 from schemas.road import MailReceived, MailRefused
 from services.ingest.arrival import Arrival
 from services.ingest.decider import Refusal
+from services.ingest.description import described
 
 STREAM = "RECEIVED"
 IN_FLIGHT = 32  # mails being published: together 5,000 messages/s against 2,500/s one by one
@@ -105,17 +103,14 @@ class Publisher:
         self, mail: Arrival, raw: RawRef, facts: HeaderFacts, data: bytes
     ) -> MailReceived:
         """What the road is told of a mail."""
-        return MailReceived(
-            mail_id=raw.mail_id,
-            origin=mail.origin,
-            raw=raw,
-            facts=facts,
-            envelope_from=mail.sender,
-            envelope_to=mail.recipients,
+        return described(
+            raw,
+            mail.origin,
+            facts,
+            data,
+            sender=mail.sender,
+            recipients=mail.recipients,
             waits=mail.waits,
-            body_sha256=body_digest(data, raw.head),
-            returned=returned(data, facts),
-            opening=opening(data, facts.subject),
         )
 
     async def _append(self, event: MailReceived | MailRefused) -> bool:

@@ -1,0 +1,144 @@
+"""Reports made of fields: delivery status (RFC 3464), complaints (RFC 5965), receipts (RFC 8098).
+
+Pure. Fields are read from wherever a part of their type stands, also in a mail that is no
+multipart/report, as forwarding programs make.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from postroad.mail.addresses import parse_address
+from postroad.mail.bounce import codes
+from postroad.mail.bounce.classify import kind_of
+from postroad.mail.bounce.codes import Code
+from postroad.mail.bounce.kinds import Bounce, Failure, Kind, together
+from postroad.mail.bounce.wording import ADDRESS
+from postroad.mail.parts import Part
+from postroad.mail.words import decode, printable, text_of
+
+RECIPIENTS = 100
+DIAGNOSTIC = 1_000  # characters
+STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
+FEEDBACK = "message/feedback-report"
+_FEEDBACK: dict[str, Kind] = {"auth-failure": "policy", "not-spam": "unknown"}
+_OF_RECIPIENT = ("final-recipient", "original-recipient", "action")
+_SAID = ("diagnostic-code", "x400-supplementary-info", "x-supplementary-info")
+_DELIVERED = ("delivered", "relayed", "expanded")
+_BLANK_LINES = re.compile(rb"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)\s*")
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+_FIELD = re.compile(r"[ \t]{0,20}([A-Za-z][\w-]{1,60})[ \t]*:[ \t]*(.*)", re.ASCII)
+
+Fields = dict[str, str]
+
+
+def delivery(parts: Sequence[Part], letter: str) -> tuple[Bounce | None, bool]:
+    """What the first delivery status with recipients says, and whether there is one: it may be that
+    nobody lacks their copy. `letter` is what the report says to people."""
+    for part in parts:
+        if part.type not in STATUS_TYPES:
+            continue
+        told = [each for each in _groups(part.body) if any(name in each for name in _OF_RECIPIENT)]
+        if told:
+            failures = tuple(islice(_failures(told, letter), RECIPIENTS))
+            return together(failures) if failures else None, True
+    return None, False
+
+
+def complaint(parts: Sequence[Part]) -> Bounce | None:
+    """What a feedback report says. Of its types `auth-failure` (RFC 6591) is about the mail and
+    not its recipient, and `not-spam` is no complaint."""
+    part = next((each for each in parts if each.type == FEEDBACK), None)
+    if part is None:
+        return None
+    told: Fields = {}
+    for group in _groups(part.body):
+        told = {**group, **told}
+    type_ = told.get("feedback-type", "abuse").lower()[:100]
+    recipient = _address(told.get("original-rcpt-to") or told.get("removal-recipient", ""))
+    kind = _FEEDBACK.get(type_, "complaint")
+    return Bounce(
+        kind, recipients=_only(recipient), diagnostic=f"feedback: {printable(type_, 100)}"
+    )
+
+
+def receipt(parts: Iterable[Part]) -> Bounce | None:
+    """A note that somebody has read or deleted a mail."""
+    part = next((each for each in parts if each.type in RECEIPT_TYPES), None)
+    if part is None:
+        return None
+    told: Fields = {}
+    for group in _groups(part.body):
+        told = {**group, **told}
+    recipient = _address(told.get("final-recipient", ""))
+    said = decode(told.get("disposition", ""), DIAGNOSTIC)
+    return Bounce("autoreply", recipients=_only(recipient), diagnostic=said)
+
+
+def _only(recipient: str) -> tuple[str, ...]:
+    return (recipient,) if recipient else ()
+
+
+def _groups(body: bytes) -> list[Fields]:
+    """The groups of fields that empty lines part, names in lower case."""
+    found = []
+    for block in _BLANK_LINES.split(body.strip(), 4 * RECIPIENTS)[: 4 * RECIPIENTS]:
+        fields: Fields = {}
+        name = ""
+        for line in _LINE_ENDS.split(text_of(block)):
+            match = _FIELD.match(line)
+            if match and (line[:1] not in " \t" or not name):
+                name = match[1].lower()
+                fields[name] = match[2].strip()[: 2 * DIAGNOSTIC]
+            elif name and line.strip():
+                fields[name] = f"{fields[name]} {line.strip()}"[: 2 * DIAGNOSTIC]
+        if fields:
+            found.append(fields)
+    return found
+
+
+def _failures(groups: list[Fields], letter: str) -> Iterable[Failure]:
+    seen = set()
+    for fields in groups:
+        action = fields.get("action", "failed").partition(" ")[0].lower().strip(";,.")
+        if action in _DELIVERED:
+            continue
+        failure = _failure(fields, letter, delayed=action == "delayed")
+        if failure.recipient not in seen:
+            seen.add(failure.recipient)
+            yield failure
+
+
+def _failure(fields: Fields, letter: str, *, delayed: bool) -> Failure:
+    # whom the list wrote to comes first: servers on the way may have rewritten it
+    order = ("original-recipient", "final-recipient", "x-actual-recipient")
+    recipient = next(filter(None, (_address(fields.get(name, "")) for name in order)), "")
+    status = codes.status_of(fields.get("status", ""))
+    beside = fields.get("status", "").replace(status, "", 1).strip(" ()")  # `5.0.0 (disk full)`
+    said = " ".join(_typeless(fields[name]) for name in _SAID if fields.get(name))
+    diagnostic = decode(said or beside, 2 * DIAGNOSTIC)
+    code = codes.written(diagnostic)
+    if code.status and (codes.generic(status) or status[0] != code.status[0]):
+        status = code.status
+    code = Code(status or code.status, code.reply)
+    kind = kind_of(code, diagnostic, letter, delayed=delayed)
+    return Failure(recipient, kind, code.status, decode(diagnostic, DIAGNOSTIC))
+
+
+def _typeless(value: str) -> str:
+    """`smtp; 550 5.1.1 ...` without its type."""
+    type_, sign, said = value.partition(";")
+    return said.strip() if sign and len(type_) < 20 and " " not in type_.strip() else value
+
+
+def _address(value: str) -> str:
+    """The address in `rfc822; name@example.org`, in its normal form; empty where it is none."""
+    text = value.partition(";")[2] if ";" in value else value
+    text = text.strip().strip("<>").strip()
+    if address := parse_address(text):
+        return address.key
+    found = ADDRESS.search(text)
+    return found[0].lower() if found else ""
