@@ -91,11 +91,10 @@ def test_who_owns_a_list_without_owners(tmp_path: Path) -> None:
 
 def test_a_source_for_one_list_reads_for_no_other(tmp_path: Path) -> None:
     """Nothing else of its domain arrives there; and the settings count on that list."""
-    settings_ = settings(
-        tmp_path, OWN.replace('domain = "example.org"', 'list = "Team@example.org"')
-    )
-    assert obstacle(settings_, "team@example.org", "dash") is None
-    found = obstacle(settings_, "news@example.org", "dash")
+    text = OWN.replace('domain = "example.org"', 'list = "Team@example.org"')
+    bound = settings(tmp_path, text)
+    assert obstacle(bound, "team@example.org", "dash") is None
+    found = obstacle(bound, "news@example.org", "dash")
     assert found is not None
     assert "no [[source]] reads mail for example.org" in found.what
     assert awaited(settings_) == {"team@example.org": '[[source]] "imap" list'}
