@@ -97,7 +97,7 @@ def test_a_source_for_one_list_reads_for_no_other(tmp_path: Path) -> None:
     found = obstacle(bound, "news@example.org", "dash")
     assert found is not None
     assert "no [[source]] reads mail for example.org" in found.what
-    assert awaited(settings_) == {"team@example.org": '[[source]] "imap" list'}
+    assert awaited(bound) == {"team@example.org": '[[source]] "imap" list'}
 
 
 def test_the_list_that_catches_all_is_counted_on(tmp_path: Path) -> None:
