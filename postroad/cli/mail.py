@@ -27,8 +27,9 @@ def take(
         list[str] | None, typer.Option(metavar="ADDRESS", help="Whom it is for; repeat for more.")
     ] = None,
 ) -> int:
-    """Take one mail from standard input onto the road. A mail server calls it, for each mail:
-    Postfix in master.cf with `flags=Rq null_sender= user=postroad argv=/usr/local/bin/postroad mail
+    """Take one mail from standard input onto the road, as a mail server's program.
+
+    Postfix calls it in master.cf with `flags=Rq null_sender= user=postroad argv=/usr/local/bin/postroad mail
     take --sender=${sender} --recipient=${recipient}`, or in aliases with `team: "|postroad mail
     take"`, where Postfix tells sender and recipient in the environment (SENDER,
     ORIGINAL_RECIPIENT).

@@ -88,6 +88,9 @@ Failure    A source that fails reports one line in `postroad status` and comes b
 
 Figures    A first contact with 20,000 mails of 100 octets: 14 s and 45 MB (41 MB before it) with
            `start = "all"`, 0.1 s with `"now"`; two shared cores, broker and server beside it.
+           POP3: 5,000 small mails taken and deleted in 6 s, 0.3 ms of a core each. Maildir: 100,000
+           files at first contact, 0.4 ms each and 58 MB; `"now"` with 60,000 there, 0.9 s.
+           `mail take`: 0.3 s of a core and 48 MB a call, nearly all to start.
            LMTP: 0.5 ms of a core a mail of 4 KB, 1,100 a second acknowledged over 16 connections
            (`make bench BENCH=intake` has the whole road beside it); ten mails of 19 MB at once add
            less than 150 MB.
