@@ -29,10 +29,10 @@ def take(
 ) -> int:
     """Take one mail from standard input onto the road, as a mail server's program.
 
-    Postfix calls it in master.cf with `flags=Rq null_sender= user=postroad argv=/usr/local/bin/postroad mail
-    take --sender=${sender} --recipient=${recipient}`, or in aliases with `team: "|postroad mail
-    take"`, where Postfix tells sender and recipient in the environment (SENDER,
-    ORIGINAL_RECIPIENT).
+    Postfix calls it in master.cf with `flags=Rq null_sender= user=postroad
+    argv=/usr/local/bin/postroad mail take --sender=${sender} --recipient=${recipient}`, or in
+    aliases with `team: "|postroad mail take"`, where it tells sender and recipient in the
+    environment (SENDER, ORIGINAL_RECIPIENT).
 
     Exit codes are those of sysexits.h: 0 when the mail is on the broker's disk, 75 to be tried
     again, 67 for no domain of ours, 65 for a mail that is empty or larger than max_size, 64 for
