@@ -10,6 +10,7 @@ from schemas.envelope import Event
 
 FilterAction = Literal["hold", "reject", "discard"]
 Action = Literal["defer", "accept", "hold", "reject", "discard"]
+SpamAction = Literal["defer", "hold", "reject", "discard"]
 DmarcAction = Literal["no_mitigation", "munge_from", "reject", "discard"]
 
 EXECUTABLE = ("exe", "bat", "cmd", "com", "pif", "scr", "vbs", "cpl")  # as Mailman 2.1 has them
@@ -39,7 +40,8 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     (`type` or `type/subtype`, lower case), `filter_extensions` and `pass_extensions` (without dot,
     lower case); `filter_action` is for mail of which nothing is left. `dmarc_mitigate_action` is
     for mail that receivers would refuse once a list has changed it, as the domain of its author
-    asks them to; of domains that nobody can ask, with `dmarc_mitigate_unknown`.
+    asks them to; of domains that nobody can ask, with `dmarc_mitigate_unknown`. `spam_action` is
+    for what a spam filter takes for spam or gives `spam_threshold` points (0: as it says itself).
     """
 
     display_name: str = ""
@@ -91,6 +93,10 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     dmarc_mitigate_unknown: bool = False
     dmarc_addresses: tuple[str, ...] = ()
     dmarc_moderation_notice: str = ""
+    spam_action: SpamAction = "hold"
+    spam_threshold: float = 0.0
+    spam_discard_threshold: float = 0.0
+    spam_hold_unchecked: bool = False
 
 
 class ListCreated(Event, tag="list_created", kw_only=True):

@@ -27,6 +27,7 @@ from postroad.runtime.settings import (
     Relay,
     Site,
     Source,
+    Spamd,
     Telemetry,
     Web,
     client_secret,
@@ -46,6 +47,7 @@ __all__ = [
     "Relay",
     "Site",
     "Source",
+    "Spamd",
     "Telemetry",
     "Web",
     "duration",
@@ -61,6 +63,7 @@ _SINGLE: dict[str, type[msgspec.Struct]] = {
     "telemetry": Telemetry,
     "web": Web,
     "dns": Dns,
+    "spamd": Spamd,
 }
 _REPEATED: dict[str, type[msgspec.Struct]] = {
     "domain": Domain,
@@ -87,6 +90,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: Telemetry = Telemetry()
     web: Web | None = None
     dns: Dns = Dns()
+    spamd: Spamd | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -113,6 +117,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             telemetry=reader.section("telemetry", Telemetry) or Telemetry(),
             web=reader.section("web", Web),
             dns=reader.section("dns", Dns) or Dns(),
+            spamd=reader.section("spamd", Spamd),
         )
         checked = (line for line in _checked(config) if not line.startswith(reader.marred))
         problems = list(dict.fromkeys([*reader.problems, *checked]))
@@ -222,6 +227,7 @@ def _checked(config: Config) -> list[str]:
         *settings_checks.check_telemetry(config.telemetry),
         *settings_checks.check_alarm(config.alarm),
         *settings_checks.check_dns(config.dns),
+        *settings_checks.check_spamd(config.spamd),
         *settings_checks.check_domains(config.domain, config.relay),
         *settings_sources.check_sources(config.source, config.domain),
         *settings_checks.check_relays(config.relay),

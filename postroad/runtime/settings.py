@@ -45,6 +45,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     secret_file: Path | None = None  # default: <state_dir>/site.key, created on first use
     delivery_retry_period: str = "5d"  # a copy refused for now is given up after this
     header_checks: tuple[str, ...] = ()  # `hold Subject: pattern`, for mail to every list
+    spam_headers: tuple[str, ...] = ()  # fields of a spam filter that are believed
 
     @property
     def retry_seconds(self) -> float:
@@ -331,6 +332,25 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True):
     def seconds(self) -> float:
         """How long a mail waits for an answer."""
         return duration(self.timeout)
+
+
+class Spamd(msgspec.Struct, frozen=True, kw_only=True):
+    """[spamd]: present where SpamAssassin's spamd is shown the mail."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 783
+    timeout: str = "10s"
+    max_size: str = "512KB"  # larger mail is not shown to it
+
+    @property
+    def seconds(self) -> float:
+        """How long a mail waits for an answer."""
+        return duration(self.timeout)
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest mail that it is shown, in octets."""
+        return size(self.max_size)
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):

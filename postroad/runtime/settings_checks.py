@@ -5,13 +5,14 @@ Every check yields one line naming the section, the key and what would be right.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from postroad.runtime import settings_forms as forms
-from postroad.runtime.quantities import duration
+from postroad.runtime.quantities import duration, size
 from postroad.runtime.secretfile import exposed
 from postroad.runtime.settings import (
     SOCKETS,
@@ -22,6 +23,7 @@ from postroad.runtime.settings import (
     Relay,
     Site,
     Source,
+    Spamd,
     Telemetry,
 )
 from postroad.runtime.settings_places import warn_place
@@ -33,6 +35,9 @@ def check_site(site: Site) -> Iterator[str]:
     """A mail domain, a URL people can open, and a time."""
     yield from forms.domain("[site] domain", site.domain)
     yield from forms.url("[site] base_url", site.base_url, ("https", "http"))
+    for name in site.spam_headers:
+        if not re.fullmatch(r"[!-9;-~]{1,76}", name):
+            yield f'[site] spam_headers: "{name}" is not the name of a header field'
     where = "[site] delivery_retry_period"
     yield from forms.quantity(where, site.delivery_retry_period, duration, least=1)
 
@@ -68,6 +73,15 @@ def check_dns(dns: Dns) -> Iterator[str]:
         except ValueError:
             yield f'[dns] resolver: "{dns.resolver}" is not ADDRESS, ADDRESS:PORT or none'
     yield from forms.quantity("[dns] timeout", dns.timeout, duration, least=0.1)
+
+
+def check_spamd(spamd: Spamd | None) -> Iterator[str]:
+    """A host, a time that mail may wait, and a size."""
+    if spamd is None:
+        return
+    yield from forms.host("[spamd]", spamd.host)
+    yield from forms.quantity("[spamd] timeout", spamd.timeout, duration, least=0.1)
+    yield from forms.quantity("[spamd] max_size", spamd.max_size, size, least=1)
 
 
 def check_domains(domains: Sequence[Domain], relays: Sequence[Relay]) -> Iterator[str]:

@@ -24,6 +24,7 @@ DEFAULT = ListSettings()
 TEXT_LIMIT = 250  # characters of one text: it must fit a header line (RFC 5322, 998 octets)
 LINES_LIMIT = 4_000  # characters: it stands in every chunk of every post
 
+MOST_POINTS = 1_000  # of a spam filter; the mail that it is tested with has so many
 MOST = {"max_days_to_hold": 365}  # decisions are kept 400 days
 
 # Our words for a setting whose Mailman name few people guess: alias -> (name, value -> value).
@@ -109,6 +110,8 @@ def _value(name: str, kind: Any, text: str) -> object:
         value = msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused("bad_setting", f"{name}={text}: {error}") from error
+    if isinstance(value, float) and not 0 <= value <= MOST_POINTS:
+        raise Refused("bad_setting", f"{name}={text}: must be from 0 to {MOST_POINTS:,}")
     if isinstance(value, int) and not 0 <= value <= MOST.get(name, (1 << 31) - 1):
         most = f", {MOST[name]} at most" if name in MOST else " or more"
         raise Refused("bad_setting", f"{name}={text}: must be 0 (no limit){most}")

@@ -30,12 +30,13 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
 
 Settings   `[[source]]` domain, list, user, one_copy; `[[domain]]` owner, catch_all; `[site]`
            base_url and `[web]` for https links, secret_file for the tokens it reads (read when
-           the first one comes), header_checks for the rule suspicious-header; `[dns]`; of a list:
+           the first one comes), header_checks for the rule suspicious-header, spam_headers;
+           `[dns]`, `[spamd]`; of a list:
            those that the rules name, acceptable_aliases, default_member_action, personalize,
            sub_address, subject_prefix, display_name, description, header, footer,
            reply_goes_to_list, reply_to_address, first_strip_reply_to, anonymous_list,
            include_rfc2369_headers, filter_content and the seven that go with it,
-           dmarc_mitigate_action and the four that go with it
+           dmarc_mitigate_action and the four that go with it, spam_action and the three with it
 
 Promises
     - Recipients come from the best evidence there is: the envelope, else the headers the source
@@ -72,8 +73,9 @@ Promises
       10 ms at most, whatever it is (`postroad.mail.patterns`).
     - What takes mails apart is a process that may die of one. Such a mail is held; others are
       decided on meanwhile. A post whose body stays has nothing to do with it.
-    - What name servers are asked is asked once while the answer holds, and by 32 mails at most;
-      others are given back for a second. A mail waits `[dns] timeout` and goes on without.
+    - What name servers are asked is asked once while the answer holds. 24 mails wait for them, and
+      24 for spamd, at most; others are given back for a second. A mail waits for the timeout of
+      `[dns]` and of `[spamd]`, and goes on without.
     - Of a password neither event nor log holds anything; it is taken off every copy.
     - Header and footer change no octet of what the author wrote, and no signed mail (ADR-11); one
       mail above 1 MB is in memory for it at a time.
@@ -93,7 +95,7 @@ Files      recipients   which of our lists a mail was sent to (pure)
            subjectcommand  commands in Subjects (pure)
            content/     the content filter, in processes of its own
            looking      fetches what rules need beyond the header facts
-           lookups/     asks others: name servers, for DMARC
+           lookups/     asks others: name servers, for DMARC, and spamd
            passwords    whether a post carries the moderator's password, however often one guesses
            threads      what each list has posted, by Message-ID: claims and conversations
            conversation where a post stands among the others (pure)

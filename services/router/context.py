@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from postroad.mail.spamscore import Score
 from projections.lists import List
 from schemas.commands import Author
 from schemas.mail import HeaderFacts
@@ -28,6 +29,14 @@ class Dmarc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spam:
+    """What spam filters think of it. `unchecked`: one was asked, and did not answer."""
+
+    scores: tuple[Score, ...] = ()
+    unchecked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
     """What rules need beyond the header facts and had to be fetched. A field stays as it is here
     where neither the list's settings nor the mail asks for it, so a rule that needs it misses then.
@@ -37,7 +46,8 @@ class Looked:
     `approval` says what was found of the moderator's password (`limited`: not looked at, after too
     many wrong ones). `header_checks` are what the site looks for in headers.
     `filtered` is what the content filter leaves of it. `meant`: whatever To and Cc say, where it
-    came from makes it mail for this list. `dmarc` is of the author's domain.
+    came from makes it mail for this list. `dmarc` is of the author's domain,
+    `spam` of filters.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
@@ -47,6 +57,7 @@ class Looked:
     filtered: Left | None = None
     meant: bool = False
     dmarc: Dmarc | None = None
+    spam: Spam | None = None
 
 
 NOTHING = Looked()

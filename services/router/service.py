@@ -60,7 +60,7 @@ class Router:
         self.reach = Reach(context.config, self.directory, self.bounces)
         self.authors = Authors(context.broker)
         self.looker = Looker(site.header_checks)
-        self.lookups = Lookups(context.config, context.health)
+        self.lookups = Lookups(context)
         self.content = ContentFilter(context.broker)
         self.threads = Threads(context.broker)
         self._large = asyncio.Lock()  # so that one large mail is in memory, not 32

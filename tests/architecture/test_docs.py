@@ -51,6 +51,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[alarm]": settings.Alarm,
     "[web]": settings.Web,
     "[dns]": settings.Dns,
+    "[spamd]": settings.Spamd,
 }
 LOGGED = {("log", level) for level in ("debug", "info", "warning", "error")}
 ADRS = sorted((DOCS / "adr").glob("*.md"))

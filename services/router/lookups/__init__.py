@@ -5,7 +5,10 @@ not asked again, the same question is asked once at a time, and who is away is n
 again. A mail that finds too many waiting for an answer is given back for a second, so that others
 are decided on.
 
-Files      memory      what was answered, for as long as it holds
-           nameserver  TXT records, and whether the name server answers at all
+Files      asking      all of it at once
            dmarc       policies of authors' domains, and whose signatures count for them
+           nameserver  TXT records, and whether the name server answers at all
+           spamd       what SpamAssassin thinks of a mail
+           memory      what was answered, for as long as it holds
+           seats       how many mails may wait
 """

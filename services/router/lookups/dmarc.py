@@ -7,14 +7,13 @@ from collections.abc import Iterable
 
 from postroad.mail.authentication import signers
 from postroad.mail.dmarc import Found, Record, Standing, organisation, standing, strictest, walk
-from postroad.runtime.errors import Busy
 from projections.lists import List
 from schemas.road import MailReceived
 from services.router.context import Dmarc
 from services.router.lookups.memory import Memory, Unanswered
 from services.router.lookups.nameserver import NameServer
+from services.router.lookups.seats import Seats
 
-WAITING = 32  # mails that wait for answers at once; half of those the router has in hand
 _AUTHORS = 4  # domains of a From with several authors
 _SIGNERS = 4  # domains that signed
 
@@ -25,11 +24,11 @@ class Policies:
 
     def __init__(self, server: NameServer, seconds: float, signed: Iterable[str]) -> None:
         self._server = server
+        self._seats = Seats()
         self._records: Memory[Record | None] = Memory(server.record)
         self._exist: Memory[bool] = Memory(server.exists)
         self._seconds = seconds
         self._signed = frozenset(signed)
-        self._waiting = 0
 
     async def look(self, mail: MailReceived, known: List, authserv_id: str) -> Dmarc | None:
         """What the rule `dmarc` of this list is to know, without the mail's header block; None
@@ -42,16 +41,12 @@ class Policies:
         # Mail of the list's own domain fares as the list's own letters do, munged or not.
         if not domains or domains == [known.domain]:
             return None
-        if self._waiting >= WAITING:
-            raise Busy("many mails wait for name servers", 1.0)
-        self._waiting += 1
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._judge(mail, known, authserv_id, domains[:_AUTHORS])
+            with self._seats:
+                async with asyncio.timeout(self._seconds):
+                    return await self._judge(mail, known, authserv_id, domains[:_AUTHORS])
         except (TimeoutError, Unanswered):
             return Dmarc(policy="unknown")
-        finally:
-            self._waiting -= 1
 
     def close(self) -> None:
         """Ask no more."""

@@ -13,6 +13,7 @@ from dns.rdtypes.txtbase import TXTBase
 from postroad.mail.dmarc import Record, read
 from postroad.runtime.health import Health
 from postroad.runtime.nameservers import resolver
+from postroad.runtime.telemetry import Telemetry
 from services.router.lookups.memory import Unanswered
 
 LEAST, LONGEST = 60.0, 3_600.0  # seconds that an answer is kept, whatever its TTL says
@@ -27,9 +28,10 @@ class NameServer:
     """The one that `named` says (ADDRESS or ADDRESS:PORT), or the system's. `seconds` are for a
     question, with all retries. Raises ValueError where that is no address."""
 
-    def __init__(self, named: str, seconds: float, health: Health) -> None:
+    def __init__(self, named: str, seconds: float, health: Health, telemetry: Telemetry) -> None:
         self._resolver = resolver(named, seconds)
         self._health = health
+        self._telemetry = telemetry
         self._missed = bool(named)  # somebody counts on it: it was named, or has answered
         self._answered = -_TRUSTED
         self._rest = REST[0]
@@ -64,9 +66,10 @@ class NameServer:
                 self._probe()
             raise Unanswered
         try:
-            answer = await self._resolver.resolve(
-                name, kind, search=False, raise_on_no_answer=False
-            )
+            with self._telemetry.span("router.dns"):
+                answer = await self._resolver.resolve(
+                    name, kind, search=False, raise_on_no_answer=False
+                )
         except dns.resolver.NXDOMAIN:
             self._works()
             return None

@@ -32,6 +32,7 @@ from services.router.rules import (
     no_subject,
     nonmember_moderation,
     repetition,
+    spam,
     suspicious_header,
     truth,
 )
@@ -57,6 +58,7 @@ POST: tuple[Rule, ...] = (
     Rule("approved", approved.check, None),
     Rule("emergency", emergency.check, "hold"),
     Rule("banned-address", banned_address.check, "discard"),
+    Rule("spam", spam.check, None),
     Rule("dmarc", dmarc.check, None),
     Rule("automatic", automatic.check, "hold"),
     Rule("no-senders", no_senders.check, "hold"),

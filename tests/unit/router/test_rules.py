@@ -257,6 +257,7 @@ def test_the_order_of_the_rules_is_the_documented_one() -> None:
         "approved",
         "emergency",
         "banned-address",
+        "spam",
         "dmarc",
         "automatic",
         "no-senders",

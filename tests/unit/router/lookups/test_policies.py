@@ -9,8 +9,9 @@ import pytest
 
 from postroad.runtime.errors import Busy
 from postroad.runtime.health import Health
+from postroad.runtime.telemetry import Telemetry
 from services.router.context import Dmarc
-from services.router.lookups import dmarc
+from services.router.lookups import seats
 from services.router.lookups.dmarc import Policies
 from services.router.lookups.nameserver import NameServer
 from tests.peers.dns import Dns
@@ -38,7 +39,7 @@ class Asking:
     def __init__(self, dns: Dns, seconds: float = 0.4) -> None:
         self.dns = dns
         self.health = Health("router")
-        self.server = NameServer(dns.address, seconds, self.health)
+        self.server = NameServer(dns.address, seconds, self.health, Telemetry("router"))
         self.policies = Policies(self.server, seconds, ["lists.example.org"])
 
     async def look(self, author: str, *lines: str, **settings: object) -> Dmarc | None:
@@ -101,7 +102,7 @@ async def test_nobody_is_asked_where_it_does_not_matter(here: Asking) -> None:
 async def test_a_question_is_asked_once(here: Asking) -> None:
     """A hundred mails of a domain, and the next hundred, are one question for each step up."""
     for _ in range(2):
-        await asyncio.gather(*(here.policy("ann@plain.example") for _ in range(30)))
+        await asyncio.gather(*(here.policy("ann@plain.example") for _ in range(20)))
     assert sorted(here.dns.asked) == ["_dmarc.example TXT", "_dmarc.plain.example TXT"]
 
 
@@ -185,10 +186,10 @@ async def test_a_name_server_that_is_silent_is_not_waited_for(here: Asking) -> N
 
 async def test_no_more_mails_wait_than_the_router_can_spare(here: Asking) -> None:
     """Others are given back for a second, so that mail of domains that are known goes on."""
-    here.dns.silent |= {f"_dmarc.domain{number}.example" for number in range(dmarc.WAITING)}
+    here.dns.silent |= {f"_dmarc.domain{number}.example" for number in range(seats.MOST)}
     waiting = [
         asyncio.ensure_future(here.policy(f"ann@domain{number}.example"))
-        for number in range(dmarc.WAITING)
+        for number in range(seats.MOST)
     ]
     await asyncio.sleep(0)
     with pytest.raises(Busy):
