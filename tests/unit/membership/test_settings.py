@@ -43,9 +43,10 @@ def test_strangers_are_named_by_address_pattern_or_list(name: str) -> None:
     )
 
 
-def test_bans_are_by_address_pattern_or_domain() -> None:
-    """No address is kept that is banned by itself."""
-    found = typed("bans", "eve@evil.example @Evil.Example ^.*evil")
+@pytest.mark.parametrize("name", ["bans", "dmarc_addresses"])
+def test_anybody_is_named_by_address_pattern_or_domain(name: str) -> None:
+    """No address is kept that is named by itself."""
+    found = typed(name, "eve@evil.example @Evil.Example ^.*evil")
     assert found == (key("eve@evil.example"), "@evil.example", "^.*evil")
 
 
@@ -68,6 +69,8 @@ def test_bans_are_by_address_pattern_or_domain() -> None:
         ("description+", "x", "description has one value, set it with description="),
         ("max_num_recipients", "-1", "must be 0 (no limit) or more"),
         ("max_message_size", "40KB", "max_message_size=40KB: "),
+        ("spam_threshold", "nan", "must be from 0 to 1,000"),
+        ("spam_threshold", "-1", "must be from 0 to 1,000"),
         ("emergency", "maybe", "emergency=maybe: "),
         ("moderator_password", "in the clear", "must be given as its hash"),
         ("header_match+", "x", "did you mean 'header_matches'"),
