@@ -1,0 +1,53 @@
+"""Who may start a program: mail is made of strings that a shell would obey."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.architecture.test_tree import PRODUCT, python_files, relative
+
+STARTING = {
+    *("subprocess", "multiprocessing", "pty", "create_subprocess_exec", "create_subprocess_shell"),
+    *("subprocess_exec", "subprocess_shell", "system", "popen", "Popen", "posix_spawn", "fork"),
+    *("execv", "execve", "execvp", "execl", "execlp", "spawnv", "spawnl", "ProcessPoolExecutor"),
+}
+SHELLS = {"create_subprocess_shell", "subprocess_shell", "system", "popen"}
+# All of it is by list of arguments, and none of the arguments is of a mail.
+MAY = {
+    "postroad/cli/demo/installation.py",  # the command itself, as a user runs it
+    "postroad/cli/doctor/probe/broker.py",  # nats-server --version
+    "postroad/runtime/alarm.py",  # the operator's command, with a text of ours as its input
+    "postroad/runtime/embedded.py",  # the broker
+    "postroad/runtime/supervisor.py",  # the services
+    "services/router/content/workers.py",  # what takes mails apart
+}
+
+
+def words(tree: ast.AST) -> set[str]:
+    """Names that this module imports, or looks up in another, to start something."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in (*names, *(each.name for each in node.names)):
+                found |= {*name.split(".")} & STARTING
+        elif isinstance(node, ast.Attribute):
+            found |= {node.attr} & STARTING
+    return found
+
+
+def test_no_service_starts_a_program() -> None:
+    """But for the router, which starts workers: it is the one exception among services."""
+    starting = {
+        relative(path) for path in python_files(*PRODUCT) if words(ast.parse(path.read_text()))
+    }
+    assert starting == MAY
+
+
+def test_nothing_goes_through_a_shell() -> None:
+    """Not even what the operator wrote."""
+    assert not [
+        relative(path)
+        for path in python_files(*PRODUCT)
+        if words(ast.parse(path.read_text())) & SHELLS
+    ]
