@@ -21,7 +21,7 @@ from tests.peers.postfix import Postfix
 from tests.peers.process import Daemon
 from tests.peers.sink import Sink
 
-FOLDERS = ("spamassassin", "mime4j", "mikel", "stalwart")
+FOLDERS = ("spamassassin", "mime4j", "mikel", "stalwart", "dsn")
 LONGEST_LINE = 998  # octets: RFC 5321 section 4.5.3.1.6
 MEMBERS = ("anna@example.net", "bert@example.com", "carla@example.org")
 
@@ -89,6 +89,16 @@ async def _judge(broker: Broker, sink: Sink, count: int) -> str:
     )
 
 
+async def _round_trips(broker: Broker, files: list[Path]) -> None:
+    """What is kept of the mails is what they were, octet for octet but for line ends, which IMAP
+    makes CRLF."""
+    received = await _events(broker, "RECEIVED", "mail.received.>")
+    kept = Counter(
+        [_canonical(await get_raw(broker, e.raw)) for e in received if isinstance(e, MailReceived)]
+    )
+    assert kept == Counter(_canonical(_labelled(path)) for path in files)
+
+
 def _labelled(path: Path) -> bytes:
     return b"Delivered-To: team@example.org\r\n" + path.read_bytes()
 
@@ -105,7 +115,53 @@ async def test_every_mail_comes_to_an_end_with_a_reason(tmp_path: Path, corpora:
             here.post(_labelled(path))
         await here.road.settled(len(files), 150)
         assert await here.waiting() == 0
+        await _round_trips(here.road.broker, files)
         print("\n" + await _judge(here.road.broker, here.sink, len(files)))
+
+
+EVERYTHING = {
+    "filter_content": "true",
+    "pass_types": "text multipart image/gif",
+    "convert_html_to_plaintext": "true",
+    "filter_action": "reject",
+    "header_matches": "x-spam-status: ^yes: hold",
+    "bans": "^.*@banned\\.example",
+    "discard_these_nonmembers": "nobody@example.net ^spam.*",
+    "require_explicit_destination": "true",
+    "acceptable_aliases": "^.*@.*",
+    "max_message_size": "200",
+    "no_subject_action": "reject",
+    "reply_goes_to_list": "point_to_list",
+    "dmarc_mitigate_unconditionally": "true",
+    "header": "$display_name, to $user_email",
+    "footer": "Grüße\\n$unsubscribe",
+}
+
+
+@pytest.mark.timeout(240)
+async def test_every_rule_looks_at_every_mail(tmp_path: Path, corpora: Path) -> None:
+    """At a list with all rules on, that takes parts off, puts lines in and munges From, each mail
+    still comes to an end with a reason, none by a bug, and what is kept of it is what it was."""
+    files = corpus_files(corpora)
+    source = {"recipient_headers": '["Delivered-To"]', "max_size": '"50MB"'}
+    async with world(tmp_path, keep=True, source=source) as here:
+        await here.road.make_list("team@example.org", MEMBERS[:1], **EVERYTHING)
+        for path in files:
+            here.post(_labelled(path))
+        await here.road.settled(len(files), 150)
+        await _round_trips(here.road.broker, files)
+        letters = await _events(here.road.broker, "DEADLETTER", "deadletter.>")
+        assert letters == []
+        routed = await _events(here.road.broker, "ROUTED", "mail.routed.>")
+        posts = [e for e in routed if isinstance(e, PostRouted)]
+        stopped = [e for e in routed if isinstance(e, MailStopped)]
+        assert len(posts) + len(stopped) == len(files)
+        assert all(each.hits for each in stopped)
+        assert posts
+        records = await here.sink.wait_for(len(posts), 60)
+        assert Counter(record.trace for record in records) == Counter(e.mail_id for e in posts)
+        assert not here.sink.violations()
+        print(f"\n{len(files)} mails: {len(posts)} delivered, {len(stopped)} stopped by a rule")
 
 
 @pytest.mark.timeout(240)
