@@ -11,7 +11,7 @@ from schemas.envelope import Event
 FilterAction = Literal["hold", "reject", "discard"]
 Action = Literal["defer", "accept", "hold", "reject", "discard"]
 SpamAction = Literal["defer", "hold", "reject", "discard"]
-DmarcAction = Literal["no_mitigation", "munge_from", "reject", "discard"]
+DmarcAction = Literal["no_mitigation", "munge_from", "wrap_message", "reject", "discard"]
 
 EXECUTABLE = ("exe", "bat", "cmd", "com", "pif", "scr", "vbs", "cpl")  # as Mailman 2.1 has them
 
@@ -93,6 +93,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     dmarc_mitigate_unknown: bool = False
     dmarc_addresses: tuple[str, ...] = ()
     dmarc_moderation_notice: str = ""
+    dmarc_wrapped_message_text: str = ""
     spam_action: SpamAction = "hold"
     spam_threshold: float = 0.0
     spam_discard_threshold: float = 0.0

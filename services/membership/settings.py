@@ -74,7 +74,7 @@ def _parse(name: str, text: str, around: Around) -> tuple[str, object]:
         return real, values[text]
     if name not in TYPES:
         raise _unknown(name)
-    if name in ("header", "footer"):
+    if name in ("header", "footer", "dmarc_wrapped_message_text"):
         return name, _lines(name, text)
     if name == "reply_to_address":
         return name, _answered(name, text)

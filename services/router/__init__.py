@@ -36,7 +36,7 @@ Settings   `[[source]]` domain, list, user, one_copy; `[[domain]]` owner, catch_
            sub_address, subject_prefix, display_name, description, header, footer,
            reply_goes_to_list, reply_to_address, first_strip_reply_to, anonymous_list,
            include_rfc2369_headers, filter_content and the seven that go with it,
-           dmarc_mitigate_action and the four that go with it, spam_action and the three with it
+           dmarc_mitigate_action and the five that go with it, spam_action and the three with it
 
 Promises
     - Recipients come from the best evidence there is: the envelope, else the headers the source

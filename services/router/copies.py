@@ -153,9 +153,22 @@ def list_name(known: List) -> str:
     return known.settings.display_name or known.address.partition("@")[0]
 
 
+def wraps(post: PostRouted, known: List) -> bool:
+    """Whether the author's mail goes into one of the list's (`wrap_message`)."""
+    wanted = known.settings.dmarc_mitigate_action == "wrap_message"
+    return wanted and any(hit.rule == "dmarc" for hit in post.hits)
+
+
+def has_lines(post: PostRouted, known: List) -> bool:
+    """Whether the list puts any around the text of this post."""
+    settings = known.settings
+    text = settings.dmarc_wrapped_message_text if wraps(post, known) else ""
+    return bool(settings.header or settings.footer or text)
+
+
 def decorated(post: PostRouted, known: List, data: bytes) -> PostRouted:
     """The post with the list's header and footer, where a mail of these octets can have them."""
-    made = decorate(data, post.raw.head, *_lines_of(known))
+    made = decorate(data, post.raw.head, *_lines_of(known, wrapped=wraps(post, known)))
     if made is None:
         return post
     edits = (*post.edits, *made.edits)
@@ -163,12 +176,13 @@ def decorated(post: PostRouted, known: List, data: bytes) -> PostRouted:
 
 
 @lru_cache(maxsize=1_000)
-def _lines_of(known: List) -> tuple[mergefields.Pieces, mergefields.Pieces]:
+def _lines_of(known: List, *, wrapped: bool) -> tuple[mergefields.Pieces, mergefields.Pieces]:
     settings = known.settings
     values = mergefields.of_list(
         known.address, settings.sub_address, list_name(known), settings.description
     )
+    above = (settings.dmarc_wrapped_message_text if wrapped else "", settings.header)
     return (
-        mergefields.fill(mergefields.parse(settings.header), values),
+        mergefields.fill(mergefields.parse("\n\n".join(filter(None, above))), values),
         mergefields.fill(mergefields.parse(settings.footer), values),
     )

@@ -218,7 +218,10 @@ class Router:
             if left and left.pieces:
                 post = await self.content.apply(post, raw, left)
                 raw = RawMail(self.broker, post.raw)
-            if known.settings.header or known.settings.footer:
+            if copies.wraps(post, known):
+                post = await self.content.wrap(post, raw)
+                raw = RawMail(self.broker, post.raw)
+            if copies.has_lines(post, known):
                 post = copies.decorated(post, known, await raw.whole())
         return post
 

@@ -75,7 +75,15 @@ async def test_members_get_what_receivers_take(tmp_path: Path) -> None:
         await here.road.make_list("team@example.org", [READER])
         await here.road.make_list("plain@example.org", [READER], subject_prefix="")
         await here.road.make_list("never@example.org", [READER], dmarc_mitigate_action="reject")
+        await here.road.make_list(
+            "wrap@example.org",
+            [READER],
+            dmarc_mitigate_action="wrap_message",
+            dmarc_wrapped_message_text="See below.",
+            footer="Our list",
+        )
         for post in (
+            signed(mail("wrapped", to="wrap@example.org", author=ANN)),
             mail("strict", author=ANN),
             mail("mild", author="ann@mild.example"),
             mail("ours", author="ann@example.org"),
@@ -84,8 +92,9 @@ async def test_members_get_what_receivers_take(tmp_path: Path) -> None:
             mail("stopped", to="never@example.org", author=ANN),
         ):
             here.post(post)
-        await here.road.settled(6)
+        await here.road.settled(7)
         copies = read(here)
+        wrapped = copies.pop("wrapped")
         assert copies.keys() == {"strict", "mild", "ours", "broken", "whole"}
         for name in ("strict", "broken"):
             assert copies[name]["From"] == "Anna via Team <team@example.org>"
@@ -98,6 +107,15 @@ async def test_members_get_what_receivers_take(tmp_path: Path) -> None:
         with dkimpy() as verify:
             (whole,) = (each for each in octets(here) if b"<whole@posts>" in each)
             assert verify(whole, {KEY.name: KEY.record}).dkim == [True]
+            assert wrapped["From"] == "Anna via Wrap <wrap@example.org>"
+            above, inner, below = wrapped.iter_parts()
+            assert above.get_content().strip() == "See below."
+            assert below.get_content().strip().endswith("Our list")
+            (octets_inside,) = (each for each in octets(here) if b"<wrapped@posts>" in each)
+            start = octets_inside.index(b"DKIM-Signature")
+            end = octets_inside.index(b"\r\n--", start)
+            assert verify(octets_inside[start:end], {KEY.name: KEY.record}).dkim == [True]
+            assert inner.get_content()["From"] == f"Anna <{ANN}>"
         shown = await here.road.cli("post", "ls", "--json", "--list", "never@example.org")
         (stopped,) = shown.json
         assert stopped["kind"] == "rejected"

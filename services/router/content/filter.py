@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from postroad.mail.edits import edit
+from postroad.mail.wrapping import wrapped
 from postroad.runtime.blobs import RawMail, put_changed
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
@@ -41,6 +42,10 @@ class ContentFilter:
         edits = (*post.edits, _MARK) if left.filtered else post.edits
         post = msgspec.structs.replace(post, edits=edits)
         return await self.store(post, joined(await raw.whole(), left.pieces), left.head)
+
+    async def wrap(self, post: PostRouted, raw: RawMail) -> PostRouted:
+        """The post with its mail as the only content of one of the list's. Raises as `apply`."""
+        return await self.store(post, *wrapped(await raw.whole(), raw.ref.head))
 
     async def store(self, post: PostRouted, data: bytes, head: int) -> PostRouted:
         """The post with another body, which begins at `head`, stored in RAW. Who is killed after

@@ -22,14 +22,14 @@ def check(context: Context) -> Hit | None:
     reason = _reason(context)
     if not reason:
         return None
-    if action == "munge_from":
-        return Hit(reason)
-    return Hit(settings.dmarc_moderation_notice or reason, action)
+    if action == "reject" or action == "discard":  # noqa: PLR1714  mypy knows what is left
+        return Hit(settings.dmarc_moderation_notice or reason, action)
+    return Hit(reason)
 
 
 def _reason(context: Context) -> str:
     settings, found = context.list.settings, context.looked.dmarc
-    passes = settings.dmarc_mitigate_action == "munge_from"
+    passes = settings.dmarc_mitigate_action not in ("reject", "discard")
     named, author = settings.dmarc_addresses, context.author
     if any(senders.named(named, box.address, author.named) for box in context.facts.from_):
         return "its author is named in dmarc_addresses"

@@ -82,6 +82,14 @@ def test_a_list_may_do_it_always() -> None:
     assert not hit(None, dmarc_addresses=("@other.example", senders.of_key("0f" * 32)))
 
 
+def test_a_mail_may_be_wrapped_instead() -> None:
+    """In the same cases; it is no verdict either."""
+    wrap: dict[str, Any] = {"dmarc_mitigate_action": "wrap_message"}
+    assert hit(REJECT, **wrap)
+    assert not hit(SIGNED, **STILL, **wrap)
+    assert hit(None, dmarc_mitigate_unconditionally=True, **wrap)
+
+
 @pytest.mark.parametrize("action", ["reject", "discard"])
 def test_a_list_may_stop_such_mail(action: Literal["reject", "discard"]) -> None:
     """With a reason, or in the words of its owner; never because nobody knows."""
