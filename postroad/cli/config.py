@@ -28,12 +28,14 @@ def check(call: Call) -> None:
     from postroad.cli.signing import keys_of
     from postroad.mail import headermatch
     from postroad.runtime.errors import SettingsError
+    from services.router import hooking
 
     try:
         for line in call.config.site.header_checks:
             headermatch.parse(line)
     except ValueError as error:
         raise SettingsError(f"[site] header_checks: {error}") from None
+    hooking.load(call.config.site.hooks)
     warnings = (*call.config.warnings, *call.config.check_files())
     held = plain(call.config)
     keys = [key for domain in call.config.domain for key in keys_of(domain)]

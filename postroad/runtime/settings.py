@@ -46,6 +46,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     delivery_retry_period: str = "5d"  # a copy refused for now is given up after this
     header_checks: tuple[str, ...] = ()  # `hold Subject: pattern`, for mail to every list
     spam_headers: tuple[str, ...] = ()  # fields of a spam filter that are believed
+    hooks: tuple[str, ...] = ()  # names of installed hooks that are asked of every post
 
     @property
     def retry_seconds(self) -> float:

@@ -73,6 +73,7 @@ Promises
       10 ms at most, whatever it is (`postroad.mail.patterns`).
     - What takes mails apart is a process that may die of one. Such a mail is held; others are
       decided on meanwhile. A post whose body stays has nothing to do with it.
+    - A hook that fails, or takes more than 2 s, holds the mail and is named; it loses none.
     - What name servers are asked is asked once while the answer holds. 24 mails wait for them, and
       24 for spamd, at most; others are given back for a second. A mail waits for the timeout of
       `[dns]` and of `[spamd]`, and goes on without.
@@ -94,6 +95,7 @@ Files      recipients   which of our lists a mail was sent to (pure)
            rules/       one rule a file; the order is the table in rules/__init__ (pure)
            subjectcommand  commands in Subjects (pure)
            content/     the content filter, in processes of its own
+           hooking      packages of the operator's: loads them, asks them
            looking      fetches what rules need beyond the header facts
            lookups/     asks others: name servers, for DMARC, and spamd
            passwords    whether a post carries the moderator's password, however often one guesses

@@ -8,7 +8,7 @@ from typing import Literal
 from postroad.mail.spamscore import Score
 from projections.lists import List
 from schemas.commands import Author
-from schemas.mail import HeaderFacts
+from schemas.mail import HeaderEdit, HeaderFacts
 from schemas.road import MailReceived
 from schemas.seen import Seen
 from services.router.content.job import Left
@@ -26,6 +26,25 @@ class Dmarc:
     policy: Literal["none", "quarantine", "reject", "unknown"]
     signers: frozenset[str] = frozenset()
     head: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The rule applies. `reason` is for people and holds no address; `verdict` is set only by
+    rules whose verdict is a setting."""
+
+    reason: str
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooked:
+    """What the operator's hooks say of a mail: their hits, and edits of its header. Where one could
+    not be asked, only why."""
+
+    trouble: str = ""
+    hits: tuple[Hit, ...] = ()
+    edits: tuple[HeaderEdit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +66,7 @@ class Looked:
     many wrong ones). `header_checks` are what the site looks for in headers.
     `filtered` is what the content filter leaves of it. `meant`: whatever To and Cc say, where it
     came from makes it mail for this list. `dmarc` is of the author's domain,
-    `spam` of filters.
+    `spam` of filters, `hooked` of hooks.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
@@ -58,6 +77,7 @@ class Looked:
     meant: bool = False
     dmarc: Dmarc | None = None
     spam: Spam | None = None
+    hooked: Hooked | None = None
 
 
 NOTHING = Looked()
@@ -79,12 +99,3 @@ class Context:
     def facts(self) -> HeaderFacts:
         """What the header scanner found."""
         return self.mail.facts
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """The rule applies. `reason` is for people and holds no address; `verdict` is set only by
-    rules whose verdict is a setting."""
-
-    reason: str
-    verdict: Verdict | None = None

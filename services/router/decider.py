@@ -19,6 +19,7 @@ from projections.lists import List
 from schemas import subjects
 from schemas.commands import Author
 from schemas.envelope import Event
+from schemas.mail import HeaderEdit
 from schemas.road import (
     BounceRouted,
     CommandRouted,
@@ -103,7 +104,7 @@ def decide(
         mail_id=mail_id,
         list=known.slug,
         raw=mail.raw,
-        edits=post_edits(context, web, munged=_hit("dmarc", rulings)),
+        edits=(*post_edits(context, web, munged=_hit("dmarc", rulings)), *_hooked(looked)),
         authserv_id=authserv_id,
         personal=known.settings.personalize == "individual",
         author=author.person,
@@ -114,6 +115,11 @@ def decide(
         message_id=mail.facts.message_id,
         hits=_flags(rulings),
     )
+
+
+def _hooked(looked: Looked) -> tuple[HeaderEdit, ...]:
+    """The edits of the operator's hooks, which come last."""
+    return looked.hooked.edits if looked.hooked else ()
 
 
 def decide_command(

@@ -32,6 +32,7 @@ from services.router.bounces import Bounces, Copy
 from services.router.content.filter import ContentFilter
 from services.router.content.job import Job, Left
 from services.router.context import NOTHING, Looked
+from services.router.hooking import Hooks
 from services.router.looking import Looker
 from services.router.lookups.asking import Lookups
 from services.router.reach import GONE, Reach
@@ -61,6 +62,7 @@ class Router:
         self.authors = Authors(context.broker)
         self.looker = Looker(site.header_checks)
         self.lookups = Lookups(context)
+        self.hooks = Hooks(site.hooks, context.health)
         self.content = ContentFilter(context.broker)
         self.threads = Threads(context.broker)
         self._large = asyncio.Lock()  # so that one large mail is in memory, not 32
@@ -146,7 +148,7 @@ class Router:
             if copy or (not to.sub and decider.bounces_here(mail, known)):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
-        looked = await self._look(mail, to, known, raw, source.authserv_id)
+        looked = await self._look(mail, to, known, author, raw, source.authserv_id)
         looked = replace(looked, meant=meant or bool(source.list))
         decide = partial(
             decider.decide,
@@ -195,14 +197,15 @@ class Router:
         return decider.decide_command(mail, to, mail_id=mail_id, domain=domain)
 
     async def _look(
-        self, mail: MailReceived, to: Match, known: List, raw: RawMail, server: str
+        self, mail: MailReceived, to: Match, known: List, author: Author, raw: RawMail, server: str
     ) -> Looked:
         """What the rules need of the mail itself, and of others; `server` is whose
         Authentication-Results are believed. Raises Retry, Reject."""
         if to.sub:
             return NOTHING
         looked = await self.looker.look(mail, known, raw)
-        return await self.lookups.add(looked, mail, known, raw, server)
+        looked = await self.lookups.add(looked, mail, known, raw, server)
+        return await self.hooks.add(looked, mail, known, author, raw)
 
     async def _left(self, raw: RawMail, job: Job) -> Left:
         """What the list's members get of a mail. Raises Retry, Reject (see `get_raw`)."""

@@ -37,6 +37,7 @@ async def judged(known: Knowledge, data: bytes, size: int, list_: str, source: s
     from postroad.cli.inspection.knowledge import DEFAULT_LIST
     from postroad.cli.inspection.page import Report
     from postroad.mail.addresses import Match
+    from services.router.hooking import Hooks
     from services.router.recipients import recipients
 
     way = known.source(source)
@@ -59,7 +60,7 @@ async def judged(known: Knowledge, data: bytes, size: int, list_: str, source: s
         places = [(Match(asked.slug), asked)]
     elif not places:
         notes.append("it is for none of the lists there are; name one with --list")
-    judge = Judge(web, site.header_checks if site else ())
+    judge = Judge(web, site.header_checks, Hooks(site.hooks)) if site else Judge()
     decisions = []
     async with contextlib.aclosing(judge.workers):
         for address, at in places:

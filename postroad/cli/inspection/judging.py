@@ -22,6 +22,7 @@ from services.router import copies, decider, rules
 from services.router.content.filter import ContentFilter
 from services.router.content.workers import Workers
 from services.router.context import Context, Looked
+from services.router.hooking import Hooks
 from services.router.looking import Looker
 
 LINE_CHARS = 500  # of a header field that are shown
@@ -74,6 +75,7 @@ class Judge:
 
     web: str = ""
     header_checks: Sequence[str] = ()
+    hooks: Hooks = field(default_factory=lambda: Hooks(()))
     workers: Workers = field(default_factory=Workers)
 
     async def decide(
@@ -85,7 +87,7 @@ class Judge:
             return Decision(known.address, "bounce", "accept")
         if to.sub not in ("", "owner"):
             return Decision(known.address, "command", "accept")
-        looked = await self._looked(found, to, known)
+        looked = await self._looked(found, to, known, author)
 
         def asked(accepted: HeldAccepted | None = None) -> PostRouted | OwnerMailRouted | str:
             kind, event = decider.decide(
@@ -121,12 +123,13 @@ class Judge:
             added,
         )
 
-    async def _looked(self, found: Evidence, to: Match, known: List) -> Looked:
+    async def _looked(self, found: Evidence, to: Match, known: List, author: Author) -> Looked:
         """What rules need beyond the facts."""
         if to.sub:
             return Looked()
         raw = InHand(found.mail.raw, found.data)
         looked = await Looker(self.header_checks).look(found.mail, known, raw)
+        looked = await self.hooks.add(looked, found.mail, known, author, raw)
         job = ContentFilter.job(found.mail, known.settings)
         if job is None:
             return looked

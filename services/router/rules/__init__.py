@@ -22,6 +22,7 @@ from services.router.rules import (
     dmarc,
     emergency,
     header_match,
+    hooks,
     implicit_dest,
     loop,
     max_hops,
@@ -71,6 +72,7 @@ POST: tuple[Rule, ...] = (
     Rule("max-recipients", max_recipients.check, "hold"),
     Rule("max-size", max_size.check, "hold"),
     Rule("no-subject", no_subject.check, None),
+    Rule("hooks", hooks.check, None),
     Rule("truth", truth.check, "accept"),
 )
 

@@ -270,6 +270,7 @@ def test_the_order_of_the_rules_is_the_documented_one() -> None:
         "max-recipients",
         "max-size",
         "no-subject",
+        "hooks",
         "truth",
     ]
     assert [rule.name for rule in rules.OWNER] == ["loop", "max-hops", "automatic", "truth"]

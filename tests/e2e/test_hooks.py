@@ -1,0 +1,67 @@
+"""A package with hooks, installed as its README says, on a whole road."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.system import mail, postroad, world
+from tests.peers.hookpackage import EXAMPLE, install
+
+LIST, READER, ANNA = "team@example.org", "reader@d1.example.net", "anna@example.net"
+
+
+def test_the_test_of_the_example_passes(tmp_path: Path) -> None:
+    """Whoever copies the example package has a test that works."""
+    installed = install(tmp_path)
+    path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
+    ran = subprocess.run(
+        [sys.executable, *words, "-c", os.devnull, str(EXAMPLE / "tests")],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "2 passed" in ran.stdout
+
+
+async def test_a_hook_holds_a_post_and_marks_the_copies_of_others(tmp_path: Path) -> None:
+    """Its rule stops what it is for, its edit stands in what members get; the command that asks
+    before a mail comes asks hooks as well."""
+    installed = install(tmp_path / "site")
+    path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])
+    env = {"PYTHONPATH": path, "POSTROAD_SITE__HOOKS": "loud"}
+    async with world(tmp_path, services=(), keep=True) as here:
+        for name in ("membership", "router", "sender", "ingest"):
+            await here.road.run(name, env=env)
+        await here.road.ready()
+        await here.road.make_list(LIST, [READER], default_nonmember_action="defer")
+        loud = mail(1, to=LIST).replace(b"Subject: post 1", b"Subject: READ THIS NOW")
+        here.post(loud)
+        here.post(mail(2, to=LIST))
+        await here.road.settled(2)
+        shown = await here.road.cli("post", "ls", "--json")
+        became = {row["message_id"]: (row["kind"], row["reason"]) for row in shown.json}
+        assert became["1@posts"] == ("held", "hooks: loud: its subject is in capitals")
+        (record,) = [each for each in here.sink.records() if READER in each.recipients]
+        assert "Message-ID: <2@posts>" in record.headers
+        assert "X-Loudness: 0" in record.headers
+        file = tmp_path / "mail.eml"
+        file.write_bytes(loud)
+        told = (await here.road.cli("mail", "inspect", str(file), "--json", env=env)).json
+        assert (told["verdict"], told["decisions"][0]["rule"]) == ("hold", "hooks")
+
+
+async def test_a_hook_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    """Settings with a hook that there is not are refused, and the line says which there are."""
+    config = tmp_path / "postroad.toml"
+    config.write_text('[site]\ndomain = "example.org"\nhooks = ["lout"]\n')
+    said = await postroad("config", "check", "--config", str(config))
+    assert said.code == 2
+    assert "[site] hooks: no package has a hook 'lout'; there are: none" in said.err
