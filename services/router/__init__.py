@@ -75,7 +75,7 @@ Promises
       decided on meanwhile. A post whose body stays has nothing to do with it.
     - A hook that fails, or takes more than 2 s, holds the mail and is named; it loses none.
     - What name servers are asked is asked once while the answer holds. 24 mails wait for them, and
-      24 for spamd, at most; others are given back for a second. A mail waits for the timeout of
+      24 for spamd, at most; others are given back for a moment. A mail waits for the timeout of
       `[dns]` and of `[spamd]`, and goes on without.
     - Of a password neither event nor log holds anything; it is taken off every copy.
     - Header and footer change no octet of what the author wrote, and no signed mail (ADR-11); one

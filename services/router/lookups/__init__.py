@@ -2,7 +2,7 @@
 
 Nothing here holds up mail for long, or fails it: each question has a time-out, what is known is
 not asked again, the same question is asked once at a time, and who is away is not asked again and
-again. A mail that finds too many waiting for an answer is given back for a second, so that others
+again. A mail that finds too many waiting for an answer is given back for a moment, so that others
 are decided on.
 
 Files      asking      all of it at once

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 MOST = 10_000  # answers; the oldest goes
+LATELY = 300.0  # seconds for which an old answer is given while it is asked for anew
 FAILED = 60.0  # seconds until what could not be answered is asked again
 STALE = 3 * 86_400.0  # seconds for which an old answer is better than none
 
@@ -55,15 +56,18 @@ class Memory(Generic[T]):
             return
         task = asyncio.get_running_loop().create_task(self._find(question))
         self._asking[question] = task
-        task.add_done_callback(lambda done: self._forget(question, done))
+        task.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # who waits has it
 
     async def get(self, question: str) -> T:
         """The answer. Raises Unanswered. Who no longer waits for it leaves the question to others,
         and its answer to memory."""
         self.start(question)
-        if task := self._asking.get(question):
-            return await asyncio.shield(task)
         known = self._known.get(question)
+        task = self._asking.get(question)
+        if task and not (known and self._clock() < known.until + LATELY):
+            return await asyncio.shield(task)
         if known is None or (question in self._failed and self._clock() >= known.last):
             raise Unanswered
         return known.value
@@ -88,16 +92,13 @@ class Memory(Generic[T]):
             if known is None or now >= known.last:
                 raise
             return known.value
+        finally:
+            del self._asking[question]
         now = self._clock()
         self._failed.pop(question, None)
         answer = _Answer(value, now + seconds, now + seconds + self._stale)
         _put(self._known, question, answer, self._most)
         return value
-
-    def _forget(self, question: str, task: asyncio.Task[T]) -> None:
-        self._asking.pop(question, None)
-        if not task.cancelled():
-            task.exception()  # who waited has it; nobody need
 
 
 U = TypeVar("U")

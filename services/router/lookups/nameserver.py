@@ -73,7 +73,7 @@ class NameServer:
         except dns.resolver.NXDOMAIN:
             self._works()
             return None
-        except (dns.exception.DNSException, OSError, ValueError):
+        except Exception:  # noqa: BLE001  whatever it sends, the mail goes on
             await asyncio.shield(self._probe())
             raise Unanswered from None
         self._works()

@@ -185,7 +185,7 @@ async def test_a_name_server_that_is_silent_is_not_waited_for(here: Asking) -> N
 
 
 async def test_no_more_mails_wait_than_the_router_can_spare(here: Asking) -> None:
-    """Others are given back for a second, so that mail of domains that are known goes on."""
+    """Others are given back for a moment, so that mail of domains that are known goes on."""
     here.dns.silent |= {f"_dmarc.domain{number}.example" for number in range(seats.MOST)}
     waiting = [
         asyncio.ensure_future(here.policy(f"ann@domain{number}.example"))

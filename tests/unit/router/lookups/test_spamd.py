@@ -133,7 +133,7 @@ async def test_a_large_mail_is_not_shown() -> None:
 
 
 async def test_no_more_mails_wait_than_the_router_can_spare() -> None:
-    """Others are given back for a second."""
+    """Others are given back for a moment."""
     async with answering(None) as port:
         spam, _ = asking(port, timeout="300ms")
         waiting = [asyncio.ensure_future(check(spam)) for _ in range(seats.MOST)]
