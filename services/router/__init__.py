@@ -52,8 +52,10 @@ Promises
     - A mail that comes by two ways is posted once to each list; the second copy is discarded by
       the rule `duplicate`, which names the first (ADR-10). Same is what has the same Message-ID,
       From and body, within 30 days. A copy that one list sent to another counts as the mail it
-      was made of, whatever From it has now, so a mail to both is posted once. Only what was
-      posted counts: a held mail may be sent again.
+      was made of, whatever From it has now, so a mail to both is posted once; so do, within a
+      day, those of one Message-ID and body, or author, of which one came through any list
+      (lists of other systems, in a ring). Only what was posted counts: a held mail may be sent
+      again.
     - A post names what it answers and the first of its conversation, of this list alone, in
       whatever order posts come (ADR-14). A Message-ID means the first post that had it.
     - An author who goes on as only a robot does is held by `repetition`, however many routers

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.mail import HeaderFacts
+from schemas.road import MailReceived
 from schemas.threads import Named, Posted
 
 NEAREST = 20  # Message-IDs before a post that are looked up, besides the first of all
 ANSWERS = 20  # that are kept of an id not seen yet
+CHANGED = 86_400_000  # the same between one and a copy that a list has changed
 COPIES = 30 * 86_400_000  # milliseconds between a post and a second copy of it
 TEXTS = 100  # that are kept of one id: the first, and the latest
 # what a copy is called at a relay that keeps no Message-ID (`services.sender.compose`)
@@ -58,6 +60,23 @@ def copy_of(message_id: str) -> str:
     return made[1] if made else ""
 
 
+def changed_on_the_way(one: MailReceived, other: MailReceived) -> bool:
+    """Whether two mails with the same Message-ID are one post, of which a list has changed a copy:
+    at least one came through a list, and they have the same body, or an author in common, who may
+    stand in Reply-To where From is the list's. Not for those who never met a list: programs use
+    ids twice, and strangers can use them first."""
+    through = any(each.facts.list_ids or each.facts.been_there for each in (one, other))
+    if not through or not within(one.mail_id, other.mail_id, CHANGED):
+        return False
+    if one.body_sha256 == other.body_sha256 != "":
+        return True
+    return not _authors(one.facts).isdisjoint(_authors(other.facts))
+
+
+def _authors(facts: HeaderFacts) -> frozenset[str]:
+    return frozenset(box.address for box in (*facts.from_, *facts.reply_to))
+
+
 def place(
     post: Posted, own: Sequence[str], named: Sequence[str], known: Mapping[str, Named]
 ) -> tuple[Place, dict[str, Named]]:
@@ -69,7 +88,8 @@ def place(
     """
     had = [known[each] for each in own if each in known]
     for each in (posted for met in had for posted in met.posts):
-        if each.text == post.text != "" and each.mail != post.mail and _recent(each, post):
+        same = each.text == post.text != "" and each.mail != post.mail
+        if same and within(each.mail, post.mail, COPIES):
             return Place(first=each.mail), {}
     there = [known[each] for each in named if each in known]
     firsts = [met.posts[0].mail for met in there if met.posts]
@@ -85,10 +105,10 @@ def place(
     return found, _marks(post, thread, named, known) | _claims(post, thread, own, known)
 
 
-def _recent(earlier: Posted, post: Posted) -> bool:
+def within(one: str, other: str, time: int) -> bool:
     """Whether one may be a copy of the other, by the time of arrival in their ids (milliseconds,
     12 hex digits): a program that writes the same each month means each."""
-    return abs(int(post.mail[:12], 16) - int(earlier.mail[:12], 16)) < COPIES
+    return abs(int(one[:12], 16) - int(other[:12], 16)) < time
 
 
 def _marks(

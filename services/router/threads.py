@@ -3,7 +3,7 @@ answers find what they answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -51,6 +51,9 @@ class Threads:
             met = {each: stored[name] for each, name in subject.items() if name in stored}
             knows = {each: _decode(last.data) for each, last in met.items()}
             knows |= await self._copied(known.slug, copies)
+            had = [knows[each] for each in own if each in knows]
+            if first := await self._changed(mail, mail_id, had):
+                return Place(first=first)
             found, changes = conversation.place(post, own, follows, knows)
             try:
                 for each, change in changes.items():
@@ -62,6 +65,19 @@ class Threads:
             if changes:
                 crashpoint("router.after_claim")
             return found
+
+    async def _changed(self, mail: MailReceived, mail_id: str, had: Sequence[Named]) -> str:
+        """The post that is this mail, but for what a list did to one of the two on its way."""
+        if not mail.facts.message_id:
+            return ""
+        for each in dict.fromkeys(posted.mail for met in had for posted in met.posts):
+            if each == mail_id or not conversation.within(each, mail_id, conversation.CHANGED):
+                continue
+            earlier = await self._received(each)
+            same_id = earlier and earlier.facts.message_id == mail.facts.message_id
+            if earlier and same_id and conversation.changed_on_the_way(mail, earlier):
+                return each
+        return ""
 
     async def original_at(self, slug: str, mail: MailReceived) -> str:
         """The id under which this list has posted the mail that `mail` is a copy of, if it has.
@@ -96,13 +112,16 @@ class Threads:
             trace = mail.facts.trace
             if not trace or not await self._posted(trace):
                 break
-            stored = await self._broker.last("RECEIVED", subjects.received("*", trace))
-            events = stored.envelope().events if stored else ()
-            before = next((each for each in events if isinstance(each, MailReceived)), None)
+            before = await self._received(trace)
             if before is None:
                 break
             mail = before
         return mail
+
+    async def _received(self, mail_id: str) -> MailReceived | None:
+        stored = await self._broker.last("RECEIVED", subjects.received("*", mail_id))
+        events = stored.envelope().events if stored else ()
+        return next((each for each in events if isinstance(each, MailReceived)), None)
 
     async def _posted(self, trace: str) -> bool:
         post = subjects.routed("post", "*", trace)

@@ -28,9 +28,12 @@ class Contacts:
         self.broker = broker
         self.people = people
 
-    async def may_answer(self, address: str, cause: str, *, at: datetime | None = None) -> bool:
-        """Whether one more automatic answer may go there now (or `at`); from then on it counts."""
-        change = partial(limits.answer, cause=cause, now=at or now())
+    async def may_answer(
+        self, address: str, cause: str, *, at: datetime | None = None, most: int = limits.ANSWERS
+    ) -> bool:
+        """Whether one more automatic answer, of `most` a day, may go there now (or `at`); from then
+        on it counts."""
+        change = partial(limits.answer, cause=cause, now=at or now(), most=most)
         try:
             await self._change(address, cause, "answer", change)
         except LimitedError:

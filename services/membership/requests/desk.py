@@ -88,6 +88,7 @@ class Desk:
         author = intent.author(mail)
         if author and self.feed.lists.means_list(author):
             return _ignored("it is from an address of a list"), ""
+        proved = bool(author) and self.received.proved(mail)
         turn = Turn(
             office=self.office,
             listed=listed,
@@ -97,7 +98,8 @@ class Desk:
             cause=delivery.envelope().id,
             at=at,
             author=author,
-            proved=bool(author) and self.received.proved(mail),
+            proved=proved,
+            doubted=not proved and bool(author) and await self.office.people.find(author) is None,
             foreign=event.list == subjects.NO_LIST,
         )
         return await self._tell(turn, await turn.run(wanted), delivery.seq)
@@ -111,13 +113,14 @@ class Desk:
             if (notice := await self._write(turn, bundle, number, post))
         ]
         if came.outcome == "answered" and not notices:
-            came = _ignored(quiet) if quiet else Reply("limited", reason="three answers in a day")
+            came = _ignored(quiet) if quiet else Reply("limited", reason="enough answers in a day")
         return came, notices[0] if notices else ""
 
     async def _write(self, turn: Turn, bundle: Bundle, number: int, post: int) -> str:
         """Queue a letter, if it may be; its id."""
         if not bundle.owed and (
             turn.unanswerable
+            or (bundle.to == turn.author and not await turn.may_be_heard())
             or not await self.contacts.may_answer(bundle.to, turn.limited_as, at=turn.at)
         ):
             return ""

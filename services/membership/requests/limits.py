@@ -2,7 +2,9 @@
 
 The aggregate of `pending.contact.<key>`: every mail that still counts, with the mail that caused
 it, so that a cause met again is not counted again. Whoever forges 10,000 requests in somebody's
-name makes them three confirmations a day, no two alike, and three answers.
+name makes them three confirmations a day, no two alike, and three answers. Whoever forges
+10,000 names has ten people answered: of those who are neither proved nor known to us, each list
+counts all together.
 
 One confirmation of a list waits at a time. Asking for something else ends the one that waits;
 asking for the same once more does not, unless the one before was answered.
@@ -21,6 +23,7 @@ from schemas.pending import Action, Contact, Contacted
 DAY = timedelta(hours=24)
 CONFIRMATIONS = 3  # a day for one address, over all lists
 ANSWERS = 3  # a day for one address: help, errors, notices
+STRANGERS = 10  # a day for one list: the same, to all together whose names may be forged
 _DOTLESS = ("gmail.com", "googlemail.com")  # one provider, to which dots say nothing
 
 State = tuple[Contact, ...]
@@ -101,12 +104,12 @@ def replaced(state: State, *, list_: str, cause: str) -> tuple[str, ...]:
     )
 
 
-def answer(state: State, *, cause: str, now: datetime) -> State:
-    """The state once an automatic answer is sent. Raises LimitedError."""
+def answer(state: State, *, cause: str, now: datetime, most: int = ANSWERS) -> State:
+    """The state once an automatic answer is sent, of `most` a day. Raises LimitedError."""
     if _noted(state, "answer", cause):
         return state
     recent = _recent(state, now)
-    if sum(each.kind == "answer" for each in recent) >= ANSWERS:
+    if sum(each.kind == "answer" for each in recent) >= most:
         raise LimitedError
     return (*recent, Contact(kind="answer", cause=cause, at=now))
 

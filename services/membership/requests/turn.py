@@ -33,6 +33,7 @@ from services.membership.refused import Refused
 from services.membership.requests import confirmation, intent
 from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
+from services.membership.requests.limits import STRANGERS
 from services.membership.requests.questions import Questions, fields_of
 from services.membership.requests.reply import Reply
 from services.membership.requests.words import Request
@@ -59,8 +60,9 @@ class Office:
 class Turn:
     """One mail to a command address of `listed`. `text` is what it says, where that matters;
     `mail_id` is what it was decided under, `cause` the id of that decision, `author` the one
-    address in From (else empty), `proved` whether it is proved to be theirs; `foreign` where the
-    address named no list, so that any token fits."""
+    address in From (else empty), `proved` whether it is proved to be theirs, `doubted` whether it
+    is neither that nor of anybody we know; `foreign` where the address named no list, so that any
+    token fits."""
 
     office: Office
     listed: Listed
@@ -71,6 +73,7 @@ class Turn:
     at: datetime
     author: str
     proved: bool
+    doubted: bool = False
     foreign: bool = False
     changes: int = 0
     asked: tuple[Action, Reply] | None = None
@@ -90,8 +93,17 @@ class Turn:
         """The cause of what it has written: one mail to thirty lists is thirty causes."""
         return f"{self.mail_id}.{self.slug}"
 
+    async def may_be_heard(self) -> bool:
+        """Whether the author may be written to, besides being asked whether to join, for all that
+        is known of who that is: of a flood of forged names few are."""
+        return not self.doubted or await self.office.questions.contacts.may_answer(
+            self.listed.state.address, self.limited_as, at=self.at, most=STRANGERS
+        )
+
     async def run(self, wanted: Request) -> list[Reply]:
         """Carry out every command."""
+        if not wanted.words and automatic.out_of_office(self.mail.facts.subject):
+            return [Reply("ignored", reason="its subject is that of a vacation notice")]
         if not wanted.words:
             return [self._say("not_understood" if wanted.strange else "help")]
         return [await self._obey(word) for word in wanted.words]
@@ -180,6 +192,8 @@ class Turn:
             return self._left_out(action, *self.asked)
         if reason := self.unanswerable:
             return Reply("ignored", reason=reason)
+        if action != "join" and not await self.may_be_heard():
+            return Reply("limited", reason="many who may be forged wrote today")
         reply = await self.office.questions.ask(
             self.listed,
             action,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import permutations
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,3 +172,31 @@ def test_any_claims_at_all(posts: list[tuple[str, list[str]]]) -> None:
         meant.setdefault(own, mail_id)
         has = {each: named.posts[0].mail for each, named in here.known.items() if named.posts}
         assert has == meant
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("List-Id: <crew.far.example>", "B"), ("", "A"), True),
+        (("X-BeenThere: crew@far.example\r\nFrom: crew@far.example", "A"), ("", "A"), True),
+        (("List-Id: <crew.far.example>\r\nFrom: crew@far.example", "B"), ("", "A"), False),
+        (
+            ("List-Id: <c.far.example>\r\nFrom: c@far.example\r\nReply-To: ann@example.org", "B"),
+            ("List-Id: <d.far.example>\r\nFrom: d@far.example\r\nReply-To: ann@example.org", "C"),
+            True,
+        ),
+        (("", "B"), ("", "A"), False),
+        (("From: eve@far.example", "A"), ("", "A"), False),
+    ],
+)
+def test_what_a_list_changes_on_the_way(
+    one: tuple[str, str], other: tuple[str, str], same: bool
+) -> None:
+    """Of one Message-ID, a copy that came through a list is the post that has its body or its
+    author; one that met no list is what it says, whoever used the id before."""
+    mails = [mail(*head.splitlines(), body_sha256=body) for head, body in (one, other)]
+    assert conversation.changed_on_the_way(*mails) is same
+    assert conversation.changed_on_the_way(*reversed(mails)) is same
+    later = f"{int(mails[0].mail_id[:12], 16) + conversation.CHANGED:012x}{mails[0].mail_id[12:]}"
+    mails[1] = msgspec.structs.replace(mails[1], mail_id=later)
+    assert not conversation.changed_on_the_way(*mails)

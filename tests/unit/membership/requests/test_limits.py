@@ -13,6 +13,7 @@ from services.membership.requests.limits import (
     ANSWERS,
     CONFIRMATIONS,
     DAY,
+    STRANGERS,
     LimitedError,
     State,
     answer,
@@ -125,6 +126,15 @@ def test_questions_and_answers_are_counted_apart() -> None:
     with pytest.raises(LimitedError):
         answer(state, cause="z", now=NOON)
     assert asked(state, "one", "z")
+
+
+def test_all_who_may_be_forged_are_counted_together() -> None:
+    """A list answers ten of them a day; a limit of more is a limit."""
+    state: State = ()
+    for number in range(STRANGERS):
+        state = answer(state, cause=str(number), now=NOON, most=STRANGERS)
+    with pytest.raises(LimitedError):
+        answer(state, cause="z", now=NOON, most=STRANGERS)
 
 
 def test_a_cause_met_again_changes_nothing() -> None:
