@@ -15,7 +15,7 @@ from typing import Any
 from tests.fuzz import targets
 from tests.fuzz.__main__ import BUILD, CORPUS, HERE
 
-FILES = 20  # of a target
+FILES = 15  # of a target
 OCTETS = 1_500  # of one
 PRODUCT = tuple(f"{HERE.parents[1] / name}/" for name in ("postroad", "services"))
 
