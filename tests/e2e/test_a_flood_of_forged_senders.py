@@ -143,3 +143,26 @@ async def test_one_victim(tmp_path: Path, author: str, more: dict[str, str]) -> 
         assert set(got(sink)) <= {author, OWNER}
         members = await here.road.cli("member", "ls", f"ours@{A}", "--json")
         assert [each["address"] for each in members.json] == [MEMBER]
+
+
+async def test_a_member_is_forged(tmp_path: Path) -> None:
+    """Where the owner wants to see what the mail server says is forged, it waits, whatever else it
+    carries; what the server proves, or says nothing of, is posted, and only that is ever sent."""
+    fails = b"Authentication-Results: mx.a.example; dkim=none; dmarc=fail\r\n"
+    passes = fails.replace(b"dmarc=fail", b"dmarc=pass header.from=people.example")
+    evil = passes.replace(b"mx.a.", b"mx.evil.")
+    fold = fails.replace(b"; dmarc", b";\r\n\tdmarc")
+    heads = {"fails": fails, "forged": fails + passes, "evil": fails + evil, "folded": fold}
+    fine = {"passes": passes, "evil below": passes + evil.replace(b"pass", b"fail"), "silent": b""}
+    async with instances(tmp_path, A, more=OURS) as (sink, (here,)):
+        await here.road.make_list(
+            f"team@{A}",
+            [MEMBER],
+            header_matches=r"hold Authentication-Results: ^mx\.a\.example;.*dmarc=fail",
+        )
+        for name, head in {**heads, **fine}.items():
+            data = head + mail(name.replace(" ", "-"), to=f"team@{A}", author=MEMBER)
+            await here.post(data, [f"team@{A}"], MEMBER)
+        await quiet(here)
+        assert await here.stopped() == [("held", "header-match")] * len(heads)
+        assert got(sink) == {MEMBER: len(fine)}
