@@ -42,7 +42,8 @@ _SUMMARY = re.compile(  # of the mail in question, which tells nothing of why
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"recipient|\bto\b|user|address|mailbox|account|rcpt|mail|für|\ban\b|destinat|宛先|收件人",
+    r"recipient|\bto\b|\bfor:|(?:generated|expanded) from|user|address|mailbox|account|rcpt|mail"
+    r"|für|\ban\b|destinat|宛先|收件人",
     re.IGNORECASE,
 )
 _NOBODY = re.compile(
@@ -126,21 +127,22 @@ def _marks(lines: Sequence[str], own: frozenset[str]) -> Iterator[tuple[int, str
     for at, line in enumerate(lines):
         for found in islice(ADDRESS.finditer(line[:500]), 10):
             address = found[0].strip(".'").lower()
-            if address not in own and not _NOBODY.match(address):
-                yield at, address, _form(line[:500], found)
+            form = _form(line[:500], found)
+            if form and address not in own and not _NOBODY.match(address):
+                yield at, address, form
 
 
 def _form(line: str, found: re.Match[str]) -> int:
     """How sure it is that this address has no copy: 1 alone on its line, or with its reason behind
-    it, 2 in a line that begins with it or tells why, 3 after a name such as `To:`, 4 otherwise."""
+    it, 2 in a line that begins with it or tells why, 3 after a name such as `To:`, 0 not at all."""
     before, after = line[: found.start()], line[found.end() :].lstrip(" >)]\"'")
     if _BULLET.fullmatch(before):
         return 1 if after[:1] in ("", ":", "(", ".", "-", ",", ";") else 2
     if _SUMMARY.match(line):
-        return 4
+        return 0
     if codes.written(line).status or wording.meaning(wording.plain(line)):
         return 2
-    return 3 if _NAMED.search(before) else 4
+    return 3 if _NAMED.search(before) else 0
 
 
 def _paragraph(lines: Sequence[str]) -> str:

@@ -15,10 +15,11 @@ from typing import Literal
 from postroad.mail.phrases import folded
 
 Kind = Literal["full", "policy", "hard", "soft"]
-Meaning = Literal["full", "sender", "certain", "policy", "passing", "hard", "soft"]
+Meaning = Literal["size", "full", "sender", "certain", "policy", "passing", "hard", "soft"]
 Group = Literal[Meaning, "failed", "delayed", "challenge", "original"]
 # Nobody must leave a list for what refuses the mail, or will pass: looked for before hard.
 ORDER: dict[Meaning, Kind] = {
+    "size": "policy",
     "full": "full",
     "sender": "policy",
     "certain": "hard",
