@@ -38,6 +38,7 @@ async def judged(known: Knowledge, data: bytes, size: int, list_: str, source: s
     from postroad.cli.inspection.page import Report
     from postroad.mail.addresses import Match
     from services.router.hooking import Hooks
+    from services.router.lookups.asking import Lookups
     from services.router.recipients import recipients
 
     way = known.source(source)
@@ -60,9 +61,12 @@ async def judged(known: Knowledge, data: bytes, size: int, list_: str, source: s
         places = [(Match(asked.slug), asked)]
     elif not places:
         notes.append("it is for none of the lists there are; name one with --list")
-    judge = Judge(web, site.header_checks, Hooks(site.hooks)) if site else Judge()
+    judge = Judge()
+    if site:
+        lookups = Lookups(known.context) if known.context else None
+        judge = Judge(web, site.header_checks, Hooks(site.hooks), lookups)
     decisions = []
-    async with contextlib.aclosing(judge.workers):
+    async with contextlib.aclosing(judge):
         for address, at in places:
             author = await known.author(at, found.mail.facts.from_)
             decisions.append(await judge.decide(found, address, at, author, way.authserv_id))

@@ -24,6 +24,7 @@ from services.router.content.workers import Workers
 from services.router.context import Context, Looked
 from services.router.hooking import Hooks
 from services.router.looking import Looker
+from services.router.lookups.asking import Lookups
 
 LINE_CHARS = 500  # of a header field that are shown
 
@@ -71,11 +72,13 @@ class InHand(RawMail):
 
 @dataclass
 class Judge:
-    """Decides as the router does, without a broker. `web` is the base URL of our pages."""
+    """Decides as the router does, without a broker. `web` is the base URL of our pages. Without
+    `lookups` nobody is asked about the mail: name servers, spamd."""
 
     web: str = ""
     header_checks: Sequence[str] = ()
     hooks: Hooks = field(default_factory=lambda: Hooks(()))
+    lookups: Lookups | None = None
     workers: Workers = field(default_factory=Workers)
 
     async def decide(
@@ -87,7 +90,7 @@ class Judge:
             return Decision(known.address, "bounce", "accept")
         if to.sub not in ("", "owner"):
             return Decision(known.address, "command", "accept")
-        looked = await self._looked(found, to, known, author)
+        looked = await self._looked(found, to, known, author, authserv_id)
 
         def asked(accepted: HeldAccepted | None = None) -> PostRouted | OwnerMailRouted | str:
             kind, event = decider.decide(
@@ -123,12 +126,22 @@ class Judge:
             added,
         )
 
-    async def _looked(self, found: Evidence, to: Match, known: List, author: Author) -> Looked:
+    async def aclose(self) -> None:
+        """Ask nobody any more."""
+        await self.workers.aclose()
+        if self.lookups:
+            await self.lookups.aclose()
+
+    async def _looked(
+        self, found: Evidence, to: Match, known: List, author: Author, authserv_id: str
+    ) -> Looked:
         """What rules need beyond the facts."""
         if to.sub:
             return Looked()
         raw = InHand(found.mail.raw, found.data)
         looked = await Looker(self.header_checks).look(found.mail, known, raw)
+        if self.lookups:
+            looked = await self.lookups.add(looked, found.mail, known, raw, authserv_id)
         looked = await self.hooks.add(looked, found.mail, known, author, raw)
         job = ContentFilter.job(found.mail, known.settings)
         if job is None:

@@ -11,9 +11,13 @@ import msgspec
 from postroad.cli.frame import Call
 from postroad.cli.road import road, streams
 from postroad.mail.addresses import parse_address
+from postroad.runtime.attach import COMMAND
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config, Source
 from postroad.runtime.errors import PostroadError, Reject, Retry, SettingsError, UsageError
+from postroad.runtime.health import Health
+from postroad.runtime.service import Context
+from postroad.runtime.telemetry import Telemetry
 from projections.lists import Directory, List
 from schemas import subjects
 from schemas.codec import UnknownEvent
@@ -35,6 +39,16 @@ class Knowledge:
         self.notes = notes
         self.directory = Directory()
         self._broker = broker
+
+    @property
+    def context(self) -> Context | None:
+        """What asking others about a mail needs."""
+        if self._broker is None or self.config is None:
+            return None
+        telemetry = Telemetry(COMMAND)  # a question of ours is in no trace
+        return Context(
+            config=self.config, broker=self._broker, telemetry=telemetry, health=Health(COMMAND)
+        )
 
     async def learn(self) -> None:
         """Fold the lists there are. Raises Retry."""
