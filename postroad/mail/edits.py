@@ -152,7 +152,8 @@ class _Block:
             self.add(name, octets)
 
     def octets(self) -> bytes:
-        return b"".join(cell[0] for cell in (*self._new, *self._old)) + self._rest
+        left = b"".join(cell[0] for cell in (*self._new, *self._old)) + self._rest
+        return left or b"\r\n"  # where every field went as well
 
 
 def _check(name: str, value: str) -> None:

@@ -261,3 +261,11 @@ def test_long_fields_are_changed_in_linear_time(value: bytes) -> None:
     done = apply(block + b"\r\n", edits)
     assert done.count(value.strip()) == 2
     assert done.count(b"<team@lists.example>") == 1
+
+
+def test_a_body_stays_one_where_every_field_goes() -> None:
+    """In a mail without an empty line, whose body looks like a header once nothing is above it."""
+    head, body = b"X-Only: 1\r\n", b"From me\r\nBcc: x@y.example\r\n"
+    assert scan(head + body)[1] == len(head)
+    left = apply(head, [edit("remove", "X-Only")])
+    assert scan(left + body)[1] == len(left)
