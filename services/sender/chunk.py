@@ -72,7 +72,6 @@ class Run:
         self._passed = self._stumbled()
         # of a chunk with several domains, those that wait get chunks of their own first
         self._last = self.giving_up and len(set(route.domains)) == 1
-        self._asked = False  # whether anybody was offered
 
     async def run(self) -> None:
         """Send window after window, to the end, or until one is left to its late answers: the
@@ -103,7 +102,9 @@ class Run:
         """How many recipients a window may have; says whether the chunk may be a single one."""
         progress, size = self.progress, self.progress.size
         width = self.relay.window if self._personal else self.relay.recipients_per_transaction
-        if self.route.sick:  # so that it can give way soon
+        if self.lanes.stumbles.blamed(self.chunk.ledger, asyncio.get_running_loop().time()):
+            width = 1
+        elif self.route.sick:  # so that it can give way soon
             width = 1 if self._personal else min(width, self.relay.window)
         # a chunk of one window needs no intent; tried before, it does: should the ledger be out
         # of reach, that is then known before anything is sent again. And where there are limits,
@@ -141,6 +142,7 @@ class Run:
             sent = len(planned.offered)
             window = await self._window(connection, planned)
             sent = window.accepted + len(window.lost)
+            self._forgive(planned, window)
         finally:
             quota.settle(self.quotas, room, sent, now())
         return window, connection, reused
@@ -210,7 +212,7 @@ class Run:
                 giving_up=self.giving_up,
                 silent=self.giving_up and self.watch.unheard(connection),
             )
-            self._asked |= bool(transactions)
+            self.watch.refused |= self.watch.unheard(connection)
             if connection.lingering is not None:
                 late, doubt = self.progress.late, self.progress.doubt
                 late.add(planned.offered, results, connection.lingering, doubt)
@@ -242,28 +244,47 @@ class Run:
             if people[index] in gone:
                 return left(index)
             if index in self._passed:
-                return hung(index)
-            failure = withhold(index, ask=last and not self._asked)
+                blamed = self.giving_up and self._blamed(index)
+                return ledger.final(hung(index)) if blamed else hung(index)
+            failure = withhold(index, ask=last and not self.watch.refused)
             return ledger.final(failure) if failure and last else failure
 
         return plan(done, size, room, why, sent)
 
     def _stumbled(self) -> frozenset[int]:
         """At whom the relay hung up again and again: the others go on without them."""
-        event, stumbles = self.chunk.event, self.lanes.stumbles
+        stumbles = self.lanes.stumbles
         if not stumbles:
             return frozenset()
         rest = range(self.progress.done, self.progress.size)
-        found = frozenset(n for n in rest if stumbles.often(f"{event.list} {event.people[n]}"))
+        now = asyncio.get_running_loop().time()
+        found = frozenset(n for n in rest if stumbles.often(self._named(n), now))
         return found if len(found) < len(rest) else frozenset()
+
+    def _named(self, index: int) -> str:
+        """A recipient's name in what is remembered of the relay."""
+        return f"{self.chunk.event.list} {self.chunk.event.people[index]}"
+
+    def _blamed(self, index: int) -> bool:
+        now = asyncio.get_running_loop().time()
+        return self.lanes.stumbles.blamed(self._named(index), now)
+
+    def _forgive(self, planned: Plan, window: outcomes.Window) -> None:
+        """Whoever was served of those at whom the relay hung up is like all others again."""
+        if self.lanes.stumbles:
+            refused = {failure.index for failure in window.outcome.failures}
+            for index in planned.offered:
+                if index < window.outcome.end and index not in refused:
+                    self.lanes.stumbles.forgive(self._named(index))
 
     def _hung(self, index: int | None) -> bool:
         """The relay hung up at this recipient, if at one: whether that is about nobody else, so
         that the others may go on."""
-        if index is None:
-            return False
         stumbles, now = self.lanes.stumbles, asyncio.get_running_loop().time()
-        if not stumbles.again(f"{self.chunk.event.list} {self.chunk.event.people[index]}", now):
+        if index is None:
+            stumbles.again(self.chunk.ledger, now)  # they are tried one by one then
+            return False
+        if not stumbles.again(self._named(index), now):
             return False
         self._passed |= {index}
         self.lanes.destinations.refused(self.route.domains[index], now)

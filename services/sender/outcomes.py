@@ -166,6 +166,10 @@ def _found(results: Sequence[Result], offered: Sequence[int]) -> frozenset[int]:
 
 def _hung(results: Sequence[Result], offered: Sequence[int]) -> int | None:
     """At whom the server ended the session, by index, if it was about one."""
+    if len(offered) == 1:
+        (reply,) = results[0].recipients
+        named = reply is None or (reply.code == HANGS_UP and reply.command != "MAIL")
+        return offered[0] if named else None
     start = 0
     for result in results:
         place = _last_asked(result)
@@ -179,14 +183,16 @@ def _last_asked(result: Result) -> int | None:
     """At which recipient of a transaction the session ended, -1 for none of them in particular;
     None where it did not."""
     replies = result.recipients
-    for place, last in enumerate(replies):
-        if last is not None and last.code == HANGS_UP:
-            alone = len(replies) == 1 and last.command != "MAIL"
-            return place if alone or last.command == "RCPT" else -1
+    ends = [n for n, last in enumerate(replies) if last is not None and last.code == HANGS_UP]
+    if ends:  # behind the dot LMTP says it of one, SMTP of all
+        last = replies[ends[0]]
+        return ends[0] if len(ends) == 1 and last is not None and last.command != "MAIL" else -1
     if None not in replies:
         return None
-    if result.asked == -1 and len(replies) == 1:
-        return 0
+    if result.asked == -1 and (
+        len(replies) == 1 or any(last and last.command == "." for last in replies)
+    ):
+        return replies.index(None)
     return -1 if result.asked is None else result.asked
 
 

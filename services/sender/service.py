@@ -29,7 +29,7 @@ from services.sender.progress import Chunk, Progress, position
 from services.sender.requeue import TRIED, Queue, Requeue
 from services.sender.route import Route
 from services.sender.routes import Routes, Way, apart, domain_of, lower
-from services.sender.standby import look_after
+from services.sender.standby import ASKED, look_after
 
 NOW_AT_ONCE = 32  # small chunks in hand, most of them waiting for the broker rather than a lane
 log = structlog.get_logger()
@@ -228,6 +228,8 @@ class Sender:
         async with lanes.lend(
             urgent=queue == "now", sick=route.sick, limited=route.limited, turn=turn
         ) as lane:
+            if route.limited and self.context.stopping.is_set():
+                raise Busy("we are stopping", 1.0)  # who waited in line behind others
             run = Run(self.context, delivery, progress, relay, route, lane, post, self.departed)
             with self.journal.lend() as lines:
                 progress.write_to(lines)
@@ -319,7 +321,8 @@ async def run(context: Context) -> None:
     lines = LINE * sum(len(relay.destination) for relay in relays)
     at_once = lanes + (PATIENCE * lanes if sender.several else 0) + WAITING + lines
     context.ready()
-    standby = asyncio.create_task(look_after(sender.lanes, context.health))
+    asked = {n: each for n, each in sender.lanes.items() if sender.relays[n].kind in ASKED}
+    standby = asyncio.create_task(look_after(asked, context.health))
     try:
         await asyncio.gather(
             context.consume(

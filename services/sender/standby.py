@@ -10,6 +10,7 @@ from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.health import Health
 from services.sender.lanes import Lanes
 
+ASKED = ("smtp", "lmtp")  # kinds that say whether they work before there is mail
 UNUSED = 30.0  # seconds behind a pause in which nobody tried the relay
 
 

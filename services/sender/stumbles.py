@@ -35,6 +35,16 @@ class Stumbles:
         self._known[name] = first, times + 1
         return first < self._worked
 
-    def often(self, name: str) -> bool:
+    def blamed(self, name: str, now: float) -> bool:
+        """Whether it hung up at this one of late, and has worked since then."""
+        first, _ = self._known.get(name, (-math.inf, 0))
+        return now - first <= LASTS and first < self._worked
+
+    def often(self, name: str, now: float) -> bool:
         """Whether others should go before this one, to see what becomes of them."""
-        return self._known.get(name, (0.0, 0))[1] >= OFTEN
+        first, times = self._known.get(name, (-math.inf, 0))
+        return now - first <= LASTS and times >= OFTEN
+
+    def forgive(self, name: str) -> None:
+        """It took a copy of this one."""
+        self._known.pop(name, None)

@@ -64,6 +64,7 @@ class Watch:
         self._seen = 0.0  # seconds that the last look saw
         self._began = self._heard = 0.0  # loop time of the window under way, of its last answer
         self.silent = False  # about one domain: the last window ended for that
+        self.refused = False  # a domain refuses mail, or was silent, in some window
 
     @property
     def gives_way(self) -> bool:
@@ -181,6 +182,7 @@ class Watch:
                 reply = Reply(failure.code, failure.enhanced, failure.text, "RCPT")
                 if classify(reply).name == "recipient-deferred":
                     known.refused(domain, now)
+                    self.refused = True
         if not (self._route.sick or connection.lingering):
             lanes.goes_on(self._lane)
         self.silent = bool(window.trouble) and self.unheard(connection)

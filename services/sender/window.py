@@ -32,7 +32,7 @@ def left(index: int) -> Failure:
 def hung(index: int) -> Failure:
     """The outcome of one at whom the relay hangs up, so that others must not come behind."""
     text = "the relay hangs up at this copy"
-    return Failure(index=index, code=0, text=text, kind="deferred", scope="message")
+    return Failure(index=index, code=0, text=text, kind="deferred", scope="relay")
 
 
 def together(domains: Sequence[str], start: int, room: int, most: int) -> int:

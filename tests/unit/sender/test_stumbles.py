@@ -26,9 +26,9 @@ def test_without_a_word_of_others_they_go_first() -> None:
     """So that it shows whether they fare better."""
     stumbles = Stumbles()
     for n in range(OFTEN):
-        assert not stumbles.often("ann")
+        assert not stumbles.often("ann", 9.0)
         stumbles.again("ann", float(n))
-    assert stumbles.often("ann")
+    assert stumbles.often("ann", 9.0)
 
 
 def test_it_is_forgotten() -> None:
