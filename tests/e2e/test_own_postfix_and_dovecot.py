@@ -67,6 +67,7 @@ class Mailboxes(Dovecot):
     """Dovecot with what the guide adds to it, on a port of the test's."""
 
     def _configuration(self) -> str:
+        self.pop3_port = self.pop3s_port = None  # the guide's server speaks no POP3
         added = FILES["/etc/dovecot/conf.d/99-postroad.conf"]
         return super()._configuration() + added.replace("port = 24", f"port = {self.lmtp_port}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -84,9 +86,14 @@ async def test_who_is_refused_for_longer_than_the_period_is_given_up(tmp_path: P
 
 
 @pytest.mark.usefixtures("short")
-async def test_the_last_try_of_a_domain_is_one_for_everybody(tmp_path: Path) -> None:
+async def test_the_last_try_of_a_domain_is_one_for_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A domain refused everybody until the period was over: where it then takes the first, nobody
     is given up unasked."""
+    shorter = "from services.sender import destinations\ndestinations.FIRST_REST = 8.0\n"
+    (tmp_path / "sitecustomize.py").write_text(shorter)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), *sys.path)))
     script = Script(rules=(Rule(at="rcpt", match="@sick", reply="450 4.4.1 timed out"),))
     relay = {"out": {"retry_after": '"1s"'}}
     async with routing(tmp_path, relay, scripts={"out": script}) as here:

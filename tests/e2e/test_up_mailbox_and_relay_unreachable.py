@@ -29,6 +29,6 @@ def test_an_unreachable_mailbox_is_degraded_and_said_plainly(tmp_path: Path):
         assert problem.startswith("source home does not work: ")
         assert "127.0.0.1:1" in problem
         assert "its mail waits on its server" in problem
-        assert problem in ours.run("status").stdout.replace("\n", " ")
+        assert problem in " ".join(ours.run("status").stdout.split())
         assert up.stop(signal.SIGINT) == 0
         assert ours.gone()
