@@ -12,6 +12,7 @@ from tests.peers.sink import Rule, Script
 POISON = "p1-8@one.example"
 MOMENTS = {
     "cut": Rule(at="rcpt", match=f"^{POISON}$", close=True),
+    "cut at the dot": Rule(at="dot", match=f"(^| ){POISON}( |$)", close=True),
     "421": Rule(at="rcpt", match=f"^{POISON}$", reply="421 4.3.2 go away", close=True),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from schemas.road import Failure
 from services.sender import outcomes
 from services.sender.answers import Reply
@@ -170,3 +172,38 @@ def test_who_is_waited_for_is_not_offered_again() -> None:
         (2, "deferred", "destination"),
     ]
     assert window.outcome.doubtful == (2,)
+
+
+def asked(result: Result, whom: int | None) -> Result:
+    """The result, where the session ended at this recipient, -1 for the message."""
+    result.asked = whom
+    return result
+
+
+BYE = Reply(421, "4.3.2", "bye", "RCPT")
+HANG_UPS = {
+    "at an RCPT": (asked(Result([None, None, None]), 1), 11),
+    "421 to an RCPT": (asked(Result([None, BYE, None]), 2), 11),
+    "421 to MAIL": (asked(Result([Reply(421, "", "bye", "MAIL")] * 3), 0), None),
+    "before MAIL was answered": (Result([None, None, None]), None),
+    "at a dot for all": (asked(Result([None, None, None], lost=True), -1), None),
+    "421 to a dot for all": (asked(Result([Reply(421, "", "bye", ".")] * 3), -1), None),
+    "LMTP, behind the dot": (asked(Result([OK, None, None], lost=True), -1), 11),
+    "LMTP, 421 for one": (asked(Result([OK, Reply(421, "", "bye", "."), None]), -1), 11),
+}
+
+
+@pytest.mark.parametrize("moment", HANG_UPS)
+def test_at_whom_the_server_hung_up(moment: str) -> None:
+    """Where its last word, or the missing one, was about one recipient, it is known who that is."""
+    result, whom = HANG_UPS[moment]
+    behind = Result([None])
+    window = judge_plan([result, behind], Plan(10, 14, range(10, 14)))
+    assert window.hung == whom
+
+
+def test_at_the_only_one_who_was_named() -> None:
+    """A server may keep its answers to itself until it dies: it was about whoever was named."""
+    assert judge(None).hung == 10
+    assert judge(Reply(421, "", "bye", "MAIL")).hung is None
+    assert judge(OK).hung is None

@@ -37,3 +37,18 @@ def test_it_is_forgotten() -> None:
     stumbles.again("ann", 0.0)
     stumbles.worked(1.0)
     assert not stumbles.again("ann", LASTS + 1.0)
+    for _ in range(OFTEN):
+        stumbles.again("bob", 5.0)
+    assert not stumbles.often("bob", 6.0 + LASTS)
+    assert not stumbles.blamed("bob", 6.0)
+
+
+def test_who_is_served_is_like_all_others() -> None:
+    """One copy that was taken says more than the hang-ups before it."""
+    stumbles = Stumbles()
+    stumbles.again("ann", 1.0)
+    stumbles.worked(2.0)
+    assert stumbles.blamed("ann", 3.0)
+    stumbles.forgive("ann")
+    assert not stumbles.blamed("ann", 3.0)
+    assert not len(stumbles)
