@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from postroad.mail import approval
 from postroad.mail.parts import parts
 from postroad.mail.words import printable
 
@@ -11,12 +12,13 @@ CHARS = 160  # of a line
 
 def extract(data: bytes) -> str:
     """The first lines of the first plain text with anything in it, at most `LINES` of `CHARS`
-    characters, without control or direction characters; empty lines are left out. HTML is not
-    shown, nor are attachments: empty where there is nothing else."""
+    characters, without control or direction characters; empty lines are left out, and those that
+    give a moderator's password. HTML is not shown, nor are attachments: empty where there is
+    nothing else."""
     for part in parts(data):
         if part.type == "text/plain" and not part.attached and part.text.strip():
             lines = (printable(line, CHARS) for line in part.text.split("\n")[: 20 * LINES])
-            found = [line for line in lines if line]
+            found = [line for line in lines if line and approval.in_line(line) is None]
             more = ["..."] if len(found) > LINES else []
             return "\n".join([*found[:LINES], *more])
     return ""

@@ -37,7 +37,7 @@ def without_approval(data: bytes) -> Left:
     try:
         return _without(data, password)
     except Unreadable as error:
-        return Left(held=f"it cannot be taken apart: {error}")
+        return Left(held=f"it cannot be taken apart: {error}; {STAYS}")
 
 
 def _without(data: bytes, password: str) -> Left:

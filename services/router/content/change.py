@@ -14,8 +14,10 @@ def left_of(data: bytes, job: Job) -> Left:
         return first
     made = joined(data, first.pieces) if first.pieces else data
     second = filtered(made, job.criteria)
-    if not first.pieces or second.empty or second.held:
+    if not first.pieces:
         return second
+    if second.empty or second.held:  # whoever lets it through lets no password through
+        return Left(pieces=first.pieces, head=first.head, empty=second.empty, held=second.held)
     if not second.pieces:
         return first
     return Left(pieces=(joined(made, second.pieces),), head=second.head, filtered=True)

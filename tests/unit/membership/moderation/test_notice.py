@@ -54,3 +54,4 @@ def test_only_plain_text_is_shown_and_little_of_it() -> None:
     assert found[0].isprintable()
     assert found == [found[0], *["line"] * 7, "..."]
     assert len(extract(b"\r\n" + b"x" * 100_000)) == 160
+    assert extract(b"\r\nApproved: secret\r\nHello\r\n") == "Hello"

@@ -116,6 +116,14 @@ def test_the_filter_gets_what_is_left() -> None:
     assert PDF.octets() in joined(data, only.pieces)
 
 
+def test_what_the_filter_stops_goes_without_it_too() -> None:
+    """A moderator may let a mail through of which the filter leaves nothing; not the password."""
+    data = mail(Part("text/plain", f"{LINE}\r\nHello\r\n".encode()))
+    left = left_of(data, Job(Criteria(pass_types=("image",)), approval=True))
+    assert left.empty
+    assert joined(data, left.pieces) == mail(Part("text/plain", b"Hello\r\n"))
+
+
 @given(st.binary(max_size=200))
 def test_any_octets_give_an_answer(octets: bytes) -> None:
     """And nothing of what is left begins with a password."""
