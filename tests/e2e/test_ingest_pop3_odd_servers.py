@@ -15,7 +15,7 @@ from services.ingest import feed
 from services.ingest.pop3 import decider
 from services.ingest.pop3.account import Account
 from tests.e2e.ingesting import USER, Reading, a_road, mail, report
-from tests.e2e.system import System
+from tests.e2e.system import System, until
 from tests.peers.popscript import Fault, ScriptedPop3
 from tests.peers.tokens import TokenServer, log_in
 
@@ -164,6 +164,11 @@ async def test_a_mail_that_never_comes_keeps_back_none(tmp_path: Path) -> None:
         ingest.pop3.faults.append(Fault(at="RETR 1", reply=b"-ERR broken\r\n", times=10))
         async with ingest.running(poll="0.01s") as context:
             await ingest.took(2)
+
+            async def recorded() -> bool:
+                return bool(await ingest.refused())
+
+            await until(recorded, "the one that never comes is recorded")
             await report(context, "", ok=True)
         assert await ingest.taken() == sorted(MAILS[1:])
         assert [reason for _, reason in await ingest.refused()] == ["unreadable"]
