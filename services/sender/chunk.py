@@ -155,7 +155,9 @@ class Run:
             return
         if connection.out_of_step:
             self.lanes.pipelining = False
-        if not (reused or window.lasting or self.watch.silent) and self._hung(window.hung):
+        if not (reused or window.lasting or self.watch.silent) and self._hung(
+            window.hung, said=window.trouble.startswith("421")
+        ):
             await self.lane.drop()
             return
         reason = connection.fault or window.trouble
@@ -277,18 +279,17 @@ class Run:
                 if index < window.outcome.end and index not in refused:
                     self.lanes.stumbles.forgive(self._named(index))
 
-    def _hung(self, index: int | None) -> bool:
+    def _hung(self, index: int | None, *, said: bool) -> bool:
         """The relay hung up at this recipient, if at one: whether that is about nobody else, so
-        that the others may go on."""
+        that the others may go on. One that has `said` so may just have had enough for now."""
         stumbles, now = self.lanes.stumbles, asyncio.get_running_loop().time()
         if index is None:
             stumbles.again(self.chunk.ledger, now)  # they are tried one by one then
             return False
-        if not stumbles.again(self._named(index), now):
+        blamed = stumbles.again(self._named(index), now)
+        if not blamed or (said and not stumbles.often(self._named(index), now)):
             return False
         self._passed |= {index}
-        self.lanes.destinations.refused(self.route.domains[index], now)
-        self.watch.tell()
         return True
 
     async def _transactions(self, offered: Sequence[int]) -> list[Transaction]:
