@@ -110,6 +110,7 @@ Files      service    all sources together
            arrival    a mail that came, but for its bytes
            description what the road is told of a mail (pure)
            publisher  RAW and RECEIVED: events, traces
+           opening    what a session begins with: a connection, a token
            trouble    what can be wrong with a mailbox, in words
            standing   what is remembered of mails that have names (pure), register keeps it in KV
            of IMAP

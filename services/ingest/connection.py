@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import aioimaplib
 
 from postroad.runtime.config import Source
+from services.ingest.opening import reach
 from services.ingest.protocol import Protocol
 from services.ingest.trouble import MailboxError, closed, refused, unreachable
 
@@ -40,15 +41,7 @@ class Connection:
 
     async def connect(self) -> None:
         """Up to where a login may be sent: connected, greeted, behind TLS if the source says so."""
-        implicit = self.source.tls == "implicit"
-        context = ssl.create_default_context() if implicit else None
-        try:
-            async with asyncio.timeout(self.CONNECT_SECONDS):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: self._imap, self.source.host, self.source.port, ssl=context
-                )
-        except (OSError, TimeoutError) as error:
-            raise unreachable(self.source, error) from error
+        await reach(self.source, lambda: self._imap, self.CONNECT_SECONDS)
         await self._greeted()
         if self.source.tls == "starttls":
             await self._starttls()

@@ -8,9 +8,10 @@ from typing import Any
 import aioimaplib
 
 from postroad.runtime.config import Source
-from postroad.runtime.oauth import TokenError, Tokens
+from postroad.runtime.oauth import Tokens
 from services.ingest import syntax
 from services.ingest.connection import Connection
+from services.ingest.opening import token
 from services.ingest.trouble import MailboxError, login_refused
 
 
@@ -23,7 +24,7 @@ class Account(Connection):
 
     async def open(self) -> None:
         """Connect and log in. Raises MailboxError: `lasting` where only a person can mend it."""
-        await self._token()  # without one the server need not be troubled
+        await token(self.source, self.tokens)  # without one the server need not be troubled
         await self.connect()
         await self.log_in()
 
@@ -31,8 +32,8 @@ class Account(Connection):
         """Log in, unless the server takes us as we are (PREAUTH)."""
         if self._imap.state == aioimaplib.aioimaplib.AUTH:
             return
-        if token := await self._token():
-            await self._by_token(token)
+        if shown := await token(self.source, self.tokens):
+            await self._by_token(shown)
         else:
             await self._by_password()
         await self.ask_capabilities()
@@ -60,33 +61,24 @@ class Account(Connection):
             what, remedy = "the server takes no password", "use oauth2"
         return self._error(what, remedy, lasting=True)
 
-    async def _by_token(self, token: str) -> None:
+    async def _by_token(self, shown: str) -> None:
         if "AUTH=XOAUTH2" not in self._imap.capabilities:
             what, remedy = "the server takes no login by token", "use password_file, or check host"
             raise self._error(what, remedy, lasting=True)
-        answer = await self._xoauth2(token)
+        answer = await self._xoauth2(shown)
         if answer.result == "OK":
             return
         error = login_refused(self.source, answer.lines[-1], token=True)
         if error.lasting:  # it may have been revoked before its time: ask for another, once
-            other = await self._token(refused=token)
-            if other != token:
+            other = await token(self.source, self.tokens, refused=shown)
+            if other != shown:
                 answer = await self._xoauth2(other)
         if answer.result != "OK":
             raise login_refused(self.source, answer.lines[-1], token=True)
 
-    async def _token(self, refused: str = "") -> str:
-        """A token, or "" where the source has a password. `refused` is one that did not do."""
-        if self.source.oauth2 is None or self.tokens is None:
-            return ""
-        try:
-            return await self.tokens.access(self.source, refused=refused)
-        except TokenError as error:
-            raise MailboxError(self.source, error.reason, lasting=error.lasting) from error
-
-    async def _xoauth2(self, token: str) -> Any:
+    async def _xoauth2(self, shown: str) -> Any:
         # https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
-        response = _base64(f"user={self.source.user}\x01auth=Bearer {token}\x01\x01")
+        response = _base64(f"user={self.source.user}\x01auth=Bearer {shown}\x01\x01")
         return await self._run(self._imap.authenticate("XOAUTH2", response))
 
 

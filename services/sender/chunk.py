@@ -69,6 +69,7 @@ class Run:
         self.giving_up = chunk.event.attempt > 0 and ledger.given_up(chunk.event, now(), period)
         self.watch = Watch(context, relay, route, lane, chunk.event, last=self.giving_up)
         self._personal = chunk.event.copy.personal
+        self._now = asyncio.get_running_loop().time
         self._passed = self._stumbled()
         # of a chunk with several domains, those that wait get chunks of their own first
         self._last = self.giving_up and len(set(route.domains)) == 1
@@ -102,7 +103,7 @@ class Run:
         """How many recipients a window may have; says whether the chunk may be a single one."""
         progress, size = self.progress, self.progress.size
         width = self.relay.window if self._personal else self.relay.recipients_per_transaction
-        if self.lanes.stumbles.blamed(self.chunk.ledger, asyncio.get_running_loop().time()):
+        if self.lanes.stumbles.blamed(self.chunk.ledger, self._now()):
             width = 1
         elif self.route.sick:  # so that it can give way soon
             width = 1 if self._personal else min(width, self.relay.window)
@@ -156,7 +157,7 @@ class Run:
         if connection.out_of_step:
             self.lanes.pipelining = False
         if not (reused or window.lasting or self.watch.silent) and self._hung(
-            window.hung, said=window.trouble.startswith("421")
+            window.hung, said=window.trouble.startswith(str(outcomes.HANGS_UP))
         ):
             await self.lane.drop()
             return
@@ -259,7 +260,7 @@ class Run:
         if not stumbles:
             return frozenset()
         rest = range(self.progress.done, self.progress.size)
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         found = frozenset(n for n in rest if stumbles.often(self._named(n), now))
         return found if len(found) < len(rest) else frozenset()
 
@@ -268,8 +269,7 @@ class Run:
         return f"{self.chunk.event.list} {self.chunk.event.people[index]}"
 
     def _blamed(self, index: int) -> bool:
-        now = asyncio.get_running_loop().time()
-        return self.lanes.stumbles.blamed(self._named(index), now)
+        return self.lanes.stumbles.blamed(self._named(index), self._now())
 
     def _forgive(self, planned: Plan, window: outcomes.Window) -> None:
         """Whoever was served of those at whom the relay hung up is like all others again."""
@@ -282,7 +282,7 @@ class Run:
     def _hung(self, index: int | None, *, said: bool) -> bool:
         """The relay hung up at this recipient, if at one: whether that is about nobody else, so
         that the others may go on. One that has `said` so may just have had enough for now."""
-        stumbles, now = self.lanes.stumbles, asyncio.get_running_loop().time()
+        stumbles, now = self.lanes.stumbles, self._now()
         if index is None:
             stumbles.again(self.chunk.ledger, now)  # they are tried one by one then
             return False

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Self, TypeVar
 
 from postroad.runtime.config import Source
-from postroad.runtime.oauth import TokenError, Tokens
+from postroad.runtime.oauth import Tokens
+from services.ingest.opening import reach, token
 from services.ingest.pop3 import syntax
 from services.ingest.pop3.stream import Broken, Lost, Stream
 from services.ingest.pop3.syntax import Listed, Status
@@ -46,7 +47,7 @@ class Account:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._token()  # without one the server need not be troubled
+            await token(self.source, self.tokens)  # without one the server need not be troubled
             await self.connect()
             await self.log_in()
         except BaseException:
@@ -61,15 +62,7 @@ class Account:
 
     async def connect(self) -> None:
         """Up to where a login may be sent: connected, greeted, behind TLS if the source says so."""
-        implicit = self.source.tls == "implicit"
-        context = ssl.create_default_context() if implicit else None
-        try:
-            async with asyncio.timeout(self.CONNECT_SECONDS):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: self._stream, self.source.host, self.source.port, ssl=context
-                )
-        except (OSError, TimeoutError) as error:
-            raise unreachable(self.source, error) from error
+        await reach(self.source, lambda: self._stream, self.CONNECT_SECONDS)
         try:
             greeting = await self._status()
         except MailboxError as error:
@@ -123,8 +116,8 @@ class Account:
 
     async def log_in(self) -> None:
         """Log in by token or password."""
-        if token := await self._token():
-            await self._by_token(token)
+        if shown := await token(self.source, self.tokens):
+            await self._by_token(shown)
         else:
             await self._by_password()
 
@@ -139,33 +132,24 @@ class Account:
         if not answer.ok:
             raise login_refused(self.source, answer)
 
-    async def _by_token(self, token: str) -> None:
-        answer = await self._xoauth2(token)
+    async def _by_token(self, shown: str) -> None:
+        answer = await self._xoauth2(shown)
         if answer.ok:
             return
         error = login_refused(self.source, answer, token=True)
         if not error.lasting:
             raise error
         # it may have been revoked before its time: ask for another, once
-        other = await self._token(refused=token)
-        if other == token or not (answer := await self._xoauth2(other)).ok:
+        other = await token(self.source, self.tokens, refused=shown)
+        if other == shown or not (answer := await self._xoauth2(other)).ok:
             raise login_refused(self.source, answer, token=True)
 
-    async def _token(self, refused: str = "") -> str:
-        """A token, or "" where the source has a password. `refused` is one that did not do."""
-        if self.source.oauth2 is None or self.tokens is None:
-            return ""
-        try:
-            return await self.tokens.access(self.source, refused=refused)
-        except TokenError as error:
-            raise MailboxError(self.source, error.reason, lasting=error.lasting) from error
-
-    async def _xoauth2(self, token: str) -> Status:
+    async def _xoauth2(self, shown: str) -> Status:
         """XOAUTH2, as Google and Microsoft describe it. Google shows the token on the line of AUTH,
         Microsoft takes it only on the next; that is also what RFC 5034 section 4 wants of
         anything longer than 255 octets, so everybody else is given it so."""
         assert self.source.oauth2 is not None
-        response = f"user={self.source.user}\x01auth=Bearer {token}\x01\x01"
+        response = f"user={self.source.user}\x01auth=Bearer {shown}\x01\x01"
         at_once = self.source.oauth2.provider == "google"
         return await self._sasl(b"XOAUTH2", response, at_once=at_once)
 
