@@ -14,6 +14,7 @@ from schemas import subjects
 from schemas.commands import Answer, Code, Command
 
 ANSWER_SECONDS = 15.0  # 1,000 imported rows take 0.1 s; a roster that catches up takes longer
+HEADERS = 4_096  # octets that a request has besides
 ABSENT_SECONDS = 5.0  # how long membership may be away, as when it is just restarted
 USAGE: Sequence[Code] = ("bad_address", "bad_setting", "bad_request")
 
@@ -32,6 +33,11 @@ async def ask(broker: Broker, name: str, request: Command) -> Answer:
 async def attempt(broker: Broker, name: str, request: Command) -> Answer:
     """The same, but a refusal is an answer too."""
     data = msgspec.json.encode(request)
+    if len(data) + HEADERS > broker.nc.max_payload:
+        raise UsageError(
+            f"this is {len(data) // 1024:,} KB, more than the {broker.nc.max_payload // 1024:,} KB "
+            "that one command may have; give less at once"
+        )
     deadline = asyncio.get_running_loop().time() + ABSENT_SECONDS
     while True:
         late = asyncio.get_running_loop().time() > deadline

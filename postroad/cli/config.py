@@ -32,7 +32,7 @@ def check(call: Call) -> None:
 
     try:
         for line in call.config.site.header_checks:
-            headermatch.parse(line)
+            headermatch.typed(line)
     except ValueError as error:
         raise SettingsError(f"[site] header_checks: {error}") from None
     hooking.load(call.config.site.hooks)

@@ -68,10 +68,11 @@ async def show(call: Call, address: Address) -> None:
 async def set_(call: Call, address: Address, settings: Settings = None) -> None:
     r"""Change settings of a list. Every change is an event: old value, new value, when.
 
-    A setting with several values can be added to (`bans+=a@example.net`) and taken from (`bans-=`).
+    A setting with several values can be added to (`bans+=a@example.net`) and taken from (`bans-=`);
+    header matches are taken by the numbers that `postroad list show` showed before the command.
     header=@FILE, footer=@FILE and header_matches=@FILE take the lines of a file; typed on the line,
-    \n begins a new line of a header or footer. moderator_password takes @FILE, or - for standard
-    input.
+    \n begins a new line of a header or footer. Where @NAME is a domain or a list, a file has a
+    slash: bans=@./FILE. moderator_password takes @FILE, or - for standard input.
     """
     from postroad.cli.ask import ask, pairs
     from postroad.cli.road import road
@@ -171,6 +172,8 @@ async def _rows(broker: Broker) -> AsyncIterator[ListRow]:
 
 
 def _facts(row: ListRow) -> list[tuple[str, Any]]:
+    from services.membership.settings import NOTHING
+
     facts: list[tuple[str, Any]] = [
         ("address", row.address),
         ("created", row.since),
@@ -184,7 +187,8 @@ def _facts(row: ListRow) -> list[tuple[str, Any]]:
             lines = enumerate(value, 1)
             facts += ((name if at == 1 else "", f"{at}. {line}") for at, line in lines)
         else:
-            facts.append((name, _plain(value)))
+            nothing = NOTHING.get(name) if value == 0 else None
+            facts.append((name, f"({nothing})" if nothing else _plain(value)))
     return facts
 
 
@@ -196,8 +200,10 @@ def _plain(value: Any) -> str:
             return str(value).lower()  # as it is typed
         case list() | tuple():
             return ", ".join(map(_entry, value)) or "(none)"
+        case float():
+            return f"{value:g}"
         case _:
-            return str(value).replace("\n", r"\n")  # one line, as it may be typed
+            return str(value).replace("\n", r"\n") or "(none)"  # one line, as it may be typed
 
 
 def _entry(value: str) -> str:

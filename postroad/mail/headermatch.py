@@ -15,6 +15,9 @@ from postroad.mail import patterns
 Action = Literal["accept", "hold", "reject", "discard"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
+# As different as values are, one of them empty: a pattern found in all of these looks for nothing.
+_ANYTHING = ("", "q", "7 0", "~" * 300)
+
 _LINE = re.compile(r"(?:([A-Za-z]+)\s+)?([!-9;-~]{1,76})\s*:\s?(.*)", re.DOTALL)
 
 
@@ -29,8 +32,19 @@ class HeaderMatch(NamedTuple):
         return f"{self.action} {self.header}: {self.pattern}"
 
 
-def parse(line: str) -> HeaderMatch:
+def typed(line: str) -> HeaderMatch:
     """A match as typed. Raises ValueError with what is wrong with it."""
+    match = parse(line)
+    if patterns.found_in_all(match.pattern, _ANYTHING):
+        raise ValueError(
+            f"the pattern {match.pattern} is found in everything; write what to look for, or a "
+            f"single . for any {match.header} that is not empty"
+        )
+    return match
+
+
+def parse(line: str) -> HeaderMatch:
+    """A match as it is kept. Raises ValueError with what is wrong with it."""
     typed = _LINE.fullmatch(line.strip())
     if typed is None:
         raise ValueError(f"{line!r} is not of the form `hold Subject: pattern`")

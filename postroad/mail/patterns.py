@@ -8,6 +8,7 @@ characters, as many as are read of a header field; what people write takes micro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -52,6 +53,11 @@ def check(pattern: str) -> str:
     if program > _PROGRAM:
         raise ValueError(f"the pattern {pattern} is too large with its repetitions written out")
     return pattern
+
+
+def found_in_all(pattern: str, texts: Iterable[str]) -> bool:
+    """Whether the pattern is found in each of these texts. Never raises."""
+    return all(found(pattern, text) for text in texts)
 
 
 def found(pattern: str, text: str) -> bool:

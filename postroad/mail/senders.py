@@ -14,6 +14,15 @@ from functools import lru_cache
 
 from postroad.mail import patterns
 
+# As different as addresses are: a pattern that is found in all of these is found in everybody's.
+_ANYBODY = (
+    "q@x.example",
+    "7.0@9-8.co.uk",
+    "!#$%&'*+/=?^_`{|}~-@zz.zz",
+    "0@a.rather.long.chain.of.names.org",
+    f"{'abcdefghijklm' * 4}@wherever.museum",
+)
+
 
 def of_key(key: str) -> str:
     """The entry of one address."""
@@ -32,6 +41,11 @@ def named(entries: tuple[str, ...], address: str, known: Collection[str] = ()) -
         elif entry in known or entry == domain:
             return entry
     return ""
+
+
+def means_everybody(pattern: str) -> bool:
+    """Whether a pattern for addresses tells nobody from anybody else."""
+    return patterns.found_in_all(pattern, _ANYBODY)
 
 
 @lru_cache(1_000)

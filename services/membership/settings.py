@@ -24,8 +24,18 @@ DEFAULT = ListSettings()
 TEXT_LIMIT = 250  # characters of one text: it must fit a header line (RFC 5322, 998 octets)
 LINES_LIMIT = 4_000  # characters: it stands in every chunk of every post
 
+SHOWN = 60  # characters of a wrong value
+
 MOST_POINTS = 1_000  # of a spam filter; the mail that it is tested with has so many
+LARGEST = (1 << 31) - 1
 MOST = {"max_days_to_hold": 365}  # decisions are kept 400 days
+NOTHING = {  # what a 0 means
+    "max_days_to_hold": "never",
+    "max_message_size": "no limit",
+    "max_num_recipients": "no limit",
+    "spam_threshold": "the filter's own",
+    "spam_discard_threshold": "off",
+}
 
 # Our words for a setting whose Mailman name few people guess: alias -> (name, value -> value).
 ALIASES: dict[str, tuple[str, dict[str, str]]] = {
@@ -43,9 +53,8 @@ def parse(
         name = word.strip().rstrip("+-").rstrip()
         sign = word.strip()[-1:]
         if sign in ("+", "-"):
-            found[name] = _changed(
-                name, sign, text, {**msgspec.structs.asdict(old), **found}, around
-            )
+            before = found.get(name, getattr(old, name, None))
+            found[name] = _changed(name, sign, text, before, getattr(old, name, ()), around)
         else:
             name, value = _parse(name, text, around)
             found[name] = value
@@ -53,24 +62,29 @@ def parse(
 
 
 def _changed(
-    name: str, sign: str, text: str, old: Mapping[str, object], around: Around
+    name: str, sign: str, text: str, before: object, shown: tuple[str, ...], around: Around
 ) -> tuple[str, ...]:
-    """What the setting is with these values added to it, or taken away."""
+    """What the setting is with these values added to it, or taken away. Numbers are of what was
+    `shown` before the command."""
     if name not in TYPES:
         raise _unknown(name)
-    before = old[name]
     if not isinstance(before, tuple):
         raise Refused("bad_setting", f"{name}{sign}=: {name} has one value, set it with {name}=")
     if sign == "+":
         return _several(name, lambda: (*before, *entries.read(name, text, around)))
-    return _several(name, lambda: entries.without(name, before, text, around))
+
+    def left() -> tuple[str, ...]:
+        gone = set(entries.meant(name, shown, text, around))
+        return tuple(entry for entry in before if entry not in gone)
+
+    return _several(name, left)
 
 
 def _parse(name: str, text: str, around: Around) -> tuple[str, object]:
     if name in ALIASES:
         real, values = ALIASES[name]
         if text not in values:
-            raise Refused("bad_setting", f"{name}={text}: must be one of {', '.join(values)}")
+            raise _wrong(name, text, f"one of {', '.join(values)}")
         return real, values[text]
     if name not in TYPES:
         raise _unknown(name)
@@ -100,22 +114,37 @@ def _value(name: str, kind: Any, text: str) -> object:
     if get_origin(kind) is Literal:
         allowed = get_args(kind)
         if text not in allowed:
-            raise Refused("bad_setting", f"{name}={text}: must be one of {', '.join(allowed)}")
+            raise _wrong(name, text, f"one of {', '.join(allowed)}")
         return text
+    if kind in (bool, int, float):
+        return _plain(name, kind, text)
     if len(text) > TEXT_LIMIT:
         raise Refused("bad_setting", f"{name}: at most {TEXT_LIMIT} characters")
     if not text.isprintable():
         raise Refused("bad_setting", f"{name}: must be one line without control characters")
+    return msgspec.convert(text, kind)
+
+
+def _plain(name: str, kind: Any, text: str) -> bool | int | float:
+    """A truth or a number. Infinite points are none, and so is what is no number at all."""
+    most = MOST.get(name, LARGEST) if kind is int else MOST_POINTS
+    expected = "true or false"
+    if kind is not bool:
+        sort = "whole number" if kind is int else "number"
+        example = msgspec.structs.asdict(DEFAULT)[name] or "7.5"
+        expected = f"a {sort} from 0 ({NOTHING[name]}) to {most:,}, such as {name}={example}"
     try:
-        value = msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise Refused("bad_setting", f"{name}={text}: {error}") from error
-    if isinstance(value, float) and not 0 <= value <= MOST_POINTS:
-        raise Refused("bad_setting", f"{name}={text}: must be from 0 to {MOST_POINTS:,}")
-    if isinstance(value, int) and not 0 <= value <= MOST.get(name, (1 << 31) - 1):
-        most = f", {MOST[name]} at most" if name in MOST else " or more"
-        raise Refused("bad_setting", f"{name}={text}: must be 0 (no limit){most}")
+        value: bool | int | float = msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        raise _wrong(name, text, expected) from None
+    if kind is not bool and not 0 <= value <= most:
+        raise _wrong(name, text, expected)
     return value
+
+
+def _wrong(name: str, text: str, expected: str) -> Refused:
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return Refused("bad_setting", f"{name}={shown}: must be {expected}")
 
 
 def _lines(name: str, text: str) -> str:

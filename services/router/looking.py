@@ -25,7 +25,7 @@ class Looker:
 
     def __init__(self, header_checks: Sequence[str] = ()) -> None:
         try:
-            self._checks = tuple(str(headermatch.parse(line)) for line in header_checks)
+            self._checks = tuple(str(headermatch.typed(line)) for line in header_checks)
         except ValueError as error:
             raise SettingsError(f"[site] header_checks: {error}") from None
         self._passwords = Passwords()

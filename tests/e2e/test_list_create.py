@@ -62,6 +62,25 @@ def test_settings_are_shown_as_they_are_typed(tmp_path: Path) -> None:
         rows = dict(line.split(None, 1) for line in shown.splitlines() if len(line.split()) > 1)
         assert rows["send_welcome_message"].strip() == "false"
         assert rows["send_goodbye_message"].strip() == "true"
+        for name in ("footer", "moderator_password", "bans"):
+            assert rows[name].strip() == "(none)"
+        assert rows["spam_threshold"].strip() == "(the filter's own)"
+        assert rows["spam_discard_threshold"].strip() == "(off)"
+
+
+def test_what_is_too_long_is_said_before_membership_is_asked(tmp_path: Path) -> None:
+    """A text by its limit, a whole command by the broker's."""
+    team = "team@lists.example.org"
+    (tmp_path / "long").write_text("x" * 2_000_000)
+    with Installation.at(tmp_path, mail=False) as ours:
+        ours.json("list", "create", team)
+        for words, told in (
+            ([f"footer=@{tmp_path}/long"], "the text is too long; footer takes at most 4,000"),
+            ([f"bans+={'x' * 120_000}"] * 10, "more than the 1,024 KB that one command may have"),
+        ):
+            refused = ours.run("list", "set", team, *words)
+            assert (refused.returncode, refused.stdout) == (2, "")
+            assert told in refused.stderr
 
 
 def test_values_are_added_and_taken_away_one_by_one(tmp_path: Path) -> None:

@@ -39,3 +39,24 @@ def test_an_entry_means_whom_it_says(entry: str, means: bool) -> None:
 def test_no_entry_raises(entries: list[str], address: str) -> None:
     """Whatever stands in old settings, the answer is one of the entries or none."""
     assert senders.named(tuple(entries), address) in ("", *entries)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "everybody"),
+    [
+        ("^", True),
+        ("^.*", True),
+        ("^[^@]+@[^@]+$", True),
+        (r"^.*@.*\.[a-z]{2,}$", True),
+        ("^.*@evil.example|", True),
+        (r"^.*@evil\.example$", False),
+        (r"^.*\.(com|org)$", False),
+        ("^[0-9]+@", False),
+        ("^[a-z.]+@", False),
+        ("^.{0,40}@", False),
+        ("^$", False),
+    ],
+)
+def test_a_pattern_that_means_everybody_is_known(pattern: str, everybody: bool) -> None:
+    """It is found in addresses that have nothing in common; what tells some from others is not."""
+    assert senders.means_everybody(pattern) is everybody

@@ -8,6 +8,7 @@ import pytest
 
 from postroad.mail import approval, senders
 from schemas.lists import ListSettings
+from services.membership import settings
 from services.membership.entries import Around, shown
 from services.membership.refused import Refused
 from services.membership.settings import parse
@@ -26,8 +27,8 @@ def key(address: str) -> str:
 
 def typed(name: str, text: str, **old: object) -> object:
     """The value that a setting has when this is typed where there was `old`."""
-    settings = ListSettings(**old)  # type: ignore[arg-type]
-    (value,) = parse({name: text}, settings, AROUND).values()
+    before = ListSettings(**old)  # type: ignore[arg-type]
+    (value,) = parse({name: text}, before, AROUND).values()
     return value
 
 
@@ -65,13 +66,25 @@ def test_anybody_is_named_by_address_pattern_or_domain(name: str) -> None:
         ("also_to", "^x", "also_to: "),
         ("header_matches", "hold Subject", "is not of the form `hold Subject: pattern`"),
         ("header_matches", "\n".join(f"Subject: x{n}" for n in range(51)), "at most 50 of them"),
-        ("header_matches-", "3", "there is no number 3, there are 1 of them"),
+        ("header_matches-", "3", "there is no number 3; `postroad list show` numbers them from 1"),
+        ("header_matches", "hold Subject: ^", "the pattern ^ is found in everything; write what"),
+        ("header_matches+", "Subject: casino|", "a single . for any Subject that is not empty"),
+        ("bans", "^", "bans: the pattern ^ is found in every address; for mail of everybody"),
+        ("bans+", "^.*@evil.example|", "found in every address"),
+        ("hold_these_nonmembers", "^.*@", "every stranger there is default_nonmember_action"),
+        ("dmarc_addresses", "^.+", "there is dmarc_mitigate_unconditionally=true"),
+        ("acceptable_aliases", "^.*", "there is require_explicit_destination=false"),
+        ("bans", "@foo.txt", "to read a file, write a path with a slash: bans=@./foo.txt"),
+        ("accept_these_nonmembers", "@foo.csv", "accept_these_nonmembers=@./foo.csv"),
         ("description+", "x", "description has one value, set it with description="),
-        ("max_num_recipients", "-1", "must be 0 (no limit) or more"),
-        ("max_message_size", "40KB", "max_message_size=40KB: "),
-        ("spam_threshold", "nan", "must be from 0 to 1,000"),
-        ("spam_threshold", "-1", "must be from 0 to 1,000"),
-        ("emergency", "maybe", "emergency=maybe: "),
+        ("max_num_recipients", "-1", "max_num_recipients=-1: must be a whole number from 0 (no "),
+        ("max_message_size", "40KB", "max_message_size=40KB: must be a whole number from 0 (no "),
+        ("max_message_size", "9" * 15, "to 2,147,483,647, such as max_message_size=10240"),
+        ("max_days_to_hold", "366", "a whole number from 0 (never) to 365, such as max_days_to"),
+        ("spam_threshold", "nan", "a number from 0 (the filter's own) to 1,000, such as spam_"),
+        ("spam_discard_threshold", "-1", "from 0 (off) to 1,000, such as spam_discard_threshold="),
+        ("emergency", "maybe", "emergency=maybe: must be true or false"),
+        ("personalize", "x" * 500, f"personalize={'x' * 60}...: must be one of individual, none"),
         ("moderator_password", "in the clear", "must be given as its hash"),
         ("header_match+", "x", "did you mean 'header_matches'"),
     ],
@@ -93,7 +106,32 @@ def test_values_are_added_and_taken_away_one_by_one() -> None:
     assert typed("bans-", "ANN@example.org", bans=bans) == bans[1:]
     assert typed("bans-", key("ann@example.org")[:13], bans=bans) == bans[1:]
     assert typed("bans-", "bob@example.org", bans=bans) == bans
+    assert typed("bans-", f"@evil.example\n{bans[0][:9]}", bans=bans) == ()
     assert typed("bans+", "bob@example.org", bans=bans) == (*bans, key("bob@example.org"))
+
+
+def test_numbers_are_those_that_were_shown_before_the_command() -> None:
+    """However many are taken away, and whatever is added: an owner reads them off one page."""
+    old = ("hold Subject: a", "hold Subject: b", "hold Subject: c")
+    assert typed("header_matches-", "1\n2", header_matches=old) == old[2:]
+    changes = {"header_matches-": "1\nSubject: b", "header_matches+": "Subject: d"}
+    for order in (list(changes), list(changes)[::-1]):
+        typed_so = {word: changes[word] for word in order}
+        found = parse(typed_so, ListSettings(header_matches=old), AROUND)
+        assert found["header_matches"] == (old[2], "hold Subject: d")
+
+
+def test_what_is_refused_now_can_be_taken_away() -> None:
+    """An older release took patterns that mean everybody."""
+    assert typed("bans-", "^", bans=("^", "@evil.example")) == ("@evil.example",)
+    old = ("hold Subject: .*",)
+    assert typed("header_matches-", "hold Subject: .*", header_matches=old) == ()
+
+
+def test_every_number_has_a_word_for_nothing() -> None:
+    """A 0 is shown, and asked for, as what it means."""
+    numbers = {name for name, kind in settings.TYPES.items() if kind in (int, float)}
+    assert settings.NOTHING.keys() == numbers
 
 
 def test_changes_of_one_setting_follow_each_other() -> None:
