@@ -61,11 +61,12 @@ Sockets    LMTP and SMTP (`smtpd/`): 250 when RAW and RECEIVED have the mail on 
            the broker does not take it, 550 where a recipient is no list of the source's domain,
            552 above `max_size`, by SIZE and as octets come. One mail to several lists is one
            MailReceived; a mail that comes a second time, with the same bytes and envelope, is
-           known. Only CRLF.CRLF ends a mail; one with a bare CR or LF or a NUL is refused at its
-           end (554). Who does not wait for an answer that must be waited for (STARTTLS, DATA,
-           AUTH) is shown out; so are 20 errors, 100 commands without a mail, lines of 4 KB, 5
-           minutes of silence, 15 minutes for a mail; 15 seconds of idleness with three quarters
-           of `connections` taken. Logins (PLAIN, LOGIN) only behind TLS or from this machine.
+           known. One Received is put before a mail, below which all is as it came; a second try
+           has that of the first. Only CRLF.CRLF ends a mail; one with a bare CR or LF or a NUL is
+           refused at its end (554). Who does not wait for an answer that must be waited for
+           (STARTTLS, DATA, AUTH) is shown out; so are 20 errors, 100 commands without a mail,
+           lines of 4 KB, 5 minutes of silence, 15 minutes for a mail; 15 seconds of idleness with
+           three quarters of `connections` taken. Logins (PLAIN, LOGIN) only behind TLS or from this machine.
            With `verdict = "dialogue"` a mail to one list waits up to 5 seconds to be told 550
            5.7.1 where the list rejects it. Told to stop, sessions end with 421 where they wait;
            what is being stored is answered.
@@ -99,8 +100,8 @@ Not yet    OAUTHBEARER (RFC 7628).
 
 RFCs       3501 (IMAP4rev1), 2177 (IDLE), 4315 (UIDPLUS), 6851 (MOVE), 4616 and 4959 (AUTHENTICATE
            PLAIN, for user or password outside ASCII), 5530 (response codes), 8314 (implicit TLS);
-           5321 (SMTP), 2033 (LMTP), 1870 (SIZE), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 4954
-           (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8);
+           5321 (SMTP), 2033 (LMTP), 1870 (SIZE), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 3848
+           (what Received calls them), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8);
            1939 (POP3), 2449 (CAPA), 2595 (STLS), 3206 (response codes), 5034 (AUTH);
            XOAUTH2 as Google and Microsoft describe it
 
@@ -109,6 +110,7 @@ Files      service    all sources together
            feed       the loop around whatever is read in sessions: it comes back
            arrival    a mail that came, but for its bytes
            description what the road is told of a mail (pure)
+           trace      the Received field of mail that clients bring (pure)
            publisher  RAW and RECEIVED: events, traces
            opening    what a session begins with: a connection, a token
            trouble    what can be wrong with a mailbox, in words

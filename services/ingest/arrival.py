@@ -13,6 +13,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `sender` and `recipients` are the envelope, where the source knows it: addresses without
     brackets, `sender` empty for the null sender (`MAIL FROM:<>`), None for none known.
+    `trace` is the Received field that the mail is to have as its first, where it comes without.
     """
 
     mail_id: str
@@ -20,4 +21,5 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     size: int
     sender: str | None = None
     recipients: tuple[str, ...] = ()
+    trace: bytes = b""
     waits: int = 0  # seconds; see MailReceived

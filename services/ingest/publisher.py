@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 import structlog
 
 from postroad.mail.headers import scan
-from postroad.runtime.blobs import CHUNK, put_raw
+from postroad.runtime.blobs import CHUNK, Taken, put_raw
 from postroad.runtime.broker import Message
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Source
@@ -24,6 +24,7 @@ from schemas.road import MailReceived, MailRefused
 from services.ingest.arrival import Arrival
 from services.ingest.decider import Refusal
 from services.ingest.description import described
+from services.ingest.trace import trace_of, traced
 
 STREAM = "RECEIVED"
 IN_FLIGHT = 32  # mails being published: together 5,000 messages/s against 2,500/s one by one
@@ -45,7 +46,7 @@ class Publisher:
 
     async def receive(self, mails: Sequence[tuple[Arrival, bytes]]) -> list[bool | BaseException]:
         """Publish mails at once; for each whether it is on the road, or what went wrong."""
-        small = all(len(data) <= CHUNK for _, data in mails)
+        small = all(len(data) <= CHUNK and not mail.trace for mail, data in mails)
         if small and len(mails) >= TOGETHER:
             try:
                 await self._together(mails)
@@ -77,15 +78,29 @@ class Publisher:
     async def _alone(self, mail: Arrival, data: bytes) -> bool:
         async with self._room:
             with self._span(mail, data):
-                facts, head = scan(data, self.source.recipient_headers)
                 try:
-                    raw = await put_raw(self.broker, mail.mail_id, 0, data, head)
+                    received = await self._stored(mail, data)
                 except Reject as reject:
                     return await self.refuse(mail, "unreadable", reject.reason)
                 crashpoint("ingest.after_raw")
-                published = await self._append(self._received(mail, raw, facts, data))
+                published = await self._append(received)
                 crashpoint("ingest.after_received")
                 return published
+
+    async def _stored(self, mail: Arrival, data: bytes, trace: bytes = b"") -> MailReceived:
+        """Put the bytes into RAW, under the trace that an earlier try gave them if there was one.
+        Raises Reject."""
+        whole = traced(data, trace or mail.trace)
+        facts, head = scan(whole, self.source.recipient_headers)
+        try:
+            raw = await put_raw(self.broker, mail.mail_id, 0, whole, head)
+        except Taken:
+            first = await self.broker.last("RAW", subjects.raw(mail.mail_id, 0, 0))
+            earlier = trace_of(first.data) if mail.trace and first else b""
+            if trace or not earlier:
+                raise
+            return await self._stored(mail, data, earlier)
+        return self._received(mail, raw, facts, whole)
 
     async def refuse(self, mail: Arrival, reason: Refusal, detail: str = "") -> bool:
         """Record that a mail is left where it is; whether it is on the road nevertheless."""

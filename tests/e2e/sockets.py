@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from postroad.mail.fields import fields
 from postroad.runtime.blobs import get_raw
 from schemas.road import MailReceived
 from tests.e2e.system import System, until
@@ -106,8 +107,16 @@ class Socket:
         ]
 
     async def texts(self) -> list[bytes]:
-        """Their bytes."""
-        return [await get_raw(self.road.broker, event.raw) for event in await self.received()]
+        """Their bytes, as the clients sent them: without our Received, which is on each."""
+        return [(await self.trace(event))[1] for event in await self.received()]
+
+    async def trace(self, event: MailReceived) -> tuple[bytes, bytes]:
+        """The Received that is on a mail, and the mail below it."""
+        data = await get_raw(self.road.broker, event.raw)
+        line = next(data[each.start : each.end] for each in fields(data))
+        assert line.startswith(b"Received: from ")
+        assert b"\r\n\tby example.org with " in line
+        return line, data.replace(line, b"", 1)
 
     async def took(self, number: int) -> None:
         """Wait until this many mails are in RECEIVED."""

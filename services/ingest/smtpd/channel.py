@@ -48,6 +48,7 @@ class Channel(asyncio.Protocol):
         self.closed = asyncio.Event()
         self.waiting_since: float | None = None
         self.secure = self.local = False
+        self.address = ""
 
     # --- what the loop tells ------------------------------------------------------------------
 
@@ -58,7 +59,8 @@ class Channel(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         with contextlib.suppress(ValueError, TypeError, IndexError):
             address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-            self.local = (getattr(address, "ipv4_mapped", None) or address).is_loopback
+            address = getattr(address, "ipv4_mapped", None) or address
+            self.local, self.address = address.is_loopback, str(address)
         self._begin(self)
 
     def data_received(self, data: bytes) -> None:

@@ -28,6 +28,7 @@ from services.ingest.arrival import Arrival
 from services.ingest.publisher import Publisher
 from services.ingest.smtpd.hearing import WAIT_SECONDS, Hearing
 from services.ingest.smtpd.roles import Envelope, Letter
+from services.ingest.trace import received
 
 SMALL = 256 << 10  # octets of a mail that waits in memory; a larger one waits in a file
 LARGE_AT_ONCE = 1  # mails of these that are in memory to be stored
@@ -111,12 +112,14 @@ class Desk:
     async def _store(self, envelope: Envelope, data: bytes) -> str:
         recipients = tuple(dict.fromkeys(envelope.recipients))
         name = content_name(data, envelope.sender, recipients)
+        mail_id, at = named_id(self.source.name, "", name, postmark(data)), now()
         arrival = Arrival(
-            mail_id=named_id(self.source.name, "", name, postmark(data)),
-            origin=Origin(source=self.source.name, arrived=now()),
+            mail_id=mail_id,
+            origin=Origin(source=self.source.name, arrived=at),
             size=len(data),
             sender=envelope.sender,
             recipients=recipients,
+            trace=received(envelope.hop, self.context.config.site.domain, mail_id, at),
         )
         slug = self._waits_for(recipients)
         if not slug:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from services.ingest.trace import Hop
+
 
 class Gone(Exception):
     """The client is gone, or has to go: `farewell` is what it is told, "" for nothing."""
@@ -20,6 +22,7 @@ class Channel(Protocol):
 
     secure: bool  # behind TLS
     local: bool  # from this very machine
+    address: str  # the client's IP address, "" where it is not known
 
     @property
     def pending(self) -> bool:
@@ -56,6 +59,7 @@ class Envelope:
     """Sender and recipients of one mail; `size` in octets as the client announced it."""
 
     sender: str
+    hop: Hop
     utf8: bool = False
     size: int = 0
     recipients: list[str] = field(default_factory=list)

@@ -16,6 +16,7 @@ from functools import partial
 from services.ingest.smtpd.content import Content
 from services.ingest.smtpd.paths import Path, read_path, recipient, sender
 from services.ingest.smtpd.roles import Channel, Desk, Envelope, Gone, Letter, Terms
+from services.ingest.trace import Hop
 
 RECIPIENTS = 100  # of one mail; RFC 5321 section 4.5.3.1.8 asks for as many
 ERRORS = 20  # after which we hang up
@@ -34,6 +35,7 @@ class Session:
         self._desk = desk
         self._terms = terms
         self._hello = ""
+        self._name = ""  # what the client calls itself
         self._user = False  # whether it is logged in
         self._envelope: Envelope | None = None
         self._refused = False  # a recipient of this mail
@@ -98,7 +100,7 @@ class Session:
             return self._error(f"501 5.5.4 {name} wants a name")
         self._alone()
         self._forget()
-        self._hello = name
+        self._hello, self._name = name, rest
         if name == "HELO":
             return self._idle(f"250 {self._terms.host}")
         offers = ["PIPELINING", f"SIZE {self._terms.size}", "8BITMIME", "SMTPUTF8"]
@@ -182,9 +184,19 @@ class Session:
         if reply := _wrong(path, self._hello, self._terms.size):
             return self._error(reply)
         size = int(path.parameters.get("SIZE", "0"))
-        self._envelope = Envelope(sender=address, utf8=utf8, size=size)
+        self._envelope = Envelope(sender=address, hop=self._hop(utf8=utf8), utf8=utf8, size=size)
         self._refused = False
         return self._idle("250 2.1.0 go on")
+
+    def _hop(self, *, utf8: bool) -> Hop:
+        """How the mail comes that this is the sender of (RFC 3848, RFC 6531 section 4.3)."""
+        lmtp = self._terms.lmtp
+        protocol = "LMTP" if lmtp else "SMTP"
+        if self._hello != "HELO":
+            extended = "UTF8" if utf8 else "" if lmtp else "E"
+            protocol = extended + protocol + "S" * self._channel.secure + "A" * self._user
+        address = "" if lmtp else self._channel.address
+        return Hop(self._name, address, self._user, protocol)
 
     async def _rcpt(self, rest: str) -> None:
         envelope = self._envelope

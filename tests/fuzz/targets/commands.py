@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postroad.mail.commandwords import TOKEN_CHARS, exact, said, spoken
 from postroad.mail.replytext import LINES, written
+from postroad.mail.subjectline import bare
 from postroad.mail.words import decode
 from services.membership.moderation.words import by_program, verdict
 from services.membership.requests.words import read
@@ -26,7 +27,7 @@ def one_input(data: bytes) -> None:
         assert all(len(address) <= 320 for address in each.addresses)
     assert not (request.strange and request.words)
     if word := exact(subject, NAMES):
-        assert spoken(said(subject), NAMES) is not None or word.token
+        assert spoken(said(bare(subject)), NAMES) is not None or word.token
     if found := subject_command(TEAM, subject):
         assert found.slug == "team"
 

@@ -20,6 +20,7 @@ class Wire:
         self.buffer = b""
         self.said: list[str] = []
         self.secure, self.local = secure, local
+        self.address = "192.0.2.7"
 
     @property
     def pending(self) -> bool:
