@@ -13,6 +13,7 @@ from postroad.cli import (
     doctor,
     frame,
     held,
+    helppage,
     lists,
     mail,
     member,
@@ -26,6 +27,7 @@ from postroad.cli import (
 
 app = typer.Typer(
     name="postroad",
+    cls=helppage.GroupPage,
     help="A self-hosted mailing-list system: every post is an event, every copy is accounted for.",
     epilog="Example: postroad demo",
     no_args_is_help=True,

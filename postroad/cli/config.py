@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from postroad.cli.frame import Call, command, group
+from postroad.cli.output import complain
 
 if TYPE_CHECKING:
     from postroad.runtime.config import Config
@@ -49,7 +49,7 @@ def check(call: Call) -> None:
     call.show(answer, lambda: print("\n".join([as_toml(held), *publish])))
     if not call.json:
         for warning in warnings:
-            print(f"postroad: warning: {warning}", file=sys.stderr)
+            complain(f"warning: {warning}")
 
 
 def plain(settings: Config) -> dict[str, Any]:

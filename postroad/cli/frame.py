@@ -35,7 +35,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from postroad.cli.output import print_json
+from postroad.cli import misuse
+from postroad.cli.helppage import CommandPage, GroupPage
+from postroad.cli.output import complain, print_json
 from postroad.runtime.errors import PostroadError, Reject, Retry
 
 if TYPE_CHECKING:
@@ -80,7 +82,8 @@ class Call:
 
 def group(name: str, about: str, *, example: str) -> typer.Typer:
     """A noun: a group of commands, for `app.py` to add."""
-    app = typer.Typer(name=name, help=about, epilog=f"Example: {example}", no_args_is_help=True)
+    epilog = f"Example: {example}"
+    app = typer.Typer(name=name, cls=GroupPage, help=about, epilog=epilog, no_args_is_help=True)
     app.callback()(remember)
     return app
 
@@ -113,7 +116,8 @@ def command(
         # typer reads a command from its signature: ours is the function's with the shared options
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, help=_unwrapped(function), epilog=f"Example: {example}")(run)
+        epilog = f"Example: {example}"
+        app.command(name, cls=CommandPage, help=_unwrapped(function), epilog=epilog)(run)
         return function
 
     return add
@@ -137,7 +141,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: one line, no traceback
         code, text = _explained(error)
         if text:  # empty: the help was printed instead
-            print(f"postroad: {text}", file=sys.stderr)
+            complain(text)
         if _asks_for_json(arguments):
             print_json({"error": text})
         return code
@@ -149,10 +153,7 @@ def _explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, PostroadError):
         return error.exit_code, str(error)
     if isinstance(error, typer.TyperException):
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else "postroad"
-        message = error.format_message()
-        return error.exit_code, f"{message} (see: {path} --help)" if message else ""
+        return error.exit_code, misuse.told(error)
     if isinstance(error, Retry | Reject):
         return 1, error.reason
     if os.environ.get("POSTROAD_DEBUG"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import re
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import SHORT_ID, print_table
+from postroad.cli.output import SHORT_ID, complain, print_table
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -26,14 +25,14 @@ _NUMBERED = re.compile(r"[0-9a-f]{32}-\d+")
 List = Annotated[str, typer.Option("--list", metavar="LIST", help="Only on this list.")]
 Mails = Annotated[
     list[str],
-    typer.Argument(metavar="ID...", help="Ids, the first digits of them, or Message-IDs."),
+    typer.Argument(metavar="ID", help="Ids, the first digits of them, or Message-IDs."),
 ]
 
 
 @command(held, "ls", example="postroad held ls team@lists.example.org --json")
 async def ls(
     call: Call,
-    list_: Annotated[str, typer.Argument(metavar="[LIST]", help="Only on this list.")] = "",
+    list_: Annotated[str, typer.Argument(metavar="LIST", help="Only on this list.")] = "",
 ) -> None:
     """The mail that nobody has decided on, the oldest first, with why it is held."""
     from postroad.cli.road import road
@@ -139,7 +138,7 @@ async def _decide(
     if not call.json:
         for failed in results:
             if "error" in failed:
-                print(f"postroad: {failed['id']}: {failed['error']}", file=sys.stderr)
+                complain(f"{failed['id']}: {failed['error']}")
     return 1 if any("error" in result for result in results) else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import print_table
+from postroad.cli.output import complain, print_table
 from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ EXAMPLE = "subject_prefix='[Staff] '"
 lists = group("list", "Lists and their settings.", example="postroad list ls")
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The list's address.")]
 Settings = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, by Mailman's names.")
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings, by Mailman's names.")
 ]
 
 
@@ -49,9 +48,9 @@ async def create(call: Call, address: Address, settings: Settings = None) -> Non
         row = await _row(broker, address)
     call.show(row, lambda: print(f"created the list {row.address}"))
     if suited != typed:
-        _tell(f"{row.address} has sub_address=plus, since its mailbox gets nothing else")
+        complain(f"{row.address} has sub_address=plus, since its mailbox gets nothing else")
     for line in _lacks(call.config, row):
-        _tell(line)
+        complain(line)
 
 
 @command(lists, "show", example="postroad list show staff@lists.example.org")
@@ -142,11 +141,6 @@ def _lacks(config: Config, row: ListRow) -> Iterator[str]:
         reached = arrival.owner_address(row.address, row.settings.sub_address)
         remedy = arrival.owner_remedy(row.address)
         yield f"nobody gets mail to {reached} yet: {remedy}"
-
-
-def _tell(line: str) -> None:
-    """What is worth knowing besides the answer; stdout is for the answer alone."""
-    print(f"postroad: {line}", file=sys.stderr)
 
 
 async def _row(broker: Broker, address: str) -> ListRow:

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import print_table
+from postroad.cli.output import complain, print_table
 from postroad.runtime.errors import UsageError
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
@@ -35,7 +35,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 
 member = group("member", "Who is on a list.", example="postroad member ls staff@lists.example.org")
 List = Annotated[str, typer.Argument(metavar="LIST", help="The list's address.")]
-Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Whom.")]
+Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS", help="Whom.")]
 InRole = Annotated[Role, typer.Option(help="In which role.")]
 
 
@@ -68,7 +68,7 @@ async def add(
             "--welcome goes with --confirmed; whoever is asked by mail is welcomed on joining"
         )
     if welcome and role != "member":
-        print(f"postroad: --welcome does nothing with --role {role}", file=sys.stderr)
+        complain(f"--welcome does nothing with --role {role}")
     if name and len(addresses) > 1:
         raise UsageError("--name is for one address; use `postroad member import` for many")
     requests = [
@@ -106,7 +106,7 @@ async def set_(
     call: Call,
     list_: List,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose options.")],
-    options: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help=", ".join(OPTIONS))],
+    options: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help=", ".join(OPTIONS))],
 ) -> int:
     """Change how somebody reads or posts.
 
@@ -180,7 +180,7 @@ async def import_(
     call.show(report, lambda: print(f"added {added}, there already {present}, bad {len(bad)}"))
     if not call.json:
         for line, reason in bad:
-            print(f"postroad: line {line}: {reason}", file=sys.stderr)
+            complain(f"line {line}: {reason}")
     return 1 if bad else 0
 
 
@@ -254,7 +254,7 @@ async def _each(
     )
     for address, answer in answers:
         if answer.refused and not call.json:
-            print(f"postroad: {_naming(address, answer).refused}", file=sys.stderr)
+            complain(_naming(address, answer).refused)
     return 1 if len(good) < len(answers) else 0
 
 

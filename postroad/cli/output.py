@@ -1,7 +1,9 @@
-"""Answers on stdout: JSON for programs, tables of at most 100 columns for people."""
+"""Answers on stdout: JSON for programs, tables of at most 100 columns for people. What is wrong,
+or worth knowing besides, on stderr."""
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -45,15 +47,35 @@ def print_table(
 def print_wrapped(text: str, indent: str = "") -> None:
     """Print a sentence, in lines of at most 100 columns; those behind the first are indented
     further."""
-    print(
-        textwrap.fill(
-            text,
-            WIDEST,
-            initial_indent=indent,
-            subsequent_indent=indent + "  ",
-            break_long_words=False,
-            break_on_hyphens=False,
+    print(_wrapped(text, indent, WIDEST))
+
+
+def complain(text: str) -> None:
+    """Say what is wrong on stderr: in lines as wide as the terminal, at most 100 columns, and as it
+    is for whatever reads a pipe. Lines of its own stay."""
+    text = f"postroad: {text}"
+    if sys.stderr.isatty():
+        width = min(os.get_terminal_size(sys.stderr.fileno()).columns or WIDEST, WIDEST)
+        lines = text.splitlines()
+        text = "\n".join(
+            _wrapped(line.lstrip(), line[: len(line) - len(line.lstrip())], width) for line in lines
         )
+    print(text, file=sys.stderr)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """1 recipient, 2 recipients, 1,000 recipients."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _wrapped(text: str, indent: str, width: int) -> str:
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import SHORT_ID, moment, print_table, print_wrapped
+from postroad.cli.output import SHORT_ID, counted, moment, print_table, print_wrapped
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def _conversation(fate: Fate) -> Iterator[str]:
 
 def _print_fate(fate: Fate) -> None:
     print(
-        f"{fate.list}: {fate.recipients:,} recipients, {fate.accepted:,} accepted, "
+        f"{fate.list}: {counted(fate.recipients, 'recipient')}, {fate.accepted:,} accepted, "
         f"{fate.failed:,} failed, {fate.waiting:,} waiting"
         + (f", {fate.left:,} left before their copy" if fate.left else "")
     )

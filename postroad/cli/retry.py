@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postroad.cli.frame import Call, command
+from postroad.cli.output import complain, counted
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ async def again(
     answer = {"post": wanted.mail_id, "queued": queued, "lists": found}
     call.show(answer, lambda: print(_said(queued, ready, wanted.mail_id)))
     if ready and not (yes or asks):
-        print("postroad: add --yes to have them sent: nobody can be asked here", file=sys.stderr)
+        complain("add --yes to have them sent: nobody can be asked here")
         return 2
     return 0
 
@@ -117,4 +118,4 @@ def _said(queued: int, ready: int, mail_id: str) -> str:
 
 
 def _copies(count: int) -> str:
-    return "1 copy" if count == 1 else f"{count:,} copies"
+    return counted(count, "copy", "copies")

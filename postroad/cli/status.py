@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.cli.output import moment, print_table, print_wrapped
+from postroad.cli.output import counted, moment, print_table, print_wrapped
 
 if TYPE_CHECKING:
     from postroad.runtime.later import Later, Reason
@@ -53,7 +53,7 @@ def _print(found: Status) -> None:
         peers += [("relay", peer) for peer in found.relays]
         print_table(("", "name", "state", "since", ""), (_peer(*peer) for peer in peers))
     if found.held:
-        mails = "1 mail waits" if found.held == 1 else f"{found.held:,} mails wait"
+        mails = counted(found.held, "mail waits", "mails wait")
         print(f"\n{mails} for a verdict: postroad held ls")
     _print_later(found.later)
     print()
@@ -74,8 +74,7 @@ def _print_later(later: Later) -> None:
 
 
 def _copies(some: Later | Reason) -> str:
-    copies = "1 copy" if some.copies == 1 else f"{some.copies:,} copies"
-    return f"{copies} in {'1 chunk' if some.chunks == 1 else f'{some.chunks:,} chunks'}"
+    return f"{counted(some.copies, 'copy', 'copies')} in {counted(some.chunks, 'chunk')}"
 
 
 def _stage(stage: Stage) -> tuple[object, ...]:

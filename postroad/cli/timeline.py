@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from postroad.cli.output import counted
 from postroad.cli.story import Fate, Line, Returned, Story, Trouble, Wait
 from postroad.mail.refusals import why
 from schemas.envelope import Event
@@ -348,8 +349,7 @@ def _queued(recipients: int, chunks: int, kind: str = "") -> str:
         if kind == "owner":
             return f"{nobody}the list had no owner or moderator, and its domain no owner"
         return f"{nobody}there was nobody to send it to"
-    people = "1 recipient" if recipients == 1 else f"{recipients:,} recipients"
-    return f"{people} queued in {'1 chunk' if chunks == 1 else f'{chunks:,} chunks'}"
+    return f"{counted(recipients, 'recipient')} queued in {counted(chunks, 'chunk')}"
 
 
 def _counts(outcome: Outcome) -> str:

@@ -79,14 +79,18 @@ async def test_without_a_system_facts_rules_and_bounce_are_told(nowhere: Path) -
 async def test_people_read_a_page_of_it(nowhere: Path) -> None:
     """The same for people: the verdict, which rule decides, and the header as a difference."""
     file = nowhere / "mail.eml"
-    file.write_bytes(POST)
+    file.write_bytes(POST.replace(b"Subject: Minutes", b"Subject:"))
     said = await postroad("mail", "inspect", str(file), "--list", LIST, cwd=nowhere)
     assert said.code == 0
-    assert f"At {LIST}: hold (post)" in said.out
-    assert "nonmember-moderation  decides" in said.out
+    assert f"At {LIST}: hold (post), by the rule nonmember-moderation" in said.out
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in said.out.splitlines() if line}
+    assert rows["nonmember-moderation"].startswith("decides its author is not a member")
+    assert rows["no-subject"] == "hits too it has no subject (would hold)"
+    assert rows["truth"] == "- looks for: mail that no rule objects to"
+    assert rows["implicit-dest"] == "- looks for: mail that names the list in neither To nor Cc"
     assert "- List-Id: <other.example.com>" in said.out
     assert "+ List-Id: <team.example.org>" in said.out
-    assert "+ Subject: [team] Minutes" in said.out
+    assert "+ Subject: [team] (no subject)" in said.out
 
 
 async def test_settings_and_members_of_a_list_count(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postroad.cli.frame import Call, command
+from postroad.cli.output import complain
 from postroad.runtime.errors import PostroadError, Reject, Retry, UsageError
 
 if TYPE_CHECKING:
@@ -136,9 +137,7 @@ async def _kept(here: Installation) -> int:
 
 
 def _complain(first: str, *more: str) -> None:
-    print(f"postroad: {first}", file=sys.stderr)
-    for line in more:
-        print(f"  {line}", file=sys.stderr)
+    complain("\n  ".join((first, *more)))
 
 
 @contextlib.contextmanager

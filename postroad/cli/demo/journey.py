@@ -20,6 +20,7 @@ from postroad.cli.demo.letter import letter
 from postroad.cli.demo.scene import AUTHOR, JOIN, LIST, LIST_NAME, MEMBERS, NEWCOMER
 from postroad.cli.demo.screen import Screen
 from postroad.cli.mails import list_addresses, mail_id
+from postroad.cli.output import counted
 from postroad.cli.post import tell
 from postroad.cli.road import road
 from postroad.cli.story import Story
@@ -175,7 +176,7 @@ class Journey:
             self.story = story = await _seen(look, _finished, RECORD_SECONDS)
             for fate in story.lists:
                 step.says = (
-                    f"{fate.recipients} recipients: {fate.accepted} accepted, "
+                    f"{counted(fate.recipients, 'recipient')}: {fate.accepted} accepted, "
                     f"{fate.failed} failed, {fate.waiting} waiting"
                 )
             if not _finished(story) or [fate.accepted for fate in story.lists] != [len(MEMBERS)]:
@@ -200,7 +201,7 @@ class Journey:
             step.failed = bool(missing)
             step.says = "; ".join(missing) or (
                 f"{len(self.spans)} spans, from the mailbox to the relay: "
-                f"{'1 SMTP window' if windows == 1 else f'{windows} SMTP windows'}"
+                f"{counted(windows, 'SMTP window')}"
             )
             self.report.problems += missing
 

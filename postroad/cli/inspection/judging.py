@@ -121,7 +121,7 @@ class Judge:
             "owner" if to.sub else "post",
             decisive.verdict or "accept",
             decisive.rule,
-            tuple(_rows(rulings, table)),
+            tuple(_rows(rulings, table, decisive)),
             removed,
             added,
         )
@@ -149,12 +149,16 @@ class Judge:
         return replace(looked, filtered=await self.workers.left_of(found.data, job))
 
 
-def _rows(rulings: Sequence[rules.Ruling], table: Sequence[rules.Rule]) -> Iterator[Asked]:
+def _rows(
+    rulings: Sequence[rules.Ruling], table: Sequence[rules.Rule], decisive: rules.Ruling
+) -> Iterator[Asked]:
     for ruling, rule in zip(rulings, table, strict=True):
-        if ruling.hit is None:
-            yield Asked(ruling.rule, hit=False, reason=f"no: {_about(rule)}")
+        last = rule is table[-1] and ruling is not decisive  # it hits where nothing else decides
+        if ruling.hit is None or last:
+            yield Asked(ruling.rule, hit=False, reason=f"looks for: {_about(rule)}")
         else:
-            verdict = f" ({ruling.verdict})" if ruling.verdict else ""
+            would = "" if ruling is decisive else "would "
+            verdict = f" ({would}{ruling.verdict})" if ruling.verdict else ""
             yield Asked(ruling.rule, hit=True, reason=f"{ruling.hit.reason}{verdict}")
 
 

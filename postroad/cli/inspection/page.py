@@ -80,10 +80,11 @@ def show(report: Report) -> None:
     print_table(("", ""), _facts(report))
     for decision in report.decisions:
         at = decision.list if report.addressed else f"{decision.list} (asked, not addressed)"
-        print(f"\nAt {at}: {decision.verdict} ({decision.kind})")
+        by = f", by the rule {decision.rule}" if decision.rule else ""
+        print(f"\nAt {at}: {decision.verdict} ({decision.kind}){by}")
         if decision.rules:
             rows = [(row.rule, _mark(row, decision), row.reason) for row in decision.rules]
-            print_table(("rule", "", "reason"), rows, whole=2)
+            print_table(("rule", "", "why, or what it looks for"), rows, whole=2)
         if decision.removed or decision.added:
             print("\nThe header of its copies differs in:")
             for line in decision.removed:
@@ -95,7 +96,8 @@ def show(report: Report) -> None:
 
 
 def _mark(row: Asked, decision: Decision) -> str:
-    return ("decides" if row.rule == decision.rule else "hit") if row.hit else "-"
+    """What a rule said. Of several the first with a verdict decides, whatever the others would."""
+    return ("decides" if row.rule == decision.rule else "hits too") if row.hit else "-"
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:

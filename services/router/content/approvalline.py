@@ -77,14 +77,19 @@ def _changes(data: bytes, part: Entity, password: str) -> Iterator[tuple[int, in
 
 
 def _line(octets: bytes, charset: str, encoding: str) -> tuple[int, int]:
-    """Where the line of the password begins and ends, if it is the first that says something."""
+    """Where the line of the password begins and ends, if it is the first that says something; an
+    empty one below it, which only parted them, goes too."""
     at = 0
     wide = charset.strip().lower().startswith("utf-16")  # where a line end is two octets, or four
     while at < len(octets) and not wide:
         end = _line_end(octets, at, encoding)
         line = read_text(decoded(octets[at:end], encoding), charset).strip()
+        if line and approval.in_line(line) is None:
+            break
         if line:
-            return (at, end) if approval.in_line(line) is not None else (0, 0)
+            below = _line_end(octets, end, encoding)
+            empty = not read_text(decoded(octets[end:below], encoding), charset).strip()
+            return at, below if empty else end
         at = end
     return 0, 0
 

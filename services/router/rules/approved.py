@@ -1,4 +1,4 @@
-"""approved: the mail carries the moderator's password.
+"""approved: mail that carries the moderator's password.
 
 `Approved: PASSWORD` as a field or as the first line of text (`postroad.mail.approval`) passes
 everything that moderates. It passes no guard against loops: those stand before it.

@@ -1,4 +1,4 @@
-"""automatic: a machine wrote it (`postroad.mail.automatic` says how that is told).
+"""automatic: mail that a machine wrote (`postroad.mail.automatic` says how that is told).
 
 Automatic mail is what turns two robots into a storm, so none of it reaches a list unseen by a
 human. It is held rather than discarded: build reports and newsletters are automatic too, and a

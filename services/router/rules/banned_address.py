@@ -1,4 +1,4 @@
-"""banned-address: the author is banned from this list (`bans`), by address, domain or pattern."""
+"""banned-address: an author who is banned from this list (`bans`)."""
 
 from __future__ import annotations
 

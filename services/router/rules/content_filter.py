@@ -1,4 +1,4 @@
-"""content-filter: the list's filter leaves nothing of it, or could not take it apart.
+"""content-filter: mail of which the list's filter leaves nothing, or that it could not take apart.
 
 What it takes off a mail that passes is no hit. Mailman's `filter_action` says what becomes of a
 mail of which nothing is left; one that cannot be taken apart waits for a moderator, who may let it

@@ -1,4 +1,4 @@
-"""dmarc: the author's domain wants changed mail refused (`dmarc_mitigate_action`, Mailman's names).
+"""dmarc: an author whose domain wants changed mail refused (`dmarc_mitigate_action`).
 
 Receivers would refuse the copies, and members would be taken for dead. Nothing is to be done where
 a signature of the author holds on the copies, for that is proof enough (RFC 9989 section 7.4), and

@@ -1,4 +1,4 @@
-"""emergency: the owner holds everything for now (`emergency`), but for what is approved."""
+"""emergency: any mail, while the owner holds everything (`emergency`), but for what is approved."""
 
 from __future__ import annotations
 

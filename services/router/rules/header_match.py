@@ -1,4 +1,4 @@
-"""header-match: a header field has what the list looks for (`header_matches`).
+"""header-match: a header field with what the list looks for (`header_matches`).
 
 The matches are asked in their order, and the first that is found decides. Of one name 10 fields
 are looked at, the first 2,000 characters of each, with encoded words decoded.

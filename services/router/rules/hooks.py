@@ -1,4 +1,4 @@
-"""hooks: what packages of the operator's say of it (`[site] hooks`, docs/hooks.md).
+"""hooks: what packages of the operator's find in it (`[site] hooks`, docs/hooks.md).
 
 A hook that fails or takes too long holds the mail, and is named.
 """

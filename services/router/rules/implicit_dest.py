@@ -1,4 +1,4 @@
-"""implicit-dest: neither To nor Cc names the list (`require_explicit_destination`).
+"""implicit-dest: mail that names the list in neither To nor Cc (`require_explicit_destination`).
 
 So is mail that was sent in Bcc, as most spam is. `acceptable_aliases` names further addresses, or
 patterns of such, that are as good as the list's own. What comes from a source for this list alone

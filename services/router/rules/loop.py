@@ -1,4 +1,4 @@
-"""loop: the mail has been through this very list before.
+"""loop: mail that has been through this very list before.
 
 Seen by this list's own List-Id, List-Post or X-BeenThere. Those of other lists are legal: a list
 may be a member of a list. X-BeenThere tells when two lists are members of each other: each strips

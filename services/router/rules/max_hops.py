@@ -1,4 +1,4 @@
-"""max-hops: the mail has passed more servers than honest mail does.
+"""max-hops: mail that has passed more servers than honest mail does.
 
 The last guard against a loop whose marks somebody strips (RFC 5321 section 6.3). The real
 mail we test with has at most 13 Received fields; Postfix gives up at 50.

@@ -1,7 +1,8 @@
-"""max-recipients: To and Cc name more people than a list expects (`max_num_recipients`)."""
+"""max-recipients: more people in To and Cc than a list expects (`max_num_recipients`)."""
 
 from __future__ import annotations
 
+from postroad.mail.mailboxes import MAILBOXES
 from services.router.context import Context, Hit
 
 
@@ -11,4 +12,5 @@ def check(context: Context) -> Hit | None:
     count = len({box.address for box in (*context.facts.to, *context.facts.cc)})
     if not limit or count <= limit:
         return None
-    return Hit(f"its To and Cc name {count} recipients, more than the {limit} of this list")
+    more = "at least " if MAILBOXES in (len(context.facts.to), len(context.facts.cc)) else ""
+    return Hit(f"its To and Cc name {more}{count:,} recipients, more than the {limit} of this list")

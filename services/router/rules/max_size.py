@@ -1,4 +1,4 @@
-"""max-size: the mail is larger than the list takes (`max_message_size`, in KB)."""
+"""max-size: mail larger than the list takes (`max_message_size`, in KB)."""
 
 from __future__ import annotations
 

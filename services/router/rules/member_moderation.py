@@ -1,4 +1,4 @@
-"""member-moderation: what the list does with posts of this member, or of members in general.
+"""member-moderation: a member's post, where posts of this member, or of members, have an action.
 
 `moderation_action` of the member, else `default_member_action` of the list. Defer is a miss: the
 remaining rules decide.

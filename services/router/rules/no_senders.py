@@ -1,4 +1,4 @@
-"""no-senders: nobody can tell who wrote it.
+"""no-senders: mail of which nobody can tell who wrote it.
 
 A From that is missing, that cannot be read to its end, or that names several people (RFC 5322
 section 3.6.2 allows it, forgers use it). Such mail is held whatever the list does with strangers:

@@ -1,4 +1,4 @@
-"""no-subject: the mail has no Subject, or an empty one (`no_subject_action`)."""
+"""no-subject: mail without a Subject, or with an empty one (`no_subject_action`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nonmember-moderation: what the list does with posts of strangers.
+"""nonmember-moderation: a stranger's post, where posts of strangers have an action.
 
 Those named in `accept_these_nonmembers` are treated as members: the remaining rules decide. Then
 `hold_`, `reject_` and `discard_these_nonmembers` are asked, and for everybody else

@@ -1,4 +1,4 @@
-"""repetition: the author says the same to this list again and again, as only a robot does.
+"""repetition: an author who says the same again and again, as only a robot does.
 
 Where copies are sent From the list, a vacation program that sets no mark answers them with what
 looks like a post; the copy of that it answers too, and so on. What is held goes to nobody, so

@@ -1,4 +1,4 @@
-"""spam: a filter takes the mail for spam (`spam_action`).
+"""spam: mail that a filter takes for spam (`spam_action`).
 
 Filters are those that the site names: headers that a mail server in front writes (`spam_headers`
 of `[site]`), and spamd (`[spamd]`). What they do not tell, because they are away or the mail is

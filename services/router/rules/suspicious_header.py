@@ -1,4 +1,4 @@
-"""suspicious-header: a header field has what the whole site looks for (`[site] header_checks`).
+"""suspicious-header: a header field with what the whole site looks for (`[site] header_checks`).
 
 As Mailman's `header_checks`; what an entry says, and how it is searched for, is as in header-match.
 """

@@ -1,4 +1,4 @@
-"""truth: always hits. The last row of a table, for mail that no rule objected to."""
+"""truth: mail that no rule objects to (it is the last row of a table, and always hits)."""
 
 from __future__ import annotations
 

@@ -175,6 +175,14 @@ def test_too_many_recipients_are_too_many(count: int, limit: int, hit: bool) -> 
     assert not found or "name 11 recipients, more than the 10" in found.reason
 
 
+def test_of_more_recipients_than_are_read_it_is_said_that_there_are_more() -> None:
+    """A thousand are read of each field."""
+    to = ", ".join(f"m{number}@example.net" for number in range(1_001))
+    found = max_recipients.check(before(mail(f"To: {to}")))
+    assert found is not None
+    assert "name at least 1,000 recipients, more than the 10" in found.reason
+
+
 @pytest.mark.parametrize(
     ("size", "limit", "hit"),
     [(40 * 1024, 40, False), (40 * 1024 + 1, 40, True), (1 << 40, 0, False)],
