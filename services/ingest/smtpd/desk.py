@@ -23,6 +23,7 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Retry, SettingsError
 from postroad.runtime.service import Context
 from projections.listfeed import ListFeed
+from projections.lists import List
 from schemas.road import Origin
 from services.ingest.arrival import Arrival
 from services.ingest.publisher import Publisher
@@ -121,22 +122,22 @@ class Desk:
             recipients=recipients,
             trace=received(envelope.hop, self.context.config.site.domain, mail_id, at),
         )
-        slug = self._waits_for(recipients)
-        if not slug:
+        known = self._waits_for(recipients)
+        if known is None:
             return await self._publish(arrival, data)
         arrival = msgspec.structs.replace(arrival, waits=WAIT_SECONDS)
-        async with Hearing(self.context.broker, arrival.mail_id, slug) as hearing:
+        async with Hearing(self.context.broker, arrival.mail_id, known) as hearing:
             reply = await self._publish(arrival, data)
             rejected = await hearing.rejected() if reply[0] == "2" else ""
             return f"550 5.7.1 {rejected}" if rejected else reply
 
-    def _waits_for(self, recipients: Sequence[str]) -> str:
-        """The list whose verdict a client is told, "" where it is told none: there is one answer
+    def _waits_for(self, recipients: Sequence[str]) -> List | None:
+        """The list whose verdict a client is told, None where it is told none: there is one answer
         for all the lists of a mail, so only a mail to one list has it in the dialogue."""
         if self.source.verdict != "dialogue":
-            return ""
+            return None
         slugs = {hit.slug for each in recipients if (hit := self._match(each))}
-        return slugs.pop() if len(slugs) == 1 else ""
+        return self.lists.directory[slugs.pop()] if len(slugs) == 1 else None
 
     async def _publish(self, arrival: Arrival, data: bytes) -> str:
         (outcome,) = await self.publisher.receive([(arrival, data)])

@@ -9,8 +9,11 @@ from typing import Self
 import msgspec
 from nats.aio.msg import Msg
 
+from postroad.mail.addresses import sub_address
+from postroad.mail.mendable import mendable
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import BrokerUnavailable
+from projections.lists import List
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
 from schemas.road import MailStopped
@@ -22,9 +25,10 @@ class Hearing:
     """Hears every decision on a mail from when it is entered: so enter it before the mail is told
     to anybody."""
 
-    def __init__(self, broker: Broker, mail_id: str, slug: str) -> None:
+    def __init__(self, broker: Broker, mail_id: str, known: List) -> None:
         self._broker = broker
-        self._subject = subjects.decided(slug, mail_id)
+        self._list = known
+        self._subject = subjects.decided(known.slug, mail_id)
         self._decided: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def __aenter__(self) -> Self:
@@ -36,8 +40,8 @@ class Hearing:
             await self._subscription.unsubscribe()
 
     async def rejected(self) -> str:
-        """Why the list rejects the mail, in a line of ASCII; "" where it does not, or where
-        nobody has decided within WAIT_SECONDS."""
+        """What the client of a rejected mail is told; "" where the list does not reject it, or
+        where nobody has decided within WAIT_SECONDS."""
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 # a mail that came a second time was decided on long ago
@@ -56,13 +60,19 @@ class Hearing:
         except (UnknownEvent, msgspec.DecodeError):
             events = ()
         if not self._decided.done():
-            self._decided.set_result(reason(events[0]) if events else "")
+            self._decided.set_result(refusal(events[0], self._list) if events else "")
 
 
-def reason(event: object) -> str:
-    """Why this decision rejects a mail, in a line of ASCII without an address; else ""."""
+def refusal(event: object, known: List) -> str:
+    """What the client is told of a decision that rejects its mail, in a line of ASCII; else "".
+
+    Nobody has proved who it is, so it hears no more than the author would by letter (`mendable`),
+    and whom to ask.
+    """
     if not isinstance(event, MailStopped) or event.verdict != "rejected":
         return ""
-    told = " ".join(event.hits[0].reason.split()) if event.hits else ""
-    plain = "".join(each if " " <= each <= "~" else "?" for each in told)[:200]
-    return plain if plain and "@" not in plain else "the list does not take it"
+    form = known.settings.sub_address
+    owner = "" if form == "none" else f"; ask {sub_address(known.address, 'owner', form)}"
+    why = " ".join(mendable(event, known.settings).split())
+    told = f"not accepted by this list's rules{f': {why[:200]}' if why else ''}{owner}"
+    return "".join(each if " " <= each <= "~" else "?" for each in told)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from postroad.mail.automatic import unanswerable
+from postroad.mail.mendable import mendable
 from postroad.runtime.clock import now
 from postroad.runtime.consume import Delivery
 from schemas import subjects
@@ -28,8 +29,6 @@ SILENT = (
     *("loop", "automatic", "repetition", "no-senders", "max-hops", "duplicate"),
     "banned-address",  # the owner wants to be rid of them
 )
-# What an author can mend is told; what is looked for in mail is nobody's business.
-TOLD = ("max-size", "max-recipients", "no-subject", "implicit-dest", "emergency")
 NEWS = timedelta(days=3)  # later it is none; and SEND, which knows who was told, is kept longer
 
 log = structlog.get_logger()
@@ -103,8 +102,9 @@ def _letter(
 ) -> Letter:
     state = listed.state
     domain = state.address.rpartition("@")[2]
+    said = event.hits[0].reason if event.held else mendable(event, state.settings)
     return Letter(
-        text=_text(event),
+        text=_text(event, said),
         to=facts.from_[0].address,
         list_address=state.address,
         list_name=state.name,
@@ -112,19 +112,14 @@ def _letter(
         date=at,
         message_id=f"{notice}@{domain}",
         answering=facts.message_id,
-        fields={"subject": facts.subject, "reason": _reason(event)},
+        fields={"subject": facts.subject, "reason": said},
     )
 
 
-def _reason(event: MailStopped) -> str:
-    """What the letter says of why, in the words of a rule, or of the moderator who decided."""
-    told = event.held or (bool(event.hits) and event.hits[0].rule in TOLD)
-    return event.hits[0].reason if told else ""
-
-
-def _text(event: MailStopped) -> str:
+def _text(event: MailStopped, said: str) -> str:
+    """The text; `said` is what the rule, or the moderator who decided, has to say."""
     if event.held:
-        return "post_declined moderator_says" if event.hits[0].reason else "post_declined"
+        return "post_declined moderator_says" if said else "post_declined"
     rule = event.hits[0].rule if event.hits else ""
     held = event.verdict == "held"
     if rule == "nonmember-moderation":
@@ -132,4 +127,4 @@ def _text(event: MailStopped) -> str:
     if rule == "administrivia":
         return "command_to_everybody"
     text = "post_waiting" if held else "post_rejected"
-    return f"{text} rule_says" if rule in TOLD else text
+    return f"{text} rule_says" if said else text
