@@ -25,6 +25,7 @@ Code = Literal[
     "decided",
     "closed",
     "banned",
+    "password",
     "bad_request",
     "limited",
     "unavailable",

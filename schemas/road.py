@@ -157,7 +157,8 @@ class BounceRouted(Event, tag="bounce_routed", kw_only=True):
 class MailStopped(Event, tag="mail_stopped", kw_only=True):
     """A mail was held, rejected or discarded; the subject's kind says which. What ends the waiting
     of a held mail names the sequence of the event that `held` it (else 0): its first hit is then
-    `moderator`, with what they wrote, or `expired`, and the envelope's actor says who decided."""
+    `moderator`, with what they wrote, or `expired`, and the envelope's actor says who decided. With
+    `password` its text may tell a moderator's password, and it cannot be taken off."""
 
     mail_id: str
     list: str
@@ -169,6 +170,7 @@ class MailStopped(Event, tag="mail_stopped", kw_only=True):
     subject: str = ""
     message_id: str = ""
     held: int = 0
+    password: bool = False
 
 
 class HeldAccepted(Event, tag="held_accepted", kw_only=True):

@@ -1,8 +1,8 @@
 """What the author of a stopped mail is told of why: what they can mend, and nothing else. Pure.
 
-A letter and a refusal in the dialogue say the same. What is looked for in mail, what a filter thinks,
-who is a member and who is banned is the owners' business: whoever reads the answer may only
-pretend to be the author, or try out what passes.
+A letter and a refusal in the dialogue say the same. What is looked for in mail, what a filter
+thinks, who is a member and who is banned is the owners' business: whoever reads the answer may
+only pretend to be the author, or try out what passes.
 """
 
 from __future__ import annotations

@@ -273,6 +273,7 @@ def _stop(
         settings=context.list.seq,
         subject=context.facts.subject,
         message_id=context.facts.message_id,
+        password=context.looked.filtered is not None and context.looked.filtered.password,
     )
 
 

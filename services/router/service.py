@@ -29,6 +29,7 @@ from schemas.envelope import Event
 from schemas.road import HeldAccepted, MailReceived, MailRefused, PostRouted
 from services.router import copies, decider
 from services.router.bounces import Bounces, Copy
+from services.router.content.approvalline import STAYS
 from services.router.content.filter import ContentFilter
 from services.router.content.job import Job, Left
 from services.router.context import NOTHING, Looked
@@ -165,11 +166,9 @@ class Router:
         kind, event = decide()
         if kind in ("post", "held") and (own := await self._own_copy(mail, known, author)):
             return own
-        left = None
-        passwords = self.directory.any_password
-        if kind == "post" and (job := self.content.job(mail, known.settings, passwords=passwords)):
-            left = await self._left(raw, job)
-            decide = partial(decide, looked=replace(looked, filtered=left))
+        if job := self._job(mail, known, kind):
+            looked = replace(looked, filtered=await self._left(raw, job))
+            decide = partial(decide, looked=looked)
             kind, event = decide()
         told_apart = mail.body_sha256 and not mail.facts.list_ids and accepted is None
         if kind == "post" and told_apart and repetition.answers(mail):
@@ -183,7 +182,7 @@ class Router:
             if place.first:
                 return decider.decide_duplicate(mail, known, author, place.first)
             event = copies.placed(event, known, place)
-            event = await self._with_body(event, known, raw, left)
+            event = await self._with_body(event, known, raw, looked)
         return kind, event
 
     def _decide_unlisted(
@@ -207,16 +206,26 @@ class Router:
         looked = await self.lookups.add(looked, mail, known, raw, server)
         return await self.hooks.add(looked, mail, known, author, raw)
 
+    def _job(self, mail: MailReceived, known: List, kind: subjects.Kind) -> Job | None:
+        """What is to be made of the body of a post, or of what may become one; None for nothing."""
+        if kind not in ("post", "held"):
+            return None
+        passwords, held = self.directory.any_password, kind == "held"
+        return self.content.job(mail, known.settings, passwords=passwords, held=held)
+
     async def _left(self, raw: RawMail, job: Job) -> Left:
         """What the list's members get of a mail. Raises Retry, Reject (see `get_raw`)."""
         async with self._room(raw):
             return await self.content.look(raw, job)
 
     async def _with_body(
-        self, post: PostRouted, known: List, raw: RawMail, left: Left | None
+        self, post: PostRouted, known: List, raw: RawMail, looked: Looked
     ) -> PostRouted:
         """The post with the body that members get: with what is left of it, and with the list's
         lines. Raises Retry, Reject (see `get_raw`)."""
+        left = looked.filtered
+        if left and left.password and looked.approval == "right":
+            raise Reject(STAYS)  # no verdict lets it through but one older than the password
         async with self._room(raw):
             if left and left.pieces:
                 post = await self.content.apply(post, raw, left)

@@ -15,6 +15,7 @@ import msgspec
 
 from postroad.mail.headers import scan
 from postroad.mail.identity import body_digest
+from postroad.mail.opening import opening
 from postroad.runtime.blobs import put_raw
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
@@ -91,6 +92,7 @@ class Moderated:
             raw=await put_raw(self.broker, mail_id, 0, data, body_at),
             facts=facts,
             body_sha256=body_digest(data, body_at),
+            opening=opening(data, facts.subject),
         )
         await store(self.broker, subjects.received(OFFICE, mail_id), mail, mail_id=mail_id)
         return mail_id

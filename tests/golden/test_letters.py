@@ -38,7 +38,7 @@ def letter(text: str, form: Form = "dash") -> Letter:
         "mails": "0195799f5f007d1e: Minutes of May, 3 copies",
         "lists": "team@lists.example.org\nnews@lists.example.org",
     }
-    if "confirm" in text or text in ("held_one", "held_several", "held_unclear"):
+    if "confirm" in text or text in ("held_one", "held_several", "held_unclear", "held_password"):
         fields |= {"token": TOKEN} | ({"days": "3"} if "confirm" in text else {})
     return Letter(
         text=text,

@@ -21,6 +21,7 @@ Promises
       Nothing that a program wrote decides, nor what is quoted, nor a word within a sentence.
     - Nothing of a held mail stands in the header of a letter; of its text a few lines do, without
       markup. A letter goes out once; no reply to one goes to the list.
+    - No verdict lets through a mail that tells a moderator's password which counts today.
     - Mail expires only `max_days_to_hold` days after owners were told that it waits.
 
 Files      decider      what has become of a held mail, and whether it can be decided (pure)
@@ -29,6 +30,7 @@ Files      decider      what has become of a held mail, and whether it can be de
            notice       held mail in a letter (pure)
            extract      how a mail begins (pure)
            verdicts     a verdict, stored
+           passwords    held mail that would tell a moderator's password
            waiting      the held mail that nobody has decided on
            notices      owners are told, and mail expires
            tokens       given out

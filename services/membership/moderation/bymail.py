@@ -63,6 +63,11 @@ class RepliedVerdicts:
             state = await self._verdicts.look(asked.list, asked.mail_id)
             if state.decided is not None:
                 return await self._already(state, state.decided, asked, to)
+            if refused.code == "password":
+                fields = {"token": token, **_about(state)}
+                return Reply(
+                    "refused", "it tells a moderator's password", "held_password", to, fields
+                )
             return Reply("refused", str(refused), "list_closed", to)
         fields = {"verdict": _said(decided), **_about(state)}
         return Reply("decided", decided.ended, "held_decided", to, fields, owed=True)

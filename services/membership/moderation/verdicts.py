@@ -16,6 +16,7 @@ from services.membership.directory import Listed
 from services.membership.feed import Feed
 from services.membership.moderation import decider
 from services.membership.moderation.decider import Decided, State, Verdict
+from services.membership.moderation.passwords import told_password
 from services.membership.refused import Refused
 
 TRACE = "traceparent"
@@ -52,7 +53,8 @@ class Verdicts:
     ) -> Decided:
         """Store a verdict; what is then decided. `cause` is the id of the envelope because of
         which it is given: the same gives it once. Raises Refused where the mail was not held, is
-        decided, or cannot be let through because the list is closed."""
+        decided, or cannot be let through because the list is closed, or would
+        tell a moderator's password."""
         list_ = listed.state.slug
         decide = partial(
             decider.decide,
@@ -63,8 +65,8 @@ class Verdicts:
         )
         for _ in range(TRIES):
             state, trace = await self._read(list_, mail_id)
-            if verdict.word == "accept" and state.waits and not listed.state.open:
-                raise Refused("closed", f"the list {listed.state.address} is closed")
+            if verdict.word == "accept" and state.waits:
+                await self._check(listed, state)
             events = decide(state)
             if not events:
                 assert state.decided is not None
@@ -87,3 +89,17 @@ class Verdicts:
             assert decided is not None
             return decided
         raise Retry("too many decide on this mail at once", 1.0)
+
+    async def _check(self, listed: Listed, state: State) -> None:
+        """Raise Refused where the mail cannot be let through."""
+        if not listed.state.open:
+            raise Refused("closed", f"the list {listed.state.address} is closed")
+        if state.held is None or not state.held.password:
+            return
+        if whose := await told_password(self._broker, state.held.raw, self._feed.lists):
+            raise Refused(
+                "password",
+                f"it tells everybody the moderators' password of {whose}, which cannot be taken "
+                f"off it: change the password first (`postroad list set {whose} "
+                "moderator_password=-`), or have its author write it anew",
+            )

@@ -20,7 +20,7 @@ from services.router.content.job import Left, Piece, joined
 
 STAYS = (
     "a moderator's password stands in it where it cannot be taken off; "
-    "who lets it through tells it to everybody"
+    "while that counts it cannot be let through"
 )
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|[\r\n]|\Z)")
 _SOFT = re.compile(rb"=[ \t]*+(?:\r\n|[\r\n])\Z")  # the line goes on (RFC 2045 6.7)
@@ -37,7 +37,7 @@ def without_approval(data: bytes) -> Left:
     try:
         return _without(data, password)
     except Unreadable as error:
-        return Left(held=f"it cannot be taken apart: {error}; {STAYS}")
+        return Left(held=f"it cannot be taken apart: {error}; {STAYS}", password=True)
 
 
 def _without(data: bytes, password: str) -> Left:
@@ -52,7 +52,7 @@ def _without(data: bytes, password: str) -> Left:
     made = joined(data, tuple(pieces))
     less = read(made)
     if any(_is_told(made, part, password) for part in below(less)):
-        return Left(held=STAYS)
+        return Left(held=STAYS, password=True)
     return Left(pieces=tuple(pieces), head=less.body)
 
 

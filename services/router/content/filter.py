@@ -25,13 +25,17 @@ class ContentFilter:
         self._workers = Workers()
 
     @staticmethod
-    def job(mail: MailReceived, settings: ListSettings, *, passwords: bool = True) -> Job | None:
+    def job(
+        mail: MailReceived, settings: ListSettings, *, passwords: bool = True, held: bool = False
+    ) -> Job | None:
         """What is to be made of a post; None where it stays as it is. `passwords`: some list has
-        one; else a text that begins as if it gave one is a text like any other."""
+        one; else a text that begins as if it gave one is a text like any other. Of a mail that is
+        `held` in any case only the password matters, to whoever may let it through."""
         approval = passwords and mail.opening == "approval"
-        if not (approval or settings.filter_content):
+        filters = settings.filter_content and not held
+        if not (approval or filters):
             return None
-        return Job(Criteria.of(settings) if settings.filter_content else None, approval)
+        return Job(Criteria.of(settings) if filters else None, approval)
 
     async def look(self, raw: RawMail, job: Job) -> Left:
         """What members get of a mail. Raises Retry, Reject (see `get_raw`)."""

@@ -50,13 +50,15 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
 class Left(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What is left of a mail: `pieces` in order, none where it stays as it is, and where its body
     begins then; `filtered` is whether parts of it went. Where nothing is left, or it could not be
-    done, `empty` or `held` say why, for people."""
+    done, `empty` or `held` say why, for people; with `password` because of a moderator's password
+    that it may still tell."""
 
     pieces: tuple[Piece, ...] = ()
     head: int = 0
     filtered: bool = False
     empty: str = ""
     held: str = ""
+    password: bool = False
 
 
 def joined(data: bytes, pieces: tuple[Piece, ...]) -> bytes:

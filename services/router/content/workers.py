@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from postroad.runtime.errors import Retry
+from services.router.content.approvalline import STAYS
 from services.router.content.job import ANSWER, EX_MEMORY, JOB, MEMORY, SECONDS, Job, Left
 
 MOST = 4  # at once; each is started when those there are have a mail
@@ -59,13 +60,15 @@ class Workers:
                         left = await _ask(worker, data, job)
                 except TimeoutError:
                     await self._end(worker)
-                    return self._breach(f"it takes more than {self._patience:g} s to take it apart")
+                    return self._breach(
+                        f"it takes more than {self._patience:g} s to take it apart", job
+                    )
                 except (EOFError, OSError):
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(worker.wait(), 1.0)
                     code = await self._end(worker)
                     if code in _BREACHES:
-                        return self._breach(_BREACHES[code])
+                        return self._breach(_BREACHES[code], job)
                     log.warning("content.worker_ended", code=code)
                 except BaseException:  # cancelled: it would answer somebody else
                     worker.kill()
@@ -73,7 +76,7 @@ class Workers:
                 else:
                     self._idle.append(worker)
                     return left
-            return self._breach("what takes it apart ends each time")
+            return self._breach("what takes it apart ends each time", job)
 
     async def aclose(self) -> None:
         """End all of them."""
@@ -110,9 +113,10 @@ class Workers:
         self._all.discard(worker)
         return await worker.wait()
 
-    def _breach(self, reason: str) -> Left:
+    def _breach(self, reason: str, job: Job) -> Left:
         log.warning("content.too_much", reason=reason)
-        return Left(held=reason)
+        told = f"{reason}; {STAYS}" if job.approval else reason
+        return Left(held=told, password=job.approval)
 
 
 async def _ask(worker: Process, data: bytes, job: Job) -> Left:

@@ -146,6 +146,17 @@ async def test_a_mail_that_needs_more_memory_than_there_is_is_held() -> None:
         assert (await pool.left_of(GOOD, JOB)).pieces
 
 
+async def test_what_cannot_be_looked_at_may_tell_a_password() -> None:
+    """Where a mail gives one, and is too much for a worker, nobody knows where it stands."""
+    pool = Workers(1, patience=0.0)
+    try:
+        late = await pool.left_of(GOOD, Job(approval=True))
+        assert (late.password, "a moderator's password stands" in late.held) == (True, True)
+        assert not (await pool.left_of(GOOD, JOB)).password
+    finally:
+        await pool.aclose()
+
+
 async def test_a_worker_that_stands_still_is_ended() -> None:
     """Though it does not use the processor."""
     async with workers(1) as pool:
