@@ -23,7 +23,7 @@ from schemas.mail import HeaderEdit, Mailbox
 
 Op = Literal["add", "remove", "set", "prefix", "also", "less", "munge"]
 
-_NAME = re.compile(r"[!-9;-~]{1,76}")
+_is_name = lru_cache(1024)(re.compile(r"[!-9;-~]{1,76}").fullmatch)
 _PIECE = re.compile(r"[ \t]*[^ \t]+")
 _SOFT, _LONGEST_WORD = 78, 900
 _KEPT = 1_000  # characters of a field that is kept for the next post
@@ -52,10 +52,11 @@ def apply(header_block: bytes, edits: Iterable[HeaderEdit]) -> bytes:
 
 
 def _make(block: _Block, change: HeaderEdit) -> None:
+    if change.op == "remove":  # most are; and nothing is put in
+        block.remove(change.name, keeping=change.value)
+        return
     _check(change.name, change.value)
     match change.op:
-        case "remove":
-            block.remove(change.name, keeping=change.value)
         case "add":
             block.add(change.name, field_bytes(change.name, change.value))
         case "set":
@@ -157,7 +158,7 @@ class _Block:
 
 
 def _check(name: str, value: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not _is_name(name):
         raise ValueError("a header name is 1 to 76 printable ASCII characters without colon")
     if FORBIDDEN.search(value):
         raise ValueError(f"the value for {name} has a control character or line end in it")

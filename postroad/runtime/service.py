@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import importlib.util
 import os
@@ -35,6 +36,7 @@ from postroad.runtime.telemetry import Telemetry
 from schemas.subjects import Durable
 
 log = structlog.get_logger()
+YOUNG = 20_000  # new objects between two collections of garbage; most go without one
 ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
 
 
@@ -80,6 +82,8 @@ class Context:
 
     def ready(self) -> None:
         """The service is at work: tell the supervisor and whoever asks."""
+        gc.freeze()  # what is loaded by now stays, and need not be looked at again and again
+        gc.set_threshold(YOUNG)
         self.health.ready = True
         log.info("service.ready")
 
