@@ -8,7 +8,7 @@ Nothing here opens a connection, and secrets are read only when asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -54,6 +54,7 @@ __all__ = [
     "size",
 ]
 
+Given = Mapping[str, Sequence[Collection[str]]]
 PLACES = (Path("postroad.toml"), Path("/etc/postroad/postroad.toml"))
 
 _SINGLE: dict[str, type[msgspec.Struct]] = {
@@ -119,12 +120,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             dns=reader.section("dns", Dns) or Dns(),
             spamd=reader.section("spamd", Spamd),
         )
-        checked = (line for line in _checked(config) if not line.startswith(reader.marred))
+        lines = _checked(config, reader.given)
+        checked = (line for line in lines if not line.startswith(reader.marred))
         problems = list(dict.fromkeys([*reader.problems, *checked]))
         if problems:
             raise SettingsError(_report(file, problems))
         warnings = settings_checks.warn(
-            *(config.domain, sources, relays, config._secret_files()),
+            *(site, config.domain, sources, relays, config._secret_files()),
             web=config.web is not None,
         )
         return msgspec.structs.replace(config, warnings=tuple(warnings))
@@ -218,7 +220,7 @@ def _with(name: str, domains: tuple[Domain, ...]) -> tuple[Domain, ...]:
     return (*lowered, Domain(name=name))
 
 
-def _checked(config: Config) -> list[str]:
+def _checked(config: Config, given: Given) -> list[str]:
     if not config.site.domain:
         return ['[site] domain is missing: the domain of your lists, such as "lists.example.org"']
     return [
@@ -229,8 +231,8 @@ def _checked(config: Config) -> list[str]:
         *settings_checks.check_dns(config.dns),
         *settings_checks.check_spamd(config.spamd),
         *settings_checks.check_domains(config.domain, config.relay),
-        *settings_sources.check_sources(config.source, config.domain),
-        *settings_checks.check_relays(config.relay),
+        *settings_sources.check_sources(config.source, config.domain, given["source"]),
+        *settings_checks.check_relays(config.relay, given["relay"]),
         *settings_routes.check_routes(config.relay, config.domain),
     ]
 

@@ -18,7 +18,8 @@ _BYTES = {
 }
 _PERIODS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
 _RATE = re.compile(r"\s*(\d{1,9})\s*/\s*([A-Za-z]+)\s*", re.ASCII)
-_FORM = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
+_FORM = re.compile(r"\s*(\d{1,100}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
+_MOST = 999_999_999_999  # of any unit
 
 
 def duration(text: str) -> float:
@@ -43,4 +44,6 @@ def _quantity(text: str, units: dict[str, float] | dict[str, int], wanted: str) 
     match = _FORM.fullmatch(text)
     if match is None or match[2].lower() not in units:
         raise SettingsError(f'"{text}" is not {wanted}')
+    if float(match[1]) > _MOST:
+        raise SettingsError(f'"{text}" is too large; at most {_MOST:,}')
     return float(match[1]) * units[match[2].lower()]

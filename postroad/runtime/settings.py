@@ -18,7 +18,7 @@ from postroad.runtime.errors import SettingsError
 from postroad.runtime.quantities import duration, rate, size
 
 Tls = Literal["implicit", "starttls", "none"]
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]  # 0: the usual one for this kind and tls
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]  # unset: the usual one for this kind and tls
 
 _SOURCE_PORTS: dict[str, dict[Tls, int]] = {
     "imap": {"implicit": 993, "starttls": 143, "none": 143},  # RFC 8314, 9051

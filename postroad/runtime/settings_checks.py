@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ from postroad.runtime.settings import (
 from postroad.runtime.settings_places import warn_place
 from postroad.runtime.settings_reader import no_choice
 from postroad.runtime.settings_routes import warn_routes
+
+_OF_A_FILTER = re.compile("spam|scl|junk|score", re.IGNORECASE)  # in the name of a field
 
 
 def check_site(site: Site) -> Iterator[str]:
@@ -117,13 +119,14 @@ def _catch_all(where: str, domain: Domain) -> Iterator[str]:
         yield f'{where}: a domain\'s mail stays in it; name a list of "{domain.name}"'
 
 
-def check_relays(relays: Sequence[Relay]) -> Iterator[str]:
-    """Relays, each name once, with a whole login or none."""
+def check_relays(relays: Sequence[Relay], given: Sequence[Collection[str]]) -> Iterator[str]:
+    """Relays, each name once, with a whole login or none. `given` are the keys that were written
+    for each."""
     yield from forms.unique("relay", [relay.name for relay in relays], ("smtp",))
-    for relay in relays:
+    for relay, keys in zip(relays, given, strict=True):
         where = f'[[relay]] "{relay.name}"'
         yield from forms.entry_name(where, relay.name)
-        yield from _place(where, relay)
+        yield from _place(where, relay, keys)
         yield from forms.quantity(f"{where} retry_after", relay.retry_after, duration, least=1)
         if bool(relay.user) != (relay.password_file is not None or relay.oauth2 is not None):
             missing = "password_file" if relay.user else "user"
@@ -145,14 +148,13 @@ _OF_KIND = {  # what says where a relay is, and what else only some kinds have
     "http": ("url", "token_file"),
     "file": ("path",),
 }
-_UNSET = (None, "", 0, "starttls")  # the last is the default of tls
 
 
-def _place(where: str, relay: Relay) -> Iterator[str]:
+def _place(where: str, relay: Relay, written: Collection[str]) -> Iterator[str]:
     """One place of the form that the kind wants, and nothing that only other kinds have."""
     known = _OF_KIND[relay.kind]
     for key in dict.fromkeys(key for keys in _OF_KIND.values() for key in keys):
-        if key not in known and getattr(relay, key) not in _UNSET:
+        if key not in known and key in written:
             kinds = " or ".join(f'"{kind}"' for kind, keys in _OF_KIND.items() if key in keys)
             yield f'{where}: {key} is for kind = {kinds}, and this is "{relay.kind}"; remove it'
     if relay.kind == "lmtp" and relay.path is not None and relay.port:
@@ -181,6 +183,7 @@ def check_alarm(alarm: Alarm) -> Iterator[str]:
 
 
 def warn(
+    site: Site,
     domains: Sequence[Domain],
     sources: Sequence[Source],
     relays: Sequence[Relay],
@@ -194,6 +197,12 @@ def warn(
             "[web] puts https links into list headers, and this release has no web service: "
             "leave the section out unless something else answers at base_url"
         )
+    for name in site.spam_headers:
+        if not _OF_A_FILTER.search(name):
+            yield (
+                f'[site] spam_headers: no filter known here writes "{name}"; it counts where it '
+                "says Yes or No, a number of points, or stars"
+            )
     if not sources:
         yield "there is no [[source]]: no mail will be read"
     if not relays:

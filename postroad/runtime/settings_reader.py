@@ -48,7 +48,8 @@ class Reader:
 
     `single` and `repeated` map section names to their structs ([site], [[source]]). What was built
     without a wrong value is `marred`: its name, as problems begin with it. What is then missing
-    in it, or odd, is no second mistake.
+    in it, or odd, is no second mistake. `given` are the keys that each entry was built from, less
+    what its profile knows.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Reader:
     ) -> None:
         self.problems: list[str] = []
         self.marred: tuple[str, ...] = ()
+        self.given: dict[str, list[frozenset[str]]] = {name: [] for name in repeated}
         self._types = {**single, **repeated}
         self._folder = folder
         self._tables: dict[str, Table] = {}
@@ -98,13 +100,15 @@ class Reader:
     def entries(self, name: str, kind: type[S]) -> tuple[S, ...]:
         """The structs of every `[[name]]` that has what it needs, in the order of the file."""
         built: list[S] = []
-        for index, given in enumerate(self._arrays[name]):
+        for number, given in enumerate(self._arrays[name], 1):
             table = completed(name, given)
-            where = f'[[{name}]] "{table["name"]}"' if "name" in table else f"[[{name}]] {index}"
+            which = f" number {number}" if len(self._arrays[name]) > 1 else ""
+            where = f'[[{name}]] "{table["name"]}"' if "name" in table else f"[[{name}]]{which}"
             before = len(self.problems)
             entry = self._build(kind, name, table, where)
             if entry is not None:
                 built.append(entry)
+                self.given[name].append(frozenset(given))
                 self._mark(f'[[{name}]] "{getattr(entry, "name", "")}"', before)
         return tuple(built)
 
@@ -220,8 +224,8 @@ class Reader:
             self.problems.append(f"{where} {key} must be repeatable: write [[{section}]]")
             return None
         built = [
-            self._build(kind, section, each, f"{where} {key} {number}")
-            for number, each in enumerate(value)
+            self._build(kind, section, each, f"{where} {key} number {number}")
+            for number, each in enumerate(value, 1)
         ]
         return None if None in built else tuple(built)
 

@@ -54,8 +54,8 @@ def warn_routes(relays: Sequence[Relay], domains: Sequence[Domain]) -> Iterator[
                 "the first day on; lower it, or raise daily"
             )
         named = [(f"{where} domains", relay.domains)]
-        for number, destination in enumerate(relay.destination):
-            named.append((f"{where} destination {number} domains", destination.domains))
+        for number, destination in enumerate(relay.destination, 1):
+            named.append((f"{where} destination number {number} domains", destination.domains))
         for here, patterns in named:
             for pattern in patterns:
                 if "." not in pattern and pattern.lower() not in single:
@@ -68,8 +68,8 @@ def warn_routes(relays: Sequence[Relay], domains: Sequence[Domain]) -> Iterator[
 def _destinations(where: str, relay: Relay, *, everybody: bool) -> Iterator[str]:
     """`everybody`: it also gets recipients of other domains than its own."""
     before: list[str] = []
-    for number, destination in enumerate(relay.destination):
-        here = f"{where} destination {number}"
+    for number, destination in enumerate(relay.destination, 1):
+        here = f"{where} destination number {number}"
         if not destination.domains:
             yield f"{here}: domains is empty"
         if not _limits(destination):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from postroad.runtime import settings_forms as forms
 from postroad.runtime.quantities import duration, size
@@ -11,7 +11,7 @@ from postroad.runtime.settings import SOCKETS, Domain, Source
 from postroad.runtime.settings_reader import no_choice
 
 _LOGIN = ("user", "password_file", "oauth2")
-_SERVER = ("host", "port", "tls", *_LOGIN)
+_SERVER = ("profile", "host", "port", "tls", *_LOGIN)
 _READ = ("start", "after", "poll")
 _SOCKET = (
     *("host", "port", "tls", "user", "password_file"),
@@ -33,15 +33,18 @@ def foreign(kind: str) -> tuple[str, ...]:
     return tuple(key for key in _KEYS if key not in _OF_KIND[kind])
 
 
-def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Iterator[str]:
-    """Sources, each name once, that can be reached and read as they ask."""
+def check_sources(
+    sources: Sequence[Source], domains: Sequence[Domain], given: Sequence[Collection[str]]
+) -> Iterator[str]:
+    """Sources, each name once, that can be reached and read as they ask. `given` are the keys that
+    were written for each."""
     yield from forms.unique("source", [source.name for source in sources], tuple(_OF_KIND))
     yield from _ports(sources)
-    for source in sources:
+    for source, keys in zip(sources, given, strict=True):
         where = f'[[source]] "{source.name}"'
         known = _OF_KIND[source.kind]
         yield from forms.entry_name(where, source.name)
-        yield from _only(where, source)
+        yield from _only(where, source.kind, keys)
         if source.kind in SOCKETS:
             yield from _socket(where, source)
         elif "host" in known:
@@ -58,13 +61,12 @@ def check_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> Itera
                 yield f'{where} recipient_headers: "{header}" is not the name of a header'
 
 
-def _only(where: str, source: Source) -> Iterator[str]:
+def _only(where: str, kind: str, given: Collection[str]) -> Iterator[str]:
     """Nothing that only other kinds have."""
-    usual = Source(kind=source.kind)
-    for key in foreign(source.kind):
-        if getattr(source, key) != getattr(usual, key):
-            kinds = " or ".join(f'"{kind}"' for kind, keys in _OF_KIND.items() if key in keys)
-            yield f'{where}: {key} is for kind = {kinds}, and this is "{source.kind}"; remove it'
+    for key in foreign(kind):
+        if key in given:
+            kinds = " or ".join(f'"{each}"' for each, keys in _OF_KIND.items() if key in keys)
+            yield f'{where}: {key} is for kind = {kinds}, and this is "{kind}"; remove it'
 
 
 def _server(where: str, source: Source) -> Iterator[str]:

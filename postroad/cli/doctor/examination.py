@@ -98,8 +98,8 @@ def _subjects(config: Config, running: Running) -> list[Subject]:
 
 async def _installation(config: Config, running: Running) -> AsyncIterator[Finding]:
     # the files are a check of their own, which says more of them
-    accounts = config.domain, config.source, config.relay
-    warnings = list(warn(*accounts, (), web=config.web is not None))
+    told = config.site, config.domain, config.source, config.relay
+    warnings = list(warn(*told, (), web=config.web is not None))
     for finding in judge_machine.settings(str(config.path), warnings):
         yield finding
     for finding in judge_machine.secrets(machine.secrets(config)):

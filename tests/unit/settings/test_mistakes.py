@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.runtime.settings_reader import nearest
-from tests.unit.settings.conftest import MINIMAL, Refuse
+from tests.unit.settings.conftest import MINIMAL, Load, Refuse
 
 POP3 = 'kind = "pop3"\nhost = "h"\nuser = "u"\npassword_file = "p"\n'
 MAILDIR = 'kind = "maildir"\npath = "/var/mail/lists"\n'
@@ -29,7 +29,9 @@ MAILDIR = 'kind = "maildir"\npath = "/var/mail/lists"\n'
         ("[[domain]]\nname = 'a b'", '"a b" is not a mail domain'),
         ("[[domain]]\nname = 'b.org'\nrelay = 'uot'", 'no "uot"; did you mean "out"?'),
         ("retry_after = 'soon'", '[[relay]] "out" retry_after: "soon" is not a duration'),
-        ("[[domain]]\nrelay = 'out'", "[[domain]] 0: name is missing"),
+        ("[[domain]]\nrelay = 'out'", "[[domain]]: name is missing"),
+        ("[[domain]]\nname = 'a.org'\n[[domain]]\narc = false", "[[domain]] number 2: name is mis"),
+        ("port = 0", '[[relay]] "out" port: expected integer >= 1'),
         ("[web]\nport = 0", "[web] port: expected integer >= 1"),
         ("[[site]]", "not valid TOML"),
         ("[[broker]]", "broker must be one table: write [broker]"),
@@ -52,6 +54,8 @@ def test_a_mistake_names_section_key_and_remedy(refuse: Refuse, addition: str, t
         ("after = 'move'", 'after: "move" is not one of'),
         ("poll = '0s'", 'poll: "0s" is too small'),
         ("max_size = 'big'", 'max_size: "big" is not a size'),
+        (f"max_size = '{'9' * 15}'", "is too large; at most 999,999,999,999"),
+        ("port = 0", "port: expected integer >= 1"),
         ("domain = 'lists.example.com'", 'did you mean "lists.example.org"?'),
         ("recipient_headers = ['Delivered To']", '"Delivered To" is not the name of a header'),
         ("recipient_headers = 'Delivered-To'", "recipient_headers: expected array, got text"),
@@ -111,6 +115,7 @@ def test_a_wrong_value_has_a_nearest_right_one(refuse: Refuse, addition: str, to
         ("kind = 'http'\nurl = 'https://a.example/'\ntoken = 't'", 'did you mean "token_file"'),
         ("kind = 'file'", "path is missing"),
         ("kind = 'file'\npath = 'p'\nuser = 'u'", 'user is for kind = "smtp" or "lmtp"'),
+        ("kind = 'file'\npath = 'p'\ntls = 'starttls'", 'tls is for kind = "smtp" or "lmtp"'),
         ("host = 'h'\nurl = 'https://a.example/'", 'url is for kind = "http", and this is "smtp"'),
         ("host = 'h'\npath = 'p'", 'path is for kind = "lmtp" or "file"'),
         ("kind = 'http'\nurl = 'https://a.example/'\nport = 25", 'port is for kind = "smtp" or'),
@@ -146,7 +151,7 @@ def test_each_kind_of_relay_has_its_own_place(refuse: Refuse, relay: str, told: 
         ("host = 'h'\ndomains = 'a.org'", 'domains: expected array, got text; write ["a.org"]'),
         (
             "host = 'h'\n[[relay.destination]]\ndomains = ['a.org']\nconnections = -1",
-            "destination 0 connections: expected integer >= 0",
+            "destination number 1 connections: expected integer >= 0",
         ),
         ("host = 'h'\ndkim_key_file = 'k'", 'key "dkim_key_file"; it belongs into [[domain]]'),
         ("host = 'h'\nenvelope = 'lists@'", '"lists@" is not one of verp, user, an address'),
@@ -228,6 +233,9 @@ def test_without_any_near_name_all_are_shown() -> None:
     [
         ("kind = 'lmpt'", 'did you mean "lmtp"?'),
         ("kind = 'lmtp'\nfolder = 'x'", 'folder is for kind = "imap" or "maildir", and this is'),
+        ("kind = 'lmtp'\nfolder = 'INBOX'", 'folder is for kind = "imap" or "maildir", and this'),
+        ("kind = 'smtp'\nidle = true", 'idle is for kind = "imap", and this is "smtp"; remove it'),
+        ("kind = 'smtp'\nprofile = 'gmail'", 'profile is for kind = "imap" or "pop3"'),
         ("kind = 'smtp'\nuser = 'u'", "password_file is missing; a login needs user and"),
         ("kind = 'smtp'\npassword_file = 'p'", "user is missing; a login needs user and"),
         ("kind = 'smtp'\ntls = 'starttls'", 'tls_cert_file is missing; tls = "starttls" needs'),
@@ -288,3 +296,11 @@ def test_a_source_has_the_keys_of_its_kind(refuse: Refuse, source: str, told: st
 def test_a_catch_all_stays_in_its_domain(refuse: Refuse, domain: str, told: str) -> None:
     """And somebody must be there to have it."""
     assert told in refuse(f"[[domain]]\nname = 'lists.example.org'\n{domain}\n")
+
+
+def test_a_field_that_no_filter_writes_is_told(load: Load) -> None:
+    """It may be one of your own, so it is a warning; those that filters write give none."""
+    fields = '"X-Spam-Flag", "X-Rspamd-Score", "X-MS-Exchange-Organization-SCL", "X-Foo"'
+    text = MINIMAL.replace("[site]", f"[site]\nspam_headers = [{fields}]")
+    (warning,) = load(text).warnings
+    assert 'no filter known here writes "X-Foo"; it counts where it says Yes or No' in warning

@@ -102,7 +102,7 @@ def test_from_the_environment(load: Load, refuse: Refuse) -> None:
         ("warm_up_from = 2026-12-01", "warm_up is missing"),
         ("warm_up = [50, 20]\nwarm_up_from = 2026-12-01", "warm_up: 20 comes after 50; let"),
         ("[relay.destination]", "must be repeatable: write [[relay.destination]]"),
-        ("[[relay.destination]]", '[[relay]] "out" destination 0: domains is missing'),
+        ("[[relay.destination]]", '[[relay]] "out" destination number 1: domains is missing'),
         ("[[relay.destination]]\ndomains = ['a.b']", "nothing is limited; set connections, rate"),
         ("[[relay.destination]]\ndomians = ['a.b']", 'key "domians"; did you mean "domains"?'),
         (
@@ -110,14 +110,14 @@ def test_from_the_environment(load: Load, refuse: Refuse) -> None:
                 "[[relay.destination]]\ndomains = ['a.b']\ndaily = 1\n"
                 "[[relay.destination]]\ndomains = ['A.b']\ndaily = 2"
             ),
-            'destination 1 domains: "A.b" is never asked for: "a.b" stands before it',
+            'destination number 2 domains: "A.b" is never asked for: "a.b" stands before it',
         ),
         (
             (
                 "domains = ['a.b']\n[[relay.destination]]\ndomains = ['c.d']\ndaily = 1\n"
                 "[[relay]]\nname = 'rest'\nhost = 'h'"
             ),
-            'destination 0 domains: "c.d" never comes here: see domains of the relay',
+            'destination number 1 domains: "c.d" never comes here: see domains of the relay',
         ),
         ("[[domain]]\nname = 'b.org'\nrelay = 'uot'", 'no "uot"; did you mean "out"?'),
     ],
@@ -133,7 +133,7 @@ def test_what_can_never_work_is_refused(refuse: Refuse, addition: str, told: str
         ('domains = ["gmail"]', '[[relay]] "out" domains: "gmail" has no dot, so it is only for'),
         (
             '[[relay.destination]]\ndomains = ["gmail"]\ndaily = 9',
-            '[[relay]] "out" destination 0 domains: "gmail" has no dot',
+            '[[relay]] "out" destination number 1 domains: "gmail" has no dot',
         ),
         (
             "daily = 70\nwarm_up = [50, 100]\nwarm_up_from = 2026-12-01",
