@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,8 @@ from tests.broker.membership import (
     route,
     settings,
 )
+from tests.peers import forkserver
 
-MAIN = "import sys; from postroad.runtime.service import main; sys.exit(main(*sys.argv[1:]))"
 SETTINGS = """
 [site]
 domain = "lists.example.org"
@@ -44,14 +43,14 @@ async def die(state_dir: Path, crashpoint: str, more: str = "") -> None:
     this point."""
     file = state_dir / "postroad.toml"
     file.write_text(SETTINGS.format(state_dir=state_dir) + more)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        MAIN,
-        "membership",
-        str(file),
-        env={**os.environ, "POSTROAD_CRASHPOINT": crashpoint},
-    )
+    with (state_dir / "log").open("ab") as log:
+        process = await forkserver.start(
+            *("postroad.cli.serve", "membership", "--config", str(file)),
+            imported=["services.membership.service"],
+            env={**os.environ, "POSTROAD_CRASHPOINT": crashpoint},
+            stdout=log.fileno(),
+            stderr=log.fileno(),
+        )
     assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,17 +24,13 @@ from tests.broker.router_peers import (
     membership,
     routed,
 )
+from tests.peers import forkserver
 
 MAILS = 20
-ROUTER = (
-    "import sys; from postroad.runtime.service import main; sys.exit(main('router', sys.argv[1]))"
-)
 
 
 @contextlib.asynccontextmanager
-async def router(
-    state_dir: Path, crashpoint: str = ""
-) -> AsyncIterator[asyncio.subprocess.Process]:
+async def router(state_dir: Path, crashpoint: str = "") -> AsyncIterator[forkserver.Process]:
     """A router as a process of its own, killed at the end of the block if it still lives."""
     settings = state_dir / "postroad.toml"
     settings.write_text(
@@ -52,12 +47,14 @@ async def router(
         password_file = "{settings}"
         """
     )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-c", ROUTER, str(settings)),
-        env={**os.environ, "POSTROAD_CRASHPOINT": crashpoint},
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    with (state_dir / "log").open("ab") as log:
+        process = await forkserver.start(
+            *("postroad.cli.serve", "router", "--config", str(settings)),
+            imported=["services.router.service"],
+            env={**os.environ, "POSTROAD_CRASHPOINT": crashpoint},
+            stdout=log.fileno(),
+            stderr=log.fileno(),
+        )
     try:
         yield process
     finally:

@@ -23,6 +23,7 @@ from typing import Any
 from postroad.runtime.config import Config
 from postroad.runtime.status import status
 from postroad.runtime.verdict import Status
+from tests.e2e.system import postroad
 
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 COMMAND = (sys.executable, "-m", "postroad.cli")
@@ -128,9 +129,9 @@ class Installation:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+        words = self.command(*arguments)
+        done = asyncio.run(postroad(*words[len(COMMAND) :]))
+        return subprocess.CompletedProcess(words, done.code, done.out, done.err)
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a command."""

@@ -11,8 +11,7 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +20,18 @@ from typing import Any
 import msgspec
 
 from postroad.runtime.broker import Broker
-from postroad.runtime.children import die_with_parent
 from postroad.runtime.embedded import EmbeddedBroker, embedded
 from postroad.runtime.health import STATUS_SUBJECT, Report
 from postroad.runtime.provision import provision
 from schemas import subjects
 from schemas.commands import Answer, CreateList, ImportMembers, ImportRow
+from tests.peers import forkserver
 from tests.peers.dovecot import Dovecot
+from tests.peers.forkserver import Process
 from tests.peers.sink import Script, Sink
 
 ROAD = ("membership", "router", "sender", "ingest")
+COMMANDS = ("postroad.cli.app", "postroad.runtime.service")  # what most commands import
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 _encode = msgspec.json.encode
 
@@ -69,7 +70,7 @@ class System:
     config: Path
     server: EmbeddedBroker
     broker: Broker
-    processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -109,12 +110,12 @@ class System:
         }
         log = (self.home / f"{name}.log").open("ab")
         with log:
-            self.processes[name] = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "postroad.cli.serve", name, "--config", str(self.config)),
+            self.processes[name] = await forkserver.start(
+                *("postroad.cli.serve", name, "--config", str(self.config)),
+                imported=[f"services.{name}.service"],
                 env=environ,
-                stdout=log,
-                stderr=log,
-                preexec_fn=die_with_parent,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
             )
 
     async def kill(self, name: str) -> None:
@@ -256,18 +257,19 @@ class System:
 
 async def postroad(*words: str, env: Mapping[str, str] = {}, cwd: Path | None = None) -> Result:
     """Run a `postroad` command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "postroad.cli", *words),
-        env={**os.environ, **env},
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=die_with_parent,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 120)
-    assert process.returncode is not None
-    return Result(process.returncode, out.decode(), err.decode())
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = await forkserver.start(
+            *("postroad.cli", *words),
+            imported=COMMANDS,
+            env={**os.environ, **env},
+            cwd=cwd,
+            stdout=out.fileno(),
+            stderr=err.fileno(),
+        )
+        code = await asyncio.wait_for(process.wait(), 120)
+        out.seek(0)
+        err.seek(0)
+        return Result(code, out.read().decode(), err.read().decode())
 
 
 def imap_source(port: int, user: str, password_file: Path, **extra: str) -> str:

@@ -1,0 +1,221 @@
+"""Our programs as processes of their own, without the start-up of Python: a third of a second of
+processor, which half a thousand services and commands would spend before their first line.
+
+    sender = await start("postroad.cli.serve", "sender", imported=["services.sender.service"], ...)
+
+`start` asks a fork server for a process: a Python that has imported those modules and does nothing
+but fork. From there all is as with `python -m MODULE WORDS...`: arguments, environment, directory,
+output, exit. `-m tests.peers.forkserver MODULES...` is the server; it ends when whoever started it
+does, and what it has forked is told to end then (`die_with_parent`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from postroad.runtime.children import die_with_parent
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUEST_OCTETS = 128 * 1024  # an environment may be long
+# What these hold was read from the environment while they were imported.
+OF_THE_ENVIRONMENT = ("postroad.runtime.crashpoint",)
+
+
+class Forked:
+    """A process, as asyncio's own: `returncode` is None while it runs, negative for a signal."""
+
+    def __init__(self, pid: int, told: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._told = told
+        self._ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(told, self._ends)
+
+    def _ends(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._told)
+        self.returncode = int(os.read(self._told, 16) or -signal.SIGKILL)
+        os.close(self._told)
+        self._ended.set()
+
+    async def wait(self) -> int:
+        """Its exit code, when it has ended."""
+        await self._ended.wait()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Signal it. Raises ProcessLookupError when it has ended."""
+        if self.returncode is not None:
+            raise ProcessLookupError
+        os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+Process = asyncio.subprocess.Process | Forked
+
+
+async def start(
+    module: str,
+    *words: str,
+    imported: Sequence[str],
+    env: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+    cwd: Path | None = None,
+) -> Process:
+    """Run `python -m module words...`, its output to these open files; `imported` are modules that
+    it imports anyway. Where `env` tells Python itself another thing than ours does, it is started
+    as every Python is."""
+    if _of_python(env) != OUR_PYTHON:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", module, *words),
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            preexec_fn=die_with_parent,
+        )
+    server = _server(tuple(imported))
+    told, tells = os.pipe()
+    request = json.dumps([module, words, dict(env), str(cwd or Path.cwd())]).encode()
+    try:
+        pid = await asyncio.to_thread(server.fork, request, [stdout, stderr, tells])
+    finally:
+        os.close(tells)
+    return Forked(pid, told)
+
+
+def _of_python(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.startswith("PYTHON")}
+
+
+OUR_PYTHON = _of_python(os.environ)
+
+
+class _Server:
+    """A running fork server, which one thread at a time may ask."""
+
+    def __init__(self, imported: Sequence[str]) -> None:
+        self._requests, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        with its:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.peers.forkserver", *imported],
+                cwd=ROOT,
+                stdin=its.fileno(),
+                stdout=subprocess.DEVNULL,
+            )
+        atexit.register(self.close)
+
+    def fork(self, request: bytes, files: Sequence[int]) -> int:
+        """The id of a new process. Raises RuntimeError where the server has ended."""
+        with self._lock:
+            socket.send_fds(self._requests, [request], files)
+            pid = self._requests.recv(16)
+        if not pid:
+            raise RuntimeError("a fork server has ended; it says why above")
+        return int(pid)
+
+    def close(self) -> None:
+        """Have it end."""
+        self._requests.close()
+        self._process.wait()
+
+
+_server = functools.cache(_Server)  # one for each set of modules, started when first asked
+
+
+# --- the server ---------------------------------------------------------------------------------
+
+
+def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
+    """Fork for every request, and tell of every end. Returns in each child, with what it is to run;
+    ends the server when nobody is left who could ask."""
+    tells: dict[int, int] = {}
+
+    def tell(*_: object) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(tells[pid], str(os.waitstatus_to_exitcode(status)).encode())
+                os.close(tells.pop(pid))
+
+    signal.signal(signal.SIGCHLD, tell)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # so that the collector of a child leaves our pages shared
+    while True:
+        request, files, *_ = socket.recv_fds(requests, REQUEST_OCTETS, 3)
+        if not request:
+            os._exit(0)  # as what was imported may do when Python ends
+        out, err, tells_end = files
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        if not (pid := os.fork()):
+            os.dup2(out, 1)
+            os.dup2(err, 2)
+            for file in (*files, *tells.values()):
+                os.close(file)
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            return _become(json.loads(request))
+        tells[pid] = tells_end
+        os.close(out)
+        os.close(err)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        requests.send(str(pid).encode())
+
+
+def _become(told: tuple[str, list[str], dict[str, str], str]) -> tuple[str, list[str]]:
+    module, words, env, cwd = told
+    die_with_parent()
+    gc.unfreeze()
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    sys.path[0] = cwd  # as with -m
+    for name in OF_THE_ENVIRONMENT:
+        if name in sys.modules:
+            importlib.reload(sys.modules[name])
+    return module, words
+
+
+def main() -> None:
+    """Import what was named, fork until told to stop; in a child, be that program."""
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    with socket.socket(fileno=os.dup(0)) as requests:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        module, words = _fork_for(requests)
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Processes of the fork server are what `python -m` makes of the same words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.peers import forkserver
+
+PROGRAM = """
+import os, signal, sys
+from postroad.runtime.crashpoint import crashpoint
+print(__name__, sys.argv[1:], os.getcwd(), sorted(os.environ.items()), sys.stdin.read())
+print(os.isatty(1), os.getppid() != os.getpid(), len(os.listdir("/proc/self/fd")))
+print("wrong", file=sys.stderr)
+crashpoint("here")
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("crashpoint", ["", "here:1"])
+async def test_as_python_does_it(tmp_path: Path, crashpoint: str) -> None:
+    """Arguments, directory, environment, open files, output and end are the same."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    env = {**os.environ, "POSTROAD_CRASHPOINT": crashpoint}
+    argv = [sys.executable, "-m", "program", "two", "words"]
+    wanted = await asyncio.to_thread(
+        lambda: subprocess.run(
+            argv, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+    )
+    assert wanted.returncode == (-9 if crashpoint else 7)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = await forkserver.start(
+            *argv[2:],
+            imported=["postroad.runtime.crashpoint"],
+            env=env,
+            cwd=tmp_path,
+            stdout=out.fileno(),
+            stderr=err.fileno(),
+        )
+        assert await process.wait() == process.returncode == wanted.returncode
+        out.seek(0)
+        err.seek(0)
+        assert (out.read(), err.read()) == (wanted.stdout, wanted.stderr)
+    with pytest.raises(ProcessLookupError):
+        process.kill()
