@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -28,7 +28,9 @@ from schemas.envelope import Event
 from schemas.road import Origin
 from services.ingest.arrival import Arrival
 from services.ingest.decider import (
+    FIRST_MAILS,
     LARGE,
+    RANGE_MAILS,
     Checkpoint,
     Known,
     Verdict,
@@ -126,14 +128,13 @@ class Intake:
             for verdict in map(self._judge, rows):
                 suspect = verdict.fetched and self.failures[verdict.row.uid]
                 (self._suspects if suspect else sound).append(verdict)
-            for step in steps(sound):
-                if self.stopping.is_set():
-                    return
-                await self._take(step)
+            if not await self._take_all(steps(sound, RANGE_MAILS if start else FIRST_MAILS)):
+                return
         # they may end the connection, so they come last, and the worst of them at the end
         self._suspects.sort(key=lambda verdict: self.failures[verdict.row.uid])
         while self._suspects:
-            await self._take(self._suspects[:1])
+            if not await self._take_all([self._suspects[:1]]):
+                return
             del self._suspects[0]
         if self._unfinished:
             await self._finish([])
@@ -173,8 +174,32 @@ class Intake:
             now=now(),
         )
 
-    async def _take(self, step: Sequence[Verdict]) -> None:
-        data = await self._fetch([verdict.row for verdict in step if verdict.fetched])
+    async def _take_all(self, steps: Iterable[Sequence[Verdict]]) -> bool:
+        """Take one step after the other; False where we are stopping before the last. While the
+        mails of one are published those of the next are fetched, unless they are large."""
+        step: Sequence[Verdict] = ()
+        data: dict[int, bytes] = {}
+        for following in (*steps, ()):
+            ahead = not any(verdict.row.size > LARGE for verdict in (*step, *following))
+            done, fetched = await asyncio.gather(
+                self._publish(step, data),
+                self._fetch(following if ahead else ()),
+                return_exceptions=True,
+            )
+            if isinstance(done, BaseException):
+                raise done
+            await self._pass_on(step, data, done)
+            if isinstance(fetched, BaseException):
+                raise fetched
+            step, data = following, fetched  # one large mail is in memory at a time
+            if not ahead:
+                data = await self._fetch(following)
+            if step and self.stopping.is_set():
+                return False
+        return True
+
+    async def _publish(self, step: Sequence[Verdict], data: dict[int, bytes]) -> list[Row]:
+        """Put what was fetched on the road; the mails that are there now."""
         verdicts = [
             resolve(verdict, data.get(verdict.row.uid), self.known, largest=self._largest)
             for verdict in step
@@ -187,7 +212,14 @@ class Intake:
         outcomes = await self.publisher.receive(
             [(self._arrival(row), data[row.uid]) for row in taken]
         )
-        done += self._published(taken, outcomes)
+        return done + self._published(taken, outcomes)
+
+    async def _pass_on(
+        self, step: Sequence[Verdict], data: dict[int, bytes], done: Sequence[Row]
+    ) -> None:
+        """The mails of a step are on the road, or need not be: flag them, and pass them."""
+        if not step:
+            return
         for verdict in step:
             self.failures.pop(verdict.row.uid, None)
         await self._finish(done)
@@ -225,8 +257,9 @@ class Intake:
             size=row.size,
         )
 
-    async def _fetch(self, rows: Sequence[Row]) -> dict[int, bytes]:
-        """The bytes of mails by UID; of those that are gone there are none."""
+    async def _fetch(self, step: Sequence[Verdict]) -> dict[int, bytes]:
+        """The bytes of a step's mails by UID; of those that are gone there are none."""
+        rows = [verdict.row for verdict in step if verdict.fetched]
         if not rows:
             return {}
         uids = [row.uid for row in rows]

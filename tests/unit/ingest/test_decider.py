@@ -14,6 +14,7 @@ from schemas.mail import HeaderFacts, RawRef
 from schemas.road import MailReceived, MailRefused, Origin
 from services.ingest.decider import (
     FETCH_TRIES,
+    FIRST_MAILS,
     LARGE,
     RANGE_MAILS,
     RANGE_OCTETS,
@@ -331,11 +332,12 @@ verdicts = st.lists(
 )
 
 
-@given(verdicts)
-def test_steps_keep_order_and_bounds(given_verdicts: list[Verdict]) -> None:
-    """Every verdict is in one step, in order; what a step fetches is bounded, and a large mail
-    is the only one."""
-    found = list(steps(given_verdicts))
+@given(verdicts, st.sampled_from((FIRST_MAILS, RANGE_MAILS)))
+def test_steps_keep_order_and_bounds(given_verdicts: list[Verdict], most: int) -> None:
+    """Every verdict is in one step, in order; what a step fetches is bounded, the first most of
+    all, and a large mail is the only one."""
+    found = list(steps(given_verdicts, most))
+    assert sum(verdict.fetched for verdict in found[0]) <= most if found else not given_verdicts
     assert [verdict for step in found for verdict in step] == given_verdicts
     for step in found:
         sizes = [verdict.row.size for verdict in step if verdict.fetched]
