@@ -29,7 +29,8 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     failed for good; Mailman writes at once, and by default not at all. Held mail that nobody
     decided on is discarded `max_days_to_hold` days after the owners were told of it; 0 for never.
     `reply_goes_to_list` says what is put into Reply-To beside what stands there, or instead of it
-    (`first_strip_reply_to`).
+    (`first_strip_reply_to`). Lists made before `require_explicit_destination` was on by default
+    have it off, as their event says.
 
     Of `*_these_nonmembers`, `bans` and `dmarc_addresses` an entry is `#` and the key of an address,
     `^` and a pattern, `@` and the address of a list (in the last two: a domain). `header_matches`
@@ -75,7 +76,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     discard_these_nonmembers: tuple[str, ...] = ()
     bans: tuple[str, ...] = ()
     administrivia: bool = True
-    require_explicit_destination: bool = False
+    require_explicit_destination: bool = True
     max_num_recipients: int = 10
     max_message_size: int = 10_240
     no_subject_action: Action = "hold"

@@ -76,9 +76,9 @@ async def store(broker: Broker, subject: str, *events: Event, mail_id: str = "")
 
 
 async def a_list(broker: Broker, address: str, **settings: Any) -> str:
-    """Create a list; returns its slug, here the part before the @."""
+    """Create a list, which takes mail in Bcc; returns its slug, here the part before the @."""
     slug = address.partition("@")[0]
-    made = msgspec.convert(settings, ListSettings)
+    made = msgspec.convert({"require_explicit_destination": False, **settings}, ListSettings)
     await store(
         broker, subjects.lists(slug), ListCreated(slug=slug, address=address, settings=made)
     )

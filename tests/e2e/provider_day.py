@@ -160,7 +160,8 @@ class Day:
     # --- the machine ----------------------------------------------------------------------------
 
     async def make_list(self, where: List, *members: str, **settings: str) -> None:
-        """Create a list with these members, by the command line."""
+        """Create a list with these members, by the command line; it takes mail in Bcc."""
+        settings = {"require_explicit_destination": "false", **settings}
         words = (f"{key}={value}" for key, value in settings.items())
         await self.command("list", "create", where.address, *words)
         await self.command("member", "add", where.address, *members, "--confirmed")

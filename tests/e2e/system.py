@@ -184,8 +184,10 @@ class System:
         return answer
 
     async def make_list(self, address: str, members: Sequence[str], **settings: str) -> None:
-        """Create a list with these members; nonmembers may post unless `settings` say otherwise."""
-        chosen = {"default_nonmember_action": "accept", **settings}
+        """Create a list with these members; nonmembers may post, and in Bcc, unless `settings` say
+        otherwise."""
+        open_ = {"default_nonmember_action": "accept", "require_explicit_destination": "false"}
+        chosen = {**open_, **settings}
         await self.ask("list_create", CreateList(address=address, settings=chosen))
         for start in range(0, len(members), 1000):
             rows = tuple(

@@ -189,7 +189,8 @@ async def test_the_same_through_up_and_a_real_postfix(tmp_path: Path, corpora: P
             return await postroad(*words, "--config", str(config))
 
         made = await command(
-            "list", "create", "team@example.org", "default_nonmember_action=accept"
+            *("list", "create", "team@example.org", "default_nonmember_action=accept"),
+            "require_explicit_destination=false",
         )
         assert made.code == 0, made.err
         added = await command("member", "add", "team@example.org", *MEMBERS, "--confirmed")

@@ -215,7 +215,8 @@ async def test_lists_live_a_day_on_the_guides_postfix_and_dovecot(place: Place) 
     async with Daemon((*serve, "--config", str(config)), [], place.home / "log"):
         await until(place.healthy, "Postroad is healthy")
         for address in (TEAM, CREW):
-            await place.command("list", "create", address)
+            in_bcc = ["require_explicit_destination=false"] * (address == CREW)
+            await place.command("list", "create", address, *in_bcc)
         await place.command("member", "add", TEAM, *ON_TEAM, "--confirmed")
         await place.command("member", "add", CREW, *ON_CREW, "--confirmed")
         await place.command("member", "add", TEAM, OWNER, "--role", "owner", "--confirmed")

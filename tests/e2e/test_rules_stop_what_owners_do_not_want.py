@@ -85,7 +85,7 @@ CASES = (
     case("administrivia", wrong={b"Subject: post": b"Subject: unsubscribe\r\nX-Was: "}),
     case(
         "implicit-dest",
-        settings={"require_explicit_destination": "true"},
+        settings={"require_explicit_destination": "true"},  # as it is by default
         wrong={b"To: implicit-dest": b"Bcc: implicit-dest"},
     ),
     case("max-recipients", wrong={b"To: max": f"To: {MANY}, max".encode()}),
