@@ -7,6 +7,7 @@ import msgspec
 from postroad.runtime.errors import PostroadError
 
 CONFLICTS = (10071, 10164)  # the second: another write to the subject is in flight (R3)
+NO_ROOM = (10002, 10023, 10047, 10077)  # of an account, a cluster, a server, a stream or disk
 PASSING = (10176,)  # an atomic batch that was abandoned, by us or a restarted server
 
 

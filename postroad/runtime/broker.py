@@ -21,11 +21,12 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from postroad.runtime import pull, telemetry
-from postroad.runtime.apierror import CONFLICTS, PASSING, Ack, ApiError, Refusal
+from postroad.runtime.apierror import CONFLICTS, NO_ROOM, PASSING, Ack, ApiError, Refusal
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import (
     BrokerUnavailable,
     Conflict,
+    NoRoom,
     PostroadError,
     Retry,
     SettingsError,
@@ -39,6 +40,8 @@ EXPECT = "Nats-Expected-Last-Subject-Sequence"
 EXPECT_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
 BATCH_LIMIT = 1000  # messages in one atomic batch; the server refuses more (10199)
 PATIENCE_SECONDS = 15.0  # for a publish to succeed across elections and restarts
+FULL_SECONDS = 1.0  # for a publish where there is no room, which nobody makes in seconds
+_LATE = "the broker did not store a message in time"
 READ_BYTES = 8 << 20  # of one page of a batch direct get; below the 64 MB a server lets pend
 
 log = structlog.get_logger()
@@ -195,7 +198,8 @@ class Broker:
         """Try to store until it is known to be so; `subject` and `data` are of the last message,
         by which an earlier try that was stored, but not answered, is recognised."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + patience
+        begun = loop.time()
+        deadline = begun + patience
         tries = 0
         while True:
             tries += 1
@@ -216,8 +220,10 @@ class Broker:
                 if ack.error.code < 500 and ack.error.err_code not in PASSING:
                     raise ApiError(subject, ack.error)
                 problem = ack.error.description
+                if ack.error.err_code in NO_ROOM and loop.time() > begun + FULL_SECONDS:
+                    raise NoRoom(f"{_LATE}: {problem}", patience)
             if loop.time() > deadline:
-                raise BrokerUnavailable(f"the broker did not store a message in time: {problem}")
+                raise BrokerUnavailable(f"{_LATE}: {problem}")
             await asyncio.sleep(min(0.05 * 2**tries, 1.0))
 
     # --- reading ------------------------------------------------------------------------------

@@ -71,3 +71,7 @@ class Full(Retry):
 
 class BrokerUnavailable(Retry):
     """The broker did not store a message in time; it may or may not have it."""
+
+
+class NoRoom(BrokerUnavailable):
+    """Its disk is full, or the stream has all that it may: somebody has to make room."""

@@ -58,15 +58,15 @@ Maildir    What nobody has read is taken, from new and cur, the oldest first, 10
            size is read, and one that changes meanwhile is left until it does not.
 
 Sockets    LMTP and SMTP (`smtpd/`): 250 when RAW and RECEIVED have the mail on disk, 451 while the
-           broker does not take it, 550 where a recipient is no list of the source's domain, 552
-           above `max_size`, by SIZE and as octets come. One mail to several lists is one
-           MailReceived; a mail that comes a second time, with the same bytes and envelope, is
-           known. One Received is put before a mail, below which all is as it came; a second try has
-           that of the first. Only CRLF.CRLF ends a mail; one with a bare CR or LF or a NUL is
-           refused at its end (554). Who does not wait for an answer that must be waited for
-           (STARTTLS, DATA, AUTH) is shown out; so are 20 errors, 100 commands without a mail, lines
-           of 4 KB, 5 minutes of silence, 15 minutes for a mail; 15 seconds of idleness with three
-           quarters of `connections` taken. Logins (PLAIN, LOGIN) only behind TLS or from this
+           broker does not take it, 452 where it has no room, 550 where a recipient is no list of
+           the source's domain, 552 above `max_size`, by SIZE and as octets come. One mail to
+           several lists is one MailReceived; a mail that comes a second time, with the same bytes
+           and envelope, is known. One Received is put before a mail, below which all is as it came;
+           a second try has that of the first. Only CRLF.CRLF ends a mail; one with a bare CR or LF
+           or a NUL is refused at its end (554). Who does not wait for an answer that must be waited
+           for (STARTTLS, DATA, AUTH) is shown out; so are 20 errors, 100 commands without a mail,
+           lines of 4 KB, 5 minutes of silence, 15 minutes for a mail; 15 seconds of idleness with
+           three quarters of `connections` taken. Logins (PLAIN, LOGIN) only behind TLS or from this
            machine. With `verdict = "dialogue"` a mail to one list waits up to 5 seconds to be told
            550 5.7.1 where the list rejects it. Told to stop, sessions end with 421 where they wait;
            what is being stored is answered.

@@ -38,7 +38,7 @@ def corpus_files(corpora: Path) -> list[Path]:
     ]
 
 
-def _canonical(data: bytes) -> bytes:
+def canonical(data: bytes) -> bytes:
     """Every line end CRLF: how mail looks on the wire."""
     return re.sub(rb"\r\n|\r|\n", b"\r\n", data)
 
@@ -49,7 +49,7 @@ async def _events(broker: Broker, stream: str, subject: str) -> list[object]:
     ]
 
 
-async def _judge(broker: Broker, sink: Sink, count: int) -> str:
+async def judge(broker: Broker, sink: Sink, count: int, members: int = len(MEMBERS)) -> str:
     """Read the books: each of `count` mails came to an end with a reason, no bug parked any, and
     every copy has the body of its original. Returns the figures in words."""
     received = [
@@ -69,14 +69,14 @@ async def _judge(broker: Broker, sink: Sink, count: int) -> str:
     assert decided <= {e.mail_id for e in received}
     assert len(decided) + len(parked) == count
 
-    records = await sink.wait_for(len(posts) * len(MEMBERS), 60)
+    records = await sink.wait_for(len(posts) * members, 60)
     copies = Counter(record.trace for record in records)
     assert set(copies) == {post.mail_id for post in posts}
-    assert set(copies.values()) == {len(MEMBERS)}
+    assert set(copies.values()) == {members}
     refs = {event.mail_id: event.raw for event in received}
     for record in records:
         ref = refs[record.trace]
-        body = _canonical((await get_raw(broker, ref))[ref.head :])
+        body = canonical((await get_raw(broker, ref))[ref.head :])
         sent = await asyncio.to_thread(Path(record.file).read_bytes)
         ending = body if body.endswith(b"\r\n") or not body else body + b"\r\n"
         if max(map(len, ending.split(b"\r\n"))) > LONGEST_LINE:  # broken, and nothing else
@@ -84,7 +84,7 @@ async def _judge(broker: Broker, sink: Sink, count: int) -> str:
         assert sent.endswith(ending), record.trace
     assert not sink.violations()
     return (
-        f"{count} mails: {len(posts)} delivered to {len(MEMBERS)} members each, "
+        f"{count} mails: {len(posts)} delivered to {members} members each, "
         f"{len(stopped)} stopped by a rule, {len(parked)} parked"
     )
 
@@ -94,9 +94,9 @@ async def _round_trips(broker: Broker, files: list[Path]) -> None:
     makes CRLF."""
     received = await _events(broker, "RECEIVED", "mail.received.>")
     kept = Counter(
-        [_canonical(await get_raw(broker, e.raw)) for e in received if isinstance(e, MailReceived)]
+        [canonical(await get_raw(broker, e.raw)) for e in received if isinstance(e, MailReceived)]
     )
-    assert kept == Counter(_canonical(_labelled(path)) for path in files)
+    assert kept == Counter(canonical(_labelled(path)) for path in files)
 
 
 def _labelled(path: Path) -> bytes:
@@ -116,7 +116,7 @@ async def test_every_mail_comes_to_an_end_with_a_reason(tmp_path: Path, corpora:
         await here.road.settled(len(files), 150)
         assert await here.waiting() == 0
         await _round_trips(here.road.broker, files)
-        print("\n" + await _judge(here.road.broker, here.sink, len(files)))
+        print("\n" + await judge(here.road.broker, here.sink, len(files)))
 
 
 EVERYTHING = {
@@ -214,4 +214,4 @@ async def test_the_same_through_up_and_a_real_postfix(tmp_path: Path, corpora: P
 
             await until(done, "everything is sent and the road is healthy", 150)
             async with await connect(Config.load(config, {}), "test") as broker:
-                print("\n" + await _judge(broker, sink, len(files)))
+                print("\n" + await judge(broker, sink, len(files)))

@@ -20,7 +20,7 @@ from tests.peers.process import program
 from tests.peers.sink import Record, Sink
 
 
-def _transport(port: int) -> dict[str, str]:
+def transport(port: int) -> dict[str, str]:
     """Mail for our lists goes to this port, and lines stay whole."""
     maps = f"inline:{{example.org=lmtp:inet:127.0.0.1:{port}}}"
     unbroken = {"lmtp_line_length_limit": "0", "smtp_line_length_limit": "0"}
@@ -36,7 +36,7 @@ def _guide(port: int) -> dict[str, str]:
     return {**{key: value for key, _, value in lines}, "address_verify_poll_delay": "1s"}
 
 
-def _send(port: int, data: bytes, *to: str) -> dict[str, tuple[int, bytes]]:
+def give(port: int, data: bytes, *to: str) -> dict[str, tuple[int, bytes]]:
     """Give a mail to an SMTP server; what it refused, by recipient."""
     with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         try:
@@ -54,7 +54,7 @@ async def test_postfix_delivers_by_lmtp(tmp_path: Path) -> None:
         Postfix.start("error:nothing", _guide(socket.port)) as postfix,
     ):
         data = mail(1)
-        assert not await asyncio.to_thread(_send, postfix.port, data, *lists)
+        assert not await asyncio.to_thread(give, postfix.port, data, *lists)
         await socket.took(1)
         (event,) = await socket.received()
         assert sorted(event.envelope_to) == sorted(lists)
@@ -62,12 +62,12 @@ async def test_postfix_delivers_by_lmtp(tmp_path: Path) -> None:
         (text,) = await socket.texts()
         assert text.startswith(b"Received: from ")
         assert text.endswith(data.partition(b"\r\n")[2])  # Postfix takes Return-Path off
-        refused = await asyncio.to_thread(_send, postfix.port, data, "nobody@example.org")
+        refused = await asyncio.to_thread(give, postfix.port, data, "nobody@example.org")
         assert refused["nobody@example.org"][0] == 550
         assert b"there is no such list" in refused["nobody@example.org"][1]
 
         await socket.road.stop("ingest")
-        assert not await asyncio.to_thread(_send, postfix.port, mail(2), "team@example.org")
+        assert not await asyncio.to_thread(give, postfix.port, mail(2), "team@example.org")
 
         async def deferred() -> bool:
             return len(await asyncio.to_thread(postfix.queue)) == 1
@@ -129,7 +129,7 @@ async def test_all_sorts_of_mail_by_postfix(tmp_path: Path, corpora: Path) -> No
     that gets the same mail from the same queue bears witness to; but for mail with a NUL in it."""
     files = [path.read_bytes() for path in corpus_files(corpora)]
 
-    def give(port: int) -> None:
+    def bring(port: int) -> None:
         with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
             for data in files:
                 text = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
@@ -142,9 +142,9 @@ async def test_all_sorts_of_mail_by_postfix(tmp_path: Path, corpora: Path) -> No
     async with (
         listening(tmp_path, max_size='"100MB"') as socket,
         Sink.start(keep=True) as witness,
-        Postfix.start(f"smtp:[127.0.0.1]:{witness.port}", _transport(socket.port)) as postfix,
+        Postfix.start(f"smtp:[127.0.0.1]:{witness.port}", transport(socket.port)) as postfix,
     ):
-        await asyncio.to_thread(give, postfix.port)
+        await asyncio.to_thread(bring, postfix.port)
         records = await witness.wait_for(len(files), 60)
         seen = await asyncio.to_thread(sound, records)
         await socket.took(len(seen))

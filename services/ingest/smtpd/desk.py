@@ -20,7 +20,7 @@ from postroad.runtime.apierror import ApiError
 from postroad.runtime.clock import now
 from postroad.runtime.config import Source
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Retry, SettingsError
+from postroad.runtime.errors import NoRoom, Retry, SettingsError
 from postroad.runtime.service import Context
 from projections.listfeed import ListFeed
 from projections.lists import List
@@ -37,6 +37,7 @@ LISTS_SECONDS = 5.0  # to hear of a list that was created a moment ago
 LOGIN_SECONDS = 1.0  # that a wrong password costs
 
 LATER = "451 4.3.0 it cannot be stored now; send it again"
+FULL = "452 4.3.1 there is no room for it now; send it again"
 
 
 class Desk:
@@ -144,7 +145,7 @@ class Desk:
         if isinstance(outcome, BaseException):
             if not isinstance(outcome, Retry | ApiError):
                 raise outcome
-            return LATER
+            return FULL if isinstance(outcome, NoRoom) else LATER
         if not outcome:
             return "554 5.6.0 it was refused before"
         self.received += 1

@@ -261,7 +261,7 @@ class Session:
                 try:
                     letter.write(piece)
                 except OSError:
-                    reply = "452 4.3.1 there is no room for it now"
+                    reply = "452 4.3.1 there is no room for it now; send it again"
         self._channel.unread(content.rest)
         return reply or (f"554 5.6.0 {content.fault}" if content.fault else "")
 
