@@ -41,7 +41,6 @@ EXPECT_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
 BATCH_LIMIT = 1000  # messages in one atomic batch; the server refuses more (10199)
 PATIENCE_SECONDS = 15.0  # for a publish to succeed across elections and restarts
 FULL_SECONDS = 1.0  # for a publish where there is no room, which nobody makes in seconds
-_LATE = "the broker did not store a message in time"
 READ_BYTES = 8 << 20  # of one page of a batch direct get; below the 64 MB a server lets pend
 
 log = structlog.get_logger()
@@ -200,7 +199,7 @@ class Broker:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         deadline = begun + patience
-        tries = 0
+        tries, full = 0, False
         while True:
             tries += 1
             try:
@@ -220,10 +219,10 @@ class Broker:
                 if ack.error.code < 500 and ack.error.err_code not in PASSING:
                     raise ApiError(subject, ack.error)
                 problem = ack.error.description
-                if ack.error.err_code in NO_ROOM and loop.time() > begun + FULL_SECONDS:
-                    raise NoRoom(f"{_LATE}: {problem}", patience)
-            if loop.time() > deadline:
-                raise BrokerUnavailable(f"{_LATE}: {problem}")
+                full = ack.error.err_code in NO_ROOM and loop.time() > begun + FULL_SECONDS
+            if full or loop.time() > deadline:
+                late = f"the broker did not store a message in time: {problem}"
+                raise NoRoom(late, patience) if full else BrokerUnavailable(late)
             await asyncio.sleep(min(0.05 * 2**tries, 1.0))
 
     # --- reading ------------------------------------------------------------------------------
