@@ -121,6 +121,8 @@ def _row(stored: Stored, addresses: dict[str, str]) -> Decision:
         row.id = getattr(event, "mail_id", "")
         row.kind = _kind(stored)
         row.list = addresses.get(slug, slug)
+        if slug == subjects.NO_LIST:  # it is for the owner of a domain
+            row.list = getattr(event, "domain", "")
         row.subject = getattr(event, "subject", "")
         row.message_id = getattr(event, "message_id", "")
         row.reason = _reason(event)

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import print_table
+from postroad.cli.output import print_table, print_wrapped
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def _print(found: Sequence[Account]) -> None:
     print_table(columns, rows, whole=len(columns))
     for account in found:
         if account.problem:
-            print(f"\n{account.kind} {account.name}: {account.problem}")
+            print()
+            print_wrapped(f"{account.kind} {account.name}: {account.problem}")
 
 
 def _short(time: str) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime
 from postroad.cli.output import counted
 from postroad.cli.story import Fate, Line, Returned, Story, Trouble, Wait
 from postroad.mail.refusals import why
+from schemas import subjects
 from schemas.envelope import Event
 from schemas.mail import HeaderFacts
 from schemas.road import (
@@ -172,6 +173,8 @@ class Teller:
                 fate.parent, fate.thread = event.parent, event.thread
                 fate.answers, fate.namesake = event.answers, event.namesake
             case OwnerMailRouted():
+                if event.list == subjects.NO_LIST:  # it is for the owner of a domain
+                    self._addresses = {**self._addresses, event.list: event.domain}
                 self._decided(at, event.list, "owner", ())
             case CommandRouted():
                 self._decided(at, event.list, "command", (event.command,))
@@ -184,7 +187,8 @@ class Teller:
     def _decided(self, at: datetime, slug: str, kind: str, reasons: tuple[str, ...]) -> None:
         fate = self._fate(slug)
         fate.kind, fate.reasons = kind, reasons
-        self._say(at, slug, f"{kind} ({'; '.join(reasons)})" if reasons else kind)
+        what = "mail for its owners" if kind == "owner" else kind
+        self._say(at, slug, f"{what} ({'; '.join(reasons)})" if reasons else what)
 
     def _verdict(self, at: datetime, slug: str, kind: str, actor: str, reason: str) -> None:
         """What became of a held mail: who decided, and what they said."""
@@ -310,12 +314,16 @@ class Teller:
 
     def _fate(self, slug: str) -> Fate:
         if slug not in self.fates:
-            self.fates[slug] = Fate(list=self._addresses.get(slug, slug), kind="")
+            self.fates[slug] = Fate(list=self._place(slug), kind="")
         return self.fates[slug]
 
     def _say(self, at: datetime, slug: str, what: str) -> None:
-        where = f"{self._addresses.get(slug, slug)}: " if slug else ""
-        self._lines.append(Line(at=at, what=f"{where}{what}"))
+        place = self._place(slug)
+        self._lines.append(Line(at=at, what=f"{place}: {what}" if place else what))
+
+    def _place(self, slug: str) -> str:
+        """The address of a list, or the domain of mail that is at none."""
+        return self._addresses.get(slug, "" if slug == subjects.NO_LIST else slug)
 
 
 def author(facts: HeaderFacts) -> str:

@@ -99,5 +99,7 @@ def _hash(value: str) -> str:
         if len(password.strip().splitlines()) > 1:
             raise ValueError(f"there are several lines; it must be {wanted}")
         return approval.hashed(password, os.urandom(approval.SALT))
+    except EOFError:
+        raise UsageError(f"{PASSWORD}: nothing was typed; it must be {wanted}") from None
     except ValueError as error:
         raise UsageError(f"{PASSWORD}: {error}") from None

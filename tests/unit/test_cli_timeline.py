@@ -318,6 +318,18 @@ def test_mail_that_reached_nobody_says_so() -> None:
     assert "nobody to send it to" in told(RECEIVED, POST, nobody).timeline[-1].what
 
 
+def test_mail_for_the_owner_of_a_domain_names_the_domain() -> None:
+    """It is at no list, and `none` is the name of nothing that a person knows."""
+    owners = OwnerMailRouted(mail_id=MAIL, list="none", domain="example.org", raw=RAW)
+    done = FanoutDone(mail_id=MAIL, list="none", audience=1, chunks=1)
+    story = told(RECEIVED, owners, done)
+    assert [line.what for line in story.timeline[1:]] == [
+        "example.org: mail for its owners",
+        "example.org: 1 recipient queued in 1 chunk",
+    ]
+    assert [each.list for each in story.lists] == ["example.org"]
+
+
 def test_what_is_left_out_is_counted_below_its_own_kind(capsys: pytest.CaptureFixture[str]) -> None:
     """Troubles that are not shown are counted under the troubles, bounces under the bounces."""
     _print_fate(

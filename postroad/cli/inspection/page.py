@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from postroad.cli.inspection.evidence import Evidence
 from postroad.cli.inspection.judging import Asked, Decision
-from postroad.cli.output import print_table
+from postroad.cli.output import print_table, print_wrapped
 from services.router.recipients import sent_to
 
 
@@ -92,7 +92,8 @@ def show(report: Report) -> None:
             for line in decision.added:
                 print(f"+ {line}")
     for note in report.notes:
-        print(f"\nNote: {note}.")
+        print()
+        print_wrapped(f"Note: {note}.")
 
 
 def _mark(row: Asked, decision: Decision) -> str:
