@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,16 @@ def test_settings_are_shown_as_they_are_typed(tmp_path: Path) -> None:
             assert rows[name].strip() == "(none)"
         assert rows["spam_threshold"].strip() == "(the filter's own)"
         assert rows["spam_discard_threshold"].strip() == "(off)"
+
+
+def test_a_command_that_succeeds_has_nothing_to_say_on_stderr(tmp_path: Path) -> None:
+    """Neither has a library of ours, when a Python ends that had membership in it."""
+    with Installation.at(tmp_path, mail=False) as ours:
+        done = subprocess.run(
+            ours.command("list", "ls"), capture_output=True, text=True, check=True, timeout=60
+        )
+        assert done.stdout.startswith("address")
+        assert done.stderr == ""
 
 
 def test_what_is_too_long_is_said_before_membership_is_asked(tmp_path: Path) -> None:
