@@ -233,7 +233,8 @@ class DecideHeld(Command, kw_only=True):
 class HeldRow(Command, kw_only=True):
     """A held mail. Times are RFC 3339; `size` in octets; `hits` are why it was held; `text` is how
     it begins, where it was asked for. `decided` says in words what became of it, empty while it
-    waits; `expires` is when it may be discarded because nobody decided."""
+    waits; `expires` is when it may be discarded because nobody decided. `untold` is why its author
+    is told of no verdict, empty where they are."""
 
     id: str
     list: str  # address
@@ -249,6 +250,7 @@ class HeldRow(Command, kw_only=True):
     expires: str = ""
     verdict: str = ""
     decided: str = ""
+    untold: str = ""
 
 
 class Answer(Command, kw_only=True):

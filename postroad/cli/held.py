@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 held = group("held", "Mail that waits for a verdict.", example="postroad held ls")
 
 REASON = 500  # characters
+PAGE = 200  # rows asked for at once
 _NUMBERED = re.compile(r"[0-9a-f]{32}-\d+")
 List = Annotated[str, typer.Option("--list", metavar="LIST", help="Only on this list.")]
 Mails = Annotated[
@@ -29,17 +30,26 @@ Mails = Annotated[
 ]
 
 
-@command(held, "ls", example="postroad held ls team@lists.example.org --json")
+@command(held, "ls", example="postroad held ls --list team@lists.example.org --json")
 async def ls(
     call: Call,
-    list_: Annotated[str, typer.Argument(metavar="LIST", help="Only on this list.")] = "",
+    place: Annotated[
+        str, typer.Argument(metavar="LIST", help="The same as --list.", show_default=False)
+    ] = "",
+    list_: List = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many; without it, all.")
+    ] = None,
 ) -> None:
     """The mail that nobody has decided on, the oldest first, with why it is held."""
     from postroad.cli.road import road
 
+    if place and list_:
+        raise UsageError(f"give one list: {place}, or --list {list_}")
     async with road(call.config) as broker:
-        rows = [row async for row in _waiting(broker, list_)]
-    call.show(rows, lambda: _print_rows(rows))
+        rows = await _waiting(broker, place or list_, limit)
+    shown = rows[:limit]
+    call.show(shown, lambda: _print_rows(shown, more=len(rows) > len(shown)))
 
 
 @command(held, "show", example="postroad held show 0199d2c64d30")
@@ -92,7 +102,8 @@ async def reject(
         str, typer.Option(metavar="TEXT", help="What its author is told; at most 500 characters.")
     ] = "",
 ) -> int:
-    """Do not let held mail through, and tell its author, where it is certain who that is."""
+    """Do not let held mail through, and tell its author, where it is certain who that is, and three
+    times a day at most. Whether they are told is shown."""
     if len(reason) > REASON:
         raise UsageError(f"--reason has {len(reason)} characters; give at most {REASON}")
     return await _decide(call, mails, list_, "reject", reason=reason)
@@ -133,7 +144,8 @@ async def _decide(
             except PostroadError as error:
                 results.append({"id": text, "error": str(error)})
             else:
-                results.append({"id": row.id, "list": row.list, "verdict": row.verdict})
+                result = {"id": row.id, "list": row.list, "verdict": row.verdict}
+                results.append(result | ({"untold": row.untold} if verdict == "reject" else {}))
     call.show(results, lambda: _print_results(results))
     if not call.json:
         for failed in results:
@@ -163,23 +175,30 @@ async def _id(broker: Broker, text: str) -> str:
     return text if _NUMBERED.fullmatch(text) else await mail_id(broker, text)
 
 
-async def _waiting(broker: Broker, list_: str) -> AsyncIterator[HeldRow]:
-    """Every mail that waits, page by page."""
+async def _waiting(broker: Broker, list_: str, limit: int | None) -> list[HeldRow]:
+    """What waits, page by page: all of it, or more than `limit` where there is more."""
     from postroad.cli.ask import ask
     from schemas.commands import ListHeld
 
-    after = 0
-    while rows := (await ask(broker, "held_ls", ListHeld(list=list_, after=after))).held:
-        for row in rows:
-            yield row
-        after = rows[-1].seq
+    found: list[HeldRow] = []
+    while limit is None or len(found) <= limit:
+        page = min(PAGE, PAGE if limit is None else limit + 1 - len(found))
+        after = found[-1].seq if found else 0
+        wanted = ListHeld(list=list_, after=after, limit=page)
+        rows = (await ask(broker, "held_ls", wanted)).held
+        if not rows:
+            break
+        found += rows
+    return found
 
 
-def _print_rows(rows: Sequence[HeldRow]) -> None:
+def _print_rows(rows: Sequence[HeldRow], *, more: bool) -> None:
     if not rows:
         print("nothing waits for a verdict")
         return
     print_table(("held (UTC)", "id", "list, author, subject, reasons"), map(_cells, rows), whole=2)
+    if more:
+        print("\nmore waits: give a higher --limit, or none")
     print("\nto decide: postroad held accept|reject|discard ID ...")
 
 
@@ -204,6 +223,7 @@ def _print(row: HeldRow) -> None:
         ("held", f"{row.since[:19].replace('T', ' ')} UTC"),
         *(("because", f"{hit.rule}: {hit.reason}") for hit in row.hits),
         ("verdict", row.decided or (waits if row.expires else "waits")),
+        *((("author", f"is told of no verdict: {row.untold}"),) if row.untold else ()),
     )
     print_table(("", ""), facts, whole=1)
     print()
@@ -215,4 +235,8 @@ def _print(row: HeldRow) -> None:
 def _print_results(results: Sequence[dict[str, str]]) -> None:
     for result in results:
         if "error" not in result:
-            print(f"{result['id'][:SHORT_ID]} on {result['list']}: {result['verdict']}")
+            told = ""
+            if "untold" in result:
+                why = result["untold"]
+                told = f"; nobody is told: {why}" if why else "; its author is told"
+            print(f"{result['id'][:SHORT_ID]} on {result['list']}: {result['verdict']}{told}")

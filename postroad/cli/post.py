@@ -211,6 +211,8 @@ def _print(story: Story) -> None:
         if fate.recipients or fate.bounces:
             print()
             _print_fate(fate)
+        if fate.kind in ("held", "rejected") and not fate.notices:
+            print(f"\n{fate.list}: no letter has gone to its author")
     if any(fate.failed for fate in story.lists):
         again = f"postroad retry {story.id[:SHORT_ID]} --failed"
         print(f"\nto have failed copies sent once more: {again}")

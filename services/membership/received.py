@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from postroad.mail.authentication import authenticated
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
-from schemas.road import MailReceived
+from schemas.road import MailReceived, RuleHit
+from services.membership.directory import Directory
+from services.membership.letters.silence import silence
 
 
 class Received:
@@ -24,3 +28,9 @@ class Received:
     def proved(self, mail: MailReceived) -> bool:
         """Whether the server of its source found that From wrote it."""
         return authenticated(mail.facts, self._servers.get(mail.origin.source, ""))
+
+    def silence(self, hits: Iterable[RuleHit], mail: MailReceived | None, lists: Directory) -> str:
+        """Why the author of a mail that these rules stopped is told nothing (see `silence`)."""
+        authors = mail.facts.from_ if mail else ()
+        of_list = any(lists.means_list(box.address) for box in authors)
+        return silence(hits, mail, proved=mail is not None and self.proved(mail), of_list=of_list)

@@ -58,7 +58,7 @@ async def _work(context: Context, feed: Feed) -> None:
     fanout = Distributor(broker, config, roster, owners, people)
     reports = FailureReports(broker, roster, owners, letterbox)
     verdicts, waiting = Verdicts(broker, feed), WaitingMail(broker)
-    held = HeldDesk(broker, feed, received, verdicts, waiting)
+    held = HeldDesk(broker, feed, received, verdicts, waiting, questions.contacts)
     waits = HeldNotices(
         *(broker, owners, letterbox, waiting, held, verdicts, Tokens(broker, key)), context.health
     )

@@ -35,6 +35,7 @@ from services.membership.moderation.waiting import WaitingMail
 from services.membership.owners import Owners
 from services.membership.people import People
 from services.membership.received import Received
+from services.membership.requests.contacts import Contacts
 from services.membership.roster import Roster
 from tests.broker.membership import LIST, SLUG, Membership, membership
 from tests.broker.requests import Letter, Post, mail_of, settings
@@ -152,8 +153,9 @@ def notices(broker: Broker, feed: Feed, config: Config) -> HeldNotices:
     """What tells owners, as another instance of the service has it."""
     key = config.site_key()
     owners = Owners(config, Roster(feed), People(broker, key))
+    contacts = Contacts(broker, People(broker, key))
     verdicts, waiting = Verdicts(broker, feed), WaitingMail(broker)
-    desk = HeldDesk(broker, feed, Received(broker, config), verdicts, waiting)
+    desk = HeldDesk(broker, feed, Received(broker, config), verdicts, waiting, contacts)
     tokens = Tokens(broker, key)
     return HeldNotices(
         broker, owners, Letterbox(broker), waiting, desk, verdicts, tokens, feed.health

@@ -39,6 +39,7 @@ async def test_one_mail_is_decided_by_a_plain_reply(broker: Broker, tmp_path: Pa
         assert to_olga.chunk.copy.bounces == ("", "")
         assert "    Subject: Evil\n    From: Zoe <zoe@elsewhere.example>\n" in to_olga.text
         assert "    | Buy this\n" in to_olga.text
+        assert "    Nobody is told of a verdict: From is not proved\n" in to_olga.text
         token = reply_token(to_olga)
         assert token != reply_token(to_mod)
         assert (await here.reply(token, "Accept.\n\n> discard\n")).outcome == "decided"
@@ -95,7 +96,7 @@ async def test_several_mails_make_one_letter_an_hour(broker: Broker, tmp_path: P
         _, second = await here.letters(2, OLGA)
         assert len(await here.letters(2, OLGA)) == 2
         assert second.mail["Subject"] == "13 mails to Team wait for your decision"
-        assert "and 3 more" in second.text
+        assert f"and 3 more: postroad held ls --list {LIST}" in second.text
         found = tokens(second)
         assert len(found) == 10
         assert reply_token(first) not in found
@@ -133,23 +134,21 @@ async def test_a_letter_that_was_begun_is_finished(broker: Broker, tmp_path: Pat
 
 async def test_what_nobody_decides_on_expires(broker: Broker, tmp_path: Path) -> None:
     """Owners read of it each day; so many days after they first did, and not before, it is
-    discarded by the rule `expired`, once; a list with nobody to tell keeps its mail."""
+    discarded by the rule `expired`, once."""
     async with (
         moderated(broker, tmp_path, max_days_to_hold="3") as here,
         routing(broker, state_dir=tmp_path),
     ):
-        mail_id = await here.hold()
-        at = now()
-        for day in range(10):
-            await here.look(at + day * DAY)
-        assert [kind for kind, _ in await here.story(mail_id)] == ["held"]
         await here.service.add(OLGA, role="owner")
-        at += 10 * DAY
-        for day in range(3):
+        mail_id = await here.hold()
+        await here.letters(1, OLGA)
+        at = now()
+        for day in (1, 2):
             await here.look(at + day * DAY)
             assert len(await here.letters(day + 1, OLGA)) == day + 1
-        assert "discarded 3 days after you were first told" in (await here.letters(3))[0].text
-        await here.look(at + 3 * DAY - timedelta(minutes=1))
+        text = " ".join((await here.letters(3))[0].text.split())
+        assert "What nobody decides on within 3 days is discarded." in text
+        await here.look(at + 3 * DAY - HOUR)
         assert [kind for kind, _ in await here.story(mail_id)] == ["held"]
         await asyncio.gather(*(here.look(at + 3 * DAY) for _ in range(3)))
         (_, _), (kind, message) = await here.story(mail_id)
@@ -161,6 +160,26 @@ async def test_what_nobody_decides_on_expires(broker: Broker, tmp_path: Path) ->
         assert len(await here.letters(3, OLGA)) == 3
         late = await here.decide(mail_id)
         assert "this mail expired on" in late.refused
+
+
+async def test_mail_expires_where_nobody_can_be_told(broker: Broker, tmp_path: Path) -> None:
+    """A list without owners does not keep strangers' mail for ever; an owner who comes in time
+    reads of what waits."""
+    async with (
+        moderated(broker, tmp_path, max_days_to_hold="3") as here,
+        routing(broker, state_dir=tmp_path),
+    ):
+        old, at = await here.hold(), now()
+        for day in (0, 1, 2):
+            await here.look(at + day * DAY)
+        young = await here.hold()
+        await here.look(at + 3 * DAY + HOUR)
+        assert [kind for kind, _ in await here.story(old)] == ["held", "discarded"]
+        await here.service.add(OLGA, role="owner")
+        await here.look(at + 5 * DAY)
+        (letter,) = await here.letters(1, OLGA)
+        assert letter.mail["Subject"] == "A mail to Team waits for your decision"
+        assert [kind for kind, _ in await here.story(young)] == ["held"]
 
 
 async def test_nothing_expires_where_the_list_says_so(broker: Broker, tmp_path: Path) -> None:

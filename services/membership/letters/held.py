@@ -1,8 +1,4 @@
-"""Authors are told what became of a post that did not go out: held, or rejected, then or later.
-
-Only who certainly wrote it is told: otherwise a forger could have us write to strangers, and
-robots would write to robots.
-"""
+"""Authors are told what became of a post that did not go out: held, or rejected, then or later."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from postroad.mail.automatic import unanswerable
 from postroad.mail.mendable import mendable
 from postroad.runtime.clock import now
 from postroad.runtime.consume import Delivery
@@ -24,11 +19,6 @@ from services.membership.letters.posting import Letterbox
 from services.membership.received import Received
 from services.membership.requests.contacts import Contacts
 
-# Rules whose hit means that no person waits for an answer, or that one would go in circles.
-SILENT = (
-    *("loop", "automatic", "repetition", "no-senders", "max-hops", "duplicate"),
-    "banned-address",  # the owner wants to be rid of them
-)
 NEWS = timedelta(days=3)  # later it is none; and SEND, which knows who was told, is kept longer
 
 log = structlog.get_logger()
@@ -52,31 +42,23 @@ class PostNotices:
 
     async def _tell(self, event: MailStopped, delivery: Delivery) -> str:
         """Why the author is not told, or an empty string."""
-        if any(hit.rule in SILENT for hit in event.hits):
-            return "a rule found that no person waits for an answer"
         if now() - delivery.envelope().ts > NEWS:
             return "it is too long ago"
         # the event has no source; its own id may be numbered (`<mail_id>-2`), that of its bytes not
         mail = await self.received.mail(subjects.received("*", event.raw.mail_id))
-        if mail is None:
-            return "the mail is not on record"
-        if _told(event, mail, delivery.envelope().ts):
+        if mail and _told(event, mail, delivery.envelope().ts):
             return "whoever brought the mail was told at once"
-        if reason := unanswerable(mail.facts, mail.envelope_from):
-            return reason
-        if not self.received.proved(mail):
-            return "From is not proved"
         await self.feed.reached(AsOf(), lists=event.settings)
+        if reason := self.received.silence(event.hits, mail, self.feed.lists):
+            return reason
         listed = self.feed.lists.get(event.list)
-        if listed is None or not listed.state.open:
+        if mail is None or listed is None or not listed.state.open:
             return "the list is closed"
-        if self.feed.lists.means_list(mail.facts.from_[0].address):
-            return "it is from an address of a list"
         # one mail and list have one, however many addresses of the list the mail named
         about = "verdict" if event.held else "post"
         notice = notice_id(event.raw.mail_id, event.list, about)
         letter = _letter(event, mail.facts, listed, notice, delivery.envelope().ts)
-        if not await self.contacts.may_answer(letter.to, f"{event.raw.mail_id}.{event.list}"):
+        if not await self.contacts.may_answer(letter.to, counted_as(event)):
             return "the author was written to often enough today"
         await self.letterbox.send(
             letter,
@@ -86,6 +68,11 @@ class PostNotices:
             post=delivery.seq,
         )
         return ""
+
+
+def counted_as(event: MailStopped) -> str:
+    """The cause that its letters count under: one mail at one list, held and then rejected."""
+    return f"{event.raw.mail_id}.{event.list}"
 
 
 def _told(event: MailStopped, mail: MailReceived, at: datetime) -> bool:

@@ -9,7 +9,7 @@ Verdicts   accept   the router makes the post, under the settings it has then, f
 Asking     owners and moderators get a letter: at once, then one an hour at most while more is
            held, and one a day while anything waits. Each mail in it has a token for each of them,
            of 128 bits, under its MAC in PENDING; the verdict is one word in the first line of a
-           reply. A list whose letters reach nobody keeps its mail.
+           reply.
 
 Promises
     - One verdict a mail and list: it is stored expecting that the held event is the last decision
@@ -22,7 +22,8 @@ Promises
     - Nothing of a held mail stands in the header of a letter; of its text a few lines do, without
       markup. A letter goes out once; no reply to one goes to the list.
     - No verdict lets through a mail that tells a moderator's password which counts today.
-    - Mail expires only `max_days_to_hold` days after owners were told that it waits.
+    - Mail expires only `max_days_to_hold` days after owners were told that it waits, or would have
+      been on a list that has none.
 
 Files      decider      what has become of a held mail, and whether it can be decided (pure)
            words        the verdict in a reply (pure)

@@ -19,6 +19,7 @@ from schemas.mail import RawRef
 from schemas.road import MailReceived
 from services.membership.directory import Listed
 from services.membership.feed import Feed
+from services.membership.letters.held import counted_as
 from services.membership.moderation import decider, words
 from services.membership.moderation.decider import State, Verdict
 from services.membership.moderation.extract import extract
@@ -26,6 +27,7 @@ from services.membership.moderation.verdicts import Verdicts
 from services.membership.moderation.waiting import Waiting, WaitingMail
 from services.membership.received import Received
 from services.membership.refused import Refused
+from services.membership.requests.contacts import Contacts
 
 MOST = 200  # rows of an answer: it stays below the broker's 1 MB
 LARGEST = 4 << 20  # octets of a mail that is read to show how it begins
@@ -42,12 +44,14 @@ class HeldDesk:
         received: Received,
         verdicts: Verdicts,
         waiting: WaitingMail,
+        contacts: Contacts,
     ) -> None:
         self._broker = broker
         self._feed = feed
         self._received = received
         self._verdicts = verdicts
         self._waiting = waiting
+        self._contacts = contacts
 
     async def ls(self, ask: ListHeld) -> tuple[HeldRow, ...]:
         """What waits, the oldest first."""
@@ -105,7 +109,9 @@ class HeldDesk:
         actor = f"operator:{ask.by}" if _LOGIN.fullmatch(ask.by) else "operator"
         await self._verdicts.give(listed, held.mail_id, verdict, actor=actor)
         (row,) = await self._rows([await self._verdicts.look(held.list, held.mail_id)])
-        return row
+        if row.untold or await self._contacts.could_answer(row.author, counted_as(held)):
+            return row
+        return replace(row, untold="they were written to three times today")
 
     async def _text(self, raw: RawRef) -> str:
         """How a mail begins, as far as it may be shown; empty where there is nothing."""
@@ -172,6 +178,7 @@ class HeldDesk:
             expires=expires.isoformat(timespec="seconds") if expires else "",
             verdict=decided.ended if decided else "",
             decided=decider.told(decided) if decided else "",
+            untold=self._received.silence(held.hits, mail, self._feed.lists),
         )
 
     def _slug(self, name: str) -> str:

@@ -20,8 +20,9 @@ def chosen(waiting: Sequence[int], after: int) -> list[int]:
     return sorted([*new[:MAILS], *old[: max(0, MAILS - len(new))]])
 
 
-def lines(rows: Sequence[HeldRow], ways: Sequence[str], others: int) -> Iterator[str]:
-    """The held mails; `ways` say where to write about each, empty where a plain Reply will do."""
+def lines(rows: Sequence[HeldRow], ways: Sequence[str], list_: str, others: int) -> Iterator[str]:
+    """The mails held on `list_`, and how many `others` are; `ways` say where to write about each,
+    empty where a plain Reply will do."""
     for row, way in zip(rows, ways, strict=True):
         if row is not rows[0]:
             yield "-" * 20
@@ -31,8 +32,10 @@ def lines(rows: Sequence[HeldRow], ways: Sequence[str], others: int) -> Iterator
         for hit in row.hits[:_HITS]:
             yield f"Because: {hit.reason} ({hit.rule})"
         yield from (f"{QUOTE}{line}" for line in (row.text or "(no plain text)").split("\n"))
+        if row.untold:
+            yield f"Nobody is told of a verdict: {row.untold}"
         if way:
             yield f"To decide, write to {way}"
     if others:
         yield "-" * 20
-        yield f"and {others:,} more"
+        yield f"and {others:,} more: postroad held ls --list {list_}"

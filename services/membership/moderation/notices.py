@@ -112,8 +112,6 @@ class HeldNotices:
         if not begun and not schedule.due(told, self._waiting.newest(slug), at):
             return
         people = await self._owners.of(listed, correlation=subjects.held_told(slug))
-        if not people:  # nobody to tell, so nothing expires either
-            return
         waiting = await self._expire(listed, await self._waiting.on(slug), told, at)
         if begun and last is not None and told is not None:
             claim = last.envelope().id
@@ -200,7 +198,7 @@ def _fields(
     ways = [_way(listed, each) if each != token else "" for each in tokens]
     return {
         "count": f"{len(rows) + others:,}",
-        "waiting": "\n".join(notice.lines(rows, ways, others)),
+        "waiting": "\n".join(notice.lines(rows, ways, listed.state.address, others)),
         "days": str(listed.state.settings.max_days_to_hold),
         "token": token,
     }

@@ -2,7 +2,8 @@
 
 The first letter goes at once. As long as more is held there is one an hour at most, and as long as
 anything waits one a day. A mail expires `max_days_to_hold` days after the owners were told of it,
-so nobody loses mail that they never heard of, whatever was away for how long.
+so nobody loses mail that they never heard of, whatever was away for how long. On a list with nobody
+to tell the days count all the same.
 """
 
 from __future__ import annotations

@@ -40,6 +40,16 @@ class Contacts:
             return False
         return True
 
+    async def could_answer(self, address: str, cause: str) -> bool:
+        """Whether `may_answer` would say yes now; nothing is counted."""
+        last = await self.broker.last("PENDING", subjects.contact(self._key(address)))
+        state = limits.fold(last.envelope().events if last else ())
+        try:
+            limits.answer(state, cause=cause, now=now())
+        except LimitedError:
+            return False
+        return True
+
     async def ask(
         self,
         address: str,
@@ -81,11 +91,10 @@ class Contacts:
             state = change(before)
             return () if state == before else (Contacted(contacts=state),)
 
-        key = self.people.key_of_normal(limits.inbox(addresses.normalise(address)))
         events, _ = await transact(
             self.broker,
             "PENDING",
-            subjects.contact(key),
+            subjects.contact(self._key(address)),
             limits.fold,
             decide,
             correlation=cause,
@@ -93,3 +102,6 @@ class Contacts:
             actor=ACTOR,
         )
         return limits.fold(events) if events else state
+
+    def _key(self, address: str) -> str:
+        return self.people.key_of_normal(limits.inbox(addresses.normalise(address)))

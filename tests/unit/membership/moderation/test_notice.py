@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from schemas.commands import HeldRow
 from schemas.road import RuleHit
 from services.membership.moderation.extract import extract
@@ -23,7 +25,7 @@ ROW = HeldRow(
 
 def test_a_mail_in_few_lines() -> None:
     """Who, what, when, how large, why, how it begins (as a quotation), and where to write."""
-    assert list(lines([ROW], ["team-confirm+t@lists.example.org"], 2)) == [
+    assert list(lines([ROW], ["team-confirm+t@lists.example.org"], ROW.list, 2)) == [
         "Subject: Tea",
         "From: Zoe <zoe@far.example>",
         "Held: 2026-03-09 08:30 UTC, 12,345 octets",
@@ -32,8 +34,15 @@ def test_a_mail_in_few_lines() -> None:
         "| ...",
         "To decide, write to team-confirm+t@lists.example.org",
         "--------------------",
-        "and 2 more",
+        "and 2 more: postroad held ls --list team@lists.example.org",
     ]
+
+
+def test_it_is_said_where_no_verdict_is_told_to_anybody() -> None:
+    """A moderator does not write a reason for nobody."""
+    row = replace(ROW, untold="From is not proved")
+    found = list(lines([row], [""], ROW.list, 0))
+    assert found[-1] == "Nobody is told of a verdict: From is not proved"
 
 
 def test_news_come_before_what_was_told() -> None:
@@ -55,3 +64,5 @@ def test_only_plain_text_is_shown_and_little_of_it() -> None:
     assert found == [found[0], *["line"] * 7, "..."]
     assert len(extract(b"\r\n" + b"x" * 100_000)) == 160
     assert extract(b"\r\nApproved: secret\r\nHello\r\n") == "Hello"
+    twice = b"\r\nApproved: some secret\r\nHello\r\nIt is some secret\r\n"
+    assert extract(twice) == "Hello"
