@@ -259,7 +259,8 @@ async def test_each_form_of_addresses(broker: Broker, tmp_path: Path, form: str)
 
 
 async def test_two_lists_of_the_same_owner_are_told_apart(broker: Broker, tmp_path: Path) -> None:
-    """A token decides on its list's mail alone, whatever address it is sent to."""
+    """A token decides on its list's mail alone: at another list nothing is done, and whose token
+    it is, and nobody else, reads where it belongs."""
     async with moderated(broker, tmp_path) as here, routing(broker, state_dir=tmp_path):
         await here.service.add(OLGA, role="owner")
         await here.service.create("crew@lists.example.org")
@@ -268,8 +269,11 @@ async def test_two_lists_of_the_same_owner_are_told_apart(broker: Broker, tmp_pa
         write = here.post.write
         other = "crew-lists-example-org"
         foreign = await write("confirm", b"\r\naccept", token=reply_token(letter), slug=other)
-        assert (await here.post.done(foreign, other)).reason == "the token is unknown"
+        assert (await here.post.done(foreign, other)).reason == "the token is of another list"
         assert [kind for kind, _ in await here.story(mail_id)] == ["held"]
+        (answer,) = await here.post.letters(foreign)
+        assert (answer.to, answer.mail["Subject"]) == (OLGA, "Your decision went to another list")
+        assert f"a letter about mail to {LIST}." in " ".join(answer.text.split())
         none = await write("confirm", b"\r\naccept", token=reply_token(letter), slug="none")
         assert (await here.post.done(none, "none")).outcome == "decided"
         assert subjects.routed("accepted", SLUG, mail_id)

@@ -21,6 +21,7 @@ class RepliedVerdicts:
     """Carries them out, and says what came of them."""
 
     def __init__(self, verdicts: Verdicts, owners: Owners, roster: Roster) -> None:
+        self._lists = roster.feed.lists
         self._verdicts = verdicts
         self._owners = owners
         self._roster = roster
@@ -39,8 +40,7 @@ class RepliedVerdicts:
         """What came of a reply with this subject and first text, which is the mail `mail_id`;
         `cause` is the id of the decision to obey it. Who is answered is the moderator whose token
         it is, whoever wrote."""
-        people = await self._owners.of(listed, correlation=mail_id)
-        to = next((one.address for one in people if one.person == asked.person), "")
+        to = await self._address(listed, asked, mail_id)
         if not to:
             return Reply("refused", "the token is of nobody who runs the list now")
         program = words.by_program(subject, text)
@@ -72,6 +72,22 @@ class RepliedVerdicts:
         fields = {"verdict": _said(decided), **_about(state)}
         return Reply("decided", decided.ended, "held_decided", to, fields, owed=True)
 
+    async def stray(self, at: Listed, asked: VerdictAsked, *, correlation: str) -> Reply:
+        """A reply that came to the list `at`, by a token of another list: nothing is done, and the
+        moderator whose token it is reads so, where they may know of both."""
+        listed = self._lists.get(asked.list)
+        reason = "the token is of another list"
+        if listed is None or _domain(listed) != _domain(at):
+            return Reply("refused", reason)
+        to = await self._address(listed, asked, correlation)
+        fields = {"other": listed.state.address}
+        return Reply("refused", reason, "held_elsewhere" if to else "", to, fields)
+
+    async def _address(self, listed: Listed, asked: VerdictAsked, correlation: str) -> str:
+        """Of the moderator whose token it is; empty where they run the list no more."""
+        people = await self._owners.of(listed, correlation=correlation)
+        return next((one.address for one in people if one.person == asked.person), "")
+
     async def _already(self, state: State, decided: Decided, asked: VerdictAsked, to: str) -> Reply:
         """Somebody was faster, or the same person was before."""
         kind, _, person = decided.actor.partition(":")
@@ -80,6 +96,10 @@ class RepliedVerdicts:
             who = "you" if person == asked.person else await self._roster.address(person)
         fields = {"verdict": decider.told(decided, who), **_about(state)}
         return Reply("refused", "the mail is decided", "held_already", to, fields)
+
+
+def _domain(listed: Listed) -> str:
+    return listed.state.address.rpartition("@")[2]
 
 
 def _about(state: State) -> Mapping[str, str]:

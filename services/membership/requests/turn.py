@@ -216,7 +216,11 @@ class Turn:
     async def _confirm(self, token: str) -> Reply:
         confirmations = self.office.questions.confirmations
         state = await confirmations.look(token)
-        if state.verdict is not None and (self.foreign or state.verdict.list == self.slug):
+        if state.verdict is not None and not (self.foreign or state.verdict.list == self.slug):
+            return await self.office.verdicts.stray(
+                self.listed, state.verdict, correlation=self.mail_id
+            )
+        if state.verdict is not None:
             return await self.office.verdicts.obey(
                 self.listed,
                 state.verdict,
