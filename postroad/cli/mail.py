@@ -35,8 +35,8 @@ def take(
     environment (SENDER, ORIGINAL_RECIPIENT).
 
     Exit codes are those of sysexits.h: 0 when the mail is on the broker's disk, 75 to be tried
-    again, 67 for no domain of ours, 65 for a mail that is empty or larger than max_size, 64 for
-    wrong options, 78 for wrong settings.
+    again (the broker is away, or settings or options are wrong), 67 for no domain of ours, 65 for a
+    mail that is empty or larger than max_size.
     """
     told = [f"--source={source}"] if source else []
     told += [f"--config={call.file}"] if call.file else []

@@ -11,6 +11,7 @@ import typer
 
 from postroad.cli.frame import Call, command, group
 from postroad.cli.output import SHORT_ID, counted, moment, print_table, print_wrapped
+from postroad.mail.refusals import NUL
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -213,9 +214,12 @@ def _print(story: Story) -> None:
             _print_fate(fate)
         if fate.kind in ("held", "rejected") and not fate.notices:
             print(f"\n{fate.list}: no letter has gone to its author")
-    if any(fate.failed for fate in story.lists):
+    failed = [each for fate in story.lists for each in fate.troubles if each.kind == "failed"]
+    if any(each.text != NUL for each in failed):
         again = f"postroad retry {story.id[:SHORT_ID]} --failed"
         print(f"\nto have failed copies sent once more: {again}")
+    elif failed:
+        print("\nno server takes a mail with a NUL octet: its author must send it anew, without")
 
 
 def print_timeline(story: Story) -> None:

@@ -2,8 +2,9 @@
 mail.
 
 It answers by exit code, as sysexits.h names them and mail servers read them: taken, to be tried
-again, or not to be had. Whatever is not clearly the fault of the mail or the settings is to be
-tried again.
+again, or not to be had. Whatever is not clearly the fault of the mail is to be tried again: what is
+wrong in the settings, or where they name the command, is mended while the mail server keeps the
+mail, which else would go back to whoever its sender claims to be.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Refusal(Exception):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise Refusal(os.EX_USAGE, f"{message} (see: postroad mail take --help)")
+        raise Refusal(os.EX_TEMPFAIL, f"{message} (see: postroad mail take --help)")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,8 +46,6 @@ def main(arguments: Sequence[str]) -> int:
         _take(arguments, os.environ, sys.stdin.buffer)
     except Refusal as refusal:
         return _said(refusal.code, str(refusal))
-    except SettingsError as error:
-        return _said(os.EX_CONFIG, str(error))
     except PostroadError as error:
         return _said(os.EX_TEMPFAIL, str(error))
     except BaseException as error:  # noqa: BLE001  whatever it is, the mail server shall keep the mail
@@ -100,7 +99,7 @@ def _settled(file: str | None, name: str, environ: Mapping[str, str]) -> tuple[C
     named = [source for source in pipes if name in ("", source.name)]
     if len(named) != 1:
         known = ", ".join(source.name for source in pipes)
-        raise Refusal(os.EX_USAGE, f"name the source with --source; there are: {known}")
+        raise Refusal(os.EX_TEMPFAIL, f"name the source with --source; there are: {known}")
     return config, named[0]
 
 

@@ -6,6 +6,9 @@ By the enhanced status code (RFC 3463, and the IANA registry of 2026), else by t
 
 from __future__ import annotations
 
+# What the sender says of a mail that no server takes, however often it is offered (RFC 5321 4.5.2).
+NUL = "there is a NUL octet in the mail; not offered to the server"
+
 # What stands behind the first dot of an enhanced code; `*` for every other detail.
 _BY_STATUS = {
     "1.1": "the mailbox does not exist",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from operator import contains
 
+from postroad.mail.refusals import NUL
 from services.sender.answers import Reply
 
 # An address that cannot end its command early or add a parameter to it; quoted local parts
@@ -20,7 +21,7 @@ _QUOTED = re.compile(
 
 _MALFORMED = Reply(501, "5.1.3", "malformed address, not offered to the server", "RCPT")
 _MALFORMED_SENDER = Reply(501, "5.1.7", "malformed sender, not offered to the server", "MAIL")
-_NUL = Reply(554, "5.6.0", "there is a NUL octet in the mail; not offered to the server", ".")
+_NUL = Reply(554, "5.6.0", NUL, ".")
 _NO_UTF8 = Reply(
     550, "5.6.7", "the address is not ASCII and the server does not offer SMTPUTF8", "RCPT"
 )

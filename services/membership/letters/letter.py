@@ -18,8 +18,8 @@ class Letter:
     `message_id` and `answering` (the Message-ID of the mail answered, empty where this answers
     none) are without brackets. `leave_token` makes the address to leave by, as programs see it,
     one that acts at once. `fields` are those of the texts that only the writer knows: token, days,
-    subject, reason, verdict, count, other (a list); lists, failures, mails, waiting (several lines);
-    people (how many).
+    subject, reason, verdict, count, other (a list); lists, failures, mails, waiting (several
+    lines); people (how many).
     """
 
     text: str
