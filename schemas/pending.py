@@ -49,7 +49,8 @@ class ConfirmationWithdrawn(Event, tag="confirmation_withdrawn", kw_only=True):
 class Contact(Data, kw_only=True):
     """One mail that an address was sent because of `cause` (a mail id or command id). Of a
     confirmation: what it asks (`list`, `action`), the MAC that names its subject (`question`),
-    whether it still waits (`open`), and whether it was answered by yes."""
+    whether it still waits (`open`), and whether it was answered by yes. `proved`: the address
+    itself caused it."""
 
     kind: Literal["confirmation", "answer"]
     list: str = ""
@@ -59,6 +60,7 @@ class Contact(Data, kw_only=True):
     at: datetime
     open: bool = False
     answered: bool = False
+    proved: bool = False
 
 
 class Contacted(Event, tag="contacted", kw_only=True):

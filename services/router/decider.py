@@ -227,6 +227,21 @@ def decide_duplicate(
     return _stop(Context(mail, known, author), "discarded", hit)
 
 
+def decide_told(mail: OwnerMailRouted, first: str) -> tuple[subjects.Kind, MailStopped]:
+    """A second copy of the mail to owners `first`, come by another way."""
+    reason = f"its owners have had this mail already: the first copy is {first}"
+    return "discarded", MailStopped(
+        mail_id=mail.mail_id,
+        list=mail.list,
+        verdict="discarded",
+        hits=(RuleHit(rule="duplicate", reason=reason),),
+        raw=mail.raw,
+        settings=mail.settings,
+        subject=mail.subject,
+        message_id=mail.message_id,
+    )
+
+
 def digest(mail: MailReceived) -> str:
     """What makes two mails the same post: Message-ID, From and body, in hex; without Message-ID
     Date and Subject too. Empty where the body's digest is not known (older releases)."""

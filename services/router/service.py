@@ -26,7 +26,7 @@ from projections.lists import List
 from schemas import codec, subjects
 from schemas.commands import Author, WhoIs
 from schemas.envelope import Event
-from schemas.road import HeldAccepted, MailReceived, MailRefused, PostRouted
+from schemas.road import HeldAccepted, MailReceived, MailRefused, OwnerMailRouted, PostRouted
 from services.router import copies, decider
 from services.router.bounces import Bounces, Copy
 from services.router.content.approvalline import STAYS
@@ -139,7 +139,7 @@ class Router:
         has `accepted` it, where it was held. `meant` for this list it may be without naming it."""
         source = self.reach.source(mail) or GONE
         if to.slug == subjects.NO_LIST:
-            return self._decide_unlisted(mail, to, mail_id, source)
+            return await self._once(mail, *self._decide_unlisted(mail, to, mail_id, source))
         known = self.directory[to.slug]
         if to.sub == "bounces":
             about = await self.bounces.at(known.slug, to.token, mail.returned)
@@ -183,6 +183,16 @@ class Router:
                 return decider.decide_duplicate(mail, known, author, place.first)
             event = copies.placed(event, known, place)
             event = await self._with_body(event, known, raw, looked)
+        return await self._once(mail, kind, event)
+
+    async def _once(
+        self, mail: MailReceived, kind: subjects.Kind, event: Event
+    ) -> tuple[subjects.Kind, Event]:
+        """The decision, unless it has a mail go to owners who have had it."""
+        if isinstance(event, OwnerMailRouted) and (
+            first := await self.threads.told(event, decider.digest(mail))
+        ):
+            return decider.decide_told(event, first)
         return kind, event
 
     def _decide_unlisted(
@@ -278,9 +288,9 @@ class Router:
             case Domain(catch_all="discard"):
                 return decider.decide_caught(mail)
             case Domain(catch_all="owner"):
-                return decider.decide_domain(
-                    mail, domain.name.lower(), authserv_id=source.authserv_id
-                )
+                name, authserv_id = domain.name.lower(), source.authserv_id
+                decision = decider.decide_domain(mail, name, authserv_id=authserv_id)
+                return await self._once(mail, *decision)
         known = self.reach.at(domain.catch_all, domain)
         if known is None or not self._existed(known.slug, stored):
             reason = "the list that its domain gives such mail to (catch_all) does not exist"

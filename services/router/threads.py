@@ -1,8 +1,9 @@
 """THREADS: which posts of a list have which Message-ID: so that each is posted once, and so that
-answers find what they answer."""
+answers find what they answer. Mail to owners is claimed there too."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -12,7 +13,7 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict
 from projections.lists import List
 from schemas import subjects
-from schemas.road import MailReceived, PostRouted
+from schemas.road import MailReceived, OwnerMailRouted, PostRouted
 from schemas.threads import Named, Posted
 from services.router import conversation, decider
 from services.router.conversation import Place, key
@@ -78,6 +79,24 @@ class Threads:
             if earlier and same_id and conversation.changed_on_the_way(mail, earlier):
                 return each
         return ""
+
+    async def told(self, mail: OwnerMailRouted, text: str) -> str:
+        """Claim a mail to the owners of a list or domain, by its digest `text`; the one that said
+        the same to them before and came by another way, or an empty string."""
+        if not text:
+            return ""
+        subject = subjects.thread(mail.list, key(f"owner {mail.domain} {text}"))
+        while True:
+            met = await self._broker.last("THREADS", subject)
+            if met is not None:
+                first = _decode(met.data).posts[0].mail
+                if conversation.within(first, mail.mail_id, conversation.COPIES):
+                    return "" if first == mail.mail_id else first
+            mine = Named(thread="", posts=(Posted(mail=mail.mail_id, text=text),))
+            with contextlib.suppress(Conflict):  # another router was ahead
+                expect = met.seq if met else 0
+                await self._broker.publish(subject, _encode(mine), expect=expect)
+                return ""
 
     async def original_at(self, slug: str, mail: MailReceived) -> str:
         """The id under which this list has posted the mail that `mail` is a copy of, if it has.

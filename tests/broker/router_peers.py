@@ -16,7 +16,7 @@ from postroad.mail.identity import body_digest
 from postroad.mail.reports import returned
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id
-from postroad.runtime.config import Config, Site, Source
+from postroad.runtime.config import Config, Domain, Site, Source
 from postroad.runtime.service import Context, running
 from schemas import codec, subjects
 from schemas.commands import Author, WhoIs
@@ -54,14 +54,15 @@ async def membership(
 
 @contextlib.asynccontextmanager
 async def routing(
-    broker: Broker, *, state_dir: Path = Path("-"), **source: Any
+    broker: Broker, *, state_dir: Path = Path("-"), owner: str = "", **source: Any
 ) -> AsyncIterator[Context]:
     """A router at work in this process, with one source named `office`; the key of its site's
-    tokens lies in `state_dir`."""
+    tokens lies in `state_dir`. `owner` is that of the lists' domain."""
     told = {"user": "box", "password_file": Path("-"), **source}
     office = Source(name="office", host="imap.example.org", **told)
     site = Site(domain="lists.example.org", state_dir=state_dir)
-    config = Config(path=Path("-"), site=site, source=(office,))
+    domain = (Domain(name="lists.example.org", owner=owner),) if owner else ()
+    config = Config(path=Path("-"), site=site, source=(office,), domain=domain)
     async with running("router", config, broker) as context:
         task = asyncio.create_task(run(context))
         yield context

@@ -199,3 +199,46 @@ async def test_no_address_stands_in_a_subject(broker: Broker, tmp_path: Path) ->
     found = [stored.subject async for stored in broker.scan("PENDING", "pending.>")]
     assert len(found) == 2
     assert not any("anna" in subject or LIST in subject for subject in found)
+
+
+async def test_forged_commands_of_every_kind(broker: Broker, tmp_path: Path) -> None:
+    """Whatever is forged in one name, at however many lists (questions, answers, errors, a list
+    open to all), three letters go out in a day; the victim's own, proved mail is answered still."""
+    post = Post(broker)
+    names = [f"list{number}@lists.example.org" for number in range(4)]
+    slugs = [name.replace("@", "-").replace(".", "-") for name in names]
+    async with membership(broker, settings(tmp_path)) as service:
+        for name in names[:3]:
+            await service.create(name)
+        await service.create(names[3], subscription_policy="open")
+        await service.add(ANNA, list=names[0])
+        for slug in slugs:
+            for command, data in (
+                ("request", mail_of(subject="help")),
+                ("join", None),
+                ("leave", None),
+                ("request", mail_of(subject="what?")),
+                ("confirm", mail_of(subject="confirm " + "a" * 26)),
+                ("request", mail_of("set mail off\r\nwhich\r\n")),
+            ):
+                mail_id = await post.write(command, data, slug=slug)
+                await post.done(mail_id, slug)
+        assert [letter.to for letter in await post.letters()] == [ANNA] * 3
+        done, (letter,) = await post.ask(
+            "request", mail_of(subject="help", **PROVED), slug=slugs[0]
+        )
+        assert (done.outcome, letter.mail["Subject"]) == ("answered", "How to use List0")
+
+
+async def test_an_answered_question_counts_no_more(broker: Broker, tmp_path: Path) -> None:
+    """Who joins three lists in a day and says yes to each is answered when they ask for help."""
+    post = Post(broker)
+    names = [f"list{number}@lists.example.org" for number in range(3)]
+    slugs = [name.replace("@", "-").replace(".", "-") for name in names]
+    async with membership(broker, settings(tmp_path)) as service:
+        for name, slug in zip(names, slugs, strict=True):
+            await service.create(name)
+            _, (letter,) = await post.ask("join", slug=slug)
+            await post.ask("confirm", token=letter.token, slug=slug)
+        done, letters = await post.ask("request", mail_of(subject="help"), slug=slugs[0])
+        assert (done.outcome, len(letters)) == ("answered", 1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import msgspec
+import pytest
 
 from postroad.runtime.broker import Broker
 from schemas import subjects
@@ -70,6 +72,25 @@ async def test_copies_at_the_same_moment_are_posted_once(broker: Broker) -> None
             found = await routed(broker, before + 20)
     assert len([subject for subject in found if subject.startswith("post.")]) == 2
     assert len([subject for subject in found if subject.startswith("discarded.")]) == 38
+
+
+@pytest.mark.parametrize("to", ["team-owner@lists.example.org", "postmaster@lists.example.org"])
+async def test_owners_get_one_letter_of_a_mail(broker: Broker, to: str) -> None:
+    """A mail to the owners of a list, or of its domain, that two sources read goes to them once,
+    whichever of two routers is first; another mail of the same author goes too."""
+    await a_list(broker, TEAM)
+    mail = letter(to)
+    office = routing(broker, owner="olga@owners.example")
+    async with membership(broker, AUTHORS), office, routing(broker, owner="olga@owners.example"):
+        await asyncio.gather(*(a_letter(broker, *mail) for _ in range(5)))
+        await a_letter(broker, *letter(to, message_id="<cake@example.org>"))
+        found = await routed(broker, 6)
+    kinds = Counter(subject.partition(".")[0] for subject in found)
+    assert kinds == {"owner": 2, "discarded": 4}
+    (stopped,) = next(e.events for name, e in found.items() if name.startswith("discarded"))
+    assert isinstance(stopped, MailStopped)
+    assert stopped.hits[0].rule == "duplicate"
+    assert "its owners have had this mail already" in stopped.hits[0].reason
 
 
 async def test_one_lists_copy_is_not_posted_to_the_other(broker: Broker) -> None:

@@ -109,7 +109,8 @@ class HeldDesk:
         actor = f"operator:{ask.by}" if _LOGIN.fullmatch(ask.by) else "operator"
         await self._verdicts.give(listed, held.mail_id, verdict, actor=actor)
         (row,) = await self._rows([await self._verdicts.look(held.list, held.mail_id)])
-        if row.untold or await self._contacts.could_answer(row.author, counted_as(held)):
+        cause, tells = counted_as(held), self._contacts.could_answer
+        if row.untold or await tells(row.author, cause, proved=True):
             return row
         return replace(row, untold="they were written to three times today")
 

@@ -20,10 +20,12 @@ Promises
     - What answers by itself (bounces, vacation notices) confirms and leaves nothing, not even
       with a token; where it only looks so, by its Subject or by what stands above the quotation,
       its author is told how to confirm. An answer of no ends the question.
-    - One address is asked at most three times in 24 hours, and answered at most three times; one
-      question of a list waits at a time: a later one about something else ends it, the same is
-      not asked again that day unless it was answered by yes. Limits are counted by inbox: what
-      follows a plus makes no new address, nor do dots at Gmail.
+    - One address is sent at most three letters in 24 hours, questions and answers together, over
+      all lists; a question it said yes to is no longer counted, and what it is proved to have
+      caused is counted for itself, three as well. One question of a list waits at a time: a later
+      one about something else ends it, the same is not asked again that day unless it was answered
+      by yes. Limits are counted by inbox: what follows a plus makes no new address, nor do dots at
+      Gmail.
     - Whoever is neither proved nor known to us may be forged, by the thousand: of all of them
       together a list answers ten a day. The question whether to join goes to each.
     - What a token or a proved From has done is always answered. Nothing that a program wrote is.

@@ -29,23 +29,29 @@ class Contacts:
         self.people = people
 
     async def may_answer(
-        self, address: str, cause: str, *, at: datetime | None = None, most: int = limits.ANSWERS
+        self,
+        address: str,
+        cause: str,
+        *,
+        at: datetime | None = None,
+        most: int = limits.LETTERS,
+        proved: bool = False,
     ) -> bool:
-        """Whether one more automatic answer, of `most` a day, may go there now (or `at`); from then
-        on it counts."""
-        change = partial(limits.answer, cause=cause, now=at or now(), most=most)
+        """Whether one more automatic answer, of `most` letters a day, may go there now (or `at`);
+        from then on it counts. `proved`: who is there has certainly caused it."""
+        change = partial(limits.answer, cause=cause, now=at or now(), most=most, proved=proved)
         try:
             await self._change(address, cause, "answer", change)
         except LimitedError:
             return False
         return True
 
-    async def could_answer(self, address: str, cause: str) -> bool:
+    async def could_answer(self, address: str, cause: str, *, proved: bool) -> bool:
         """Whether `may_answer` would say yes now; nothing is counted."""
         last = await self.broker.last("PENDING", subjects.contact(self._key(address)))
         state = limits.fold(last.envelope().events if last else ())
         try:
-            limits.answer(state, cause=cause, now=now())
+            limits.answer(state, cause=cause, now=now(), proved=proved)
         except LimitedError:
             return False
         return True

@@ -121,7 +121,12 @@ class Desk:
         if not bundle.owed and (
             turn.unanswerable
             or (bundle.to == turn.author and not await turn.may_be_heard())
-            or not await self.contacts.may_answer(bundle.to, turn.limited_as, at=turn.at)
+            or not await self.contacts.may_answer(
+                bundle.to,
+                turn.limited_as,
+                at=turn.at,
+                proved=turn.proved or bundle.to != turn.author,  # by a token that only they have
+            )
         ):
             return ""
         return await self.outbox.write(

@@ -2,9 +2,11 @@
 
 The aggregate of `pending.contact.<key>`: every mail that still counts, with the mail that caused
 it, so that a cause met again is not counted again. Whoever forges 10,000 requests in somebody's
-name makes them three confirmations a day, no two alike, and three answers. Whoever forges
-10,000 names has ten people answered: of those who are neither proved nor known to us, each list
-counts all together.
+name makes them three letters a day, over all lists, whether they ask or answer; a question that
+they said yes to is no longer counted. What an address is proved to have caused is counted for
+itself, so that nobody is silenced by a forger, and comes to three as well. Whoever forges 10,000
+names has ten people answered: of those who are neither proved nor known to us, each list counts
+all together.
 
 One confirmation of a list waits at a time. Asking for something else ends the one that waits;
 asking for the same once more does not, unless the one before was answered.
@@ -21,8 +23,7 @@ from schemas.envelope import Event
 from schemas.pending import Action, Contact, Contacted
 
 DAY = timedelta(hours=24)
-CONFIRMATIONS = 3  # a day for one address, over all lists
-ANSWERS = 3  # a day for one address: help, errors, notices
+LETTERS = 3  # a day for one address, over all lists: questions, help, errors, notices
 STRANGERS = 10  # a day for one list: the same, to all together whose names may be forged
 _DOTLESS = ("gmail.com", "googlemail.com")  # one provider, to which dots say nothing
 
@@ -76,7 +77,7 @@ def confirmation(
     asked = [each for each in recent if each.kind == "confirmation"]
     same = [each for each in asked if (each.list, each.action) == (list_, action)]
     again = any(each.open or not (each.answered or proved) for each in same)
-    if len(asked) >= CONFIRMATIONS or again:
+    if len(asked) >= LETTERS or again or _full(recent, LETTERS, proved=proved):
         raise LimitedError
     new = Contact(
         kind="confirmation",
@@ -86,6 +87,7 @@ def confirmation(
         cause=cause,
         at=now,
         open=True,
+        proved=proved,
     )
     ended = (replace(each, open=False) if each.list == list_ else each for each in recent)
     return (*ended, new)
@@ -104,14 +106,17 @@ def replaced(state: State, *, list_: str, cause: str) -> tuple[str, ...]:
     )
 
 
-def answer(state: State, *, cause: str, now: datetime, most: int = ANSWERS) -> State:
-    """The state once an automatic answer is sent, of `most` a day. Raises LimitedError."""
+def answer(
+    state: State, *, cause: str, now: datetime, most: int = LETTERS, proved: bool = False
+) -> State:
+    """The state once an automatic answer is sent, of `most` letters a day; `proved` as above.
+    Raises LimitedError."""
     if _noted(state, "answer", cause):
         return state
     recent = _recent(state, now)
-    if sum(each.kind == "answer" for each in recent) >= most:
+    if _full(recent, most, proved=proved):
         raise LimitedError
-    return (*recent, Contact(kind="answer", cause=cause, at=now))
+    return (*recent, Contact(kind="answer", cause=cause, at=now, proved=proved))
 
 
 def confirmed(state: State, *, cause: str, yes: bool) -> State:
@@ -124,6 +129,12 @@ def confirmed(state: State, *, cause: str, yes: bool) -> State:
         else each
         for each in state
     )
+
+
+def _full(recent: State, most: int, *, proved: bool) -> bool:
+    """Whether the day's letters are used up. One that a forger may have caused is counted with all
+    others, one that the address itself caused only with its like."""
+    return sum(not each.answered and each.proved >= proved for each in recent) >= most
 
 
 def _noted(state: State, kind: str, cause: str) -> Contact | None:

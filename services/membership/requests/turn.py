@@ -146,7 +146,7 @@ class Turn:
         if not self.proved and not await contacts.may_answer(
             self.author, self.limited_as, at=self.at
         ):
-            return Reply("limited", reason="three answers in a day, so they would not hear of it")
+            return Reply("limited", reason="three letters in a day, so they would not hear of it")
         evidence = f"mail {self.mail_id}, to a list open to all"
         reply = await self._subscribe(self.author, self._name, evidence=evidence, how="mail")
         if reply.outcome != "joined":

@@ -43,6 +43,7 @@ PLAIN = Letter(
         "days": "30",
         "waiting": "Subject: Tea",
         "people": "2 people",
+        "other": "news@lists.example.org",
         "failures": "the mailbox is full:\n- a@example.org",
         "mails": "0195799f: Minutes",
     },
@@ -273,7 +274,8 @@ def test_nothing_others_wrote_becomes_markup_or_a_header(
     name: str, said: str, answering: str, text: str, form: Form
 ) -> None:
     """Whatever a list is called, whatever a mail says: the shape of a letter stays ours."""
-    fields = {"days": "3", "count": "2"} | ({"token": TOKEN} if text in CONFIRMATIONS else {})
+    fields = {"days": "3", "count": "2", "other": "news@lists.example.org"}
+    fields |= {"token": TOKEN} if text in CONFIRMATIONS else {}
     letter = of(text, list_name=name, list_description=said, form=form, answering=answering)
     letter = replace(letter, fields={**dict.fromkeys(SAID, said), **fields})
     data = compose(letter)

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.pending import Action, Contacted
 from services.membership.requests.limits import (
-    ANSWERS,
-    CONFIRMATIONS,
     DAY,
+    LETTERS,
     STRANGERS,
     LimitedError,
     State,
@@ -112,20 +111,37 @@ def test_who_said_no_is_not_asked_the_same_again() -> None:
 def test_all_lists_together_ask_three_times() -> None:
     """The limit of a day holds over all lists, also for who is proved."""
     state: State = ()
-    for number in range(CONFIRMATIONS):
+    for number in range(LETTERS):
         state = asked(state, f"list {number}", f"cause {number}")
     with pytest.raises(LimitedError):
         asked(state, "another", "z", proved=True)
 
 
-def test_questions_and_answers_are_counted_apart() -> None:
-    """Whoever used up the day's answers can still join a list."""
-    state: State = ()
-    for number in range(ANSWERS):
-        state = answer(state, cause=str(number), now=NOON)
+def test_questions_and_answers_are_counted_together() -> None:
+    """Whatever a forger asks for, three letters go out; one that was answered by yes is wanted, and
+    counts no more."""
+    state = answer(asked((), "one", "a"), cause="b", now=NOON)
+    state = answer(state, cause="c", now=NOON)
     with pytest.raises(LimitedError):
-        answer(state, cause="z", now=NOON)
-    assert asked(state, "one", "z")
+        answer(state, cause="d", now=NOON)
+    with pytest.raises(LimitedError):
+        asked(state, "two", "d")
+    assert asked(confirmed(state, cause="a", yes=True), "two", "d")
+    with pytest.raises(LimitedError):
+        asked(confirmed(state, cause="a", yes=False), "two", "d")
+
+
+def test_no_forger_silences_who_is_proved() -> None:
+    """What the address itself causes is counted for itself, three a day, and with all else."""
+    state: State = ()
+    for number in range(LETTERS):
+        state = answer(state, cause=f"forged {number}", now=NOON)
+    for number in range(LETTERS):
+        state = answer(state, cause=str(number), now=NOON, proved=True)
+    with pytest.raises(LimitedError):
+        answer(state, cause="z", now=NOON, proved=True)
+    with pytest.raises(LimitedError):
+        answer(state[LETTERS:], cause="z", now=NOON)
 
 
 def test_all_who_may_be_forged_are_counted_together() -> None:
@@ -168,9 +184,9 @@ def test_one_inbox_is_counted_once(address: str, counted: str) -> None:
 def test_no_day_holds_more_than_the_limits(
     tried: list[tuple[str, str, Action, int, int]],
 ) -> None:
-    """Whatever is tried, no 24 hours hold more than three questions and three answers to one
-    address, nor two questions of one list that wait, nor two alike that nobody said yes to; and
-    what is kept is bounded."""
+    """Whatever is tried, no 24 hours hold more than three letters to one address that it did not
+    say yes to, nor more than three questions, nor two questions of one list that wait, nor two
+    alike that nobody said yes to; and what is kept is bounded."""
     state: State = ()
     now = NOON
     sent: list[tuple[str, str, Action, str, datetime]] = []
@@ -191,10 +207,11 @@ def test_no_day_holds_more_than_the_limits(
             continue
         if what in ("ask", "answer") and state != before:
             sent.append((what, list_, action, cause, now))
-        assert len(state) <= ANSWERS + CONFIRMATIONS
+        assert len(state) <= 2 * LETTERS
         recent = [each for each in sent if now - each[-1] < DAY]
-        assert sum(each[0] == "ask" for each in recent) <= CONFIRMATIONS
-        assert sum(each[0] == "answer" for each in recent) <= ANSWERS
+        assert sum(each[0] == "ask" for each in recent) <= LETTERS
+        unasked = [each for each in recent if each[3] not in agreed or each[0] == "answer"]
+        assert len(unasked) <= LETTERS
         alike = [each[1:3] for each in recent if each[0] == "ask" and each[3] not in agreed]
         assert len(alike) == len(set(alike))
         waiting = [each.list for each in state if each.open and now - each.at < DAY]
