@@ -173,7 +173,7 @@ async def test_a_moderators_password_in_the_text_is_in_no_body(broker: Broker) -
         mail_id = await a_mail(broker, mail(text), TEAM)
         event = post(await routed(broker, 1), "team", mail_id)
     data = await get_raw(broker, event.raw)
-    assert data[event.raw.head :] == b"\r\nHello\r\n"
+    assert data[event.raw.head :] == b"Hello\r\n"
     assert event.raw.part == 1
     assert all(edit.name != "X-Content-Filtered-By" for edit in event.edits)
     assert await parts(broker, mail_id) == {"0", "1"}
