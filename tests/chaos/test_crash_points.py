@@ -28,7 +28,7 @@ POINTS = [
     ("sender.before_record", 7, True),
     ("sender.after_record", 7, True),
 ]
-PASSES = (1, 3) if FULL else (1,)
+PASSES, POSTS = ((1, 3), 40) if FULL else ((1,), 16)
 
 
 @pytest.mark.timeout(240)
@@ -44,7 +44,7 @@ async def test_a_crash_between_two_steps(
         tmp_path,
         f"{point}:{passes}",
         kill_at(service, f"{point}:{passes}"),
-        posts=40,
+        posts=POSTS,
         members=20,
         both_lists=service == "router",
         open_windows=int(open_window),

@@ -12,7 +12,7 @@ from tests.chaos.rounds import chaos, kill_at_random
 pytestmark = pytest.mark.chaos
 FULL = os.environ.get("POSTROAD_CHAOS") == "all"
 SEEDS = range(5) if FULL else range(1)
-POSTS, MEMBERS, KILLS = (200, 50, 8) if FULL else (200, 50, 3)
+POSTS, MEMBERS, KILLS = (200, 50, 8) if FULL else (100, 50, 3)
 
 
 @pytest.mark.timeout(300)
