@@ -49,6 +49,7 @@ class Conversation:
         self._known: list[Reply | None] = []  # its recipients' replies before that
         self._ended: tuple[Result, Sequence[int]] | None = None  # of whose answers one may be none
         self._reset = False  # the server may still hold a refused transaction
+        self._told = False  # how the server accepts, in this window
 
     @property
     def busy(self) -> bool:
@@ -176,6 +177,7 @@ class Conversation:
         yield
 
     def _window(self, transactions: Sequence[Transaction], results: Sequence[Result]) -> Script:
+        self._told = False
         before = _RSET if self._reset else b""  # what ends the transaction before
         taken: Sequence[int] = ()  # the recipients who get the message that a dot ends
         for transaction, result in zip(transactions, results, strict=True):
@@ -210,11 +212,18 @@ class Conversation:
             answer = yield
             refusal = _refusal(answer, ".")
             if result is not None:
-                result.data = refusal or reply(answer, ".")
+                result.data = refusal or self._acceptance(answer)
                 result.settle(whose, result.data)
             elif before is _RSET and refusal and refusal.code != 421:
                 raise OutOfStep(f"a {refusal.code} that cannot answer RSET")
         self._ending = None
+
+    def _acceptance(self, answer: Answer) -> Reply:
+        """The reply to a message that was taken: whole for the first of a window, which is kept."""
+        if self._told:
+            return Reply(answer[0], command=".")
+        self._told = True
+        return reply(answer, ".")
 
 
 def _offered(
