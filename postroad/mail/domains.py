@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _DOMAIN_OCTETS, _LABEL_OCTETS = 255, 63  # RFC 1035 2.3.4
@@ -22,6 +23,7 @@ _DEVIATIONS = "ßς"  # letters of their own since IDNA 2008
 _LETTERS = frozenset(("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"))  # IDNA 2008, less contextual rules
 
 
+@lru_cache(4096)  # most mail is from and to the same few
 def normalise_domain(domain: str) -> str:
     """A domain in lower-case A-labels, or an address literal. Raises ValueError with the reason.
 
