@@ -23,6 +23,7 @@ from postroad.runtime import settings, verdict
 from postroad.runtime.config import Config
 from schemas import codec, subjects
 from schemas.lists import ListSettings
+from services.membership.settings import parse
 from services.router import rules
 from tests.architecture.documents import (
     ANALYSTS,
@@ -188,6 +189,16 @@ def test_every_setting_of_a_list_and_option_of_a_member_is_in_the_reference() ->
             assert not field.default, name
     for name, values in OPTIONS.items():
         assert set(code(told[name][0])) == {value for value in values if value}
+
+
+def test_what_is_held_by_default_can_be_let_through() -> None:
+    """Each remedy is a change of a default that holds."""
+    rows = OWNERS.table("What is held by default")
+    remedies = [remedy for row in rows for remedy in code(row[1])]
+    assert len(remedies) == len(rows) - 1  # of the last row nothing can be changed
+    for remedy in remedies:
+        name, _, value = remedy.partition("=")
+        assert parse({name: value})[name] != getattr(ListSettings(), name)
 
 
 def test_every_rule_is_in_the_reference_in_its_order() -> None:
