@@ -122,8 +122,8 @@ async def test_from_joining_to_leaving(tmp_path: Path, form: str) -> None:
 
 async def test_a_program_confirms_nothing(tmp_path: Path) -> None:
     """A vacation notice, marked or not, and a bounce that come back to a question leave everything
-    as it is; so do tokens that are forged or another list's; then a person's reply works, once. Three
-    letters go out before it: whatever came may be forged."""
+    as it is; so do tokens that are forged or another list's; then a person's reply works, once.
+    Three letters go out before it: whatever came may be forged."""
     async with world(tmp_path, keep=True) as here:
         await here.road.make_list(TEAM, [OLD])
         await here.road.make_list("crew@example.org", [OLD])
