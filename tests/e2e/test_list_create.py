@@ -89,8 +89,7 @@ def test_what_is_too_long_is_said_before_membership_is_asked(tmp_path: Path) -> 
             ([f"footer=@{tmp_path}/long"], "the text is too long; footer takes at most 4,000"),
             ([f"bans+={'x' * 120_000}"] * 10, "more than the 1,024 KB that one command may have"),
         ):
-            line = ours.command("list", "set", team, *words)
-            refused = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+            refused = ours.run("list", "set", team, *words)
             assert (refused.returncode, refused.stdout) == (2, "")
             assert told in refused.stderr
 

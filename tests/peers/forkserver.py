@@ -24,6 +24,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,6 @@ from pathlib import Path
 from postroad.runtime.children import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUEST_OCTETS = 128 * 1024  # an environment may be long
 # What these hold was read from the environment while they were imported.
 OF_THE_ENVIRONMENT = ("postroad.runtime.crashpoint",)
 
@@ -100,11 +100,14 @@ async def start(
         )
     server = _server(tuple(imported))
     told, tells = os.pipe()
-    request = json.dumps([module, words, dict(env), str(cwd or Path.cwd())]).encode()
-    try:
-        pid = await asyncio.to_thread(server.fork, request, [stdout, stderr, tells])
-    finally:
-        os.close(tells)
+    with tempfile.TemporaryFile() as request:  # a command line may have a megabyte
+        request.write(json.dumps([module, words, dict(env), str(cwd or Path.cwd())]).encode())
+        request.seek(0)
+        files = (request.fileno(), stdout, stderr, tells)
+        try:
+            pid = await asyncio.to_thread(server.fork, files)
+        finally:
+            os.close(tells)
     return Forked(pid, told)
 
 
@@ -130,10 +133,11 @@ class _Server:
             )
         atexit.register(self.close)
 
-    def fork(self, request: bytes, files: Sequence[int]) -> int:
-        """The id of a new process. Raises RuntimeError where the server has ended."""
+    def fork(self, files: Sequence[int]) -> int:
+        """The id of a new process: of `files` the first says which, then come its output, its
+        errors, and where its end is told. Raises RuntimeError where the server has ended."""
         with self._lock:
-            socket.send_fds(self._requests, [request], files)
+            socket.send_fds(self._requests, [b"fork"], files)
             pid = self._requests.recv(16)
         if not pid:
             raise RuntimeError("a fork server has ended; it says why above")
@@ -168,12 +172,14 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()  # so that the collector of a child leaves our pages shared
     while True:
-        request, files, *_ = socket.recv_fds(requests, REQUEST_OCTETS, 3)
-        if not request:
+        asked, files, *_ = socket.recv_fds(requests, 16, 4)
+        if not asked:
             os._exit(0)  # as what was imported may do when Python ends
-        out, err, tells_end = files
+        request, out, err, tells_end = files
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         if not (pid := os.fork()):
+            with os.fdopen(request, closefd=False) as file_of_request:
+                told = json.load(file_of_request)
             os.dup2(out, 1)
             os.dup2(err, 2)
             for file in (*files, *tells.values()):
@@ -182,16 +188,15 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-            return _become(json.loads(request))
+            return _become(*told)
         tells[pid] = tells_end
-        os.close(out)
-        os.close(err)
+        for file in (request, out, err):
+            os.close(file)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         requests.send(str(pid).encode())
 
 
-def _become(told: tuple[str, list[str], dict[str, str], str]) -> tuple[str, list[str]]:
-    module, words, env, cwd = told
+def _become(module: str, words: list[str], env: dict[str, str], cwd: str) -> tuple[str, list[str]]:
     die_with_parent()
     gc.unfreeze()
     os.environ.clear()

@@ -29,7 +29,7 @@ async def test_as_python_does_it(tmp_path: Path, crashpoint: str) -> None:
     """Arguments, directory, environment, open files, output and end are the same."""
     (tmp_path / "program.py").write_text(PROGRAM)
     env = {**os.environ, "POSTROAD_CRASHPOINT": crashpoint}
-    argv = [sys.executable, "-m", "program", "two", "words"]
+    argv = [sys.executable, "-m", "program", "two", "words", "x" * 100_000]
     wanted = await asyncio.to_thread(
         lambda: subprocess.run(
             argv, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
