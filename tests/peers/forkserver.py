@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -159,41 +160,48 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
     """Fork for every request, and tell of every end. Returns in each child, with what it is to run;
     ends the server when nobody is left who could ask."""
     tells: dict[int, int] = {}
-
-    def tell(*_: object) -> None:
-        with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                pid, status = ended
-                with contextlib.suppress(BrokenPipeError):
-                    os.write(tells[pid], str(os.waitstatus_to_exitcode(status)).encode())
-                os.close(tells.pop(pid))
-
-    signal.signal(signal.SIGCHLD, tell)
+    ends, woken = os.pipe()  # a signal that comes as we begin to wait must wake us as well
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()  # so that the collector of a child leaves our pages shared
     while True:
-        asked, files, *_ = socket.recv_fds(requests, 16, 4)
-        if not asked:
-            os._exit(0)  # as what was imported may do when Python ends
-        request, out, err, tells_end = files
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-        if not (pid := os.fork()):
-            with os.fdopen(request, closefd=False) as file_of_request:
-                told = json.load(file_of_request)
-            os.dup2(out, 1)
-            os.dup2(err, 2)
-            for file in (*files, *tells.values()):
+        for ready in select.select([ends, requests.fileno()], [], [])[0]:
+            if ready == ends:
+                os.read(ends, 4096)
+                _tell(tells)
+                continue
+            asked, files, *_ = socket.recv_fds(requests, 16, 4)
+            if not asked:
+                os._exit(0)  # without what libraries do as Python ends
+            request, out, err, tells_end = files
+            if not (pid := os.fork()):
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                with os.fdopen(request, closefd=False) as file_of_request:
+                    told = json.load(file_of_request)
+                os.dup2(out, 1)
+                os.dup2(err, 2)
+                for file in (*files, *tells.values(), ends, woken):
+                    os.close(file)
+                requests.close()
+                return _become(*told)
+            tells[pid] = tells_end
+            for file in (request, out, err):
                 os.close(file)
-            requests.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-            return _become(*told)
-        tells[pid] = tells_end
-        for file in (request, out, err):
-            os.close(file)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-        requests.send(str(pid).encode())
+            requests.send(str(pid).encode())
+
+
+def _tell(tells: dict[int, int]) -> None:
+    """Of all that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            pid, status = ended
+            with contextlib.suppress(BrokenPipeError):
+                os.write(tells[pid], str(os.waitstatus_to_exitcode(status)).encode())
+            os.close(tells.pop(pid))
 
 
 def _become(module: str, words: list[str], env: dict[str, str], cwd: str) -> tuple[str, list[str]]:
