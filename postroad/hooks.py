@@ -1,10 +1,11 @@
 """What a package of yours adds to the router: rules, header edits, steps. docs/hooks.md tells how.
 
-A hook is a function, named by an entry point in one of three groups:
+A hook is a function, named by an entry point in one of four groups:
 
-    postroad.steps   (mail) -> mapping or None     looks first; what it finds stands in `mail.notes`
-    postroad.rules   (mail) -> Hit or None         whether something is to become of the mail
-    postroad.edits   (mail) -> Edits or None       what the header of its copies is to have
+    postroad.rewrites   (mail, octets) -> octets or None   another Subject and text, for all others
+    postroad.steps      (mail) -> mapping or None     looks; what it finds stands in `mail.notes`
+    postroad.rules      (mail) -> Hit or None         whether something is to become of the mail
+    postroad.edits      (mail) -> Edits or None       what the header of its copies is to have
 
 Those that `[site] hooks` names are active, in its order, on every post to every list. All of this
 is stable: names and fields are added, none is changed or taken away.
@@ -19,7 +20,8 @@ from typing import Literal
 
 Verdict = Literal["accept", "hold", "reject", "discard"]
 
-STEPS, RULES, EDITS = "postroad.steps", "postroad.rules", "postroad.edits"
+REWRITES, STEPS = "postroad.rewrites", "postroad.steps"
+RULES, EDITS = "postroad.rules", "postroad.edits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

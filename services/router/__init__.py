@@ -3,7 +3,7 @@
 Consumes   `mail.received.>` (durable router), `mail.routed.accepted.>` (durable accepted) and, by
            following it, `lists.>`
 Reads      RAW, of posts to a list with a header or footer, a content filter, or that looks into
-           headers; of posts that carry a moderator's password
+           headers; of posts that carry a moderator's password; of all posts, where hooks are active
            ROUTED and SEND, to find what a bounce is about; THREADS, to tell a second copy
            and what an answer answers; SEEN, to tell an author who repeats; RECEIVED, for the mail
            that a copy of ours was made of
@@ -26,7 +26,8 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
            `seen.<list>.recent.<who>`: digests of an author's posts of a day, 100 at most; `who`
            is a person's id, or 16 bits of a digest of a stranger's address
            `raw.<mail_id>.<part>.<i>`, part 1 and up: what is left of a mail without the parts
-           that a list does not take, and without a password; lists that take the same share one
+           that a list does not take, and without a password, or what a hook rewrote it to; lists
+           for which it is the same share one
 
 Settings   `[[source]]` domain, list, user, one_copy; `[[domain]]` owner, catch_all; `[site]`
            base_url and `[web]` for https links, secret_file for the tokens it reads (read when
@@ -98,6 +99,7 @@ Files      recipients   which of our lists a mail was sent to (pure)
            subjectcommand  commands in Subjects (pure)
            content/     the content filter, in processes of its own
            hooking      packages of the operator's: loads them, asks them
+           rewriting    a mail as a hook rewrote it (pure)
            looking      fetches what rules need beyond the header facts
            lookups/     asks others: name servers, for DMARC, and spamd
            passwords    whether a post carries the moderator's password, however often one guesses

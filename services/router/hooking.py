@@ -31,12 +31,13 @@ from schemas.commands import Author
 from schemas.mail import HeaderEdit
 from schemas.road import MailReceived
 from services.router.context import Hit, Hooked, Looked
+from services.router.rewriting import rewritten, told_anew
 
 SECONDS = 2.0  # for one hook and one mail, its turn included
 LINES = 50
 REASON = 500  # characters
 NOTES, EDITS = 50, 50  # of one hook and one mail
-GROUPS = (hooks.STEPS, hooks.RULES, hooks.EDITS)
+GROUPS = (hooks.REWRITES, hooks.STEPS, hooks.RULES, hooks.EDITS)
 _VERDICTS = (None, "accept", "hold", "reject", "discard")
 _OPS = ("set", "add", "remove", "prefix")
 # What tells a mail that comes round again, who answers for it, or how its body is read.
@@ -55,11 +56,11 @@ class Hook:
 
     name: str
     group: str
-    call: Callable[[hooks.Mail], Any]
+    call: Callable[..., Any]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     running: Future[Any] = field(default_factory=Future)
 
-    async def ask(self, mail: hooks.Mail, seconds: float) -> Any:
+    async def ask(self, seconds: float, *mail: hooks.Mail | bytes) -> Any:
         """Its answer. Raises Trouble."""
         try:
             async with asyncio.timeout(seconds), self.turn:
@@ -67,16 +68,16 @@ class Hook:
                     raise Trouble("it has not come back from an earlier mail")
                 self.running = Future()
                 self.running.set_running_or_notify_cancel()
-                run = Thread(target=_run, args=(self.running, self.call, mail), daemon=True)
+                run = Thread(target=_run, args=(self.running, self.call, *mail), daemon=True)
                 run.start()
                 return await asyncio.wrap_future(self.running)
         except TimeoutError:
             raise Trouble(f"it takes longer than {seconds:g} s") from None
 
 
-def _run(answer: Future[Any], call: Callable[[hooks.Mail], Any], mail: hooks.Mail) -> None:
+def _run(answer: Future[Any], call: Callable[..., Any], *mail: hooks.Mail | bytes) -> None:
     try:
-        answer.set_result(call(mail))
+        answer.set_result(call(*mail))
     except BaseException as error:  # noqa: BLE001  whatever it is, it is not the mail's fault
         answer.set_exception(Trouble(f"it fails with {type(error).__name__}"))
 
@@ -91,20 +92,54 @@ class Hooks:
         self._health = health
         self._seconds = seconds
 
+    def rewrites(self, mail: MailReceived) -> bool:
+        """Whether any may give a mail another text: none with a moderator's password in it."""
+        secret = mail.facts.approval or mail.opening == "approval"
+        return not secret and any(hook.group == hooks.REWRITES for hook in self._hooks)
+
+    async def rewrite(
+        self, mail: MailReceived, known: List, author: Author, data: bytes
+    ) -> tuple[MailReceived, bytes, str]:
+        """The mail with the text that hooks give it, its octets, and why one could not be asked:
+        then it is as it came."""
+        came = mail, data
+        for hook in self._hooks:
+            if hook.group != hooks.REWRITES:
+                continue
+            try:
+                answer = await hook.ask(self._seconds, _view(mail, known, author, data), data)
+                if answer is not None and answer != data:
+                    data = _rewritten(came[1], answer)
+                    mail = told_anew(mail, data)
+            except Trouble as trouble:
+                return *came, self._failed(hook, trouble)
+            self._report(hook)
+        return mail, data, ""
+
     async def add(
-        self, looked: Looked, mail: MailReceived, known: List, author: Author, raw: RawMail
+        self,
+        looked: Looked,
+        mail: MailReceived,
+        known: List,
+        author: Author,
+        raw: RawMail,
+        trouble: str = "",
     ) -> Looked:
-        """What the hooks say of a post, beside what was looked at before. Raises Retry, Reject
-        (see `get_raw`), never for a hook."""
+        """What the hooks say of a post, beside what was looked at before; `trouble` is that of one
+        that was to rewrite it. Raises Retry, Reject (see `get_raw`), never for a hook."""
         if not self._hooks:
             return looked
+        if trouble:
+            return replace(looked, hooked=Hooked(trouble=trouble))
         view = _view(mail, known, author, await raw.start())
         notes: dict[str, str] = {}
         hits: list[Hit] = []
         changes: list[HeaderEdit] = []
         for hook in self._hooks:
+            if hook.group == hooks.REWRITES:
+                continue
             try:
-                answer = await hook.ask(view, self._seconds)
+                answer = await hook.ask(self._seconds, view)
                 if hook.group == hooks.STEPS:
                     notes |= _notes(hook.name, answer)
                     view = replace(view, notes=MappingProxyType(dict(notes)))
@@ -112,12 +147,14 @@ class Hooks:
                     hits += _hits(hook.name, answer)
                 else:
                     changes += _edits(answer)
-            except Trouble as trouble:
-                self._report(hook, str(trouble))
-                said = f"the hook {hook.name} could not be asked: {trouble}"
-                return replace(looked, hooked=Hooked(trouble=said))
+            except Trouble as failure:
+                return replace(looked, hooked=Hooked(trouble=self._failed(hook, failure)))
             self._report(hook)
         return replace(looked, hooked=Hooked(hits=tuple(hits), edits=tuple(changes)))
+
+    def _failed(self, hook: Hook, trouble: Trouble) -> str:
+        self._report(hook, str(trouble))
+        return f"the hook {hook.name} could not be asked: {trouble}"
 
     def _report(self, hook: Hook, trouble: str = "") -> None:
         if self._health is not None:
@@ -126,8 +163,8 @@ class Hooks:
 
 
 def load(names: Iterable[str]) -> tuple[Hook, ...]:
-    """The functions under these names: steps, then rules, then edits, each in the order of the
-    names. Raises SettingsError."""
+    """The functions under these names: rewrites, steps, rules, then edits, each in the order of
+    the names. Raises SettingsError."""
     wanted = tuple(dict.fromkeys(names))
     if not wanted:
         return ()
@@ -177,6 +214,15 @@ def _view(mail: MailReceived, known: List, author: Author, data: bytes) -> hooks
         fields=tuple(each for each in decoded_fields(data) if each[0] not in APPROVAL),
         lines=tuple(line for line in first_lines(data, LINES) if approval.in_line(line) is None),
     )
+
+
+def _rewritten(came: bytes, answer: object) -> bytes:
+    if not isinstance(answer, bytes):
+        raise Trouble("a rewrite answers with octets, or None")
+    try:
+        return rewritten(came, answer)
+    except ValueError as error:
+        raise Trouble(str(error)) from None
 
 
 def _notes(name: str, answer: object) -> dict[str, str]:

@@ -14,7 +14,7 @@ import msgspec
 
 from postroad.mail.addresses import Match
 from postroad.mail.tokens import TokenMaker
-from postroad.runtime.blobs import RawMail
+from postroad.runtime.blobs import RawMail, put_changed
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Domain, Source
 from postroad.runtime.consume import Delivery
@@ -149,7 +149,8 @@ class Router:
             if copy or (not to.sub and decider.bounces_here(mail, known)):
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
-        looked = await self._look(mail, to, known, author, raw, source.authserv_id)
+        mail, raw, trouble = await self._rewritten(mail, to, known, author, raw)
+        looked = await self._look(mail, to, known, author, raw, source.authserv_id, trouble)
         looked = replace(looked, meant=meant or bool(source.list))
         decide = partial(
             decider.decide,
@@ -205,16 +206,38 @@ class Router:
         domain = self.reach.domain(source)
         return decider.decide_command(mail, to, mail_id=mail_id, domain=domain)
 
+    async def _rewritten(
+        self, mail: MailReceived, to: Match, known: List, author: Author, raw: RawMail
+    ) -> tuple[MailReceived, RawMail, str]:
+        """A post with the text that hooks give it, and why one could not be asked. Raises Retry,
+        Reject (see `get_raw`)."""
+        if to.sub or not self.hooks.rewrites(mail):
+            return mail, raw, ""
+        async with self._room(raw):
+            came = await raw.whole()
+            changed, data, trouble = await self.hooks.rewrite(mail, known, author, came)
+            if data is came:
+                return mail, raw, trouble
+            ref = await put_changed(self.broker, mail.raw.mail_id, data, changed.raw.head)
+        return msgspec.structs.replace(changed, raw=ref), RawMail(self.broker, ref), trouble
+
     async def _look(
-        self, mail: MailReceived, to: Match, known: List, author: Author, raw: RawMail, server: str
+        self,
+        mail: MailReceived,
+        to: Match,
+        known: List,
+        author: Author,
+        raw: RawMail,
+        server: str,
+        trouble: str,
     ) -> Looked:
         """What the rules need of the mail itself, and of others; `server` is whose
-        Authentication-Results are believed. Raises Retry, Reject."""
+        Authentication-Results are believed, `trouble` that of a hook. Raises Retry, Reject."""
         if to.sub:
             return NOTHING
         looked = await self.looker.look(mail, known, raw)
         looked = await self.lookups.add(looked, mail, known, raw, server)
-        return await self.hooks.add(looked, mail, known, author, raw)
+        return await self.hooks.add(looked, mail, known, author, raw, trouble)
 
     def _job(self, mail: MailReceived, known: List, kind: subjects.Kind) -> Job | None:
         """What is to be made of the body of a post, or of what may become one; None for nothing."""

@@ -200,11 +200,18 @@ async def test_every_door_delivers_real_and_broken_mail(tmp_path: Path, corpora:
         passed = await doors.witnessed(len(mails))
         had["lmtp"] = had["smtp"] = [data for data in passed if b"\0" not in data]  # 554
 
-        async def called() -> bool:
-            return len(doors.door.calls) == programs
+        flushed = 0
 
-        await until(called, "the program was called for each mail", 900)
-        assert {code for _, code in doors.door.calls} == {0}
+        async def handed_over() -> bool:
+            nonlocal flushed
+            codes = Counter(code for _, code in doors.door.calls)
+            assert set(codes) <= {0, os.EX_TEMPFAIL}  # on a busy machine some have to come again
+            if codes[0] < programs <= codes.total() > flushed:
+                flushed = codes.total()
+                await asyncio.to_thread(doors.postfix.flush)
+            return codes[0] == programs
+
+        await until(handed_over, "the program has taken each mail", 1200)
         count = sum(map(len, had.values())) + programs
         await doors.road.settled(count, 600)
 

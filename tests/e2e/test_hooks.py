@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.system import mail, postroad, world
+from postroad.runtime.blobs import get_raw
+from schemas.mail import RawRef
+from schemas.road import MailReceived
+from tests.e2e.system import World, mail, postroad, world
 from tests.peers.hookpackage import EXAMPLE, install
 
 LIST, READER, ANNA = "team@example.org", "reader@d1.example.net", "anna@example.net"
@@ -28,15 +32,15 @@ def test_the_test_of_the_example_passes(tmp_path: Path) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "2 passed" in ran.stdout
+    assert "3 passed" in ran.stdout
 
 
 async def test_a_hook_holds_a_post_and_marks_the_copies_of_others(tmp_path: Path) -> None:
-    """Its rule stops what it is for, its edit stands in what members get; the command that asks
-    before a mail comes asks hooks as well."""
+    """Its rule stops what it is for, its edit and the text that it rewrote stand in what members
+    get; what came is kept; the command that asks before a mail comes asks hooks as well."""
     installed = install(tmp_path / "site")
     path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])
-    env = {"PYTHONPATH": path, "POSTROAD_SITE__HOOKS": "loud"}
+    env = {"PYTHONPATH": path, "POSTROAD_SITE__HOOKS": "banner,loud"}
     async with world(tmp_path, services=(), keep=True) as here:
         for name in ("membership", "router", "sender", "ingest"):
             await here.road.run(name, env=env)
@@ -44,7 +48,10 @@ async def test_a_hook_holds_a_post_and_marks_the_copies_of_others(tmp_path: Path
         await here.road.make_list(LIST, [READER], default_nonmember_action="defer")
         loud = mail(1, to=LIST).replace(b"Subject: post 1", b"Subject: READ THIS NOW")
         here.post(loud)
-        here.post(mail(2, to=LIST))
+        banner = b"CAUTION: this mail is from outside.\r\n"
+        quiet = mail(2, to=LIST, body="Dear all.\r\n")
+        tagged = quiet.replace(b"Subject: ", b"Subject: [EXTERNAL] ")
+        here.post(tagged.replace(b"Dear", banner + b"Dear"))
         await here.road.settled(2)
         shown = await here.road.cli("post", "ls", "--json")
         became = {row["message_id"]: (row["kind"], row["reason"]) for row in shown.json}
@@ -52,10 +59,23 @@ async def test_a_hook_holds_a_post_and_marks_the_copies_of_others(tmp_path: Path
         (record,) = [each for each in here.sink.records() if READER in each.recipients]
         assert "Message-ID: <2@posts>" in record.headers
         assert "X-Loudness: 0" in record.headers
+        assert "Subject: [Team] post 2" in record.headers
+        copy = await asyncio.to_thread(Path(record.file).read_bytes)
+        assert copy.endswith(b"\r\n\r\nDear all.\r\n")
+        assert banner in await get_raw(here.road.broker, await _came(here, "2@posts"))
         file = tmp_path / "mail.eml"
         file.write_bytes(loud)
         told = (await here.road.cli("mail", "inspect", str(file), "--json", env=env)).json
         assert (told["verdict"], told["decisions"][0]["rule"]) == ("hold", "hooks")
+
+
+async def _came(here: World, message_id: str) -> RawRef:
+    """Where the bytes of a mail lie as they came."""
+    async for stored in here.road.broker.scan("RECEIVED", "mail.received.>"):
+        for event in stored.envelope().events:
+            if isinstance(event, MailReceived) and event.facts.message_id == message_id:
+                return event.raw
+    raise AssertionError(message_id)
 
 
 async def test_a_hook_that_is_not_installed_is_named(tmp_path: Path) -> None:

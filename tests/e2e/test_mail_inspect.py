@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +161,13 @@ async def test_wrong_lists_and_sources_are_named(nowhere: Path) -> None:
 
 
 async def test_every_mail_of_the_corpora_is_judged(mails: dict[Path, bytes]) -> None:
-    """Real mail and torture: an answer for each, in a second at most."""
+    """Real mail and torture: an answer for each, in a second of the processor at most."""
     known = Knowledge(None, [], None)
-    loop = asyncio.get_running_loop()
     slowest = 0.0
     for path, data in mails.items():
-        start = loop.time()
+        start = time.process_time()
         told = plain(await inspection.judged(known, data, len(data), LIST, ""))
-        slowest = max(slowest, loop.time() - start)
+        slowest = max(slowest, time.process_time() - start)
         assert told["verdict"] in ("accept", "hold", "reject", "discard"), path
     assert slowest < 1.0
 

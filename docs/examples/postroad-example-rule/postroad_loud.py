@@ -1,4 +1,4 @@
-"""Loud subjects wait for a moderator; every copy says how loud its subject is."""
+"""A banner is taken off; loud subjects wait for a moderator; copies say how loud theirs is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from postroad.hooks import Edit, Edits, Hit, Mail
 
 LETTERS = 8  # fewer may be an abbreviation
 LOUD = 90  # percent of capitals
+BANNER = b"CAUTION: this mail is from outside.\r\n"
+TAG = "[EXTERNAL] "
+
+
+def without_banner(mail: Mail, octets: bytes) -> bytes | None:
+    """A rewrite: what the company's mail server put into the text and the Subject is taken off."""
+    if not mail.subject.startswith(TAG):
+        return None
+    return octets.replace(BANNER, b"").replace(TAG.encode(), b"", 1)
 
 
 def count(mail: Mail) -> Mapping[str, str]:

@@ -90,7 +90,11 @@ class Judge:
             return Decision(known.address, "bounce", "accept")
         if to.sub not in ("", "owner"):
             return Decision(known.address, "command", "accept")
-        looked = await self._looked(found, to, known, author, authserv_id)
+        trouble = ""
+        if not to.sub and self.hooks.rewrites(mail):
+            mail, data, trouble = await self.hooks.rewrite(mail, known, author, found.data)
+            found = replace(found, data=data, mail=mail)
+        looked = await self._looked(found, to, known, author, authserv_id, trouble)
 
         def asked(accepted: HeldAccepted | None = None) -> PostRouted | OwnerMailRouted | str:
             kind, event = decider.decide(
@@ -133,7 +137,13 @@ class Judge:
             await self.lookups.aclose()
 
     async def _looked(
-        self, found: Evidence, to: Match, known: List, author: Author, authserv_id: str
+        self,
+        found: Evidence,
+        to: Match,
+        known: List,
+        author: Author,
+        authserv_id: str,
+        trouble: str,
     ) -> Looked:
         """What rules need beyond the facts."""
         if to.sub:
@@ -142,7 +152,7 @@ class Judge:
         looked = await Looker(self.header_checks).look(found.mail, known, raw)
         if self.lookups:
             looked = await self.lookups.add(looked, found.mail, known, raw, authserv_id)
-        looked = await self.hooks.add(looked, found.mail, known, author, raw)
+        looked = await self.hooks.add(looked, found.mail, known, author, raw, trouble)
         job = ContentFilter.job(found.mail, known.settings)
         if job is None:
             return looked

@@ -47,4 +47,5 @@ def _reason(context: Context) -> str:
 
 def _body_changes(context: Context) -> bool:
     settings, filtered = context.list.settings, context.looked.filtered
-    return bool(settings.header or settings.footer or (filtered and filtered.pieces))
+    rewritten = context.mail.raw.part > 0  # by a hook
+    return bool(rewritten or settings.header or settings.footer or (filtered and filtered.pieces))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from postroad.mail import senders
@@ -50,6 +51,16 @@ def test_the_policy_decides(found: Dmarc | None, hits: bool) -> None:
     assert not hit(found, dmarc_mitigate_action="no_mitigation")
     assert not hit(found, anonymous_list=True)
     assert hit(found, dmarc_mitigate_unknown=True) is (hits or found is UNKNOWN)
+
+
+def test_what_a_hook_rewrote_is_changed_mail() -> None:
+    """Its author's signature is that of the text that came."""
+    came = mail(f"From: {ANN}")
+    ref = msgspec.structs.replace(came.raw, part=1)
+    rewritten = msgspec.structs.replace(came, raw=ref)
+    for post, hits in ((came, False), (rewritten, True)):
+        context = before(post, known=the_list(**STILL), looked=Looked(dmarc=SIGNED))
+        assert bool(check(context)) is hits
 
 
 def test_a_signature_that_holds_on_the_copies_is_proof_enough() -> None:

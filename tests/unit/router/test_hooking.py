@@ -9,9 +9,13 @@ from importlib import metadata
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postroad.hooks import Edit, Hit, Mail
 from postroad.mail.addresses import Match
+from postroad.mail.fields import fields
+from postroad.mail.headers import scan
 from postroad.runtime.blobs import RawMail
 from postroad.runtime.errors import SettingsError
 from postroad.runtime.health import Health
@@ -21,6 +25,7 @@ from schemas.mail import RawRef
 from services.router import context, decider, hooking, rules
 from services.router.context import NOTHING, Context, Hooked
 from services.router.hooking import Hooks
+from services.router.rewriting import rewritten
 from tests.unit.router.mails import MEMBER, mail
 
 TEAM = List(slug="team", address="team@lists.example.org")
@@ -46,18 +51,18 @@ class Packages:
     """The entry points that there are."""
 
     def __init__(self) -> None:
-        self.points: dict[str, list[tuple[str, Callable[[Mail], Any]]]] = {}
+        self.points: dict[str, list[tuple[str, Callable[..., Any]]]] = {}
 
-    def add(self, group: str, name: str, function: Callable[[Mail], Any]) -> None:
+    def add(self, group: str, name: str, function: Callable[..., Any]) -> None:
         self.points.setdefault(f"postroad.{group}", []).append((name, function))
 
     def entry_points(self, group: str) -> list[Any]:
         class Point:
-            def __init__(self, name: str, function: Callable[[Mail], Any]) -> None:
+            def __init__(self, name: str, function: Callable[..., Any]) -> None:
                 self.name = name
                 self.function = function
 
-            def load(self) -> Callable[[Mail], Any]:
+            def load(self) -> Callable[..., Any]:
                 return self.function
 
         return [Point(*each) for each in self.points.get(group, ())]
@@ -73,8 +78,10 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> Packages:
 
 async def asked(*names: str, health: Health | None = None, seconds: float = 5.0) -> Hooked:
     """What these hooks say of a mail."""
-    active = Hooks(names, health, seconds)
-    looked = await active.add(NOTHING, mail("Subject: x"), TEAM, MEMBER, Bytes(HEAD))
+    active, post, data, trouble = Hooks(names, health, seconds), mail("Subject: x"), HEAD, ""
+    if active.rewrites(post):
+        post, data, trouble = await active.rewrite(post, TEAM, MEMBER, data)
+    looked = await active.add(NOTHING, post, TEAM, MEMBER, Bytes(data), trouble)
     assert looked.hooked is not None
     return looked.hooked
 
@@ -104,23 +111,72 @@ async def test_a_hook_sees_the_mail_but_no_password(packages: Packages) -> None:
     assert "secret" not in repr(seen[0])
 
 
-def fails(_: Mail) -> None:
+async def test_a_rewrite_is_seen_by_all_who_follow(packages: Packages) -> None:
+    """The facts and the hooks after it have the new Subject and text; the mail keeps its id, and is
+    known by its body as it came."""
+    seen: list[Mail] = []
+    packages.add("rewrites", "a", lambda _, data: data.replace(b"x", b"y"))
+    packages.add("rewrites", "b", lambda m, _: seen.append(m))
+    came = mail("Subject: x", body_sha256="as it came")
+    active = Hooks(("a", "b"))
+    assert active.rewrites(came)
+    data = b"From: ann@example.org\r\nSubject: x\r\n\r\nx\r\n"
+    post, data, trouble = await active.rewrite(came, TEAM, MEMBER, data)
+    assert data == b"From: ann@example.org\r\nSubject: y\r\n\r\ny\r\n"
+    assert (post.facts.subject, seen[0].subject, seen[0].lines, trouble) == ("y", "y", ("y",), "")
+    assert (post.mail_id, post.body_sha256) == (came.mail_id, "as it came")
+    assert (post.raw.size, post.raw.head, post.raw.part) == (len(data), len(data) - 3, 1)
+
+
+def test_a_mail_with_a_password_is_not_rewritten(packages: Packages) -> None:
+    """For octets would show it to a hook, in the header or in the text."""
+    packages.add("rewrites", "a", lambda _, data: data)
+    active = Hooks(("a",))
+    assert active.rewrites(mail("Subject: x"))
+    assert not active.rewrites(mail("Approved: secret"))
+    assert not active.rewrites(mail("Subject: x", opening="approval"))
+
+
+@given(st.binary(), st.binary())
+def test_a_rewrite_changes_no_other_field(came: bytes, wanted: bytes) -> None:
+    """Whatever the octets: the body is the wanted one, and of the header Subject, MIME-Version and
+    Content-* are; every other field is one that came."""
+    for one, other in ((came, wanted), (HEAD + came, b"Subject: new\nFrom: eve@x\n\n" + wanted)):
+        data = rewritten(one, other)
+        head, below = scan(data)[1], scan(other)[1]
+        assert data[head:] == other[below:]
+        assert _others(data) == _others(one)
+        assert _others(other, theirs=True) == _others(data, theirs=True)
+
+
+def _others(data: bytes, *, theirs: bool = False) -> list[tuple[bytes, bytes]]:
+    def may(name: bytes) -> bool:
+        return name in (b"subject", b"mime-version") or name.startswith(b"content-")
+
+    found = [(each.name.lower(), data[each.value_start : each.value_end]) for each in fields(data)]
+    return [each for each in found if may(each[0]) is theirs]
+
+
+def fails(*_: object) -> None:
     raise RuntimeError("somebody's words")
 
 
-def exits(_: Mail) -> None:
+def exits(*_: object) -> None:
     raise SystemExit(3)
 
 
 IMPOSSIBLE = "it edits what could not stand in a header"
 OURS = "it edits a field that is the list's own"
 BURN: Any = "burn"
-NONSENSE: list[tuple[str, Callable[[Mail], Any], str]] = [
+NONSENSE: list[tuple[str, Callable[..., Any], str]] = [
     ("rules", fails, "it fails with RuntimeError"),
     ("rules", exits, "it fails with SystemExit"),
+    ("rewrites", fails, "it fails with RuntimeError"),
     ("rules", lambda _: True, "a rule answers with a Hit, or None"),
     ("rules", lambda _: Hit("x", BURN), "a rule answers with a Hit, or None"),
     ("steps", lambda _: [1], "a step answers with a mapping of notes, or None"),
+    ("rewrites", lambda *_: "text", "a rewrite answers with octets, or None"),
+    ("rewrites", lambda *_: b"x" * 1_100_000, "it makes a mail larger by more than 1 MB"),
     ("edits", lambda _: "X-A: 1", "it answers with a list of Edit, or None"),
     ("edits", lambda _: Edit("set", "X-A", "1\r\nBcc: x"), IMPOSSIBLE),
     ("edits", lambda _: Edit("set", "Bad Name", "1"), IMPOSSIBLE),
@@ -132,7 +188,7 @@ NONSENSE: list[tuple[str, Callable[[Mail], Any], str]] = [
 
 @pytest.mark.parametrize(("group", "function", "why"), NONSENSE)
 async def test_a_hook_that_fails_holds_the_mail_and_is_named(
-    packages: Packages, group: str, function: Callable[[Mail], Any], why: str
+    packages: Packages, group: str, function: Callable[..., Any], why: str
 ) -> None:
     """Whatever it does, the mail waits for a moderator, and the status says which hook failed, with
     no word of what it said. When it works again, that is told too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from postroad_loud import check, count, mark
+from postroad_loud import BANNER, check, count, mark, without_banner
 
 from postroad.hooks import Edit, Hit, Mail
 
@@ -29,3 +29,11 @@ def test_copies_say_how_loud_they_are() -> None:
     """In a field of our own."""
     assert mark(noted(LOUD)) == [Edit("set", "X-Loudness", "100")]
     assert mark(noted(QUIET)) == [Edit("set", "X-Loudness", "13")]
+
+
+def test_a_banner_is_taken_off() -> None:
+    """With the tag in the Subject, and only where that stands."""
+    text = b"Subject: [EXTERNAL] Minutes\r\n\r\n" + BANNER + b"Hello.\r\n"
+    tagged = dataclasses.replace(QUIET, subject="[EXTERNAL] Minutes")
+    assert without_banner(tagged, text) == b"Subject: Minutes\r\n\r\nHello.\r\n"
+    assert without_banner(QUIET, text) is None
