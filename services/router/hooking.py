@@ -117,20 +117,12 @@ class Hooks:
         return mail, data, ""
 
     async def add(
-        self,
-        looked: Looked,
-        mail: MailReceived,
-        known: List,
-        author: Author,
-        raw: RawMail,
-        trouble: str = "",
+        self, looked: Looked, mail: MailReceived, known: List, author: Author, raw: RawMail
     ) -> Looked:
-        """What the hooks say of a post, beside what was looked at before; `trouble` is that of one
-        that was to rewrite it. Raises Retry, Reject (see `get_raw`), never for a hook."""
+        """What the other hooks say of a post, beside what was looked at before. Raises Retry,
+        Reject (see `get_raw`), never for a hook."""
         if not self._hooks:
             return looked
-        if trouble:
-            return replace(looked, hooked=Hooked(trouble=trouble))
         view = _view(mail, known, author, await raw.start())
         notes: dict[str, str] = {}
         hits: list[Hit] = []

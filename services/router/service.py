@@ -32,7 +32,7 @@ from services.router.bounces import Bounces, Copy
 from services.router.content.approvalline import STAYS
 from services.router.content.filter import ContentFilter
 from services.router.content.job import Job, Left
-from services.router.context import NOTHING, Looked
+from services.router.context import NOTHING, Hooked, Looked
 from services.router.hooking import Hooks
 from services.router.looking import Looker
 from services.router.lookups.asking import Lookups
@@ -150,7 +150,8 @@ class Router:
                 return self._bounce(mail, copy or Copy(known.slug), "", mail_id)
         author = await self._ask(known, mail) if decider.asks_for_author(to) else decider.NOBODY
         mail, raw, trouble = await self._rewritten(mail, to, known, author, raw)
-        looked = await self._look(mail, to, known, author, raw, source.authserv_id, trouble)
+        looked = await self._look(mail, to, known, author, raw, source.authserv_id)
+        looked = replace(looked, hooked=Hooked(trouble=trouble)) if trouble else looked
         looked = replace(looked, meant=meant or bool(source.list))
         decide = partial(
             decider.decide,
@@ -222,22 +223,15 @@ class Router:
         return msgspec.structs.replace(changed, raw=ref), RawMail(self.broker, ref), trouble
 
     async def _look(
-        self,
-        mail: MailReceived,
-        to: Match,
-        known: List,
-        author: Author,
-        raw: RawMail,
-        server: str,
-        trouble: str,
+        self, mail: MailReceived, to: Match, known: List, author: Author, raw: RawMail, server: str
     ) -> Looked:
         """What the rules need of the mail itself, and of others; `server` is whose
-        Authentication-Results are believed, `trouble` that of a hook. Raises Retry, Reject."""
+        Authentication-Results are believed. Raises Retry, Reject."""
         if to.sub:
             return NOTHING
         looked = await self.looker.look(mail, known, raw)
         looked = await self.lookups.add(looked, mail, known, raw, server)
-        return await self.hooks.add(looked, mail, known, author, raw, trouble)
+        return await self.hooks.add(looked, mail, known, author, raw)
 
     def _job(self, mail: MailReceived, known: List, kind: subjects.Kind) -> Job | None:
         """What is to be made of the body of a post, or of what may become one; None for nothing."""

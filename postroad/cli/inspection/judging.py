@@ -21,7 +21,7 @@ from schemas.road import HeldAccepted, OwnerMailRouted, PostRouted
 from services.router import copies, decider, rules
 from services.router.content.filter import ContentFilter
 from services.router.content.workers import Workers
-from services.router.context import Context, Looked
+from services.router.context import Context, Hooked, Looked
 from services.router.hooking import Hooks
 from services.router.looking import Looker
 from services.router.lookups.asking import Lookups
@@ -94,7 +94,8 @@ class Judge:
         if not to.sub and self.hooks.rewrites(mail):
             mail, data, trouble = await self.hooks.rewrite(mail, known, author, found.data)
             found = replace(found, data=data, mail=mail)
-        looked = await self._looked(found, to, known, author, authserv_id, trouble)
+        looked = await self._looked(found, to, known, author, authserv_id)
+        looked = replace(looked, hooked=Hooked(trouble=trouble)) if trouble else looked
 
         def asked(accepted: HeldAccepted | None = None) -> PostRouted | OwnerMailRouted | str:
             kind, event = decider.decide(
@@ -137,13 +138,7 @@ class Judge:
             await self.lookups.aclose()
 
     async def _looked(
-        self,
-        found: Evidence,
-        to: Match,
-        known: List,
-        author: Author,
-        authserv_id: str,
-        trouble: str,
+        self, found: Evidence, to: Match, known: List, author: Author, authserv_id: str
     ) -> Looked:
         """What rules need beyond the facts."""
         if to.sub:
@@ -152,7 +147,7 @@ class Judge:
         looked = await Looker(self.header_checks).look(found.mail, known, raw)
         if self.lookups:
             looked = await self.lookups.add(looked, found.mail, known, raw, authserv_id)
-        looked = await self.hooks.add(looked, found.mail, known, author, raw, trouble)
+        looked = await self.hooks.add(looked, found.mail, known, author, raw)
         job = ContentFilter.job(found.mail, known.settings)
         if job is None:
             return looked

@@ -81,7 +81,9 @@ async def asked(*names: str, health: Health | None = None, seconds: float = 5.0)
     active, post, data, trouble = Hooks(names, health, seconds), mail("Subject: x"), HEAD, ""
     if active.rewrites(post):
         post, data, trouble = await active.rewrite(post, TEAM, MEMBER, data)
-    looked = await active.add(NOTHING, post, TEAM, MEMBER, Bytes(data), trouble)
+    if trouble:
+        return Hooked(trouble=trouble)
+    looked = await active.add(NOTHING, post, TEAM, MEMBER, Bytes(data))
     assert looked.hooked is not None
     return looked.hooked
 
