@@ -6,12 +6,14 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.instances import Instance, instances, quiet
-from tests.e2e.system import mail
+from tests.e2e.system import mail as mail_of_then
 from tests.peers.sink import Record, Sink
 
 A, B, C = "a.example", "b.example", "c.example"
@@ -22,6 +24,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "secret": {"anonymous_list": "true"},
     "bare": {"include_rfc2369_headers": "false", "sub_address": "none"},
 }
+
+
+def mail(number: int | str, to: str) -> bytes:
+    """A post of now: each system that it comes to writes its own time above."""
+    then = b"Fri, 20 Nov 2026 12:00:00 +0000"
+    return mail_of_then(number, to=to).replace(then, format_datetime(datetime.now(UTC)).encode())
 
 
 def copies(sink: Sink) -> Counter[str]:
@@ -119,7 +127,7 @@ RECEIVED = b"Received: from far by mx; Fri, 20 Nov 2026 12:00:00 +0000\r\n" * 2
     [
         (aliases, 1, LOOP),
         (drops_marks, 1, ("discarded", "duplicate")),
-        (drops_all, 15, ("held", "max-hops")),
+        (drops_all, 10, ("held", "max-hops")),
     ],
 )
 async def test_a_list_that_is_a_member_of_itself(
