@@ -156,7 +156,7 @@ class Routing(Chunks):
 
     async def facts(self, relay: str) -> tuple[bool, str]:
         """Whether a relay is well, and what is said of it."""
-        report = (await self.road.reports())["sender"]
+        report = await self.road.report("sender")
         (fact,) = (f for f in report.facts if (f.kind, f.name) == ("relay", relay))
         return fact.ok, fact.detail
 

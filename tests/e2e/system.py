@@ -164,6 +164,17 @@ class System:
         await subscription.unsubscribe()
         return found
 
+    async def report(self, name: str) -> Report:
+        """What a running service says of its health, once it answers."""
+        found: dict[str, Report] = {}
+
+        async def answers() -> bool:
+            found.update(await self.reports())
+            return name in found
+
+        await until(answers, f"{name} answers")
+        return found[name]
+
     async def ready(self, names: Sequence[str] = ROAD) -> None:
         """Wait until these services are at work."""
 

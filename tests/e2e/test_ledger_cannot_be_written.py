@@ -25,11 +25,11 @@ async def test_nothing_is_repeated(tmp_path: Path) -> None:
             return bool(info["num_redelivered"])
 
         await until(tried_again, "the chunk was given back")
-        report = (await here.road.reports())["sender"]
+        report = await here.road.report("sender")
         retried = report.counts.get("retried", 0) + report.counts.get("parked", 0)
 
         async def and_again() -> bool:
-            told = (await here.road.reports())["sender"].counts
+            told = (await here.road.report("sender")).counts
             return told.get("retried", 0) + told.get("parked", 0) >= retried + 1
 
         await until(and_again, "it was tried and given back once more", 90)

@@ -82,11 +82,11 @@ async def test_large_mails_at_once_need_no_memory(tmp_path: Path) -> None:
                 client.say(b".\r\n")
                 return await client.reply()
 
-        before = (await socket.road.reports())["ingest"].rss_mb
+        before = (await socket.road.report("ingest")).rss_mb
         sizes = [19_000_000] * 10 + [25_000_000]
         replies = await asyncio.gather(*(send(n, size) for n, size in enumerate(sizes)))
         assert [reply[:3] for reply in replies] == ["250"] * 10 + ["552"]
-        after = (await socket.road.reports())["ingest"].rss_mb
+        after = (await socket.road.report("ingest")).rss_mb
         assert after - before < 150, (before, after)
 
 

@@ -12,7 +12,7 @@ import pytest
 from postroad.runtime.verdict import Status
 from tests.e2e.installation import COMMAND, Installation, Up
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("up")]  # one installation for all
 TEAM = "team@lists.example.org"
 MAIL = (
     "From: Ann <ann@example.net>\r\nTo: team@lists.example.org\r\nSubject: Hello\r\n"
