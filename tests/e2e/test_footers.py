@@ -75,7 +75,7 @@ async def test_a_footer_is_set_shown_and_taken_off(tmp_path: Path) -> None:
         assert (wrong.code, wrong.err.count("\n")) == (2, 1)
         assert "no merge field $list_name; did you mean $listname?" in wrong.err
         missing = await road.cli(*change, f"footer=@{tmp_path}/none.txt")
-        assert (missing.code, "No such file" in missing.err) == (2, True)
+        assert (missing.code, "there is no file" in missing.err) == (2, True)
         assert (await road.cli(*change, "footer=")).code == 0
         settings = (await road.cli("list", "show", "team@example.org", "--json")).json["settings"]
         assert settings["footer"] == ""
