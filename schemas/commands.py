@@ -37,6 +37,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     """Base of requests and answers."""
 
 
+class Change(Command, kw_only=True):
+    """Base of requests that change a list or who is on it. `by` is the login name of whoever
+    typed the command."""
+
+    by: str = ""
+
+
 class WhoIs(Command, kw_only=True):
     """Who is this author on this list? Endpoint `whois`."""
 
@@ -56,21 +63,21 @@ class Author(Command, kw_only=True):
     as_of: AsOf = AsOf()
 
 
-class CreateList(Command, kw_only=True):
+class CreateList(Change, kw_only=True):
     """Endpoint `list_create`. `settings` as typed: name to text."""
 
     address: str
     settings: dict[str, str] = {}
 
 
-class ConfigureList(Command, kw_only=True):
+class ConfigureList(Change, kw_only=True):
     """Endpoint `list_set`."""
 
     list: str  # address or slug
     settings: dict[str, str]
 
 
-class CloseList(Command, kw_only=True):
+class CloseList(Change, kw_only=True):
     """Endpoint `list_close`: no more mail; history and members stay as they are."""
 
     list: str  # address or slug
@@ -103,7 +110,7 @@ class ListRow(Command, kw_only=True):
     closed: bool = False
 
 
-class Subscribe(Command, kw_only=True):
+class Subscribe(Change, kw_only=True):
     """Endpoint `subscribe`: add a role (and with it the person) to a list. Not `confirmed`, they
     are asked by mail first; with `welcome` they are told."""
 
@@ -117,7 +124,7 @@ class Subscribe(Command, kw_only=True):
     welcome: bool = False
 
 
-class Unsubscribe(Command, kw_only=True):
+class Unsubscribe(Change, kw_only=True):
     """Endpoint `unsubscribe`: remove a role."""
 
     list: str
@@ -126,7 +133,7 @@ class Unsubscribe(Command, kw_only=True):
     how: str = "command line"
 
 
-class ChangeMember(Command, kw_only=True):
+class ChangeMember(Change, kw_only=True):
     """Endpoint `member_set`."""
 
     list: str
@@ -146,7 +153,7 @@ class ImportRow(Command, kw_only=True):
     delivery_mode: DeliveryMode = "regular"
 
 
-class ImportMembers(Command, kw_only=True):
+class ImportMembers(Change, kw_only=True):
     """Endpoint `import`: at most 1,000 rows at once; all valid rows are stored or none. With
     `more` to come the answer does not wait for the roster, which folds while the next come."""
 
@@ -175,6 +182,30 @@ class RosterRow(Command, kw_only=True):
     delivery_status: DeliveryStatus = "enabled"
     moderation_action: Moderation = ""
     since: str = ""  # RFC 3339, when they came onto the list
+
+
+class MemberHistory(Command, kw_only=True):
+    """Endpoint `member_history`: what happened to one person on one list, the oldest first."""
+
+    list: str  # address or slug
+    address: str
+
+
+class HistoryRow(Command, kw_only=True):
+    """One event of a history. `time` is RFC 3339, `event` its type, `what` says it in words;
+    `changes` are (name, old, new). `by` says in words who did it, an address where that is known;
+    `actor` and `command` are those of the envelope."""
+
+    time: str
+    event: str
+    what: str
+    role: str = ""
+    changes: tuple[tuple[str, object, object], ...] = ()
+    how: str = ""
+    reason: str = ""
+    by: str = ""
+    actor: str = ""
+    command: str = ""
 
 
 class RetryFailed(Command, kw_only=True):
@@ -218,16 +249,15 @@ class ShowHeld(Command, kw_only=True):
     list: str = ""  # address or slug; empty for all lists
 
 
-class DecideHeld(Command, kw_only=True):
+class DecideHeld(Change, kw_only=True):
     """Endpoint `held_decide`: a verdict on a mail that waits. `list` may be empty where it waits
-    on one. With `always` its author is accepted from now on; `by` is a login name."""
+    on one. With `always` its author is accepted from now on."""
 
     mail_id: str
     list: str = ""  # address or slug
     verdict: Literal["accept", "reject", "discard"]
     reason: str = ""
     always: bool = False
-    by: str = ""
 
 
 class HeldRow(Command, kw_only=True):
@@ -268,4 +298,6 @@ class Answer(Command, kw_only=True):
     lists: tuple[ListRow, ...] = ()
     failed: tuple[FailedCopies, ...] = ()
     held: tuple[HeldRow, ...] = ()
+    history: tuple[HistoryRow, ...] = ()
+    erased: bool = False  # whom a history is about
     as_of: AsOf = AsOf()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import getpass
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -11,7 +13,7 @@ from nats.errors import NoRespondersError
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import PostroadError, Retry, UsageError
 from schemas import subjects
-from schemas.commands import Answer, Code, Command
+from schemas.commands import Answer, Change, Code, Command
 
 ANSWER_SECONDS = 15.0  # 1,000 imported rows take 0.1 s; a roster that catches up takes longer
 HEADERS = 4_096  # octets that a request has besides
@@ -31,7 +33,9 @@ async def ask(broker: Broker, name: str, request: Command) -> Answer:
 
 
 async def attempt(broker: Broker, name: str, request: Command) -> Answer:
-    """The same, but a refusal is an answer too."""
+    """The same, but a refusal is an answer too. A change says who asks for it."""
+    if isinstance(request, Change):
+        request = msgspec.structs.replace(request, by=_login())
     data = msgspec.json.encode(request)
     if len(data) + HEADERS > broker.nc.max_payload:
         raise UsageError(
@@ -63,6 +67,13 @@ async def attempt(broker: Broker, name: str, request: Command) -> Answer:
 def refusal(answer: Answer) -> PostroadError:
     """What to raise for an answer that refuses."""
     return (UsageError if answer.code in USAGE else PostroadError)(answer.refused)
+
+
+def _login() -> str:
+    """The login name of whoever gave the command, empty where there is none."""
+    with contextlib.suppress(OSError, KeyError):
+        return getpass.getuser()
+    return ""
 
 
 def pairs(words: Sequence[str], *, example: str) -> Mapping[str, str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -127,9 +125,6 @@ async def _decide(
     from postroad.cli.road import road
     from schemas.commands import DecideHeld
 
-    by = ""
-    with suppress(OSError, KeyError):
-        by = getpass.getuser()
     results: list[dict[str, str]] = []
     async with road(call.config) as broker:
         ids = await _each(mails, lambda mail: _id(broker, mail))
@@ -137,7 +132,7 @@ async def _decide(
             try:
                 if isinstance(found, PostroadError):
                     raise found
-                wanted = DecideHeld(mail_id=found, list=list_, verdict=verdict, by=by, **more)
+                wanted = DecideHeld(mail_id=found, list=list_, verdict=verdict, **more)
                 (row,) = (await ask(broker, "held_decide", wanted)).held
             except UsageError:
                 raise

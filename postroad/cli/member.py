@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import complain, print_table
+from postroad.cli.output import complain, print_table, whole
 from postroad.runtime.errors import UsageError
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
@@ -124,15 +124,38 @@ async def ls(call: Call, list_: List, role: InRole = "member") -> None:
 
     async with road(call.config) as broker:
         rows = [row async for row in _roster(broker, list_, role)]
-    # every field, also where it holds its default: programs read these names
-    answer = [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
     call.show(
-        answer,
+        whole(rows),
         lambda: print_table(
             ("address", "name", "delivery", "since"),
             ((row.address, row.display_name, _delivery(row), row.since) for row in rows),
         ),
     )
+
+
+@command(
+    member, "history", example="postroad member history staff@lists.example.org ann@example.net"
+)
+async def history(
+    call: Call,
+    list_: List,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose.")],
+) -> None:
+    """What happened to somebody on a list: when, what, by whom and why.
+
+    Read from the log itself, which forgets nothing; of somebody who was erased it no longer says
+    who it was.
+    """
+    from postroad.cli.ask import ask
+    from postroad.cli.history import show
+    from postroad.cli.road import road
+    from schemas.commands import MemberHistory
+
+    async with road(call.config) as broker:
+        answer = await ask(broker, "member_history", MemberHistory(list=list_, address=address))
+    who = "erased" if answer.erased else address
+    report = {"address": who, "erased": answer.erased, "events": whole(answer.history)}
+    call.show(report, lambda: show(answer.history))
 
 
 @command(member, "import", example="postroad member import staff@lists.example.org people.csv")

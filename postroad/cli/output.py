@@ -22,6 +22,11 @@ def print_json(data: object) -> None:
     print(msgspec.json.format(encoded, indent=2).decode())
 
 
+def whole(rows: Iterable[msgspec.Struct]) -> list[dict[str, object]]:
+    """Rows with every field, also where it holds its default: programs read these names."""
+    return [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: int = 0
 ) -> None:

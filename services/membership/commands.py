@@ -22,6 +22,7 @@ from schemas import codec, subjects
 from schemas.commands import (
     Answer,
     Author,
+    Change,
     ChangeMember,
     CloseList,
     ConfigureList,
@@ -31,6 +32,7 @@ from schemas.commands import (
     ListHeld,
     ListLists,
     ListRow,
+    MemberHistory,
     RetryFailed,
     RosterPage,
     ShowHeld,
@@ -41,10 +43,11 @@ from schemas.commands import (
 )
 from schemas.envelope import Event
 from schemas.road import AsOf
-from services.membership import decider, entries, importing, lists, retrying
+from services.membership import actors, decider, entries, importing, lists, retrying
 from services.membership.bans import banned, refusal
 from services.membership.directory import Listed
 from services.membership.entries import Around
+from services.membership.history import History
 from services.membership.moderation.desk import HeldDesk
 from services.membership.people import People, valid
 from services.membership.refused import Refused
@@ -53,7 +56,6 @@ from services.membership.requests.questions import Questions
 from services.membership.requests.reply import Reply, bundles
 from services.membership.roster import Roster
 
-ACTOR = "operator"
 LONGEST_PAGE = 1_000  # rows: an answer stays below the broker's 1 MB
 LONGEST_ANSWER = 900_000  # octets of rows of lists, for the same reason
 FOLD_SECONDS = 3.0  # less than callers wait: what is stored is stored, folded or not
@@ -80,6 +82,7 @@ class Commands:
         self.questions = questions
         self.outbox = outbox
         self.held = held
+        self.history = History(broker, roster, people)
 
     async def whois(self, ask: WhoIs) -> Author:
         """Who an author is on a list, as far as is folded."""
@@ -121,7 +124,8 @@ class Commands:
                 around=self._around(address),
             )
             subject = subjects.lists(created.slug)
-            data = codec.encode(envelope([created], correlation=new_id(), actor=ACTOR))
+            actor = actors.operator(ask.by)
+            data = codec.encode(envelope([created], correlation=new_id(), actor=actor))
             try:
                 seq = await self.broker.publish(subject, data, expect=0)
             except Conflict:
@@ -136,11 +140,11 @@ class Commands:
         """Change settings."""
         around = self._around(self.roster.feed.lists.find(ask.list).state.address)
         decide = partial(lists.decide_configure, typed=ask.settings, around=around)
-        return await self._on_list(ask.list, decide)
+        return await self._on_list(ask, decide)
 
     async def list_close(self, ask: CloseList) -> Answer:
         """Take no more mail."""
-        return await self._on_list(ask.list, partial(lists.decide_close, reason=ask.reason))
+        return await self._on_list(ask, partial(lists.decide_close, reason=ask.reason))
 
     async def list_show(self, ask: ShowList) -> Answer:
         """One list, open or closed."""
@@ -182,9 +186,15 @@ class Commands:
             )
         return tuple(rows)
 
-    async def _on_list(self, name: str, decide: Callable[[lists.State], Sequence[Event]]) -> Answer:
-        subject = subjects.lists(self.roster.feed.lists.find(name).state.slug)
-        events, seq = await self._transact("LISTS", subject, lists.initial, lists.evolve, decide)
+    async def _on_list(
+        self,
+        ask: ConfigureList | CloseList,
+        decide: Callable[[lists.State], Sequence[Event]],
+    ) -> Answer:
+        subject = subjects.lists(self.roster.feed.lists.find(ask.list).state.slug)
+        events, seq = await self._transact(
+            ask, "LISTS", subject, lists.initial, lists.evolve, decide
+        )
         return await self._changed(events, lists=seq)
 
     # --- members ------------------------------------------------------------------------------
@@ -198,7 +208,11 @@ class Commands:
         if not ask.confirmed:
             return await self._ask_first(listed, ask)
         person = await self.people.obtain(
-            ask.address, ask.display_name, evidence=ask.how, correlation=new_id()
+            ask.address,
+            ask.display_name,
+            evidence=ask.how,
+            correlation=new_id(),
+            actor=actors.operator(ask.by),
         )
         decide = partial(
             decider.decide_subscribe,
@@ -206,7 +220,7 @@ class Commands:
             delivery_mode=ask.delivery_mode,
             how=ask.how,
         )
-        answer = await self._on_member(listed, person.id, decide, people=person.seq)
+        answer = await self._on_member(ask, listed, person.id, decide, people=person.seq)
         if ask.welcome and answer.changed and ask.role == "member":
             to = valid(ask.address)
             welcome = Reply("joined", text="welcome", to=to, person=person.id)
@@ -252,7 +266,7 @@ class Commands:
         if person is None:
             return Answer(as_of=self.roster.feed.as_of)
         decide = partial(decider.decide_unsubscribe, role=ask.role, how=ask.how)
-        return await self._on_member(listed, person.id, decide)
+        return await self._on_member(ask, listed, person.id, decide)
 
     async def member_set(self, ask: ChangeMember) -> Answer:
         """Change how a member reads, or is moderated."""
@@ -267,7 +281,7 @@ class Commands:
             moderation_action=ask.moderation_action,
             how=ask.how,
         )
-        return await self._on_member(listed, person.id, decide)
+        return await self._on_member(ask, listed, person.id, decide)
 
     async def import_members(self, ask: ImportMembers) -> Answer:
         """Up to 1,000 members at once."""
@@ -290,6 +304,10 @@ class Commands:
         """Try the failed copies of a post once more, or only count them."""
         return Answer(failed=await retrying.retry(self.broker, self.roster, ask))
 
+    async def member_history(self, ask: MemberHistory) -> Answer:
+        """What happened to one person on one list."""
+        return await self.history.member(ask)
+
     # --- held mail ----------------------------------------------------------------------------
 
     async def held_ls(self, ask: ListHeld) -> Answer:
@@ -306,6 +324,7 @@ class Commands:
 
     async def _on_member(
         self,
+        ask: Change,
         listed: Listed,
         person: str,
         decide: Callable[[decider.State], Sequence[Event]],
@@ -314,7 +333,7 @@ class Commands:
     ) -> Answer:
         subject = subjects.membership(listed.state.slug, person)
         events, seq = await self._transact(
-            "MEMBERSHIP", subject, decider.initial, decider.evolve, decide
+            ask, "MEMBERSHIP", subject, decider.initial, decider.evolve, decide
         )
         return await self._changed(events, membership=seq, people=people)
 
@@ -325,6 +344,7 @@ class Commands:
 
     async def _transact(
         self,
+        ask: Change,
         stream: str,
         subject: str,
         initial: S,
@@ -334,8 +354,9 @@ class Commands:
         def fold(events: Iterable[Event]) -> S:
             return reduce(evolve, events, initial)
 
+        actor = actors.operator(ask.by)
         return await transact(
-            self.broker, stream, subject, fold, decide, correlation=new_id(), actor=ACTOR
+            self.broker, stream, subject, fold, decide, correlation=new_id(), actor=actor
         )
 
     async def _changed(

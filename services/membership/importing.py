@@ -20,7 +20,7 @@ from schemas import codec, subjects
 from schemas.commands import ImportMembers, ImportRow
 from schemas.lists import ListSettings
 from schemas.road import AsOf
-from services.membership import decider
+from services.membership import actors, decider
 from services.membership.bans import banned, refusal
 from services.membership.directory import Listed
 from services.membership.people import People, known, new_person, valid
@@ -60,8 +60,8 @@ async def store(
     correlation = new_id()
     for _ in range(TRIES):
         try:
-            persons = await _persons(broker, wanted, ask.how, correlation)
-            changed, seq = await _members(broker, roster, listed, persons, ask.how, correlation)
+            persons = await _persons(broker, wanted, ask, correlation)
+            changed, seq = await _members(broker, roster, listed, persons, ask, correlation)
         except Conflict:
             continue
         as_of = AsOf(membership=seq, people=max((one.seq for one in persons.values()), default=0))
@@ -91,21 +91,22 @@ def _sift(
 
 
 async def _persons(
-    broker: Broker, wanted: Mapping[str, ImportRow], how: str, correlation: str
+    broker: Broker, wanted: Mapping[str, ImportRow], ask: ImportMembers, correlation: str
 ) -> dict[str, _Row]:
     """Rows by person id; whoever was not known is from now on."""
     stored = await broker.last_many("PEOPLE", map(subjects.people, wanted))
     found: dict[str, _Row] = {}
     fresh: dict[str, ImportRow] = {}
     messages: list[Message] = []
+    actor = actors.operator(ask.by)
     for key, row in wanted.items():
         subject = subjects.people(key)
         last = stored.get(subject)
         if (person := known(last)) is not None:
             found.setdefault(person.id, _Row(row, person.seq, fresh=False))
             continue
-        event = new_person(row.address, row.display_name, how)
-        data = codec.encode(envelope([event], correlation=correlation, actor="operator"))
+        event = new_person(row.address, row.display_name, ask.how)
+        data = codec.encode(envelope([event], correlation=correlation, actor=actor))
         messages.append(Message(subject, data, expect=last.seq if last else 0))
         fresh[event.person] = row
     if messages:
@@ -119,7 +120,7 @@ async def _members(
     roster: Roster,
     listed: Listed,
     persons: Mapping[str, _Row],
-    how: str,
+    ask: ImportMembers,
     correlation: str,
 ) -> tuple[int, int]:
     """Subscribe these persons; how many it was news for, and the sequence in MEMBERSHIP.
@@ -136,13 +137,14 @@ async def _members(
     keys = {(slug, person) for person, subject in subject_of.items() if subject in last}
     standings = await roster.standings(keys) if keys else {}
     messages: list[Message] = []
+    actor = actors.operator(ask.by)
     for person, found in persons.items():
         standing = standings.get((slug, person), NOBODY)
         events = decider.decide_subscribe(
-            decider.State(roles=standing.roles), delivery_mode=found.row.delivery_mode, how=how
+            decider.State(roles=standing.roles), delivery_mode=found.row.delivery_mode, how=ask.how
         )
         if events:
-            data = codec.encode(envelope(events, correlation=correlation, actor="operator"))
+            data = codec.encode(envelope(events, correlation=correlation, actor=actor))
             stored = last.get(subject_of[person])
             messages.append(Message(subject_of[person], data, expect=stored.seq if stored else 0))
     seq = await broker.publish_batch(messages) if messages else newest

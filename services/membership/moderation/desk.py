@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -17,6 +16,7 @@ from schemas.codec import UnknownEvent
 from schemas.commands import DecideHeld, HeldRow, ListHeld, ShowHeld
 from schemas.mail import RawRef
 from schemas.road import MailReceived
+from services.membership import actors
 from services.membership.directory import Listed
 from services.membership.feed import Feed
 from services.membership.letters.held import counted_as
@@ -31,7 +31,6 @@ from services.membership.requests.contacts import Contacts
 
 MOST = 200  # rows of an answer: it stays below the broker's 1 MB
 LARGEST = 4 << 20  # octets of a mail that is read to show how it begins
-_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 
 
 class HeldDesk:
@@ -106,7 +105,7 @@ class HeldDesk:
             reason=printable(" ".join(ask.reason.split()), words.REASON),
             always=ask.always,
         )
-        actor = f"operator:{ask.by}" if _LOGIN.fullmatch(ask.by) else "operator"
+        actor = actors.operator(ask.by)
         await self._verdicts.give(listed, held.mail_id, verdict, actor=actor)
         (row,) = await self._rows([await self._verdicts.look(held.list, held.mail_id)])
         cause, tells = counted_as(held), self._contacts.could_answer

@@ -1,0 +1,66 @@
+"""The history of a member, asked of the real service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import new_id
+from schemas.commands import ChangeMember, MemberHistory, Unsubscribe
+from services.membership.people import People
+from tests.broker.membership import LIST, membership
+from tests.broker.requests import ANNA, Post, settings
+
+
+async def test_a_history_says_when_what_by_whom_and_why(broker: Broker, tmp_path: Path) -> None:
+    """What a member did by mail and what an operator did are told with who did it; old and new
+    options are spelled out."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        _, (question,) = await post.ask("join")
+        joined, _ = await post.ask("confirm", token=question.token)
+        await service.ask(
+            ChangeMember(list=LIST, address=ANNA, delivery_status="by_moderator", by="carol")
+        )
+        await service.ask(Unsubscribe(list=LIST, address=ANNA, by="a b"))
+        answer = await service.ask(MemberHistory(list=LIST, address=ANNA.upper()))
+    first, second, third = answer.history
+    assert not answer.erased
+    assert (first.what, first.by, first.how) == ("joined", "themselves", "mail, confirmed")
+    assert first.command == joined.mail_id
+    assert second.changes == (("delivery_status", "enabled", "by_moderator"),)
+    assert (second.by, second.actor) == ("carol at the command line", "operator:carol")
+    assert (third.what, third.by) == ("left", "the command line")  # `a b` is no login name
+
+
+async def test_of_the_erased_a_history_says_no_more_than_that(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """After an erasure the events stand, are of nobody, and the erasure is told last; who joins
+    again is somebody new, with a history of their own."""
+    config = settings(tmp_path)
+    people = People(broker, config.site_key())
+    async with membership(broker, config) as service:
+        await service.create()
+        await service.add(ANNA)
+        await service.ask(Unsubscribe(list=LIST, address=ANNA))
+        await people.erase(ANNA, correlation=new_id(), actor="operator")
+        ask = MemberHistory(list=LIST, address=ANNA)
+        erased = await service.ask(ask)
+        assert erased.erased
+        assert [row.what for row in erased.history] == ["joined", "left", "erased"]
+        assert ANNA not in repr(erased)
+        await service.add(ANNA)
+        assert [row.what for row in (await service.ask(ask)).history] == ["joined"]
+
+
+async def test_who_was_never_there_has_no_history(broker: Broker, tmp_path: Path) -> None:
+    """A stranger, and a member of another list, are refused in the same words."""
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.create("other@lists.example.org")
+        await service.add(ANNA)
+        for list_, address in ((LIST, "no@example.net"), ("other@lists.example.org", ANNA)):
+            answer = await service.ask(MemberHistory(list=list_, address=address))
+            assert answer.refused == "this address was never on the list"
