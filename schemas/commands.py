@@ -31,6 +31,7 @@ Code = Literal[
     "unavailable",
     "bug",
 ]
+MassAction = Literal["add", "set", "remove"]
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -145,22 +146,35 @@ class ChangeMember(Change, kw_only=True):
 
 
 class ImportRow(Command, kw_only=True):
-    """One person of an import; `line` is the line of the file, for reports."""
+    """One person of an import; `line` is the line of the file, for reports. An option that is None
+    is not told: as usual for somebody new, as it is for somebody who is there."""
 
     line: int
     address: str
     display_name: str = ""
-    delivery_mode: DeliveryMode = "regular"
+    role: Role = "member"
+    delivery_mode: DeliveryMode | None = None
+    delivery_status: DeliveryStatus | None = None
+    moderation_action: Moderation | None = None
 
 
 class ImportMembers(Change, kw_only=True):
     """Endpoint `import`: at most 1,000 rows at once; all valid rows are stored or none. With
-    `more` to come the answer does not wait for the roster, which folds while the next come."""
+    `more` to come the answer does not wait for the roster, which folds while the next come.
+
+    `action` is what becomes of the rows: `add` gives the role to whoever has it not, `set` gives
+    its holders the options told, `remove` takes it away. `command` is the id of the whole, in every
+    event; asked `again` because no answer came, what it did already counts as changed. A `dry`
+    one only counts."""
 
     list: str
     rows: tuple[ImportRow, ...]
+    action: MassAction = "add"
     more: bool = False
     how: str = "import"
+    command: str = ""
+    again: bool = False
+    dry: bool = False
 
 
 class RosterPage(Command, kw_only=True):

@@ -32,7 +32,9 @@ async def ask(broker: Broker, name: str, request: Command) -> Answer:
     return answer
 
 
-async def attempt(broker: Broker, name: str, request: Command) -> Answer:
+async def attempt(
+    broker: Broker, name: str, request: Command, *, seconds: float = ANSWER_SECONDS
+) -> Answer:
     """The same, but a refusal is an answer too. A change says who asks for it."""
     if isinstance(request, Change):
         request = msgspec.structs.replace(request, by=_login())
@@ -46,7 +48,7 @@ async def attempt(broker: Broker, name: str, request: Command) -> Answer:
     while True:
         late = asyncio.get_running_loop().time() > deadline
         try:
-            reply = await broker.request(subjects.command(name), data, timeout=ANSWER_SECONDS)
+            reply = await broker.request(subjects.command(name), data, timeout=seconds)
         except Retry as error:
             if not isinstance(error.__cause__, NoRespondersError):
                 raise PostroadError(

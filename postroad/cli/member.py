@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -17,16 +15,20 @@ from postroad.runtime.errors import UsageError
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
 if TYPE_CHECKING:
-    from postroad.cli.people import BadLine
     from postroad.runtime.broker import Broker
-    from schemas.commands import Answer, ChangeMember, ImportRow, RosterRow, Subscribe, Unsubscribe
+    from schemas.commands import (
+        Answer,
+        ChangeMember,
+        MassAction,
+        RosterRow,
+        Subscribe,
+        Unsubscribe,
+    )
 
     One = Subscribe | Unsubscribe | ChangeMember
 
 PAGE = 1000
 ASKED = "asked"  # by mail; they are on the list once they reply
-ROWS = 1000  # of an import in one request; more are refused
-AT_ONCE = 2  # requests of an import; while one is being stored, membership prepares the other
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "delivery_mode": get_args(DeliveryMode),
     "delivery_status": get_args(DeliveryStatus),
@@ -35,7 +37,12 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 
 member = group("member", "Who is on a list.", example="postroad member ls staff@lists.example.org")
 List = Annotated[str, typer.Argument(metavar="LIST", help="The list's address.")]
-Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS", help="Whom.")]
+Addresses = Annotated[list[str] | None, typer.Argument(metavar="ADDRESS", help="Whom.")]
+Whose = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="FILE", help="CSV, or one address a line; - reads stdin."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", metavar="", help="Only say what would be done.")]
 InRole = Annotated[Role, typer.Option(help="In which role.")]
 
 
@@ -45,9 +52,10 @@ InRole = Annotated[Role, typer.Option(help="In which role.")]
 async def add(
     call: Call,
     list_: List,
-    addresses: Addresses,
+    addresses: Addresses = None,
     role: InRole = "member",
     name: Annotated[str, typer.Option(help="Display name, for one address.")] = "",
+    file: Whose = None,
     confirmed: Annotated[
         bool, typer.Option("--confirmed", metavar="", help="They have agreed already.")
     ] = False,
@@ -63,6 +71,9 @@ async def add(
     """
     from schemas.commands import Subscribe
 
+    if file and confirmed and not welcome:
+        return await mass_change(call, list_, file, addresses, action="add", role=role)
+    addresses = whom(addresses, file)
     if welcome and not confirmed:
         raise UsageError(
             "--welcome goes with --confirmed; whoever is asked by mail is welcomed on joining"
@@ -87,11 +98,26 @@ async def add(
 
 
 @command(member, "remove", example="postroad member remove staff@lists.example.org ann@example.net")
-async def remove(call: Call, list_: List, addresses: Addresses, role: InRole = "member") -> int:
+async def remove(
+    call: Call,
+    list_: List,
+    addresses: Addresses = None,
+    role: InRole = "member",
+    file: Whose = None,
+    dry_run: DryRun = False,
+) -> int:
     """Take people off a list, or take a role from them."""
     from schemas.commands import Unsubscribe
 
-    requests = [Unsubscribe(list=list_, address=address, role=role) for address in addresses]
+    if file:
+        return await mass_change(
+            call, list_, file, addresses, action="remove", role=role, dry=dry_run
+        )
+    if dry_run:
+        raise UsageError("--dry-run goes with --file")
+    requests = [
+        Unsubscribe(list=list_, address=address, role=role) for address in whom(addresses, None)
+    ]
     return await _each(
         call, "unsubscribe", requests, done="removed", already="not there", role=role
     )
@@ -123,7 +149,7 @@ async def ls(call: Call, list_: List, role: InRole = "member") -> None:
     from postroad.cli.road import road
 
     async with road(call.config) as broker:
-        rows = [row async for row in _roster(broker, list_, role)]
+        rows = [row async for row in roster(broker, list_, role)]
     call.show(
         whole(rows),
         lambda: print_table(
@@ -158,53 +184,73 @@ async def history(
     call.show(report, lambda: show(answer.history))
 
 
-@command(member, "import", example="postroad member import staff@lists.example.org people.csv")
-async def import_(
+def whom(addresses: Sequence[str] | None, file: Path | None) -> list[str]:
+    """Addresses as typed, or those of a file. Raises UsageError for neither, or for both, or
+    where a line of the file is wrong."""
+    if bool(addresses) == bool(file):
+        raise UsageError("name addresses, or a file of them with --file")
+    if not file:
+        return list(addresses or ())
+    from postroad.cli.mass import file_bytes
+    from postroad.cli.people import lines_of, people
+
+    found = []
+    for one in people(lines_of(file_bytes(file)), plain=True):
+        if isinstance(one, tuple):
+            raise UsageError(f"{file}: line {one[0]}: {one[1]}")
+        found.append(one.address)
+    return found
+
+
+async def mass_change(
     call: Call,
-    list_: List,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV; - reads standard input.")],
+    list_: str,
+    file: Path,
+    addresses: Sequence[str] | None = None,
+    *,
+    action: MassAction,
+    role: Role = "member",
+    how: str = "command line",
+    plain: bool = True,
+    dry: bool = False,
 ) -> int:
-    """Put the people of a CSV file onto a list.
-
-    The file has a heading with a column `email`, and may have `display_name` (or `name`) and
-    `delivery_mode`. Commas, semicolons and tabs separate. They have agreed, as with `member add
-    --confirmed`. Lines that are wrong are named and left out, with exit code 1; an import can be
-    repeated, because whoever is on the list already stays as they are.
-    """
-    from asyncio import gather
-
-    from postroad.cli.ask import ask
+    """Add or remove the people of a file; `role` is for lines that tell none."""
+    from postroad.cli import mass
     from postroad.cli.people import lines_of, people
     from postroad.cli.progress import progress
     from postroad.cli.road import road
     from schemas.commands import ImportMembers
 
-    lines = lines_of(_bytes(file))
-    added = present = 0
-    bad: list[tuple[int, str]] = []
+    if addresses:
+        raise UsageError("name addresses, or a file of them with --file")
+    lines = lines_of(mass.file_bytes(file))
+    rows = people(lines, plain=plain, role=role)
     async with road(call.config) as broker:
-        with progress("importing", len(lines)) as reached:
-            rest = portions(people(lines), bad, ROWS)
-            while some := list(islice(rest, AT_ONCE)):
-                _, more = some[-1]  # the last of all are answered once they are folded
-                requests = [ImportMembers(list=list_, rows=rows, more=more) for rows, _ in some]
-                asking = (ask(broker, "import", request) for request in requests)
-                for request, answer in zip(requests, await gather(*asking), strict=True):
-                    added += answer.changed
-                    present += len(request.rows) - len(answer.bad_rows) - answer.changed
-                    bad.extend(answer.bad_rows)
-                    reached(request.rows[-1].line)
-    bad.sort()
+        command_id = "" if dry else mass.begin()
+        request = ImportMembers(
+            list=list_,
+            rows=(),
+            action=action,
+            how=how,
+            command=command_id,
+            dry=dry,
+        )
+        with progress("importing" if action == "add" else "removing", len(lines)) as reached:
+            outcome = await mass.send(broker, request, rows, reached)
+    done, already = ("added", "present") if action == "add" else ("removed", "absent")
     report = {
-        "added": added,
-        "present": present,
-        "bad": [{"line": line, "reason": reason} for line, reason in bad],
+        done: outcome.changed,
+        already: outcome.same,
+        "bad": [{"line": line, "reason": reason} for line, reason in outcome.bad],
+        "command": command_id,
+        "dry_run": dry,
     }
-    call.show(report, lambda: print(f"added {added}, there already {present}, bad {len(bad)}"))
+    words = f"{done} {outcome.changed}, {'there already' if action == 'add' else 'not there'} "
+    words += f"{outcome.same}, bad {len(outcome.bad)}"
+    call.show(report, lambda: print(f"would have {words}" if dry else words))
     if not call.json:
-        for line, reason in bad:
-            complain(f"line {line}: {reason}")
-    return 1 if bad else 0
+        mass.complain_of(outcome.bad)
+    return 1 if outcome.bad else 0
 
 
 def change_of(list_: str, address: str, options: Sequence[str]) -> ChangeMember:
@@ -220,23 +266,6 @@ def change_of(list_: str, address: str, options: Sequence[str]) -> ChangeMember:
             allowed = ", ".join(word or "(empty)" for word in OPTIONS[key])
             raise UsageError(f"{key}={value}: must be one of {allowed}")
     return msgspec.convert({"list": list_, "address": address, **typed}, ChangeMember)
-
-
-def portions(
-    people: Iterable[ImportRow | BadLine], bad: list[tuple[int, str]], size: int
-) -> Iterator[tuple[tuple[ImportRow, ...], bool]]:
-    """Rows in portions of `size`, each with whether more follow; bad lines go to `bad`."""
-    rows: list[ImportRow] = []
-    for found in people:
-        if isinstance(found, tuple):
-            bad.append(found)
-            continue
-        if len(rows) == size:
-            yield tuple(rows), True
-            rows.clear()
-        rows.append(found)
-    if rows:
-        yield tuple(rows), False
 
 
 async def _each(
@@ -288,7 +317,8 @@ def _naming(address: str, answer: Answer) -> Answer:
     return msgspec.structs.replace(answer, refused=f"{address}: {answer.refused}")
 
 
-async def _roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[RosterRow]:
+async def roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[RosterRow]:
+    """Everybody who has this role, in order of address."""
     from postroad.cli.ask import ask
     from schemas.commands import RosterPage
 
@@ -306,10 +336,3 @@ async def _roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[Roste
 def _delivery(row: RosterRow) -> str:
     """How mail reaches them, in one word: the mode, or why there is none."""
     return row.delivery_mode if row.delivery_status == "enabled" else row.delivery_status
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file}: {(error.strerror or 'cannot be read').lower()}") from None

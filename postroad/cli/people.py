@@ -1,8 +1,9 @@
-"""People in a CSV file: who is to be imported, and which lines are wrong. Pure.
+"""People in a CSV file: who is meant, how they read, and which lines are wrong. Pure.
 
-The first line names the columns: `email`, and perhaps `display_name` (or `name`) and
-`delivery_mode`; others are ignored. Which of comma, semicolon, tab and bar separates is read
-from that line alone, so that nothing in a name can change it.
+The first line names the columns: `email`, and perhaps `display_name` (or `name`), `role` and the
+options of a member; others are ignored. Which of comma, semicolon, tab and bar separates is read
+from that line alone, so that nothing in a name can change it. What `member export --format json`
+writes is read as well.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
 from postroad.runtime.errors import UsageError
 from schemas.commands import ImportRow
-from schemas.membership import DeliveryMode
+from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
 SEPARATORS = ",;\t|"
 LONGEST_FIELD = 10_000  # characters; where a quote is never closed, this is how far it reaches
+LONGEST_LINE = 100_000  # characters
+LONGEST_NAME = 200  # what is kept of it
 EMAIL = "email"
 NAMES = ("display_name", "name")
-MODE = "delivery_mode"
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "role": get_args(Role),
+    "delivery_mode": get_args(DeliveryMode),
+    "delivery_status": get_args(DeliveryStatus),
+    "moderation_action": tuple(filter(None, get_args(Moderation))),
+}
 
 BadLine = tuple[int, str]  # number of the line from 1, and what is wrong with it
 
@@ -40,54 +48,86 @@ def lines_of(data: bytes) -> list[str]:
     return list(io.StringIO(text, newline=None))
 
 
-def people(lines: Sequence[str]) -> Iterator[ImportRow | BadLine]:
-    """Each person of the file, or what is wrong with a line; empty lines are skipped.
+def people(
+    lines: Sequence[str], *, plain: bool = False, role: Role = "member"
+) -> Iterator[ImportRow | BadLine]:
+    """Each person of the file, or what is wrong with a line; empty lines are skipped. A `plain`
+    file may also have one address a line and no heading; `role` is for lines that tell none.
 
     Raises UsageError where the file has no heading with a column `email`.
     """
-    first, columns, separator = _heading(lines)
-    for line, record in _records(lines, first, separator):
-        if isinstance(record, str):
-            yield line, record
-        elif any(field.strip() for field in record):
-            yield _person(line, record, columns)
-
-
-def _person(line: int, record: Sequence[str], columns: Mapping[str, int]) -> ImportRow | BadLine:
-    def field(name: str) -> str:
-        at = columns.get(name, len(record))
-        return " ".join(record[at].split()) if at < len(record) else ""
-
-    if not field(EMAIL):
-        return line, "there is no email in this line"
-    mode = field(MODE) or "regular"
-    if mode not in get_args(DeliveryMode):
-        return line, f"delivery_mode {mode!r} is not one of {', '.join(get_args(DeliveryMode))}"
-    return ImportRow(
-        line=line,
-        address=field(EMAIL),
-        display_name=next(filter(None, map(field, NAMES)), ""),
-        delivery_mode=msgspec.convert(mode, DeliveryMode),
-    )
-
-
-def _heading(lines: Sequence[str]) -> tuple[int, Mapping[str, int], str]:
-    """Index of the line after the heading, columns by name, and the separator."""
-    at = next((at for at, line in enumerate(lines) if _says_something(line)), None)
-    if at is None:
+    start = next((at for at, line in enumerate(lines) if _says_something(line)), None)
+    if start is None:
         raise UsageError(
             "the file is empty; its first line must name the columns, one of them email"
         )
-    for separator in SEPARATORS:
-        names = [
-            name.strip().lower() for name in next(csv.reader([lines[at]], delimiter=separator))
-        ]
-        if EMAIL in names:
-            return at + 1, {name: names.index(name) for name in names}, separator
-    raise UsageError(
-        f"the first line names no column `email`: {lines[at].strip()[:60]!r}; "
-        "add a first line such as: email,display_name"
+    if lines[start].lstrip().startswith("["):
+        yield from _objects("".join(lines), role)
+        return
+    heading = _heading(lines[start])
+    if heading is not None:
+        start += 1
+    elif plain and "@" in lines[start]:
+        heading = {EMAIL: 0}, ","
+    else:
+        raise UsageError(
+            f"the first line names no column `email`: {lines[start].strip()[:60]!r}; "
+            "add a first line such as: email,display_name"
+        )
+    columns, separator = heading
+    for line, record in _records(lines, start, separator):
+        if isinstance(record, str):
+            yield line, record
+        elif any(field.strip() for field in record):
+            told = {name: record[at] for name, at in columns.items() if at < len(record)}
+            yield _person(line, told, role)
+
+
+def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | BadLine:
+    told = {name: " ".join(text.split()) for name, text in fields.items()}
+    if not told.get(EMAIL):
+        return line, "there is no email in this line"
+    options = {name: told[name] for name in WORDS if told.get(name)}
+    for name, word in options.items():
+        if word not in WORDS[name]:
+            return line, f"{name} {word[:60]!r} is not one of {', '.join(WORDS[name])}"
+    name = next(filter(None, map(told.get, NAMES)), "") or ""
+    return msgspec.convert(
+        {
+            "line": line,
+            "address": told[EMAIL][:LONGEST_FIELD],
+            "display_name": name[:LONGEST_NAME],
+            "role": role,
+            **options,
+        },
+        ImportRow,
     )
+
+
+def _objects(text: str, role: Role) -> Iterator[ImportRow | BadLine]:
+    """The same in JSON; a line is the number of an object."""
+    try:
+        found: list[Any] = msgspec.json.decode(text, type=list[dict[str, str | None]])
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"the file is not JSON as `member export` writes it: {error}") from None
+    for line, one in enumerate(found, 1):
+        yield _person(line, {name.lower(): value or "" for name, value in one.items()}, role)
+
+
+def _heading(line: str) -> tuple[Mapping[str, int], str] | None:
+    """Columns by name, and the separator; None where the line names no column `email`."""
+    for separator in SEPARATORS:
+        try:
+            names = next(csv.reader([line], delimiter=separator))
+        except csv.Error:
+            continue
+        columns: dict[str, int] = {}
+        for at, name in enumerate(names):
+            columns.setdefault(name.strip().lower(), at)
+        if EMAIL in columns:
+            wanted = {EMAIL, *NAMES, *WORDS}
+            return {name: at for name, at in columns.items() if name in wanted}, separator
+    return None
 
 
 def _says_something(line: str) -> bool:
@@ -104,7 +144,7 @@ def _records(
     csv.field_size_limit(LONGEST_FIELD)
     begin = first
     while begin < len(lines):
-        rest = (lines[at] for at in range(begin, len(lines)))
+        rest = (_bounded(lines[at]) for at in range(begin, len(lines)))
         reader = csv.reader(rest, delimiter=separator, strict=True)
         offset = begin
         try:
@@ -114,3 +154,9 @@ def _records(
         except csv.Error as error:
             yield begin + 1, f"not readable as CSV: {error}"
             begin += 1
+
+
+def _bounded(line: str) -> str:
+    if len(line) > LONGEST_LINE:
+        raise csv.Error(f"the line is longer than {LONGEST_LINE:,} characters")
+    return line

@@ -284,10 +284,10 @@ class Commands:
         return await self._on_member(ask, listed, person.id, decide)
 
     async def import_members(self, ask: ImportMembers) -> Answer:
-        """Up to 1,000 members at once."""
+        """Up to 1,000 people of a file at once."""
         listed = self._list(ask.list)
         imported = await importing.store(self.broker, self.roster, self.people, listed, ask)
-        if not ask.more:
+        if not ask.more and not ask.dry:
             await self._folded(imported.as_of)
         return Answer(
             changed=imported.changed, bad_rows=imported.bad_rows, as_of=self.roster.feed.as_of

@@ -1,4 +1,4 @@
-"""Many members at once: two atomic batches instead of a thousand decisions one by one.
+"""Many people at once: two atomic batches instead of a thousand decisions one by one.
 
 PEOPLE first, then MEMBERSHIP, each row with the last sequence its subject had when it was read;
 where somebody else was faster the whole is looked at again. Killed in between, the same rows
@@ -15,7 +15,8 @@ from postroad.mail import addresses
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.errors import Conflict, Retry
-from projections.roster import NOBODY
+from postroad.runtime.stored import Stored
+from projections.roster import NOBODY, Standing
 from schemas import codec, subjects
 from schemas.commands import ImportMembers, ImportRow
 from schemas.lists import ListSettings
@@ -26,21 +27,22 @@ from services.membership.directory import Listed
 from services.membership.people import People, known, new_person, valid
 from services.membership.refused import Refused
 from services.membership.roster import Roster
+from services.membership.rows import decide_rows
 
 ROWS = 1_000  # what one atomic batch holds
 TRIES = 20
 
 
-class _Row(msgspec.Struct, frozen=True, gc=False):
-    """A row whose person is known: `seq` in PEOPLE, and whether this import made them so."""
+class _Found(msgspec.Struct, frozen=True, gc=False):
+    """Rows of one known person: `seq` in PEOPLE, and whether this import made them known."""
 
-    row: ImportRow
+    rows: tuple[ImportRow, ...]
     seq: int
     fresh: bool
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import came to."""
+    """What an import came to: how many people it was news for."""
 
     changed: int
     bad_rows: tuple[tuple[int, str], ...]
@@ -50,18 +52,18 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 async def store(
     broker: Broker, roster: Roster, people: People, listed: Listed, ask: ImportMembers
 ) -> Imported:
-    """Add every valid row to the list; who is on it already stays as they are.
+    """Do with every valid row what `ask.action` says.
 
     Raises Refused for more than 1,000 rows.
     """
     if len(ask.rows) > ROWS:
         raise Refused("bad_request", f"{len(ask.rows)} rows at once; at most {ROWS} are taken")
     wanted, bad = _sift(people, listed.state.settings, ask)
-    correlation = new_id()
+    run = _Run(broker, roster, listed, ask)
     for _ in range(TRIES):
         try:
-            persons = await _persons(broker, wanted, ask, correlation)
-            changed, seq = await _members(broker, roster, listed, persons, ask, correlation)
+            persons = await run.persons(wanted)
+            changed, seq = await run.members(persons)
         except Conflict:
             continue
         as_of = AsOf(membership=seq, people=max((one.seq for one in persons.values()), default=0))
@@ -71,10 +73,10 @@ async def store(
 
 def _sift(
     people: People, settings: ListSettings, ask: ImportMembers
-) -> tuple[dict[str, ImportRow], tuple[tuple[int, str], ...]]:
+) -> tuple[dict[str, tuple[ImportRow, ...]], tuple[tuple[int, str], ...]]:
     """Valid rows by the key of their address, addresses ready to keep; and what is wrong with
-    the others. Of an address that stands twice the first row counts."""
-    wanted: dict[str, ImportRow] = {}
+    the others. Of an address that stands twice in one role the first row counts."""
+    wanted: dict[str, tuple[ImportRow, ...]] = {}
     bad: list[tuple[int, str]] = []
     for row in ask.rows:
         try:
@@ -82,70 +84,87 @@ def _sift(
         except Refused as refused:
             bad.append((row.line, str(refused)))
             continue
-        if banned(settings, people, address):
+        if ask.action == "add" and row.role == "member" and banned(settings, people, address):
             bad.append((row.line, refusal(address)))
             continue
         key = people.key_of_normal(addresses.normalise(address))
-        wanted.setdefault(key, msgspec.structs.replace(row, address=address))
+        rows = wanted.get(key, ())
+        if all(row.role != other.role for other in rows):
+            wanted[key] = (*rows, msgspec.structs.replace(row, address=address))
     return wanted, tuple(bad)
 
 
-async def _persons(
-    broker: Broker, wanted: Mapping[str, ImportRow], ask: ImportMembers, correlation: str
-) -> dict[str, _Row]:
-    """Rows by person id; whoever was not known is from now on."""
-    stored = await broker.last_many("PEOPLE", map(subjects.people, wanted))
-    found: dict[str, _Row] = {}
-    fresh: dict[str, ImportRow] = {}
-    messages: list[Message] = []
-    actor = actors.operator(ask.by)
-    for key, row in wanted.items():
-        subject = subjects.people(key)
-        last = stored.get(subject)
-        if (person := known(last)) is not None:
-            found.setdefault(person.id, _Row(row, person.seq, fresh=False))
-            continue
-        event = new_person(row.address, row.display_name, ask.how)
-        data = codec.encode(envelope([event], correlation=correlation, actor=actor))
-        messages.append(Message(subject, data, expect=last.seq if last else 0))
-        fresh[event.person] = row
-    if messages:
-        seq = await broker.publish_batch(messages)
-        found |= {person: _Row(row, seq, fresh=True) for person, row in fresh.items()}
-    return found
+class _Run:
+    """One request, which may need several tries."""
+
+    def __init__(self, broker: Broker, roster: Roster, listed: Listed, ask: ImportMembers) -> None:
+        self._broker = broker
+        self._roster = roster
+        self._slug = listed.state.slug
+        self._ask = ask
+        self._command = ask.command or new_id()
+        self._actor = actors.operator(ask.by)
+
+    async def persons(self, wanted: Mapping[str, tuple[ImportRow, ...]]) -> dict[str, _Found]:
+        """Rows by person id. Whoever was not known and is to be added is known from now on; a dry
+        run does not keep them."""
+        stored = await self._broker.last_many("PEOPLE", map(subjects.people, wanted))
+        found: dict[str, _Found] = {}
+        fresh: dict[str, tuple[ImportRow, ...]] = {}
+        messages: list[Message] = []
+        for key, rows in wanted.items():
+            subject = subjects.people(key)
+            last = stored.get(subject)
+            if (person := known(last)) is not None:
+                before = found[person.id].rows if person.id in found else ()
+                found[person.id] = _Found(before + rows, person.seq, fresh=False)
+            elif self._ask.action == "add":
+                event = new_person(rows[0].address, rows[0].display_name, self._ask.how)
+                data = codec.encode(envelope([event], correlation=self._command, actor=self._actor))
+                messages.append(Message(subject, data, expect=last.seq if last else 0))
+                fresh[event.person] = rows
+        seq = 0
+        if messages and not self._ask.dry:
+            seq = await self._broker.publish_batch(messages)
+        return found | {person: _Found(rows, seq, fresh=True) for person, rows in fresh.items()}
+
+    async def members(self, persons: Mapping[str, _Found]) -> tuple[int, int]:
+        """Decide on these persons; how many it was news for, and the sequence in MEMBERSHIP.
+
+        The state of somebody met before comes from the roster, once it has folded what their
+        subject holds; the expected sequence proves that nothing came after.
+        """
+        subject_of = {person: subjects.membership(self._slug, person) for person in persons}
+        met = [subject_of[person] for person, found in persons.items() if not found.fresh]
+        last = await self._broker.last_many("MEMBERSHIP", met) if met else {}
+        newest = max((stored.seq for stored in last.values()), default=0)
+        await self._roster.feed.reached(AsOf(membership=newest))
+        keys = {(self._slug, person) for person, subject in subject_of.items() if subject in last}
+        standings = await self._roster.standings(keys) if keys else {}
+        messages: list[Message] = []
+        done = 0  # by an earlier request whose answer was lost
+        for person, found in persons.items():
+            state = state_of(standings.get((self._slug, person), NOBODY))
+            events = decide_rows(state, found.rows, self._ask.action, how=self._ask.how)
+            subject, stored = subject_of[person], last.get(subject_of[person])
+            if events:
+                data = codec.encode(envelope(events, correlation=self._command, actor=self._actor))
+                messages.append(Message(subject, data, expect=stored.seq if stored else 0))
+            elif self._ask.again and stored:
+                done += self._is_ours(stored)
+        if not messages or self._ask.dry:
+            return len(messages) + done, newest
+        return len(messages) + done, await self._broker.publish_batch(messages)
+
+    def _is_ours(self, stored: Stored) -> bool:
+        return stored.envelope().correlation == self._command
 
 
-async def _members(
-    broker: Broker,
-    roster: Roster,
-    listed: Listed,
-    persons: Mapping[str, _Row],
-    ask: ImportMembers,
-    correlation: str,
-) -> tuple[int, int]:
-    """Subscribe these persons; how many it was news for, and the sequence in MEMBERSHIP.
-
-    The state of somebody met before comes from the roster, once it has folded what their subject
-    holds; the expected sequence proves that nothing came after.
-    """
-    slug = listed.state.slug
-    subject_of = {person: subjects.membership(slug, person) for person in persons}
-    met = [subject_of[person] for person, row in persons.items() if not row.fresh]
-    last = await broker.last_many("MEMBERSHIP", met) if met else {}
-    newest = max((stored.seq for stored in last.values()), default=0)
-    await roster.feed.reached(AsOf(membership=newest))
-    keys = {(slug, person) for person, subject in subject_of.items() if subject in last}
-    standings = await roster.standings(keys) if keys else {}
-    messages: list[Message] = []
-    actor = actors.operator(ask.by)
-    for person, found in persons.items():
-        standing = standings.get((slug, person), NOBODY)
-        events = decider.decide_subscribe(
-            decider.State(roles=standing.roles), delivery_mode=found.row.delivery_mode, how=ask.how
-        )
-        if events:
-            data = codec.encode(envelope(events, correlation=correlation, actor=actor))
-            stored = last.get(subject_of[person])
-            messages.append(Message(subject_of[person], data, expect=stored.seq if stored else 0))
-    seq = await broker.publish_batch(messages) if messages else newest
-    return len(messages), seq
+def state_of(standing: Standing) -> decider.State:
+    """How the decider sees what the roster holds."""
+    return decider.State(
+        roles=standing.roles,
+        delivery_mode=standing.delivery_mode,
+        delivery_status=standing.delivery_status,
+        moderation=standing.moderation,
+    )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.cli.member import change_of, portions
+from postroad.cli.mass import portions
+from postroad.cli.member import change_of
+from postroad.cli.memberfiles import COLUMNS, exported
 from postroad.cli.people import BadLine, lines_of, people
 from postroad.runtime.errors import UsageError
-from schemas.commands import ChangeMember, ImportRow
+from schemas.commands import ChangeMember, ImportRow, RosterRow
+from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
 
-def read(text: str | bytes) -> tuple[list[tuple[int, str, str, str]], list[BadLine]]:
+def read(text: str | bytes) -> tuple[list[tuple[int, str, str, str | None]], list[BadLine]]:
     """Rows and bad lines of a file."""
     data = text if isinstance(text, bytes) else text.encode()
     found = list(people(lines_of(data)))
@@ -29,7 +34,7 @@ def test_every_usual_separator(separator: str):
     """The separator is read from the heading alone; names may hold the others."""
     text = f'Name{separator}Email\r\n"Ann, of; the | house"{separator}ann@example.net\r\n'
     rows, bad = read(text)
-    assert rows == [(2, "ann@example.net", "Ann, of; the | house", "regular")]
+    assert rows == [(2, "ann@example.net", "Ann, of; the | house", None)]
     assert bad == []
 
 
@@ -78,7 +83,7 @@ def test_a_wrong_line_is_named_and_costs_only_itself():
         'cid@example.net,"Cid\n'
         "dan@example.net\n"
     )
-    assert rows == [(2, "ann@example.net", "Ann", "none"), (6, "dan@example.net", "", "regular")]
+    assert rows == [(2, "ann@example.net", "Ann", "none"), (6, "dan@example.net", "", None)]
     assert [line for line, _ in bad] == [3, 4, 5]
     assert "no email" in bad[0][1]
     assert "'weekly' is not one of regular, none" in bad[1][1]
@@ -88,8 +93,8 @@ def test_a_quoted_name_may_run_over_lines():
     """A record is named by its first line, and its name is put on one line."""
     rows, bad = read('email,name\nann@example.net,"Ann\nof the house"\nbob@example.net,Bob\n')
     assert rows == [
-        (2, "ann@example.net", "Ann of the house", "regular"),
-        (4, "bob@example.net", "Bob", "regular"),
+        (2, "ann@example.net", "Ann of the house", None),
+        (4, "bob@example.net", "Bob", None),
     ]
     assert bad == []
 
@@ -117,6 +122,86 @@ def test_whatever_the_csv_module_writes_is_read_back(
     assert bad == []
 
 
+def test_a_line_of_ten_million_octets_costs_only_itself():
+    """It is named and left out, wherever it stands, also where its quote is never closed."""
+    long = "x" * 10_000_000
+    for line in (long, f'ann@example.net,"{long}', "," * 10_000_000):
+        rows, bad = read(f"email,name\n{line}\nbob@example.net,Bob\n")
+        assert [row[:2] for row in rows] == [(3, "bob@example.net")]
+        assert [(line, "longer than 100,000" in why) for line, why in bad] == [(2, True)]
+    with pytest.raises(UsageError, match="no column `email`"):
+        read(long)
+
+
+def test_all_options_of_a_member_can_stand_in_a_file():
+    """A cell that is empty tells nothing; a word that is none is named with those there are."""
+    data = (
+        b"email,role,delivery_mode,delivery_status,moderation_action\n"
+        b"ann@example.net,owner,none,by_user,hold\n"
+        b"bob@example.net,,,,\n"
+        b"cid@example.net,boss,,,\n"
+        b"dan@example.net,,,,never\n"
+    )
+    ann, bob, *bad = people(lines_of(data))
+    assert ann == ImportRow(
+        line=2,
+        address="ann@example.net",
+        role="owner",
+        delivery_mode="none",
+        delivery_status="by_user",
+        moderation_action="hold",
+    )
+    assert bob == ImportRow(line=3, address="bob@example.net")
+    assert bad == [
+        (4, "role 'boss' is not one of member, owner, moderator"),
+        (5, "moderation_action 'never' is not one of defer, accept, hold, reject, discard"),
+    ]
+
+
+def test_a_mere_list_of_addresses_where_it_is_allowed():
+    """One address a line needs no heading; a heading with `email` is one all the same."""
+    for text in ("ann@example.net\nbob@example.net\n", "email\nann@example.net\nbob@example.net\n"):
+        found = list(people(text.splitlines(), plain=True, role="owner"))
+        assert [getattr(one, "address", one) for one in found] == [
+            "ann@example.net",
+            "bob@example.net",
+        ]
+        assert {getattr(one, "role", one) for one in found} == {"owner"}
+
+
+@given(
+    st.lists(
+        st.builds(
+            RosterRow,
+            address=st.from_regex(r"[a-z]{1,8}@[a-z]{1,8}\.org", fullmatch=True),
+            display_name=st.text(st.characters(exclude_categories=("C", "Z")), max_size=20),
+            role=st.sampled_from(get_args(Role)),
+            delivery_mode=st.sampled_from(get_args(DeliveryMode)),
+            delivery_status=st.sampled_from(get_args(DeliveryStatus)),
+            moderation_action=st.sampled_from(get_args(Moderation)),
+            since=st.just("2026-10-01T12:00:00Z"),
+        )
+    ),
+    st.booleans(),
+)
+def test_what_is_exported_is_read_back(rows: list[RosterRow], as_json: bool):
+    """As CSV and as JSON, with every option; `since` is told, and not read."""
+    records = [exported(row) for row in rows]
+    if as_json:
+        text = json.dumps(records)
+    else:
+        file = io.StringIO()
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(records)
+        text = file.getvalue()
+    names = ("address", "display_name", *COLUMNS[2:-1])
+    read_back = [
+        tuple(getattr(one, name) or "" for name in names) for one in people(lines_of(text.encode()))
+    ]
+    assert read_back == [tuple(getattr(row, name) for name in names) for row in rows]
+
+
 @given(st.binary(max_size=300))
 def test_no_file_breaks_the_reader(data: bytes):
     """Any bytes after a heading give rows, named lines, or one refusal; nothing else."""
@@ -129,13 +214,16 @@ def test_no_file_breaks_the_reader(data: bytes):
 
 
 def test_rows_go_in_portions_and_bad_lines_aside():
-    """A request holds at most the number of rows membership takes; nothing is left behind."""
+    """A request holds at most the number of rows membership takes; nothing is left behind, and an
+    address that stands twice goes once."""
     rows = [ImportRow(line=line, address=f"a{line}@example.net") for line in range(2, 9)]
     bad: list[BadLine] = []
-    found = list(portions([*rows[:4], (99, "bad"), *rows[4:]], bad, 3))
+    twice: list[tuple[int, int]] = []
+    again = ImportRow(line=12, address="A3@example.net")
+    found = list(portions([*rows[:4], (99, "bad"), again, *rows[4:]], bad, twice, 3))
     assert [(len(portion), more) for portion, more in found] == [(3, True), (3, True), (1, False)]
     assert [row for portion, _ in found for row in portion] == rows
-    assert bad == [(99, "bad")]
+    assert (bad, twice) == ([(99, "bad")], [(12, 3)])
 
 
 def test_member_options_by_name():

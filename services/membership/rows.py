@@ -1,0 +1,54 @@
+"""What a row of a file means for the person it names. Pure.
+
+Events of a row go into one message, so that nobody is ever seen half changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from schemas.commands import ImportRow, MassAction
+from schemas.envelope import Event
+from services.membership import decider
+from services.membership.decider import State
+
+
+def decide_rows(
+    state: State, rows: Sequence[ImportRow], action: MassAction, *, how: str
+) -> tuple[Event, ...]:
+    """What these rows, all of one person, change; nothing for what is so already."""
+    events: tuple[Event, ...] = ()
+    for row in rows:
+        found = _ACTIONS[action](state, row, how)
+        state = reduce(decider.evolve, found, state)
+        events += found
+    return events
+
+
+def _add(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:
+    """Whoever has the role keeps it, options and all."""
+    mode = row.delivery_mode or "regular"
+    added = decider.decide_subscribe(state, role=row.role, delivery_mode=mode, how=how)
+    return added and added + _set(reduce(decider.evolve, added, state), row, how)
+
+
+def _set(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:
+    """Delivery is a matter of members; moderation of whoever is there."""
+    if row.role not in state.roles:
+        return ()
+    reads = row.role == "member"
+    return decider.decide_change(
+        state,
+        delivery_mode=row.delivery_mode if reads else None,
+        delivery_status=row.delivery_status if reads else None,
+        moderation_action=row.moderation_action,
+        how=how,
+    )
+
+
+def _remove(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:
+    return decider.decide_unsubscribe(state, role=row.role, how=how)
+
+
+_ACTIONS = {"add": _add, "set": _set, "remove": _remove}

@@ -1,0 +1,102 @@
+"""Many people at once: options, roles, removal, and what a dry run says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import new_id
+from schemas.commands import Answer, ImportMembers, ImportRow, MassAction, RosterPage, RosterRow
+from tests.broker.membership import LIST, Membership, many, membership, settings
+
+pytestmark = pytest.mark.broker
+ANN, BOB, CID = "ann@example.net", "bob@example.net", "cid@example.net"
+
+
+@pytest.fixture
+async def service(broker: Broker, tmp_path: Path) -> AsyncIterator[Membership]:
+    """A running service with one list."""
+    async with membership(broker, settings(tmp_path)) as running:
+        await running.create()
+        yield running
+
+
+async def change(
+    service: Membership, action: MassAction, rows: Sequence[ImportRow], **more: object
+) -> Answer:
+    """One request about these rows."""
+    request = ImportMembers(list=LIST, rows=tuple(rows), action=action, **more)  # type: ignore[arg-type]
+    answer = await service.ask(request)
+    assert not answer.refused
+    return answer
+
+
+async def everybody(service: Membership) -> list[RosterRow]:
+    """Members, then owners."""
+    pages = [await service.ask(RosterPage(list=LIST, role=role)) for role in ("member", "owner")]
+    return [row for page in pages for row in page.rows]
+
+
+async def test_options_and_roles_of_a_file(service: Membership, broker: Broker) -> None:
+    """A person with two roles stands in two lines and becomes one, with all options in one message;
+    whoever has the role already keeps the options they chose."""
+    rows = [
+        ImportRow(line=2, address=ANN, delivery_status="by_user", moderation_action="hold"),
+        ImportRow(line=3, address=ANN, role="owner", moderation_action="hold"),
+        ImportRow(line=4, address=BOB, delivery_mode="none"),
+    ]
+    assert (await change(service, "add", rows)).changed == 2
+    told = [
+        (row.address, row.role, row.delivery_mode, row.delivery_status, row.moderation_action)
+        for row in await everybody(service)
+    ]
+    assert told == [
+        (ANN, "member", "regular", "by_user", "hold"),
+        (BOB, "member", "none", "enabled", ""),
+        (ANN, "owner", "regular", "by_user", "hold"),
+    ]
+    assert len([one async for one in broker.scan("MEMBERSHIP", "membership.>")]) == 2
+    assert (await change(service, "add", [ImportRow(line=2, address=BOB)])).changed == 0
+    assert (await everybody(service))[1].delivery_mode == "none"
+
+
+async def test_setting_and_removing(service: Membership, broker: Broker) -> None:
+    """Options that are not told stay; whoever is not there is neither set, removed nor made
+    known."""
+    await change(service, "add", [ImportRow(line=2, address=ANN, moderation_action="hold")])
+    wanted = [
+        ImportRow(line=2, address=ANN, delivery_mode="none"),
+        ImportRow(line=3, address=CID, delivery_mode="none"),
+    ]
+    assert (await change(service, "set", wanted)).changed == 1
+    (row,) = await everybody(service)
+    assert (row.delivery_mode, row.moderation_action) == ("none", "hold")
+    assert (await change(service, "remove", wanted)).changed == 1
+    assert await everybody(service) == []
+    assert len([one async for one in broker.scan("PEOPLE", "people.>")]) == 1
+
+
+async def test_a_dry_run_stores_nothing(service: Membership, broker: Broker) -> None:
+    """It counts as the real one would, and names the same lines."""
+    rows = [*many(0, 20), ImportRow(line=99, address="bob@")]
+    dry = await change(service, "add", rows, dry=True)
+    assert (dry.changed, [line for line, _ in dry.bad_rows]) == (20, [99])
+    assert [one async for one in broker.scan("PEOPLE", "people.>")] == []
+    real = await change(service, "add", rows)
+    assert (real.changed, real.bad_rows) == (dry.changed, dry.bad_rows)
+    assert (await change(service, "remove", many(0, 25), dry=True)).changed == 20
+    assert len(await everybody(service)) == 20
+
+
+async def test_one_command_stands_in_every_event(service: Membership, broker: Broker) -> None:
+    """The command's id and who gave it; a portion asked again counts as done what it did."""
+    command = new_id()
+    await change(service, "add", many(0, 10), command=command, by="ann")
+    for stream in ("PEOPLE", "MEMBERSHIP"):
+        found = [stored.envelope() async for stored in broker.scan(stream, f"{stream.lower()}.>")]
+        assert {(one.correlation, one.actor) for one in found} == {(command, "operator:ann")}
+    assert (await change(service, "add", many(0, 12), command=command, again=True)).changed == 12
+    assert (await change(service, "add", many(0, 12), command=command)).changed == 0
