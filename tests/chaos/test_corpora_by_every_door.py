@@ -166,8 +166,8 @@ def _fill(port: int, mails: Sequence[bytes]) -> int:
 
 
 def _ended(data: bytes) -> bytes:
-    """A mail as POP3 has it, where each ends in CRLF."""
-    return data if data.endswith(b"\r\n") or not data else data + b"\r\n"
+    """A mail as POP3 has it, where each ends in CRLF, one of no octets too."""
+    return data if data.endswith(b"\r\n") else data + b"\r\n"
 
 
 def _counted(mails: Sequence[bytes]) -> Counter[bytes]:
