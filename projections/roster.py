@@ -285,6 +285,19 @@ AUDIENCE = """
     order by m.person, p.seq desc
 """
 
+# $list, $domain -> count: the members who have an address there
+AT_DOMAIN = """
+    select count(distinct m.person) from member m join people p on p.person = m.person
+    where m.list = $list and m.to_seq is null and m.member
+    and p.domain = $domain and p.address is not null
+"""
+
+# -> list, person, in order: whose delivery bounces have stopped
+BOUNCED = """
+    select list, person from member
+    where to_seq is null and member and delivery_status = 'by_bounces' order by list, person
+"""
+
 # $list, $role, $after, $limit -> address, name, standing, in order of address
 PAGE = """
     select p.address, p.name, m.* exclude (list, person, to_seq)

@@ -36,6 +36,8 @@ EVENTS: tuple[type[Event], ...] = (
     membership.MemberSubscribed,
     membership.MemberUnsubscribed,
     membership.MemberChanged,
+    membership.MemberBounced,
+    membership.MemberWarned,
     people.PersonKnown,
     people.PersonErased,
     pending.ConfirmationAsked,
@@ -45,6 +47,7 @@ EVENTS: tuple[type[Event], ...] = (
     pending.FailuresTold,
     pending.VerdictAsked,
     pending.HeldTold,
+    pending.BouncesRead,
 )
 
 # (type tag, version) -> the same event one version up, as plain data.

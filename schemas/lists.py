@@ -26,8 +26,12 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     subscribe at once, or ask for a confirmation first.
     `also_to` are addresses that get each post besides the members: an archive, another list.
     `bounce_notify_owner_on_bounce_increment` is whether owners hear, once a day, of copies that
-    failed for good; Mailman writes at once, and by default not at all. Held mail that nobody
-    decided on is discarded `max_days_to_hold` days after the owners were told of it; 0 for never.
+    failed for good; Mailman writes at once, and by default not at all. With `process_bounces` a
+    member's delivery stops at `bounce_score_threshold` points; a score is forgotten after
+    `bounce_info_stale_after` days without a bounce. Who is stopped is warned
+    `bounce_you_are_disabled_warnings` times, `..._interval` days apart, and then removed. Held
+    mail that nobody decided on is discarded `max_days_to_hold` days after the owners were told of
+    it; 0 for never.
     `reply_goes_to_list` says what is put into Reply-To beside what stands there, or instead of it
     (`first_strip_reply_to`). Lists made before `require_explicit_destination` was on by default
     have it off, as their event says.
@@ -67,6 +71,13 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     send_goodbye_message: bool = True
     also_to: tuple[str, ...] = ()
     bounce_notify_owner_on_bounce_increment: bool = True
+    process_bounces: bool = True
+    bounce_score_threshold: int = 5
+    bounce_info_stale_after: int = 7
+    bounce_you_are_disabled_warnings: int = 3
+    bounce_you_are_disabled_warnings_interval: int = 7
+    bounce_notify_owner_on_disable: bool = True
+    bounce_notify_owner_on_removal: bool = True
     max_days_to_hold: int = 30
     emergency: bool = False
     moderator_password: str = ""

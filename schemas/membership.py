@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from schemas.envelope import Event
@@ -9,6 +10,9 @@ from schemas.envelope import Event
 Role = Literal["member", "owner", "moderator"]
 DeliveryMode = Literal["regular", "none"]
 DeliveryStatus = Literal["enabled", "by_user", "by_bounces", "by_moderator"]
+BounceKind = Literal[
+    "hard", "full", "policy", "soft", "autoreply", "challenge", "complaint", "unknown"
+]
 Moderation = Literal["", "defer", "accept", "hold", "reject", "discard"]
 
 
@@ -22,16 +26,44 @@ class MemberSubscribed(Event, tag="member_subscribed", kw_only=True):
 
 
 class MemberUnsubscribed(Event, tag="member_unsubscribed", kw_only=True):
-    """A person has this role no more."""
+    """A person has this role no more. `reason` says why, where it was not the member."""
 
     role: Role = "member"
     how: str = ""
+    reason: str = ""
 
 
 class MemberChanged(Event, tag="member_changed", kw_only=True):
-    """Options changed; None leaves an option as it was."""
+    """Options changed; None leaves an option as it was. `reason` says why, where it was not the
+    member, in words without an address."""
 
     delivery_mode: DeliveryMode | None = None
     delivery_status: DeliveryStatus | None = None
     moderation_action: Moderation | None = None
     how: str = ""
+    reason: str = ""
+
+
+class MemberBounced(Event, tag="member_bounced", kw_only=True):
+    """A copy came back, or was refused, `at` a time: the evidence of it. `points` is what it counts
+    and `score` what there is with it. `post` is the mail id of what did not arrive, `report` that
+    of the mail that says so (empty where the server refused the copy itself). `status` is an
+    enhanced code (RFC 3463), `said` what the server said, without addresses. With `incident` many
+    at the same provider failed at once, which counts once."""
+
+    kind: BounceKind
+    at: datetime
+    points: float = 0.0
+    score: float = 0.0
+    post: str = ""
+    report: str = ""
+    status: str = ""
+    said: str = ""
+    incident: bool = False
+
+
+class MemberWarned(Event, tag="member_warned", kw_only=True):
+    """Somebody whose delivery bounces have stopped is written to, `at` a time, the `number`th."""
+
+    number: int
+    at: datetime

@@ -109,3 +109,9 @@ class HeldTold(Event, tag="held_told", kw_only=True):
     at: datetime
     days: tuple[HeldMark, ...] = ()
     done: bool = False
+
+
+class BouncesRead(Event, tag="bounces_read", kw_only=True):
+    """Refusals in the ledger are counted up to and with `upto` (a sequence of DELIVERY)."""
+
+    upto: int

@@ -146,13 +146,27 @@ ANSWERS = Durable(
     ),
     about="obeys commands by mail, tells authors and moderators what became of a post",
 )
+BOUNCES = Durable(
+    name="bounces",
+    stream="ROUTED",
+    filters=("mail.routed.bounce.>",),
+    about="counts bounces, stops delivery to who has too many",
+)
 SENDER_NOW = Durable(
     name="sender-now", stream="SEND", filters=("mail.send.now.>",), about="small posts, notices"
 )
 SENDER_BULK = Durable(
     name="sender-bulk", stream="SEND", filters=("mail.send.bulk.>",), about="large fan-outs"
 )
-DURABLES: tuple[Durable, ...] = (ROUTER, ACCEPTED, FANOUT, ANSWERS, SENDER_NOW, SENDER_BULK)
+DURABLES: tuple[Durable, ...] = (
+    ROUTER,
+    ACCEPTED,
+    FANOUT,
+    ANSWERS,
+    BOUNCES,
+    SENDER_NOW,
+    SENDER_BULK,
+)
 
 # Who may publish what; deploy/nats mirrors this as permissions.
 PRODUCERS: dict[str, tuple[str, ...]] = {
@@ -265,6 +279,11 @@ def contact(key: str) -> str:
 def failures_told() -> str:
     """Subject of how far the owners of lists were told of final failures."""
     return "pending.failures"
+
+
+def bounces_read() -> str:
+    """Subject of how far refusals in the ledger are counted."""
+    return "pending.bounces"
 
 
 def held_told(list_: str) -> str:

@@ -7,8 +7,10 @@ Answers    `postroad.membership.<command>` (NATS micro, queue group membership):
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
-           post, and to do what a verdict asks for besides (durable answers)
-Reads      DELIVERY, once a day and for `retry`: whose copies finally failed
+           post, and to do what a verdict asks for besides (durable answers);
+           `mail.routed.bounce.>`, to count them (durable bounces)
+Reads      DELIVERY, once a minute, once a day and for `retry`: whose copies finally failed;
+           SEND, for whose copy a bounce is about
 Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one message a decision
            `mail.send.<now|bulk>.<list>.<mail_id>.<chunk>`: whom a copy goes to
            `mail.fanout.<list>.<mail_id>`: how far a large fan-out has come
@@ -16,7 +18,7 @@ Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one mes
            `mail.routed.<accepted|rejected|discarded>.<list>.<mail_id>`: a verdict on held mail
            `pending.confirmation.<key>`, `pending.contact.<key>`: questions, and the limits
            `pending.failures`, `pending.held.<list>`: how far owners were told of final failures,
-           and of held mail
+           and of held mail; `pending.bounces`, how far failures are counted
            `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
            has a mail id of its own
 
@@ -51,7 +53,7 @@ Failure    The broker away: commands are refused ("try again"), mail waits in it
            A list without owners and without a domain owner: mail to -owner is recorded as done
            with nobody reached, and logged.
 
-Not yet    Digests, disabling by bounce, moderated joining, `member erase`.
+Not yet    Digests, moderated joining, `member erase`.
 
 RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded),
            3834 (what answers by itself), 8601 (who wrote a mail)
@@ -78,6 +80,7 @@ Files      decider      one person on one list (pure)
            received     the mail that a decision is on
            answers      mail that somebody waits for an answer to
            requests     what people ask for by mail
+           bounces      what comes back, and what becomes of who has too much of it
            moderation   held mail, and what people decide on it
            letters      every mail we write to people
            service      all of it together

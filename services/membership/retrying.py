@@ -6,7 +6,7 @@ again, or twice at once, queues nobody twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from postroad.runtime.broker import BATCH_LIMIT, Broker, Message
 from postroad.runtime.clock import envelope, new_id
@@ -15,11 +15,12 @@ from schemas import codec, subjects
 from schemas.commands import FailedCopies, RetryFailed
 from schemas.road import ChunkQueued, OwnerMailRouted, PostRouted, WindowRecorded
 from services.membership.directory import Listed
-from services.membership.failures import Again, Ledger, Place, reasons
+from services.membership.failures import Again, Failed, Ledger, Place, reasons
 from services.membership.refused import Refused
 from services.membership.roster import Roster
 
 ACTOR = "operator"
+_FAILED = b'"kind":"failed"'
 
 
 async def retry(broker: Broker, roster: Roster, ask: RetryFailed) -> tuple[FailedCopies, ...]:
@@ -47,6 +48,23 @@ async def ledger(broker: Broker, list_: str, mail_id: str) -> Ledger:
             if isinstance(event, WindowRecorded):
                 found.take(stored.seq, event)
     return found
+
+
+async def failed_between(
+    broker: Broker, after: int, upto: int
+) -> AsyncIterator[tuple[str, str, list[Failed]]]:
+    """Who failed in the entries of DELIVERY behind `after`, up to and with `upto`, and did not get
+    it since: by list and mail."""
+    posts: dict[tuple[str, str], None] = {}
+    async for stored in broker.scan("DELIVERY", "delivery.>", after + 1):
+        if stored.seq > upto:
+            break
+        if _FAILED in stored.data:
+            events = stored.envelope().events
+            posts |= {(e.list, e.mail_id): None for e in events if isinstance(e, WindowRecorded)}
+    for list_, mail_id in posts:
+        failed = (await ledger(broker, list_, mail_id)).failed.values()
+        yield list_, mail_id, [each for each in failed if after < each.seq <= upto]
 
 
 async def _on_list(

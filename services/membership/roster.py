@@ -111,6 +111,15 @@ class Roster:
         """The slugs of the lists that a person is a member of."""
         return [str(row[0]) for row in await self._store.read(tables.LISTS, {"person": person})]
 
+    async def at_domain(self, list_: str, domain: str) -> int:
+        """How many members of a list have an address at this domain."""
+        rows = await self._store.read(tables.AT_DOMAIN, {"list": list_, "domain": domain})
+        return int(rows[0][0])
+
+    async def bounced(self) -> list[Key]:
+        """Whose delivery bounces have stopped, on which list."""
+        return [(str(row[0]), str(row[1])) for row in await self._store.read(tables.BOUNCED, {})]
+
     async def staff(self, list_: str) -> list[Recipient]:
         """Owners and moderators, in order of person, whatever their delivery options say."""
         rows = await self._store.read(tables.STAFF, {"list": list_})

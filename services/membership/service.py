@@ -8,6 +8,9 @@ from postroad.mail.tokens import TokenMaker
 from postroad.runtime.service import Context, Service
 from schemas import subjects
 from services.membership.answers import Answers
+from services.membership.bounces.desk import BounceDesk
+from services.membership.bounces.letters import BounceLetters
+from services.membership.bounces.warnings import Warnings
 from services.membership.commands import Commands
 from services.membership.distribute import Distributor
 from services.membership.endpoints import serving
@@ -69,11 +72,19 @@ async def _work(context: Context, feed: Feed) -> None:
         AlwaysAccepted(broker, roster, people, received),
         waits,
     )
+    bouncing = BounceLetters(broker, letterbox, owners)
+    bounces = BounceDesk(broker, roster, people, received, bouncing)
+    warnings = Warnings(broker, roster, bouncing)
     commands = Commands(broker, roster, people, questions, outbox, held)
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
         work.create_task(reports.run(context.stopping))
         work.create_task(waits.run(context.stopping))
+        work.create_task(bounces.run(context.stopping))
+        work.create_task(warnings.run(context.stopping))
+        work.create_task(
+            context.consume(subjects.BOUNCES, bounces.handle, span="membership.bounce")
+        )
         work.create_task(context.consume(subjects.FANOUT, fanout.handle, span="membership.fanout"))
         work.create_task(
             context.consume(

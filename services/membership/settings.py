@@ -28,9 +28,20 @@ SHOWN = 60  # characters of a wrong value
 
 MOST_POINTS = 1_000  # of a spam filter; the mail that it is tested with has so many
 LARGEST = (1 << 31) - 1
-MOST = {"max_days_to_hold": 365}  # decisions are kept 400 days
+_INTERVAL = "bounce_you_are_disabled_warnings_interval"
+DAYS = ("max_days_to_hold", "bounce_info_stale_after", _INTERVAL)  # `7d` as well, as in Mailman
+MOST = {  # decisions are kept 400 days
+    "max_days_to_hold": 365,
+    "bounce_info_stale_after": 365,
+    "bounce_you_are_disabled_warnings": 100,
+    _INTERVAL: 365,
+}
 NOTHING = {  # what a 0 means
     "max_days_to_hold": "never",
+    "bounce_score_threshold": "never",
+    "bounce_info_stale_after": "never",
+    "bounce_you_are_disabled_warnings": "removed at once",
+    _INTERVAL: "one day",
     "max_message_size": "no limit",
     "max_num_recipients": "no limit",
     "spam_threshold": "the filter's own",
@@ -116,6 +127,8 @@ def _value(name: str, kind: Any, text: str) -> object:
         if text not in allowed:
             raise _wrong(name, text, f"one of {', '.join(allowed)}")
         return text
+    if name in DAYS:
+        text = text.strip().removesuffix("d")
     if kind in (bool, int, float):
         return _plain(name, kind, text)
     if len(text) > TEXT_LIMIT:

@@ -18,6 +18,7 @@ from schemas import codec
 EVENTS = Path(__file__).parent / "events"
 RELEASED = [
     "bounce_routed.1",
+    "bounces_read.1",
     "chunk_queued.1",
     "chunk_queued.1-footer",
     "command_done.1",
@@ -44,9 +45,13 @@ RELEASED = [
     "mail_stopped.1",
     "mail_stopped.1-moderator",
     "mail_unrouted.1",
+    "member_bounced.1",
     "member_changed.1",
+    "member_changed.1-reason",
     "member_subscribed.1",
     "member_unsubscribed.1",
+    "member_unsubscribed.1-reason",
+    "member_warned.1",
     "owner_mail_routed.1",
     "owner_mail_routed.1-domain",
     "parked.1",

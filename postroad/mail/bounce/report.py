@@ -28,7 +28,7 @@ _FEEDBACK: dict[str, Kind] = {"auth-failure": "policy", "not-spam": "unknown"}
 _OF_RECIPIENT = ("final-recipient", "original-recipient", "action")
 _SAID = ("diagnostic-code", "x400-supplementary-info", "x-supplementary-info")
 _DELIVERED = ("delivered", "relayed", "expanded")
-_BLANK_LINES = re.compile(rb"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)\s*")
+_BLANK_LINES = re.compile(rb"(?:\r\n|\r(?!\n)|\n)[ \t]*(?:\r\n|\r|\n)\s*")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _FIELD = re.compile(r"[ \t]{0,20}([A-Za-z][\w-]{1,60})[ \t]*:[ \t]*(.*)", re.ASCII)
 

@@ -22,18 +22,17 @@ from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
 from schemas.pending import FailuresTold
-from schemas.road import OwnerMailRouted, PostRouted, WindowRecorded
+from schemas.road import OwnerMailRouted, PostRouted
 from services.membership.letters.letter import Letter, notice_id
 from services.membership.letters.posting import Letterbox
 from services.membership.letters.undelivered import Undelivered, fields, named
 from services.membership.owners import Owners
-from services.membership.retrying import ledger
+from services.membership.retrying import failed_between
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
 DAY = timedelta(hours=24)  # between two reports
 LOOK = 300.0  # seconds between two looks whether one is due
-_FAILED = b'"kind":"failed"'
 
 log = structlog.get_logger()
 
@@ -93,33 +92,15 @@ class FailureReports:
 
     async def _failed(self, after: int, upto: int) -> dict[str, list[Undelivered]]:
         """Who failed in these entries and did not get it since, by list."""
-        posts: dict[tuple[str, str], None] = {}
-        async for stored in self.broker.scan("DELIVERY", "delivery.>", after + 1):
-            if stored.seq > upto:
-                break
-            if _FAILED in stored.data:
-                events = stored.envelope().events
-                posts |= {
-                    (e.list, e.mail_id): None for e in events if isinstance(e, WindowRecorded)
-                }
         found: dict[str, list[Undelivered]] = {}
-        for list_, mail_id in posts:
-            failed = (await ledger(self.broker, list_, mail_id)).failed.values()
-            subject = await self._subject(list_, mail_id)
+        async for list_, mail_id, failed in failed_between(self.broker, after, upto):
+            subject = await subject_of(self.broker, list_, mail_id)
             for each in failed:
-                if after < each.seq <= upto:
-                    said = f"{each.failure.code or ''} {each.failure.enhanced} {each.failure.text}"
-                    said = " ".join(said.split())
-                    undelivered = Undelivered(mail_id, subject, each.person, each.why, said)
-                    found.setdefault(list_, []).append(undelivered)
+                said = f"{each.failure.code or ''} {each.failure.enhanced} {each.failure.text}"
+                said = " ".join(said.split())
+                undelivered = Undelivered(mail_id, subject, each.person, each.why, said)
+                found.setdefault(list_, []).append(undelivered)
         return found
-
-    async def _subject(self, list_: str, mail_id: str) -> str:
-        async for stored in self.broker.scan("ROUTED", subjects.decided(list_, mail_id)):
-            for event in stored.envelope().events:
-                if isinstance(event, PostRouted | OwnerMailRouted):
-                    return event.subject
-        return ""
 
     async def _tell(
         self, list_: str, failed: Sequence[Undelivered], at: datetime, claim: str, seq: int
@@ -156,6 +137,15 @@ class FailureReports:
                 fields=said,
             )
             await self.letterbox.send(letter, notice=notice, list_slug=list_, cause=claim, post=seq)
+
+
+async def subject_of(broker: Broker, list_: str, mail_id: str) -> str:
+    """The subject of a mail that was sent to a list or its owners; empty where it has none."""
+    async for stored in broker.scan("ROUTED", subjects.decided(list_, mail_id)):
+        for event in stored.envelope().events:
+            if isinstance(event, PostRouted | OwnerMailRouted):
+                return event.subject
+    return ""
 
 
 def _told(last: Stored | None) -> FailuresTold | None:

@@ -265,3 +265,18 @@ def test_ordinary_mail_of_the_corpora_is_no_bounce(corpora: Path) -> None:
         "report_530.eml",
         "badbound.msg",
     }
+
+
+def test_line_ends_change_no_class(corpora: Path) -> None:
+    """A report says the same with CRLF, as mail travels, and with the bare LF of files."""
+    for path in sorted((corpora / "dsn").glob("*.txt")):
+        lf = path.read_bytes().replace(b"\r\n", b"\n")
+        assert judged(lf.replace(b"\n", b"\r\n")) == judged(lf), path.name
+
+
+def test_the_fields_of_one_recipient_stay_together() -> None:
+    """The line end CRLF is one: only an empty line begins another recipient."""
+    fields = "Final-Recipient: rfc822; x@a.example\nAction: failed\nStatus: 5.1.1"
+    found = judged(delivery(fields).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    assert found is not None
+    assert [(each.recipient, each.status) for each in found.failures] == [("x@a.example", "5.1.1")]

@@ -1,0 +1,73 @@
+"""Whose copy a bounce is about: the chunks of a post are in order of number, and of person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from postroad.runtime.broker import Broker
+from schemas import subjects
+from schemas.road import ChunkQueued
+
+MOST = 1 << 24  # chunks of a post; there are never so many
+
+
+class Recipient(NamedTuple):
+    """One member's copy of a post. `personal`: it had a token of its own."""
+
+    person: str
+    address: str
+    personal: bool
+
+
+class Copies:
+    """Recipients of posts, as far as SEND has them."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def numbered(self, list_: str, mail_id: str, number: int) -> Recipient | None:
+        """The member whose copy of the post has this number."""
+        chunk = await self._find(list_, mail_id, lambda chunk: chunk.first <= number)
+        at = number - chunk.first if chunk else -1
+        return _recipient(chunk, at) if chunk else None
+
+    async def of_person(self, list_: str, mail_id: str, person: str) -> Recipient | None:
+        """The copy that this member had of the post."""
+        chunk = await self._find(list_, mail_id, lambda chunk: min(chunk.people) <= person)
+        if chunk is None or person not in chunk.people:
+            return None
+        return _recipient(chunk, chunk.people.index(person))
+
+    async def _find(
+        self, list_: str, mail_id: str, reaches: Callable[[ChunkQueued], bool]
+    ) -> ChunkQueued | None:
+        """The last chunk that reaches so far: some 20 reads of a post to a million."""
+        found = await self._chunk(list_, mail_id, 0)
+        if found is None or not found.people or not reaches(found):
+            return None
+        low, high = 0, 1
+        while high < MOST and (chunk := await self._chunk(list_, mail_id, high)):
+            if not reaches(chunk):
+                break
+            found, low, high = chunk, high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            chunk = await self._chunk(list_, mail_id, middle)
+            if chunk is not None and reaches(chunk):
+                found, low = chunk, middle
+            else:
+                high = middle
+        return found
+
+    async def _chunk(self, list_: str, mail_id: str, number: int) -> ChunkQueued | None:
+        name = subjects.send_any_lane(list_, mail_id, str(number))
+        stored = await self._broker.last("SEND", name)
+        events = stored.envelope().events if stored else ()
+        return next((event for event in events if isinstance(event, ChunkQueued)), None)
+
+
+def _recipient(chunk: ChunkQueued, at: int) -> Recipient | None:
+    if not (0 <= at < len(chunk.people) and chunk.copy.to_members):
+        return None
+    return Recipient(chunk.people[at], chunk.addresses[at], chunk.copy.personal)

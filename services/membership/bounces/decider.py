@@ -1,0 +1,187 @@
+"""One person's bounces on one list: score, stop, warnings, removal.
+
+The rest of the aggregate `membership.<list>.<person>`; a score lives until delivery is enabled
+again, or the person leaves. As in Mailman a score is forgotten once it is stale, and a day brings
+one point at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+
+import msgspec
+
+from schemas.envelope import Event
+from schemas.lists import ListSettings
+from schemas.membership import (
+    BounceKind,
+    DeliveryStatus,
+    MemberBounced,
+    MemberChanged,
+    MemberSubscribed,
+    MemberUnsubscribed,
+    MemberWarned,
+)
+
+HOW = "bounces"
+POINTS: dict[BounceKind, float] = {"hard": 1.0, "unknown": 1.0, "full": 0.5, "soft": 0.5}
+KEPT: tuple[BounceKind, ...] = (*POINTS, "policy", "complaint")  # as evidence
+INCIDENT = timedelta(days=7)  # what lasts longer is none; what is so much later is another
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What holds for one person on one list. `points` are those of the day of `counted`, the last
+    bounce that counted; `noted` is the last that did not. `warned` of `number` letters was `at`."""
+
+    member: bool = False
+    status: DeliveryStatus = "enabled"
+    by_hand: bool = False  # stopped by an operator, not by us
+    score: float = 0.0
+    points: float = 0.0
+    counted: datetime | None = None
+    noted: datetime | None = None
+    incident: datetime | None = None  # when the newest incident began
+    last: MemberBounced | None = None  # the newest evidence
+    warnings: int = 0
+    warned: datetime | None = None
+
+
+initial = State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after `event`; an event that says nothing about it leaves it as it was."""
+    match event:
+        case MemberSubscribed(role="member"):
+            return State(member=True, status=event.delivery_status)
+        case MemberUnsubscribed(role="member"):
+            return initial
+        case MemberChanged() if state.member and event.delivery_status:
+            if event.delivery_status == "enabled":
+                return State(member=True)
+            by_hand = event.how != HOW
+            return msgspec.structs.replace(
+                state, status=event.delivery_status, by_hand=by_hand, warnings=0, warned=None
+            )
+        case MemberBounced() if state.member:
+            return _bounced(state, event)
+        case MemberWarned() if state.member:
+            return msgspec.structs.replace(state, warnings=event.number, warned=event.at)
+        case _:
+            return state
+
+
+def fold(events: Iterable[Event]) -> State:
+    """The state after all of these."""
+    return reduce(evolve, events, initial)
+
+
+def decide_bounce(state: State, found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
+    """What a bounce leads to. `found` has no points yet; its `incident` says that many at its
+    provider fail. Nothing for who is no member, or whose delivery is stopped already."""
+    if not (settings.process_bounces and state.member and state.status == "enabled"):
+        return ()
+    if found.kind == "complaint":
+        reason = "their provider says that they called a mail of the list spam"
+        stop = MemberChanged(delivery_status="by_user", how=HOW, reason=reason)
+        return (found, stop)
+    since = _incident(state, found.at)
+    if since is not None and found.at - since >= INCIDENT:
+        found = msgspec.structs.replace(found, incident=False)
+    before = score_at(state, found.at, settings)
+    points = min(_points(state, found), 1.0)
+    if not points:
+        again = state.noted is not None and _day(found.at) <= _day(state.noted)
+        if found.kind not in KEPT or again or _counted_since(state, found):
+            return ()
+        return (msgspec.structs.replace(found, points=0.0, score=before),)
+    found = msgspec.structs.replace(found, points=points, score=before + points)
+    threshold = settings.bounce_score_threshold
+    if not threshold or found.score < threshold or found.incident:
+        return (found,)
+    return (found, *_stop(found, settings))
+
+
+def score_at(state: State, at: datetime, settings: ListSettings) -> float:
+    """The score that still counts at this time; what is stale does not."""
+    stale = timedelta(days=settings.bounce_info_stale_after)
+    if state.counted is None or (stale and at - state.counted > stale):
+        return 0.0
+    return state.score
+
+
+def decide_overdue(state: State, settings: ListSettings, now: datetime) -> tuple[Event, ...]:
+    """The next warning, or the end of the membership, where it is time for that."""
+    if not (settings.process_bounces and stopped(state)):
+        return ()
+    interval = timedelta(days=max(settings.bounce_you_are_disabled_warnings_interval, 1))
+    if state.warned is not None and now - state.warned < interval:
+        return ()
+    if state.warnings < settings.bounce_you_are_disabled_warnings:
+        return (MemberWarned(number=state.warnings + 1, at=now),)
+    return (_removal(state.warnings),)
+
+
+def stopped(state: State) -> bool:
+    """Whether bounces have stopped the delivery, and nobody by hand."""
+    return state.member and state.status == "by_bounces" and not state.by_hand
+
+
+def _stop(found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
+    if not settings.bounce_you_are_disabled_warnings:
+        return (_removal(0),)
+    reason = f"{found.score:g} points for mail that came back"
+    stop = MemberChanged(delivery_status="by_bounces", how=HOW, reason=reason)
+    return (stop, MemberWarned(number=1, at=found.at))
+
+
+def _removal(warnings: int) -> MemberUnsubscribed:
+    told = f"{warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else "no warning"
+    return MemberUnsubscribed(how=HOW, reason=f"mail came back; they had {told}")
+
+
+def _points(state: State, found: MemberBounced) -> float:
+    """What it counts beyond what counted that day, or during the same incident, already."""
+    weight = POINTS.get(found.kind, 0.0)
+    if state.counted is None or not weight:
+        return weight
+    if found.incident and found.at - state.counted < INCIDENT:
+        return 0.0
+    if _day(found.at) < _day(state.counted):
+        return 0.0
+    if _day(found.at) == _day(state.counted):
+        return max(weight - state.points, 0.0)
+    return weight
+
+
+def _counted_since(state: State, found: MemberBounced) -> bool:
+    """Whether the day, or a later one, has evidence that counted more already."""
+    if found.kind not in POINTS or state.counted is None:
+        return False
+    return _day(found.at) <= _day(state.counted)
+
+
+def _incident(state: State, at: datetime) -> datetime | None:
+    """When the incident began that is going on at this time; None where there is none."""
+    last = state.last
+    return state.incident if last is not None and at - last.at < INCIDENT else None
+
+
+def _bounced(state: State, found: MemberBounced) -> State:
+    incident = (_incident(state, found.at) or found.at) if found.incident else state.incident
+    state = msgspec.structs.replace(state, incident=incident, last=found)
+    if not found.points:
+        return msgspec.structs.replace(state, noted=found.at)
+    before = state.points if state.counted and _day(state.counted) == _day(found.at) else 0.0
+    return msgspec.structs.replace(
+        state,
+        score=found.score,
+        points=before + found.points,
+        counted=found.at,
+    )
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(UTC).date()

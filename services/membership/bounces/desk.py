@@ -1,0 +1,208 @@
+"""What comes back, and what is refused at once, is counted against whom it is about.
+
+A decision is stored under the mail that it is about and the report (or the ledger entry), so that
+a bounce that is delivered again finds it, and the letters that it led to are written once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+
+from postroad.mail import bounce
+from postroad.mail.headers import scan
+from postroad.runtime.blobs import RawMail
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope, now
+from postroad.runtime.consume import Delivery
+from postroad.runtime.errors import Conflict, Reject, Retry
+from postroad.runtime.transact import transact
+from schemas import codec, subjects
+from schemas.envelope import Event
+from schemas.membership import MemberBounced
+from schemas.pending import BouncesRead
+from schemas.road import BounceRouted
+from services.membership.bounces import decider, evidence
+from services.membership.bounces.copies import Copies, Recipient
+from services.membership.bounces.incident import PEOPLE, Incidents, is_incident
+from services.membership.bounces.letters import BounceLetters
+from services.membership.people import People
+from services.membership.received import Received
+from services.membership.refused import Refused
+from services.membership.retrying import failed_between
+from services.membership.roster import Roster
+
+ACTOR = "service:membership"
+LARGEST = 4 << 20  # octets of a report that is read whole; of a larger one it is the beginning
+LOOK = 60.0  # seconds between two looks at the ledger
+DAY = timedelta(days=1)  # between two letters about one incident
+NAMED = 100  # recipients of a report who are looked up
+
+log = structlog.get_logger()
+
+
+class BounceDesk:
+    """Handles `mail.routed.bounce.>`, and reads the ledger."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        roster: Roster,
+        people: People,
+        received: Received,
+        letters: BounceLetters,
+    ) -> None:
+        self._broker = broker
+        self._roster = roster
+        self._people = people
+        self._received = received
+        self._letters = letters
+        self._copies = Copies(broker)
+        self._incidents = Incidents()
+        self._told: dict[tuple[str, str], datetime] = {}  # of which incident owners know
+        self._upto = 0
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Count one bounce. Done before: nothing happens."""
+        for event in delivery.envelope().events:
+            if not isinstance(event, BounceRouted):
+                raise Reject(f"a {type(event).__name__} is no bounce")
+            if event.about and self._counts(event.list):
+                await self._report(event, delivery)
+
+    async def _report(self, event: BounceRouted, delivery: Delivery) -> None:
+        found = await self._read(event)
+        if found is None:
+            return
+        at = delivery.envelope().ts
+        for to in await self._recipients(event, found):
+            told = evidence.of_report(
+                found, to.address, at=at, post=event.about, report=event.mail_id
+            )
+            await self._count(event.list, to.person, to.address, told, cause=event.mail_id)
+
+    async def _read(self, event: BounceRouted) -> bounce.Bounce | None:
+        raw = RawMail(self._broker, event.raw)
+        data = await (raw.whole() if event.raw.size <= LARGEST else raw.start())
+        mail = await self._received.mail(f"mail.received.*.{event.raw.mail_id}")
+        facts = mail.facts if mail else scan(data)[0]
+        return await asyncio.to_thread(
+            bounce.read, data, facts, mail.envelope_from if mail else None
+        )
+
+    async def _recipients(self, event: BounceRouted, found: bounce.Bounce) -> list[Recipient]:
+        """Whose copy it is about: by its number; where it had none, by the addresses named."""
+        if event.number >= 0:
+            one = await self._copies.numbered(event.list, event.about, event.number)
+            return [one] if one else []
+        people: list[Recipient] = []
+        for address in found.recipients[:NAMED]:
+            with contextlib.suppress(Refused):
+                if person := await self._people.find(address):
+                    copy = await self._copies.of_person(event.list, event.about, person.id)
+                    if copy is not None and not copy.personal:
+                        people.append(copy)
+        return people
+
+    # --- refusals -----------------------------------------------------------------------------
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look at the ledger again and again until told to stop."""
+        while not stopping.is_set():
+            try:
+                await self.look(now())
+            except (Conflict, Retry):  # another instance does it, or the next look will
+                pass
+            except Exception as bug:  # noqa: BLE001  a score is not worth the service
+                log.error("bounces.not_counted", error=type(bug).__name__)  # noqa: TRY400
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), LOOK)
+
+    async def look(self, at: datetime) -> None:
+        """Count the refusals since the last look, as of this time. Raises Conflict where another
+        instance does, Retry."""
+        last = await self._broker.last("PENDING", subjects.bounces_read())
+        events = last.envelope().events if last else ()
+        read = next((event for event in events if isinstance(event, BouncesRead)), None)
+        newest = await self._broker.last("DELIVERY", "delivery.>")
+        end = newest.seq if newest else 0
+        after = read.upto if read else self._upto or end  # what was before nobody looks at
+        if read is None or end > after:
+            await self._refusals(after, end, at)
+            message = envelope(
+                [BouncesRead(upto=end)], correlation=subjects.bounces_read(), actor=ACTOR
+            )
+            await self._broker.publish(
+                subjects.bounces_read(), codec.encode(message), expect=last.seq if last else 0
+            )
+        self._upto = end
+
+    async def _refusals(self, after: int, upto: int, at: datetime) -> None:
+        async for list_, mail_id, failed in failed_between(self._broker, after, upto):
+            if not self._counts(list_):
+                continue
+            addresses = await self._roster.addresses([each.person for each in failed])
+            for each in failed:
+                told = evidence.of_refusal(each.failure, at=at, post=mail_id)
+                if told is not None and (address := addresses.get(each.person)):
+                    cause = f"delivery {each.seq}"
+                    await self._count(list_, each.person, address, told, cause=cause)
+
+    # --- both ---------------------------------------------------------------------------------
+
+    def _counts(self, list_: str) -> bool:
+        """Whether the list has bounces counted."""
+        listed = self._roster.feed.lists.get(list_)
+        return listed is not None and listed.state.open and listed.state.settings.process_bounces
+
+    async def _count(
+        self, list_: str, person: str, address: str, told: MemberBounced, *, cause: str
+    ) -> None:
+        """Decide on one bounce of one person, and write the letters that it leads to."""
+        listed = self._roster.feed.lists.get(list_)
+        if listed is None:
+            return
+        domain = address.rpartition("@")[2].lower()
+        failing = await self._incident(list_, person, domain, told)
+        told = msgspec.structs.replace(told, incident=failing > 0)
+        settings = listed.state.settings
+
+        def decide(state: decider.State) -> Sequence[Event]:
+            return decider.decide_bounce(state, told, settings)
+
+        events, seq = await transact(
+            self._broker,
+            "MEMBERSHIP",
+            subjects.membership(list_, person),
+            decider.fold,
+            decide,
+            correlation=told.post,
+            causation=cause,
+            actor=ACTOR,
+        )
+        await self._letters.after(listed, address, events, seq)
+        if failing and events and self._news(list_, domain, told.at):
+            await self._letters.incident(listed, domain, failing, told, seq)
+
+    async def _incident(self, list_: str, person: str, domain: str, told: MemberBounced) -> int:
+        """How many people of the domain fail at once; 0 where that is no incident."""
+        if told.kind not in decider.POINTS:
+            return 0
+        failing = self._incidents.failing(list_, domain, person, told.at)
+        if failing < PEOPLE:
+            return 0
+        members = await self._roster.at_domain(list_, domain)
+        return failing if is_incident(failing, members) else 0
+
+    def _news(self, list_: str, domain: str, at: datetime) -> bool:
+        """Whether owners were not told of this incident within a day."""
+        before = self._told.get((list_, domain))
+        if before is not None and at - before < DAY:
+            return False
+        self._told[list_, domain] = at
+        return True

@@ -1,0 +1,58 @@
+"""Which failure of a report is whose, and what is kept of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from postroad.mail.addresses import normalise
+from postroad.mail.bounce import Bounce
+from postroad.mail.bounce.classify import kind_of
+from postroad.mail.bounce.codes import Code
+from postroad.mail.bounce.wording import ADDRESS
+from postroad.mail.words import printable
+from schemas.membership import MemberBounced
+from schemas.road import Failure
+
+SAID = 200  # characters kept of what a server said
+_SHORTEST = 3  # of a local part that is looked for: shorter ones are in every text
+
+
+def of_report(
+    bounce: Bounce, address: str, *, at: datetime, post: str, report: str
+) -> MemberBounced:
+    """What a report says of this address. One that names only others was sent on to them, so its
+    gravest failure is the member's."""
+    own = normalise(address)
+    mine = next((each for each in bounce.failures if each.recipient == own), None)
+    found = mine or bounce
+    return MemberBounced(
+        kind=found.kind,
+        at=at,
+        post=post,
+        report=report,
+        status=found.status,
+        said=redacted(found.diagnostic, address),
+    )
+
+
+def of_refusal(failure: Failure, *, at: datetime, post: str) -> MemberBounced | None:
+    """What the final refusal of a copy says of its recipient; None where it was not about them."""
+    if failure.kind != "failed" or failure.scope != "recipient" or failure.code < 400:
+        return None
+    kind = kind_of(Code(failure.enhanced, failure.code), failure.text)
+    said = printable(f"{failure.code} {failure.enhanced} {failure.text}", SAID)
+    return MemberBounced(
+        kind=kind, at=at, post=post, status=failure.enhanced, said=" ".join(said.split())
+    )
+
+
+def redacted(text: str, address: str) -> str:
+    """What a server said, in one line without addresses, nor the recipient's name at its own."""
+    text = ADDRESS.sub("(address)", " ".join(text.split()))
+    local = address.rpartition("@")[0]
+    if len(local) >= _SHORTEST:
+        text = re.sub(
+            rf"(?<![^\W_]){re.escape(local)}(?![^\W_])", "(address)", text, flags=re.IGNORECASE
+        )
+    return printable(text, SAID)

@@ -1,0 +1,77 @@
+"""Who is stopped is warned, and in the end removed.
+
+All there is to remember stands in MEMBERSHIP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import new_id, now
+from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.transact import transact
+from schemas import subjects
+from schemas.envelope import Event
+from services.membership.bounces import decider
+from services.membership.bounces.letters import BounceLetters
+from services.membership.roster import Roster
+
+ACTOR = "service:membership"
+LOOK = 600.0  # seconds between two looks
+
+log = structlog.get_logger()
+
+
+class Warnings:
+    """Looks after those whose delivery bounces have stopped."""
+
+    def __init__(self, broker: Broker, roster: Roster, letters: BounceLetters) -> None:
+        self._broker = broker
+        self._roster = roster
+        self._letters = letters
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look again and again until told to stop."""
+        while not stopping.is_set():
+            try:
+                await self.look(now())
+            except (Conflict, Retry):  # the next look will do
+                pass
+            except Exception as bug:  # noqa: BLE001  a warning is not worth the service
+                log.error("bounces.not_warned", error=type(bug).__name__)  # noqa: TRY400
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), LOOK)
+
+    async def look(self, at: datetime) -> None:
+        """Warn and remove all for whom it is time. Raises Retry."""
+        for list_, person in await self._roster.bounced():
+            await self._look(list_, person, at)
+
+    async def _look(self, list_: str, person: str, at: datetime) -> None:
+        listed = self._roster.feed.lists.get(list_)
+        if listed is None or not listed.state.open:
+            return
+        settings = listed.state.settings
+        last: list[decider.State] = []
+
+        def decide(state: decider.State) -> Sequence[Event]:
+            last[:] = [state]
+            return decider.decide_overdue(state, settings, at)
+
+        events, seq = await transact(
+            self._broker,
+            "MEMBERSHIP",
+            subjects.membership(list_, person),
+            decider.fold,
+            decide,
+            correlation=new_id(),
+            actor=ACTOR,
+        )
+        if events and (address := await self._roster.address(person)):
+            await self._letters.after(listed, address, events, seq, last[0].last)

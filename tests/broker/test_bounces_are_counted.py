@@ -1,0 +1,237 @@
+"""Bounces and refusals are counted against whom they are about, and against nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from postroad.runtime.blobs import put_raw
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope, new_id
+from postroad.runtime.health import Health
+from schemas import codec, subjects
+from schemas.envelope import Event
+from schemas.membership import MemberBounced, MemberWarned
+from schemas.road import (
+    BounceRouted,
+    ChunkQueued,
+    Copy,
+    Failure,
+    Outcome,
+    PostRouted,
+    WindowRecorded,
+)
+from services.membership.bounces.desk import BounceDesk
+from services.membership.bounces.letters import BounceLetters
+from services.membership.bounces.warnings import Warnings
+from services.membership.feed import Feed, open_store
+from services.membership.letters.posting import Letterbox
+from services.membership.owners import Owners
+from services.membership.people import People
+from services.membership.received import Received
+from services.membership.roster import Roster
+from tests.broker.membership import LIST, SLUG, Membership, membership, raw, settings
+
+BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
+OWNER, ANN, BOB = "olga@owners.example", "ann@one.example", "bob@two.example"
+GONE = Failure(index=0, code=550, enhanced="5.1.1", text="no such user", kind="failed")
+
+
+@dataclass
+class Post:
+    """A running membership service; the test stands for router, fan-out and sender."""
+
+    service: Membership
+    broker: Broker
+    feed: Feed
+    desk: BounceDesk
+    warnings: Warnings
+
+    async def store(self, subject: str, event: Event, mail_id: str) -> None:
+        """Store an event."""
+        message = envelope([event], correlation=mail_id, actor="test")
+        await self.broker.publish(subject, codec.encode(message))
+
+    async def post(self, *chunks: Sequence[str], personal: bool = True) -> str:
+        """A post to these addresses; its id."""
+        mail_id, first = new_id(), 0
+        copy = Copy(
+            raw=raw(mail_id),
+            list=SLUG,
+            list_address=LIST,
+            bounces=("team-bounces+", "@lists.example.org"),
+            personal=personal,
+            post=7,
+        )
+        routed = PostRouted(mail_id=mail_id, list=SLUG, raw=raw(mail_id), subject="Minutes")
+        await self.store(subjects.routed("done", SLUG, mail_id), routed, mail_id)
+        for number, addresses in enumerate(chunks):
+            chunk = ChunkQueued(
+                mail_id=mail_id,
+                list=SLUG,
+                chunk=str(number),
+                first=first,
+                people=tuple([await self.person(address) for address in addresses]),
+                addresses=tuple(addresses),
+                copy=copy,
+            )
+            first += len(addresses)
+            await self.store(subjects.send("bulk", SLUG, mail_id, str(number)), chunk, mail_id)
+        return mail_id
+
+    async def refused(self, mail_id: str, address: str, failure: Failure = GONE) -> None:
+        """The server took no copy for this address."""
+        entry = WindowRecorded(
+            mail_id=mail_id,
+            list=SLUG,
+            chunk=new_id(),
+            people=(await self.person(address),),
+            outcome=Outcome(start=0, end=1, failures=(failure,)),
+            finished=True,
+        )
+        await self.store(subjects.delivery(SLUG, mail_id, entry.chunk), entry, mail_id)
+
+    async def report(self, about: str, address: str, number: int = -1) -> str:
+        """A delivery report comes in, and is dealt with."""
+        mail_id = new_id()
+        data = (
+            "From: mailer-daemon@mx.example\r\nAuto-Submitted: auto-replied\r\n"
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+            "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example"
+            f"\r\n\r\nFinal-Recipient: rfc822; {address}\r\nAction: failed\r\n"
+            "Status: 5.1.1\r\n--b--\r\n"
+        ).encode()
+        bounce = BounceRouted(
+            mail_id=mail_id,
+            list=SLUG,
+            raw=await put_raw(self.broker, mail_id, 0, data, 100),
+            about=about,
+            number=number,
+        )
+        await self.store(subjects.routed("bounce", SLUG, mail_id), bounce, mail_id)
+        async with asyncio.timeout(30):
+            while True:
+                info = await self.broker.api("CONSUMER.INFO.ROUTED.bounces")
+                if not info["num_pending"] and not info["num_ack_pending"]:
+                    return mail_id
+
+    async def look(self, days: float = 0) -> None:
+        """The ledger, and who is stopped, are looked at so many days after the beginning."""
+        await self.desk.look(BEGAN + timedelta(days=days))
+        await self.feed.catch_up()
+        await self.warnings.look(BEGAN + timedelta(days=days))
+        await self.feed.catch_up()
+
+    async def person(self, address: str) -> str:
+        """The id of a member."""
+        return (await self.service.whois(address)).person
+
+    async def life(self, address: str) -> list[Event]:
+        """Everything that is stored of a member behind their joining."""
+        subject = subjects.membership(SLUG, await self.person(address))
+        stored = [one async for one in self.broker.scan("MEMBERSHIP", subject)]
+        return [event for one in stored[1:] for event in one.envelope().events]
+
+    async def letters(self) -> list[str]:
+        """To whom letters went, in order."""
+        return [
+            event.addresses[0]
+            async for stored in self.broker.scan("SEND", "mail.send.now.>")
+            for event in stored.envelope().events
+            if isinstance(event, ChunkQueued) and event.copy.notice
+        ]
+
+
+@pytest.fixture
+async def road(broker: Broker, tmp_path: Path) -> AsyncIterator[Post]:
+    """A list with an owner and two members; the ledger is read as far as it goes."""
+    config = settings(tmp_path)
+    async with membership(broker, config) as service:
+        await service.create(bounce_score_threshold="2")
+        await service.add(ANN, BOB)
+        await service.add(OWNER, role="owner")
+        store = await open_store(broker, tmp_path)
+        feed = Feed(broker, store, Health("test"))
+        following = asyncio.create_task(feed.run())
+        roster, people = Roster(feed), People(broker, config.site_key())
+        letters = BounceLetters(broker, Letterbox(broker), Owners(config, roster, people))
+        desk = BounceDesk(broker, roster, people, Received(broker, config), letters)
+        found = Post(service, broker, feed, desk, Warnings(broker, roster, letters))
+        await feed.catch_up()
+        await found.look()
+        yield found
+        following.cancel()
+        await store.close()
+
+
+def names(events: Sequence[Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+async def test_a_numbered_copy_is_its_members_in_whichever_chunk(road: Post) -> None:
+    """The number that a token proves finds the member; what the report names besides does not
+    matter, and the same report again counts nothing."""
+    post = await road.post([ANN], [BOB])
+    report = await road.report(post, "forwarded@elsewhere.example", number=1)
+    assert await road.life(ANN) == []
+    (counted,) = await road.life(BOB)
+    assert isinstance(counted, MemberBounced)
+    assert (counted.kind, counted.points, counted.score) == ("hard", 1, 1)
+    assert (counted.post, counted.report, counted.status) == (post, report, "5.1.1")
+    await road.report(post, BOB, number=1)
+    await road.report(post, BOB, number=2)
+    assert await road.life(BOB) == [counted]
+
+
+async def test_without_a_token_only_a_shared_copy_counts(road: Post) -> None:
+    """Of a personal copy the token would be there: anybody can write a report without one."""
+    await road.report(await road.post([ANN, BOB]), BOB)
+    assert await road.life(BOB) == []
+    await road.report(await road.post([ANN, BOB], personal=False), BOB)
+    assert names(await road.life(BOB)) == ["MemberBounced"]
+    assert await road.life(ANN) == []
+
+
+async def test_refusals_stop_warn_and_remove_in_time(road: Post) -> None:
+    """What servers refuse at once counts by day; who is stopped is warned three times and removed,
+    the owner hears of both, and each letter is written once."""
+    await road.refused(await road.post([ANN, BOB]), ANN)
+    relay = Failure(index=0, code=550, text="not for us", kind="failed", scope="relay")
+    await road.refused(await road.post([ANN, BOB]), BOB, relay)
+    await road.look(0)
+    await road.refused(await road.post([ANN, BOB]), ANN)
+    await road.look(1)
+    assert names(await road.life(ANN)) == [
+        *("MemberBounced", "MemberBounced", "MemberChanged", "MemberWarned")
+    ]
+    assert await road.letters() == [ANN, OWNER]
+    for day in (2, 8, 8, 15, 16):
+        await road.look(day)
+    assert [e.number for e in await road.life(ANN) if isinstance(e, MemberWarned)] == [1, 2, 3]
+    await road.look(22)
+    assert names(await road.life(ANN))[-1] == "MemberUnsubscribed"
+    assert await road.letters() == [ANN, OWNER, ANN, ANN, OWNER]
+    assert await road.life(BOB) == []
+
+
+async def test_a_provider_that_fails_stops_nobody(road: Post) -> None:
+    """Twelve of its people fail, day after day: each has a point, none is stopped, and the owner
+    has a letter a day at most."""
+    people = [f"member{number:02}@big.example" for number in range(12)]
+    await road.service.add(*people)
+    await road.feed.catch_up()
+    for day in range(4):
+        post = await road.post(people)
+        for address in people:
+            await road.refused(post, address)
+        await road.look(day)
+    lives = [await road.life(address) for address in people]
+    assert all("MemberChanged" not in names(life) for life in lives)
+    for life in lives:
+        assert sum(event.points for event in life if isinstance(event, MemberBounced)) == 1
+    assert await road.letters() == [OWNER] * 4

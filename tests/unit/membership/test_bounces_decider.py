@@ -1,0 +1,196 @@
+"""One person's bounces: what they count, when delivery stops, when it is over."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from schemas.envelope import Event
+from schemas.lists import ListSettings
+from schemas.membership import (
+    BounceKind,
+    MemberBounced,
+    MemberChanged,
+    MemberSubscribed,
+    MemberUnsubscribed,
+    MemberWarned,
+)
+from services.membership.bounces.decider import (
+    POINTS,
+    State,
+    decide_bounce,
+    decide_overdue,
+    fold,
+    score_at,
+)
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+SETTINGS = ListSettings()
+JOINED = MemberSubscribed()
+ENABLED = MemberChanged(delivery_status="enabled", how="mail")
+
+
+def bounce(kind: BounceKind = "hard", days: float = 0, *, incident: bool = False) -> MemberBounced:
+    """A bounce so many days after the start."""
+    return MemberBounced(kind=kind, at=START + timedelta(days=days), post="p", incident=incident)
+
+
+def after(*given: Event, settings: ListSettings = SETTINGS) -> list[Event]:
+    """What is stored when these happen to a member, one after the other."""
+    stored: list[Event] = [JOINED]
+    for event in given:
+        if isinstance(event, MemberBounced):
+            stored += decide_bounce(fold(stored), event, settings)
+        else:
+            stored.append(event)
+    return stored
+
+
+def status(stored: list[Event]) -> str:
+    return fold(stored).status
+
+
+def test_delivery_stops_at_the_threshold_and_not_before() -> None:
+    """Five days with a bounce are five points; the fifth stops delivery and warns, at once."""
+    four = after(*(bounce(days=day) for day in range(4)))
+    assert (status(four), fold(four).score) == ("enabled", 4)
+    counted, stopped, warned = decide_bounce(fold(four), bounce(days=4), SETTINGS)
+    assert counted == replace(bounce(days=4), points=1, score=5)
+    assert isinstance(stopped, MemberChanged)
+    assert (stopped.delivery_status, stopped.how) == ("by_bounces", "bounces")
+    assert stopped.reason == "5 points for mail that came back"
+    assert warned == MemberWarned(number=1, at=bounce(days=4).at)
+
+
+def test_a_day_brings_one_point_at_most() -> None:
+    """Ten posts that come back on one day are one bounce; a graver one makes half a point whole."""
+    assert fold(after(*(bounce(days=n / 24) for n in range(10)))).score == 1
+    later = (bounce("full"), bounce("full", 0.1), bounce("hard", 0.2), bounce("soft", 0.3))
+    assert [e.points for e in after(*later)[1:] if isinstance(e, MemberBounced)] == [0.5, 0.5]
+
+
+def test_a_score_is_forgotten_once_it_is_stale() -> None:
+    """A week and more without a bounce, and counting begins anew; 0 keeps it for ever."""
+    assert fold(after(bounce(), bounce(days=1), bounce(days=8))).score == 3
+    stored = after(bounce(), bounce(days=1), bounce(days=8.5))
+    assert fold(stored).score == 1
+    assert score_at(fold(stored), START + timedelta(days=30), SETTINGS) == 0
+    for_ever = ListSettings(bounce_info_stale_after=0)
+    assert fold(after(bounce(), bounce(days=300), settings=for_ever)).score == 2
+
+
+@pytest.mark.parametrize("kind", ["policy", "autoreply", "challenge"])
+def test_what_is_not_the_recipients_fault_never_counts(kind: BounceKind) -> None:
+    """A refusal for DMARC, spam or size is kept as evidence once a day; answers are not kept."""
+    stored = after(*(bounce(kind, n / 2) for n in range(40)))
+    assert status(stored) == "enabled"
+    assert fold(stored).score == 0
+    assert len(stored) - 1 == (20 if kind == "policy" else 0)
+
+
+def test_a_complaint_stops_delivery_at_once_and_is_not_written_to() -> None:
+    """Whoever calls it spam gets nothing more, no warning either, and is not removed."""
+    stored = after(bounce("complaint"))
+    assert (status(stored), len(stored)) == ("by_user", 3)
+    assert decide_overdue(fold(stored), SETTINGS, START + timedelta(days=99)) == ()
+
+
+def test_enabling_delivery_forgets_the_score() -> None:
+    """Whoever wants mail again starts afresh, and so does who leaves and comes back."""
+    five = [bounce(days=day) for day in range(5)]
+    for fresh in ((ENABLED,), (MemberUnsubscribed(), JOINED)):
+        stored = after(*five, *fresh)
+        assert fold(stored) == State(member=True)
+        assert fold([*stored, *decide_bounce(fold(stored), bounce(days=9), SETTINGS)]).score == 1
+
+
+def test_warnings_come_at_intervals_and_then_the_end() -> None:
+    """Three warnings a week apart, the first at once; a week behind the last they are removed."""
+    stored = after(*(bounce(days=day) for day in range(5)))
+    happened: list[tuple[int, str]] = []
+    for day in range(5, 40):
+        events = decide_overdue(fold(stored), SETTINGS, START + timedelta(days=day))
+        happened += [(day, type(event).__name__) for event in events]
+        stored += events
+    assert happened == [(11, "MemberWarned"), (18, "MemberWarned"), (25, "MemberUnsubscribed")]
+
+
+def test_who_was_stopped_by_hand_is_neither_warned_nor_removed() -> None:
+    """An operator may have reasons of their own."""
+    stored = after(MemberChanged(delivery_status="by_bounces", how="command line"))
+    assert decide_overdue(fold(stored), SETTINGS, START + timedelta(days=99)) == ()
+
+
+def test_without_warnings_the_last_bounce_removes() -> None:
+    """As in Mailman: 0 warnings are none."""
+    settings = ListSettings(bounce_you_are_disabled_warnings=0, bounce_score_threshold=1)
+    *_, last = after(bounce(), settings=settings)
+    assert isinstance(last, MemberUnsubscribed)
+    assert last.how == "bounces"
+
+
+def test_process_bounces_off_changes_nothing() -> None:
+    """Nobody is counted, stopped, warned or removed."""
+    off = ListSettings(process_bounces=False)
+    assert after(bounce(), bounce("complaint"), settings=off) == [JOINED]
+    stopped = fold(after(*(bounce(days=day) for day in range(5))))
+    assert decide_overdue(stopped, off, START + timedelta(days=99)) == ()
+
+
+def test_an_incident_counts_once_and_stops_nobody() -> None:
+    """However many days of a week a provider fails, each of its people has one point; what lasts
+    longer is no incident, and counts."""
+    week = [bounce(days=day, incident=True) for day in range(7)]
+    assert fold(after(*week)).score == 1
+    one = ListSettings(bounce_score_threshold=1)
+    assert status(after(*week, settings=one)) == "enabled"
+    assert status(after(*(bounce(days=day, incident=True) for day in range(13)))) == "by_bounces"
+
+
+kinds = st.sampled_from([*POINTS, "policy", "autoreply", "challenge"])
+happenings = st.lists(
+    st.one_of(
+        st.builds(bounce, kinds, st.floats(0, 40), incident=st.booleans()),
+        st.just(ENABLED),
+    ),
+    max_size=40,
+)
+
+
+@given(happenings, st.integers(1, 6))
+def test_no_day_counts_more_than_a_point_and_nobody_stops_below_the_threshold(
+    given: list[Event], threshold: int
+) -> None:
+    """Whatever comes, in whatever order."""
+    settings = ListSettings(bounce_score_threshold=threshold)
+    stored = after(*given, settings=settings)
+    days: dict[object, float] = {}
+    for event in stored:
+        if event == ENABLED:
+            days.clear()
+        if isinstance(event, MemberBounced):
+            day = event.at.date()
+            days[day] = days.get(day, 0) + event.points
+            assert days[day] <= 1
+        if isinstance(event, MemberChanged) and event.delivery_status == "by_bounces":
+            assert sum(days.values()) >= threshold
+
+
+@given(happenings)
+def test_the_same_bounce_again_changes_nothing(given: list[Event]) -> None:
+    """A bounce that is decided on twice counts once."""
+    stored = after(*given)
+    for event in given[-1:]:
+        if isinstance(event, MemberBounced):
+            assert decide_bounce(fold(stored), event, SETTINGS) == ()
+
+
+@given(happenings)
+def test_nobody_who_is_no_member_has_a_score(given: list[Event]) -> None:
+    """Bounces of somebody who left lead to nothing."""
+    stored = [*after(*given), MemberUnsubscribed()]
+    assert decide_bounce(fold(stored), bounce(days=50), SETTINGS) == ()
