@@ -307,6 +307,25 @@ PAGE = """
     order by p.address limit $limit
 """
 
+# $list, $role, $as_of, $after, $limit -> person, known, address, name, standing: who had this role
+# at $as_of, in order of person. Several rows for a person of several addresses, the newest first.
+PAST = """
+    select m.person, p.seq is not null, p.address, p.name, m.* exclude (list, person, to_seq)
+    from (
+        select * from member where list = $list and person > $after
+        and from_seq <= $as_of and (to_seq is null or to_seq > $as_of)
+        and case $role when 'owner' then owner when 'moderator' then moderator else member end
+        order by person limit $limit
+    ) m left join people p on p.person = m.person order by m.person, p.seq desc
+"""
+
+# $list, $role, $as_of -> how many they were
+PAST_COUNT = """
+    select count(*) from member where list = $list
+    and from_seq <= $as_of and (to_seq is null or to_seq > $as_of)
+    and case $role when 'owner' then owner when 'moderator' then moderator else member end
+"""
+
 # $lists -> list, members, owners, moderators
 COUNTS = """
     select list, count(*) filter (member), count(*) filter (owner), count(*) filter (moderator)

@@ -198,6 +198,28 @@ class RosterRow(Command, kw_only=True):
     since: str = ""  # RFC 3339, when they came onto the list
 
 
+class PastPage(Command, kw_only=True):
+    """Endpoint `roster_past`: who had a role at an earlier moment, in order of person, at most
+    `limit` after the person `after`. The moment is what was stored before the time `at` (RFC
+    3339), or up to the sequence `as_of` of MEMBERSHIP; the answer names that sequence, and on the
+    first page how many they were in all."""
+
+    list: str
+    role: Role = "member"
+    at: str = ""
+    as_of: int | None = None
+    after: str = ""
+    limit: int = 1000
+
+
+class PastRow(Command, kw_only=True):
+    """One of them: how they stood then, under the address and name of today; without address where
+    they were erased since."""
+
+    person: str
+    row: RosterRow
+
+
 class MemberHistory(Command, kw_only=True):
     """Endpoint `member_history`: what happened to one person on one list, the oldest first."""
 
@@ -312,6 +334,8 @@ class Answer(Command, kw_only=True):
     lists: tuple[ListRow, ...] = ()
     failed: tuple[FailedCopies, ...] = ()
     held: tuple[HeldRow, ...] = ()
+    past: tuple[PastRow, ...] = ()
+    total: int = 0
     history: tuple[HistoryRow, ...] = ()
     erased: bool = False  # whom a history is about
     as_of: AsOf = AsOf()

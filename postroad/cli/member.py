@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import complain, print_table, whole
+from postroad.cli.output import complain, whole
 from postroad.runtime.errors import UsageError
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
@@ -143,20 +143,42 @@ async def set_(
     return await _each(call, "member_set", [change], done="changed", already="set so already")
 
 
-@command(member, "ls", example="postroad member ls staff@lists.example.org --json")
-async def ls(call: Call, list_: List, role: InRole = "member") -> None:
-    """Who is on a list, in order of address."""
+@command(member, "ls", example="postroad member ls staff@lists.example.org --at 2026-10-01T12:00")
+async def ls(
+    call: Call,
+    list_: List,
+    role: InRole = "member",
+    at: Annotated[
+        str, typer.Option("--at", metavar="TIME", help="As it was then; a date is its beginning.")
+    ] = "",
+    post: Annotated[
+        str, typer.Option("--post", metavar="ID", help="To whom this post was fanned out.")
+    ] = "",
+    left_out: Annotated[
+        bool,
+        typer.Option("--left-out", metavar="", help="With --post: the other members, and why."),
+    ] = False,
+) -> None:
+    """Who is on a list, in order of address.
+
+    With --at or --post who was on it, under the addresses of today: of more than 20,000 each
+    20,000 are in order. A time without Z or an offset is of this machine's zone; what was stored
+    before that moment counts.
+    """
+    from postroad.cli import past
+    from postroad.cli.memberrows import print_members
     from postroad.cli.road import road
 
-    async with road(call.config) as broker:
-        rows = [row async for row in roster(broker, list_, role)]
-    call.show(
-        whole(rows),
-        lambda: print_table(
-            ("address", "name", "delivery", "since"),
-            ((row.address, row.display_name, _delivery(row), row.since) for row in rows),
-        ),
-    )
+    if (at and post) or (left_out and not post) or (post and role != "member"):
+        raise UsageError("give --at TIME, or --post ID and perhaps --left-out, without --role")
+    if at:
+        await past.show_at(call, list_, role, at)
+    elif post:
+        await past.show_post(call, list_, post, left_out=left_out)
+    else:
+        async with road(call.config) as broker:
+            rows = [row async for row in roster(broker, list_, role)]
+        call.show(whole(rows), lambda: print_members(rows))
 
 
 @command(
@@ -331,8 +353,3 @@ async def roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[Roster
         if len(rows) < PAGE:
             return
         after = rows[-1].address
-
-
-def _delivery(row: RosterRow) -> str:
-    """How mail reaches them, in one word: the mode, or why there is none."""
-    return row.delivery_mode if row.delivery_status == "enabled" else row.delivery_status

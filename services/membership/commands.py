@@ -33,6 +33,7 @@ from schemas.commands import (
     ListLists,
     ListRow,
     MemberHistory,
+    PastPage,
     RetryFailed,
     RosterPage,
     ShowHeld,
@@ -303,6 +304,10 @@ class Commands:
     async def retry(self, ask: RetryFailed) -> Answer:
         """Try the failed copies of a post once more, or only count them."""
         return Answer(failed=await retrying.retry(self.broker, self.roster, ask))
+
+    async def roster_past(self, ask: PastPage) -> Answer:
+        """Who had a role on a list at an earlier moment."""
+        return await self.history.past(ask)
 
     async def member_history(self, ask: MemberHistory) -> Answer:
         """What happened to one person on one list."""

@@ -1,28 +1,34 @@
-"""What happened, when, by whom and why: read from the logs, whoever asks."""
+"""What happened, when, by whom and why, and who was there at any earlier moment.
+
+What happened is read from the logs; the roster keeps every state that was folded from them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 
 from postroad.runtime.broker import Broker
+from postroad.runtime.clock import now
 from projections import history
 from projections.history import Told
 from schemas import subjects
 from schemas.codec import UnknownEvent
-from schemas.commands import Answer, HistoryRow, MemberHistory
+from schemas.commands import Answer, HistoryRow, MemberHistory, PastPage
 from schemas.envelope import Envelope
+from schemas.road import AsOf
 from services.membership import actors
 from services.membership.people import People, known
 from services.membership.refused import Refused
 from services.membership.roster import Roster
 
 MOST = 2_000  # events in one answer, the newest: it stays below the broker's 1 MB
+LONGEST_PAGE = 1_000  # rows, for the same reason
 
 
 class History:
-    """Histories of members."""
+    """Histories of members, and earlier moments of a list."""
 
     def __init__(self, broker: Broker, roster: Roster, people: People) -> None:
         self.broker = broker
@@ -48,6 +54,44 @@ class History:
             about = [one async for one in self._said("PEOPLE", subject)]
             told += [one for one in history.of_person(about) if one.event == "person_erased"]
         return Answer(history=await self._rows(told[-MOST:], person), erased=erased)
+
+    async def past(self, ask: PastPage) -> Answer:
+        """A page of who was there at an earlier moment.
+
+        Raises Refused for a time that is none, is to come, or was before all that is known.
+        """
+        slug = self.roster.feed.lists.find(ask.list).state.slug
+        as_of = await self._sequence(slug, ask.at) if ask.as_of is None else ask.as_of
+        last = await self.broker.last("PEOPLE", "people.>")
+        folded = AsOf(membership=as_of, people=last.seq if last else 0)
+        await self.roster.feed.reached(folded)
+        limit = min(ask.limit, LONGEST_PAGE)
+        return Answer(
+            past=tuple(await self.roster.past(slug, ask.role, as_of, ask.after, limit)),
+            total=0 if ask.after else await self.roster.past_count(slug, ask.role, as_of),
+            as_of=AsOf(membership=as_of),
+        )
+
+    async def _sequence(self, slug: str, at: str) -> int:
+        """The last of MEMBERSHIP before this time of the broker's clock."""
+        try:
+            time = datetime.fromisoformat(at)
+        except ValueError:
+            time = None
+        if time is None or time.tzinfo is None:
+            raise Refused("bad_request", f"{at!r} is no time with its offset, such as {now()}")
+        if time > now():
+            raise Refused("bad_request", f"{at} is still to come")
+        async for stored in self.broker.scan("LISTS", subjects.lists(slug)):
+            if time < stored.time:
+                since = stored.time.isoformat(timespec="seconds")
+                raise Refused("bad_request", f"nothing is known of this list before {since}")
+            break
+        every = "membership.>"
+        async for stored in self.broker.scan("MEMBERSHIP", every, start_time=time.isoformat()):
+            return stored.seq - 1
+        newest = await self.broker.last("MEMBERSHIP", every)
+        return newest.seq if newest else 0
 
     async def _said(self, stream: str, subject: str) -> AsyncIterator[Envelope]:
         async for stored in self.broker.scan(stream, subject):

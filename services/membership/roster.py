@@ -12,7 +12,7 @@ from postroad.runtime.errors import Retry
 from projections import roster as tables
 from projections.roster import NOBODY, Key, Standing
 from projections.store import Row, Store
-from schemas.commands import RosterRow
+from schemas.commands import PastRow, RosterRow
 from schemas.membership import Role
 from services.membership.feed import Feed, standings
 from services.membership.mirror import Recipient, SmallList
@@ -130,6 +130,25 @@ class Roster:
         parameters = {"list": list_, "role": role, "after": after, "limit": limit}
         async with aclosing(self._store.stream(tables.PAGE, parameters, PAGE)) as pages:
             return [_roster_row(role, *row) async for rows in pages for row in rows]
+
+    async def past(
+        self, list_: str, role: Role, as_of: int, after: str, limit: int
+    ) -> list[PastRow]:
+        """Who had this role at `as_of` (a sequence of MEMBERSHIP), in order of person."""
+        parameters = {"list": list_, "role": role, "as_of": as_of, "after": after, "limit": limit}
+        rows = await self._store.read(tables.PAST, parameters)
+        found: dict[str, PastRow] = {}
+        for person, known, address, name, *standing in rows:
+            if not known:
+                raise Retry("the roster has not folded every address yet", 0.2)
+            row = _roster_row(role, address or "", name, *standing)
+            found.setdefault(person, PastRow(person=person, row=row))
+        return list(found.values())
+
+    async def past_count(self, list_: str, role: Role, as_of: int) -> int:
+        """How many had this role at `as_of`."""
+        parameters = {"list": list_, "role": role, "as_of": as_of}
+        return int((await self._store.read(tables.PAST_COUNT, parameters))[0][0])
 
     async def counts(self, lists: Sequence[str]) -> dict[str, tuple[int, int, int]]:
         """Members, owners and moderators of these lists."""

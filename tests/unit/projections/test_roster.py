@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from projections import roster
@@ -126,6 +126,43 @@ def test_changes_of_one_batch_end_where_the_next_begin(said: list[tuple[str, Eve
         for (start, end), (begin, _) in pairwise(ordered):
             assert end is not None
             assert start < end <= begin
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(said=histories, cut=st.integers(0, 30), as_of=st.integers(0, 31))
+async def test_the_past_is_a_plain_fold_up_to_there(
+    tmp_path_factory: pytest.TempPathFactory,
+    said: list[tuple[str, Event]],
+    cut: int,
+    as_of: int,
+) -> None:
+    """Who was on a list at any sequence is what a fold of the log up to it says, in whatever
+    batches the tables were folded, and whatever came after."""
+    everything = messages(*said)
+    store = await Store.open(tmp_path_factory.mktemp("past") / "roster.duckdb", SCHEMA)
+    try:
+        await fold(store, everything[:cut])
+        await fold(store, everything[cut:])
+        for role in ("member", "owner"):
+            asked = {"list": "team", "role": role, "as_of": as_of, "after": "", "limit": 10}
+            rows = await store.read(roster.PAST, asked)
+            count = {name: asked[name] for name in ("list", "role", "as_of")}
+            assert await store.read(roster.PAST_COUNT, count) == [(len(rows),)]
+            found = {row[0]: roster.standing_of(row[4:]) for row in rows}
+            for person in ("a", "b"):
+                subject = f"membership.team.{person}"
+                past = [event for whom, event in said[:as_of] if whom == subject]
+                state = reduce(decider.evolve, past, decider.initial)
+                assert (person in found) == (role in state.roles)
+                if person in found:
+                    standing = found[person]
+                    assert standing.roles == state.roles
+                    assert standing.delivery_mode == state.delivery_mode
+                    assert standing.delivery_status == state.delivery_status
+    finally:
+        await store.close()
 
 
 async def test_an_earlier_moment_can_be_asked_for(store: Store) -> None:

@@ -1,0 +1,50 @@
+"""Times of the past as people type them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from postroad.cli.times import time_of
+from postroad.runtime.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine in Berlin, by a rule that needs no database of zones."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("typed", "hour", "said"),
+    [
+        ("2026-10-01T12:00Z", 12, True),
+        ("2026-10-01T12:00+05:00", 7, True),
+        ("2026-10-01T12:00", 10, False),
+        ("2026-10-01 12:00:00", 10, False),
+        ("2026-11-01T12:00", 11, False),
+    ],
+)
+def test_a_time_without_zone_is_of_the_machine_s(typed: str, hour: int, said: bool) -> None:
+    """Z and offsets are taken as they are; without, the machine's zone counts, as on that day."""
+    found, zone = time_of(typed)
+    assert (found.astimezone(UTC).hour, zone) == (hour, said)
+
+
+def test_a_date_is_its_beginning() -> None:
+    """A date means midnight where the machine is."""
+    assert time_of("2026-10-01")[0] == datetime(2026, 9, 30, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("typed", ["yesterday", "", "2026-13-01", "0001-01-01"])
+def test_what_is_no_time_is_refused(typed: str) -> None:
+    """The refusal shows how a time is written, or is about what no list can have seen."""
+    with pytest.raises(UsageError, match="--at"):
+        time_of(typed)
