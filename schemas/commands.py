@@ -199,17 +199,17 @@ class RosterRow(Command, kw_only=True):
 
 
 class PastPage(Command, kw_only=True):
-    """Endpoint `roster_past`: who had a role at an earlier moment, in order of person, at most
-    `limit` after the person `after`. The moment is what was stored before the time `at` (RFC
-    3339), or up to the sequence `as_of` of MEMBERSHIP; the answer names that sequence, and on the
-    first page how many they were in all."""
+    """Endpoint `roster_past`: who had a role at an earlier moment, in order of person: at most
+    `limit` after the person `after`, and no more than an answer can hold. The moment is what was
+    stored before the time `at` (RFC 3339), or up to the sequence `as_of` of MEMBERSHIP; the answer
+    names that sequence, and on the first page how many they were in all."""
 
     list: str
     role: Role = "member"
     at: str = ""
     as_of: int | None = None
     after: str = ""
-    limit: int = 1000
+    limit: int = 5000
 
 
 class PastRow(Command, kw_only=True):

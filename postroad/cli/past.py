@@ -27,7 +27,6 @@ from schemas.commands import PastPage, PastRow, RosterRow, ShowList
 from schemas.membership import Role
 from schemas.road import ChunkQueued, FanoutDone, PostRouted
 
-PAGE = 1_000
 ERASED = "erased"
 
 Reached = Callable[[int, int], None]  # how many of how many
@@ -87,7 +86,7 @@ async def at(
     broker: Broker, list_: str, role: Role, time: datetime, reached: Reached
 ) -> AsyncIterator[RosterRow]:
     """Who had a role at this time."""
-    first = PastPage(list=list_, role=role, at=time.isoformat(), limit=PAGE)
+    first = PastPage(list=list_, role=role, at=time.isoformat())
     async for found in _pages(broker, first, reached):
         yield _named(found.row)
 
@@ -100,7 +99,7 @@ async def of_post(
     queued = _queued(broker, post.routed)
     batch: set[str] = set()
     last: str | None = ""
-    async for found in _pages(broker, PastPage(list=list_, as_of=as_of, limit=PAGE), reached):
+    async for found in _pages(broker, PastPage(list=list_, as_of=as_of), reached):
         while last is not None and found.person > last:
             batch = await anext(queued, set())
             last = max(batch, default=None)
@@ -136,7 +135,7 @@ async def _pages(broker: Broker, page: PastPage, reached: Reached) -> AsyncItera
             yield row
         count += len(answer.past)
         reached(count, total)
-        if len(answer.past) < PAGE:
+        if not answer.past or count >= total:
             return
         page = msgspec.structs.replace(
             page, as_of=answer.as_of.membership, at="", after=answer.past[-1].person

@@ -8,6 +8,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
+from itertools import accumulate
+
+import msgspec
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
@@ -24,7 +27,8 @@ from services.membership.refused import Refused
 from services.membership.roster import Roster
 
 MOST = 2_000  # events in one answer, the newest: it stays below the broker's 1 MB
-LONGEST_PAGE = 1_000  # rows, for the same reason
+LONGEST_PAGE = 5_000  # rows; each page reads the list's rows once
+LONGEST_ANSWER = 900_000  # octets of rows, for the same reason
 
 
 class History:
@@ -66,8 +70,11 @@ class History:
         folded = AsOf(membership=as_of, people=last.seq if last else 0)
         await self.roster.feed.reached(folded)
         limit = min(ask.limit, LONGEST_PAGE)
+        rows = await self.roster.past(slug, ask.role, as_of, ask.after, limit)
+        ends = accumulate(len(msgspec.json.encode(row)) for row in rows)
+        fit = sum(end <= LONGEST_ANSWER for end in ends)
         return Answer(
-            past=tuple(await self.roster.past(slug, ask.role, as_of, ask.after, limit)),
+            past=tuple(rows[: max(1, fit)]),
             total=0 if ask.after else await self.roster.past_count(slug, ask.role, as_of),
             as_of=AsOf(membership=as_of),
         )

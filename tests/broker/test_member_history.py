@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import new_id
-from schemas.commands import ChangeMember, MemberHistory, Unsubscribe
+from postroad.runtime.clock import new_id, now
+from schemas.commands import ChangeMember, MemberHistory, PastPage, Unsubscribe
 from services.membership.people import People
-from tests.broker.membership import LIST, membership
+from tests.broker.membership import LIST, many, membership
 from tests.broker.requests import ANNA, Post, settings
 
 
@@ -64,3 +66,33 @@ async def test_who_was_never_there_has_no_history(broker: Broker, tmp_path: Path
         for list_, address in ((LIST, "no@example.net"), ("other@lists.example.org", ANNA)):
             answer = await service.ask(MemberHistory(list=list_, address=address))
             assert answer.refused == "this address was never on the list"
+
+
+async def test_the_past_comes_in_pages_of_what_an_answer_holds(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Every page names one sequence, the first the number of all; what came after the moment is
+    in none of them, and who was erased since is there without address."""
+    config = settings(tmp_path)
+    async with membership(broker, config) as service:
+        await service.create()
+        await service.import_(many(0, 5))
+        people = People(broker, config.site_key())
+        await people.erase("member3@d3.example", correlation=new_id(), actor="operator")
+        first = await service.ask(PastPage(list=LIST, at=now().isoformat(), limit=2))
+        await service.import_(many(5, 7))
+        found = list(first.past)
+        ask = PastPage(list=LIST, as_of=first.as_of.membership, limit=2)
+        while rows := (await service.ask(replace(ask, after=found[-1].person))).past:
+            found += rows
+    addresses = sorted(one.row.address for one in found)
+    assert first.total == len(found) == 5
+    assert addresses == ["", *(f"member{n}@d{n}.example" for n in (0, 1, 2, 4))]
+
+
+async def test_a_moment_is_a_time_that_has_been(broker: Broker, tmp_path: Path) -> None:
+    """A time to come, one without offset and what is none are refused."""
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        for at in ("2999-01-01T00:00Z", "2026-10-01T12:00", "soon", ""):
+            assert (await service.ask(PastPage(list=LIST, at=at))).code == "bad_request"
