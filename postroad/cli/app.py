@@ -16,12 +16,12 @@ from postroad.cli import (
     helppage,
     lists,
     mail,
-    memberfiles,
     oauth,
     post,
     retry,
     run,
     status,
+    sync,
     trace,
 )
 
@@ -67,7 +67,7 @@ for noun in (
     status.status,
     doctor.doctor,
     lists.lists,
-    memberfiles.member,
+    sync.member,
     mail.mail,
     post.post,
     held.held,

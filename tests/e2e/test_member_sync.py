@@ -1,0 +1,53 @@
+"""The members of a list become those of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.system import System
+
+pytestmark = pytest.mark.e2e
+TEAM = "team@example.org"
+
+
+async def test_a_file_is_previewed_guarded_and_carried_out(tmp_path: Path) -> None:
+    """A dry run changes nothing, nobody is removed unasked, an empty file removes nobody, and what
+    is done is what was shown; done again there is nothing to do."""
+    async with System.start(tmp_path, "", services=("membership",)) as road:
+        await road.make_list(TEAM, [f"m{n}@example.net" for n in range(4)])
+        file = tmp_path / "people.txt"
+
+        async def members() -> list[tuple[str, str]]:
+            listed = (await road.cli("member", "ls", TEAM, "--json")).json
+            return [(row["address"], row["delivery_mode"]) for row in listed]
+
+        before = await members()
+        file.write_text(
+            "email,delivery_mode\nm0@example.net,none\nm1@example.net,\nNEW@b.example,\n"
+        )
+        dry = await road.cli("member", "sync", TEAM, str(file), "--dry-run")
+        assert dry.out.splitlines() == [
+            "add 1, change 1, remove 2 of 4 members",
+            "+ NEW@b.example",
+            "~ m0@example.net: delivery_mode none",
+            "- m2@example.net",
+            "- m3@example.net",
+        ]
+        unasked = await road.cli("member", "sync", TEAM, str(file))
+        assert (unasked.code, "--yes" in unasked.err) == (2, True)
+        file.with_suffix(".one").write_text("m0@example.net\n")
+        most = await road.cli("member", "sync", TEAM, str(file.with_suffix(".one")), "--yes")
+        assert (most.code, "--force 3" in most.err) == (2, True)
+        assert await members() == before
+        done = await road.cli("member", "sync", TEAM, str(file), "--yes", "--json")
+        assert (done.code, done.json["remove"]) == (0, ["m2@example.net", "m3@example.net"])
+        after = [
+            ("NEW@b.example", "regular"),
+            ("m0@example.net", "none"),
+            ("m1@example.net", "regular"),
+        ]
+        assert await members() == after
+        again = await road.cli("member", "sync", TEAM, str(file), "--yes")
+        assert again.out == "add 0, change 0, remove 0 of 3 members\n"
