@@ -30,7 +30,7 @@ from schemas.membership import (
 )
 from schemas.people import PersonErased, PersonKnown
 
-VERSION = 1
+VERSION = 2
 STREAMS = ("MEMBERSHIP", "PEOPLE")
 
 Key = tuple[str, str]  # list, person
@@ -45,6 +45,8 @@ _MEMBER = {
     "delivery_mode": "varchar",
     "delivery_status": "varchar",
     "moderation": "varchar",
+    "receive_own_postings": "boolean",
+    "receive_list_copy": "boolean",
     "since": "timestamp",  # UTC: when they came onto the list
     "from_seq": "ubigint",
     "to_seq": "ubigint",
@@ -93,6 +95,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     delivery_mode: DeliveryMode = "regular"
     delivery_status: DeliveryStatus = "enabled"
     moderation: Moderation = ""
+    receive_own_postings: bool = True
+    receive_list_copy: bool = True
     since: datetime | None = None  # UTC, without saying so
     from_seq: int = 0
 
@@ -124,12 +128,19 @@ def after(standing: Standing, event: Event) -> Standing:
                 return NOBODY
             change["roles"] = roles
             if event.role == "member":
-                change |= {"delivery_mode": "regular", "delivery_status": "enabled"}
+                change |= {
+                    "delivery_mode": "regular",
+                    "delivery_status": "enabled",
+                    "receive_own_postings": True,
+                    "receive_list_copy": True,
+                }
         case MemberChanged() if standing.roles:
             wanted = {
                 "delivery_mode": event.delivery_mode,
                 "delivery_status": event.delivery_status,
                 "moderation": event.moderation_action,
+                "receive_own_postings": event.receive_own_postings,
+                "receive_list_copy": event.receive_list_copy,
             }
             change = {name: value for name, value in wanted.items() if value is not None}
     return msgspec.structs.replace(standing, **change)
@@ -217,6 +228,8 @@ def _row(key: Key, standing: Standing, to_seq: int | None) -> tuple[Any, ...]:
         standing.delivery_mode,
         standing.delivery_status,
         standing.moderation,
+        standing.receive_own_postings,
+        standing.receive_list_copy,
         standing.since,
         standing.from_seq,
         to_seq,
@@ -298,6 +311,13 @@ BOUNCED = """
     where to_seq is null and member and delivery_status = 'by_bounces' order by list, person
 """
 
+# $list, $keys -> person: members among these addresses who want no copy of what names them
+NO_LIST_COPY = """
+    select distinct m.person from people p join member m on m.person = p.person
+    where p.key in (select unnest($keys::varchar[])) and p.address is not null
+    and m.list = $list and m.to_seq is null and m.member and not m.receive_list_copy
+"""
+
 # $list, $role, $after, $limit -> address, name, standing, in order of address
 PAGE = """
     select p.address, p.name, m.* exclude (list, person, to_seq)
@@ -346,13 +366,15 @@ def slices(members: int) -> list[str]:
 
 def standing_of(row: Sequence[Any]) -> Standing:
     """The standing in these columns."""
-    member, owner, moderator, mode, status, moderation, since, from_seq = row
+    member, owner, moderator, mode, status, moderation, own, copy, since, from_seq = row
     held = {"member": member, "owner": owner, "moderator": moderator}
     return Standing(
         roles=frozenset(role for role, has in held.items() if has),  # type: ignore[misc]
         delivery_mode=mode,
         delivery_status=status,
         moderation=moderation,
+        receive_own_postings=own,
+        receive_list_copy=copy,
         since=since,
         from_seq=from_seq,
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.lists import ListSettings
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
-from schemas.road import AsOf, RuleHit
+from schemas.road import AsOf, RuleHit, Wish
 
 Code = Literal[
     "",
@@ -46,21 +46,24 @@ class Change(Command, kw_only=True):
 
 
 class WhoIs(Command, kw_only=True):
-    """Who is this author on this list? Endpoint `whois`."""
+    """Who is this author on this list? Endpoint `whois`. `recipients` are those whom a post of
+    theirs names in To and Cc."""
 
     list: str
     address: str  # normalised
+    recipients: tuple[str, ...] = ()  # normalised
 
 
 class Author(Command, kw_only=True):
     """Answer to WhoIs. `person` is empty where the address is unknown. `named` are the entries of
     the list's `bans` and `*_these_nonmembers` that mean the author, as far as a key or the members
-    of another list say so."""
+    of another list say so. `without` is `PostRouted.without` of that post."""
 
     person: str = ""
     roles: tuple[Role, ...] = ()
     moderation: Moderation = ""
     named: tuple[str, ...] = ()
+    without: dict[str, Wish] = {}
     as_of: AsOf = AsOf()
 
 
@@ -142,6 +145,8 @@ class ChangeMember(Change, kw_only=True):
     delivery_mode: DeliveryMode | None = None
     delivery_status: DeliveryStatus | None = None
     moderation_action: Moderation | None = None
+    receive_own_postings: bool | None = None
+    receive_list_copy: bool | None = None
     how: str = "command line"
 
 
@@ -195,6 +200,8 @@ class RosterRow(Command, kw_only=True):
     delivery_mode: DeliveryMode = "regular"
     delivery_status: DeliveryStatus = "enabled"
     moderation_action: Moderation = ""
+    receive_own_postings: bool = True
+    receive_list_copy: bool = True
     since: str = ""  # RFC 3339, when they came onto the list
 
 

@@ -40,6 +40,8 @@ class MemberChanged(Event, tag="member_changed", kw_only=True):
     delivery_mode: DeliveryMode | None = None
     delivery_status: DeliveryStatus | None = None
     moderation_action: Moderation | None = None
+    receive_own_postings: bool | None = None
+    receive_list_copy: bool | None = None
     how: str = ""
     reason: str = ""
 

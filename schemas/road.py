@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from msgspec import field
+
 from schemas.envelope import Event
 from schemas.mail import Data, HeaderEdit, HeaderFacts, Insertion, RawRef, Returned
 
@@ -78,6 +80,9 @@ class AsOf(Data, kw_only=True):
     people: int = 0
 
 
+Wish = Literal["receive_own_postings", "receive_list_copy"]
+
+
 class PostRouted(Event, tag="post_routed", kw_only=True):
     """A mail is a post to this list: edit these headers, put these lines into its body (the
     list's header and footer), and fan it out. `authserv_id` names the server whose
@@ -86,7 +91,10 @@ class PostRouted(Event, tag="post_routed", kw_only=True):
 
     By mail id, other posts of the list: `parent` is what this one answers, `thread` the first of
     its conversation (itself, if it begins one; "" of older releases), `answers` those that
-    answered it and came before it, `namesake` an earlier one with the same Message-ID."""
+    answered it and came before it, `namesake` an earlier one with the same Message-ID.
+
+    `without`: the persons who get no copy, each with the member option that says so: its author
+    who wants none of their own, or somebody whom it names in To or Cc."""
 
     mail_id: str
     list: str
@@ -106,6 +114,7 @@ class PostRouted(Event, tag="post_routed", kw_only=True):
     thread: str = ""
     answers: tuple[str, ...] = ()
     namesake: str = ""
+    without: dict[str, Wish] = field(default_factory=dict)
 
 
 class OwnerMailRouted(Event, tag="owner_mail_routed", kw_only=True):

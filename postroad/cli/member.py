@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 ASKED = "asked"  # by mail; they are on the list once they reply
+DIGESTS = ("plaintext_digests", "mime_digests", "summary_digests")  # as Mailman names them
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "delivery_mode": get_args(DeliveryMode),
     "delivery_status": get_args(DeliveryStatus),
     "moderation_action": get_args(Moderation),
+    "receive_own_postings": ("true", "false"),
+    "receive_list_copy": ("true", "false"),
 }
 
 member = group("member", "Who is on a list.", example="postroad member ls staff@lists.example.org")
@@ -138,6 +141,9 @@ async def set_(
 
     delivery_mode is regular or none; delivery_status is enabled, by_user, by_bounces or
     by_moderator; moderation_action is defer, accept, hold, reject, discard or empty.
+    receive_own_postings says whether authors get what they write to the list themselves,
+    receive_list_copy whether somebody gets a copy of what names them in To or Cc; both are true
+    or false.
     """
     change = change_of(list_, address, options)
     return await _each(call, "member_set", [change], done="changed", already="set so already")
@@ -284,10 +290,15 @@ def change_of(list_: str, address: str, options: Sequence[str]) -> ChangeMember:
     for key, value in typed.items():
         if key not in OPTIONS:
             raise UsageError(f"there is no member option {key!r}; there are {', '.join(OPTIONS)}")
+        if key == "delivery_mode" and value in DIGESTS:
+            raise UsageError(
+                f"{key}={value}: there are no digests yet; use regular (each mail) or none"
+            )
         if value not in OPTIONS[key]:
             allowed = ", ".join(word or "(empty)" for word in OPTIONS[key])
             raise UsageError(f"{key}={value}: must be one of {allowed}")
-    return msgspec.convert({"list": list_, "address": address, **typed}, ChangeMember)
+    wanted = {"list": list_, "address": address, **typed}
+    return msgspec.convert(wanted, ChangeMember, strict=False)
 
 
 async def _each(

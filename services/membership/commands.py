@@ -18,6 +18,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.transact import transact
+from projections.roster import Standing
 from schemas import codec, subjects
 from schemas.commands import (
     Answer,
@@ -43,7 +44,7 @@ from schemas.commands import (
     WhoIs,
 )
 from schemas.envelope import Event
-from schemas.road import AsOf
+from schemas.road import AsOf, Wish
 from services.membership import actors, decider, entries, importing, lists, retrying
 from services.membership.bans import banned, refusal
 from services.membership.directory import Listed
@@ -96,8 +97,18 @@ class Commands:
             roles=tuple(sorted(standing.roles)),
             moderation=standing.moderation,
             named=await self._named(ask.list, key, person),
+            without=await self._without(ask, person, standing),
             as_of=as_of,
         )
+
+    async def _without(self, ask: WhoIs, person: str, standing: Standing) -> dict[str, Wish]:
+        """Who wants no copy of a post that this author sends to these recipients."""
+        keys = [self.people.key_of_normal(address) for address in ask.recipients]
+        named = await self.roster.without_list_copy(ask.list, keys)
+        without: dict[str, Wish] = dict.fromkeys(named, "receive_list_copy")
+        if not standing.receive_own_postings:
+            without[person] = "receive_own_postings"
+        return without
 
     async def _named(self, slug: str, key: str, person: str) -> tuple[str, ...]:
         """Which entries of this list's settings mean somebody, by address or by another list."""
@@ -280,6 +291,8 @@ class Commands:
             delivery_mode=ask.delivery_mode,
             delivery_status=ask.delivery_status,
             moderation_action=ask.moderation_action,
+            receive_own_postings=ask.receive_own_postings,
+            receive_list_copy=ask.receive_list_copy,
             how=ask.how,
         )
         return await self._on_member(ask, listed, person.id, decide)

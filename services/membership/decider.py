@@ -32,6 +32,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     delivery_mode: DeliveryMode = "regular"
     delivery_status: DeliveryStatus = "enabled"
     moderation: Moderation = ""
+    receive_own_postings: bool = True
+    receive_list_copy: bool = True
 
     @property
     def receives(self) -> bool:
@@ -66,6 +68,8 @@ def evolve(state: State, event: Event) -> State:
                 delivery_mode=_or(event.delivery_mode, state.delivery_mode),
                 delivery_status=_or(event.delivery_status, state.delivery_status),
                 moderation=_or(event.moderation_action, state.moderation),
+                receive_own_postings=_or(event.receive_own_postings, state.receive_own_postings),
+                receive_list_copy=_or(event.receive_list_copy, state.receive_list_copy),
             )
         case _:
             return state
@@ -94,6 +98,8 @@ def decide_change(
     delivery_mode: DeliveryMode | None = None,
     delivery_status: DeliveryStatus | None = None,
     moderation_action: Moderation | None = None,
+    receive_own_postings: bool | None = None,
+    receive_list_copy: bool | None = None,
     how: str,
 ) -> tuple[Event, ...]:
     """Change options; None leaves one as it is. Raises Refused for somebody not on the list."""
@@ -103,6 +109,8 @@ def decide_change(
         delivery_mode=_new(delivery_mode, state.delivery_mode),
         delivery_status=_new(delivery_status, state.delivery_status),
         moderation_action=_new(moderation_action, state.moderation),
+        receive_own_postings=_new(receive_own_postings, state.receive_own_postings),
+        receive_list_copy=_new(receive_list_copy, state.receive_list_copy),
         how=how,
     )
     return () if changed == MemberChanged(how=how) else (changed,)

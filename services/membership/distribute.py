@@ -207,13 +207,13 @@ class _Fanout:
                 log.warning("fanout.no_owner", list=self.list, mail_id=self.mail_id)
             yield [owner for owner in owners if owner.person > after]
         else:
-            seq = self.routed.as_of.membership
+            seq, without = self.routed.as_of.membership, self.routed.without
             audience = self.distributor.roster.audience(
                 self.list, seq, after=after, patient=self.delivery.attempt < PATIENCE
             )
             async with aclosing(audience) as pages:
                 async for page in pages:
-                    yield page
+                    yield [one for one in page if one.person not in without] if without else page
 
     async def _store_single(self, recipients: Sequence[Recipient]) -> Position:
         """One plain publish: half the time of a batch, and small posts are most posts."""

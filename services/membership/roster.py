@@ -54,6 +54,15 @@ class Roster:
             return small.standings.get(person, NOBODY)
         return (await self.standings({(list_, person)})).get((list_, person), NOBODY)
 
+    async def without_list_copy(self, list_: str, keys: Sequence[str]) -> list[str]:
+        """The members among the addresses with these keys who want no copy of a post that names
+        them."""
+        small = await self._small(list_) if keys else None
+        if not keys or (small and all(one.receive_list_copy for one in small.standings.values())):
+            return []
+        rows = await self._store.read(tables.NO_LIST_COPY, {"list": list_, "keys": list(keys)})
+        return sorted(str(row[0]) for row in rows)
+
     async def standings(self, keys: set[Key]) -> dict[Key, Standing]:
         """The same for many, straight from the file."""
         return await standings(self._store, keys)
@@ -166,7 +175,7 @@ class Roster:
             mirror.remember_large(list_)
             return None
         small = SmallList.of(
-            {row[0]: tables.standing_of(row[1:9]) for row in rows}, _contacts(rows)
+            {row[0]: tables.standing_of(row[1:-3]) for row in rows}, _contacts(rows)
         )
         if small.complete and self.feed.as_of == before:
             mirror.remember_list(list_, small)
@@ -193,5 +202,7 @@ def _roster_row(role: Role, address: str, name: str, *standing: Any) -> RosterRo
         delivery_mode=found.delivery_mode,
         delivery_status=found.delivery_status,
         moderation_action=found.moderation,
+        receive_own_postings=found.receive_own_postings,
+        receive_list_copy=found.receive_list_copy,
         since=f"{found.since.isoformat(timespec='seconds')}Z" if found.since else "",
     )

@@ -114,6 +114,7 @@ def decide(
         subject=mail.facts.subject,
         message_id=mail.facts.message_id,
         hits=_flags(rulings),
+        without=author.without,
     )
 
 

@@ -342,7 +342,13 @@ class Router:
     async def _ask(self, known: List, mail: MailReceived) -> Author:
         """What membership says of the author. Raises Retry where it does not say."""
         authors = mail.facts.from_
-        question = WhoIs(list=known.slug, address=authors[0].address if len(authors) == 1 else "")
+        named = dict.fromkeys(box.address for box in (*mail.facts.to, *mail.facts.cc))
+        named.pop(known.address, None)
+        question = WhoIs(
+            list=known.slug,
+            address=authors[0].address if len(authors) == 1 else "",
+            recipients=tuple(named),
+        )
         answer = await self.broker.request(subjects.command("whois"), _encode(question))
         try:
             return _author.decode(answer)

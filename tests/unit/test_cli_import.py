@@ -239,9 +239,18 @@ def test_member_options_by_name():
     )
 
 
+def test_truths_among_member_options():
+    """Whether somebody gets copies of their own posts, or of those that name them, is true or
+    false."""
+    change = change_of("l@example.org", "a@example.net", ["receive_list_copy=false"])
+    assert (change.receive_list_copy, change.receive_own_postings) == (False, None)
+
+
 @pytest.mark.parametrize(
     ("word", "words"),
     [
+        ("receive_own_postings=no", "must be one of true, false"),
+        ("delivery_mode=mime_digests", "there are no digests yet; use regular"),
         ("delivery_mode=weekly", "must be one of regular, none"),
         ("delivery=none", "there are delivery_mode, delivery_status, moderation_action"),
         ("delivery_mode", "is not of the form key=value"),

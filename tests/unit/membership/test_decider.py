@@ -36,6 +36,8 @@ commands = st.one_of(
         delivery_mode=st.none() | modes,
         delivery_status=st.none() | statuses,
         moderation_action=st.none() | moderations,
+        receive_own_postings=st.none() | st.booleans(),
+        receive_list_copy=st.none() | st.booleans(),
         how=st.just(""),
     ),
 )
@@ -43,7 +45,13 @@ stored = st.lists(
     st.one_of(
         st.builds(MemberSubscribed, role=roles, delivery_mode=modes, delivery_status=statuses),
         st.builds(MemberUnsubscribed, role=roles),
-        st.builds(MemberChanged, delivery_mode=st.none() | modes, moderation_action=moderations),
+        st.builds(
+            MemberChanged,
+            delivery_mode=st.none() | modes,
+            moderation_action=moderations,
+            receive_own_postings=st.none() | st.booleans(),
+            receive_list_copy=st.none() | st.booleans(),
+        ),
     )
 )
 
@@ -87,7 +95,8 @@ def test_coming_back_starts_afresh() -> None:
     """Whoever leaves the last role leaves every option behind."""
     back = person.given(
         MemberSubscribed(delivery_mode="none"),
-        MemberChanged(delivery_status="by_bounces", moderation_action="hold"),
+        MemberChanged(delivery_status="by_bounces", receive_own_postings=False),
+        MemberChanged(moderation_action="hold", receive_list_copy=False),
         MemberUnsubscribed(),
         MemberSubscribed(),
     )

@@ -29,7 +29,12 @@ roles = st.sampled_from(["member", "owner"])
 stored = st.one_of(
     st.builds(MemberSubscribed, role=roles, delivery_mode=st.sampled_from(["regular", "none"])),
     st.builds(MemberUnsubscribed, role=roles),
-    st.builds(MemberChanged, delivery_status=st.sampled_from([None, "enabled", "by_user"])),
+    st.builds(
+        MemberChanged,
+        delivery_status=st.sampled_from([None, "enabled", "by_user"]),
+        receive_own_postings=st.none() | st.booleans(),
+        receive_list_copy=st.none() | st.booleans(),
+    ),
 )
 subjects = st.sampled_from(["membership.team.a", "membership.team.b", "membership.crew.a"])
 histories = st.lists(st.tuples(subjects, stored), max_size=30)
@@ -106,10 +111,14 @@ def test_the_roster_says_what_the_decider_says(said: list[tuple[str, Event]], cu
         _, list_, person = subject.split(".")
         standing = found.get((list_, person), roster.NOBODY)
         assert standing.roles == state.roles
-        assert (standing.delivery_mode, standing.delivery_status) == (
-            state.delivery_mode,
-            state.delivery_status,
-        )
+        for option in (
+            "delivery_mode",
+            "delivery_status",
+            "moderation",
+            "receive_own_postings",
+            "receive_list_copy",
+        ):
+            assert getattr(standing, option) == getattr(state, option)
         assert standing.receives == state.receives
 
 
