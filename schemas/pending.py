@@ -14,7 +14,9 @@ from schemas.envelope import Event
 from schemas.mail import Data
 from schemas.membership import DeliveryMode, Role
 
-Action = Literal["join", "leave", "mail_on", "mail_off"]
+Action = Literal[
+    "join", "leave", "mail_on", "mail_off", "own_on", "own_off", "copies_on", "copies_off"
+]
 
 
 class ConfirmationAsked(Event, tag="confirmation_asked", kw_only=True):

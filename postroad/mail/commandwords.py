@@ -24,7 +24,8 @@ from postroad.mail.subjectline import bare
 LINE_CHARS = 500  # of a line that are read
 TOKEN_CHARS = 64  # of a token that are kept; ours have fewer
 
-Name = Literal["help", "join", "leave", "confirm", "mail_on", "mail_off", "which", "echo"]
+Option = Literal["own_on", "own_off", "copies_on", "copies_off"]  # of a member, as Mailman 2's
+Name = Literal["help", "join", "leave", "confirm", "mail_on", "mail_off", "which", "echo"] | Option
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,6 +53,10 @@ _SETTINGS: dict[tuple[str, ...], Name] = {
     ("delivery", "off"): "mail_off",
     ("nomail", "on"): "mail_off",
     ("nomail", "off"): "mail_on",
+    ("myposts", "on"): "own_on",
+    ("myposts", "off"): "own_off",
+    ("duplicates", "on"): "copies_on",
+    ("duplicates", "off"): "copies_off",
     ("on",): "mail_on",
     ("off",): "mail_off",
     ("mail",): "mail_on",  # these three are Sympa's

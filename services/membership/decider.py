@@ -6,6 +6,7 @@ leaving the last role forgets every option, so that coming back starts afresh.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -23,6 +24,13 @@ from schemas.membership import (
 from services.membership.refused import Refused
 
 T = TypeVar("T")
+
+OPTIONS: Mapping[str, MemberChanged] = {  # what members switch by mail, as its commands say
+    "own_on": MemberChanged(receive_own_postings=True),
+    "own_off": MemberChanged(receive_own_postings=False),
+    "copies_on": MemberChanged(receive_list_copy=True),
+    "copies_off": MemberChanged(receive_list_copy=False),
+}
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -126,6 +134,19 @@ def decide_mail(state: State, *, on: bool, how: str) -> tuple[Event, ...]:
     if not on and state.receives:
         return decide_change(state, delivery_status="by_user", how=how)
     return ()
+
+
+def decide_option(state: State, action: str, *, how: str) -> tuple[Event, ...]:
+    """A member switches one of OPTIONS. Raises Refused for somebody who is no member."""
+    if "member" not in state.roles:
+        raise not_on_list()
+    wanted = OPTIONS[action]
+    return decide_change(
+        state,
+        receive_own_postings=wanted.receive_own_postings,
+        receive_list_copy=wanted.receive_list_copy,
+        how=how,
+    )
 
 
 def not_on_list() -> Refused:

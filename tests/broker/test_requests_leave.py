@@ -130,6 +130,28 @@ async def test_mail_is_switched_off_and_on(broker: Broker, tmp_path: Path) -> No
         assert await status(service) == "enabled"
 
 
+async def test_copies_are_chosen(broker: Broker, tmp_path: Path) -> None:
+    """`set myposts off` and `set duplicates off` of a proved member are done at once, and one
+    letter says both; anybody else is asked first, in words that say what it is about."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.add(ANNA)
+        both = mail_of("set myposts off\r\nset duplicates off\r\n", **PROVED)
+        done, (letter,) = await post.ask("request", both)
+        assert done.outcome == "answered"
+        assert "no copy of what you write" in letter.text
+        assert "no copy of a mail to" in letter.text
+        (row,) = (await service.ask(RosterPage(list=LIST))).rows
+        assert (row.receive_own_postings, row.receive_list_copy) == (False, False)
+        done, (question,) = await post.ask("request", mail_of(subject="set myposts on"))
+        assert done.outcome == "confirmation_sent"
+        assert "you get a copy of what you write" in " ".join(question.text.split())
+        await post.ask("confirm", token=question.token)
+        (row,) = (await service.ask(RosterPage(list=LIST))).rows
+        assert (row.receive_own_postings, row.receive_list_copy) == (True, False)
+
+
 async def test_a_stranger_has_nothing_to_set(broker: Broker, tmp_path: Path) -> None:
     """Somebody proved who is not on the list is told so."""
     post = Post(broker)
@@ -155,7 +177,7 @@ async def test_several_commands_get_one_answer(broker: Broker, tmp_path: Path) -
         )
         done, (letter,) = await post.ask("request", data)
         assert (done.outcome, letter.to) == ("answered", ANNA)
-        for said in ("echo", f"    {LIST}\n", "sends you no mail", "set mail off    stay"):
+        for said in ("echo", f"    {LIST}\n", "sends you no mail", "set mail off        stay"):
             assert said in letter.text
         assert "other@lists.example.org" not in letter.text
         assert (await service.whois(ANNA)).roles == ("member",)

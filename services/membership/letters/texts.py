@@ -27,7 +27,18 @@ VALUE = 200  # characters of a value
 LONG = {"reason": 500}  # of others
 LINES = 250  # of a value that may have several
 SEVERAL = ("lists", "failures", "mails", "waiting")  # fields of several lines
-GIVEN = ("token", "days", "subject", "reason", "count", "verdict", "people", "other", *SEVERAL)
+GIVEN = (
+    "token",
+    "days",
+    "wish",
+    "subject",
+    "reason",
+    "count",
+    "verdict",
+    "people",
+    "other",
+    *SEVERAL,
+)
 _FIELD = re.compile(r"\{([a-z]+)\}")
 _VERBATIM = "    "
 _ITEM = re.compile(r"^- ", re.MULTILINE)
@@ -105,6 +116,8 @@ def _values(letter: Letter) -> Mapping[str, Value]:
             lines = [printable(line, 2 * VALUE) for line in value.splitlines()]
             shown = "\n".join(filter(None, lines[:LINES])) or _phrase("no_lists")
             values[field] = Value(shown, escape(shown))
+        elif field == "wish":
+            values[field] = _said(_phrase(value))
         else:
             values[field] = _said(value, LONG.get(field, VALUE))
     if not values.get("subject", Value("-", "")).plain:

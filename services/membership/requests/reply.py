@@ -20,6 +20,7 @@ _WEIGHT: Sequence[Outcome] = get_args(Outcome)
 # Texts that say how the reader stands to the list. Of those in one letter the last is true.
 _CHANGED = ("welcome", "goodbye", "mail_is_on", "mail_is_off")
 _UNCHANGED = ("already_member", "not_member")
+_OPTIONS = (("own_on", "own_off"), ("copies_on", "copies_off"))  # of each the last is true too
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,14 @@ def _in_the_end(group: Sequence[Reply]) -> Sequence[Reply]:
     ]
     standing = changed or [each for each in group if each.text in _UNCHANGED]
     about = (*_CHANGED, *_UNCHANGED)
-    return [
+    said = [
         each for each in group if each.text and (each.text not in about or each is standing[-1])
+    ]
+    ends = {option: each.text for each in said for option in _OPTIONS if each.text in option}
+    return [
+        each
+        for each in said
+        if all(each.text not in option or each.text == ends[option] for option in _OPTIONS)
     ]
 
 

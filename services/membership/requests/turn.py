@@ -116,7 +116,7 @@ class Turn:
                 return await self._leave(word)
             case "confirm":
                 return await self._confirm(word.token)
-            case "mail_on" | "mail_off":
+            case "mail_on" | "mail_off" | "own_on" | "own_off" | "copies_on" | "copies_off":
                 return await self._set(word.name)
             case "which":
                 return await self._which()
@@ -203,6 +203,9 @@ class Turn:
             at=self.at,
             proved=self.proved,
         )
+        if action in decider.OPTIONS and reply.outcome == "confirmation_sent":
+            fields = {**reply.fields, "wish": action}
+            reply = replace(reply, text="confirm_option", fields=fields)
         if reply.outcome == "limited" and self.proved:
             reply = replace(reply, text="asked_enough", to=self.author)
         self.asked = action, reply
@@ -210,7 +213,7 @@ class Turn:
 
     def _left_out(self, action: Action, asked: Action, reply: Reply) -> Reply:
         told = reply.outcome == "confirmation_sent" and action != asked
-        text = f"left_out_{action}" if told else ""
+        text = f"left_out_{'option' if action in decider.OPTIONS else action}" if told else ""
         return Reply("limited", "one mail asks one question", text=text, to=self.author)
 
     async def _confirm(self, token: str) -> Reply:
@@ -310,16 +313,18 @@ class Turn:
 
     async def _set_mail(self, address: str, action: Action, *, how: str) -> Reply:
         person = await self.office.people.find(address)
-        on = action == "mail_on"
+        decide: Decide = partial(decider.decide_mail, on=action == "mail_on", how=how)
+        if action in decider.OPTIONS:
+            decide = partial(decider.decide_option, action=action, how=how)
         try:
             if person is None:
                 raise decider.not_on_list()
-            await self._change(person.id, partial(decider.decide_mail, on=on, how=how))
+            await self._change(person.id, decide)
         except Refused:
             return Reply("refused", "not a member", text="not_member", to=address, owed=True)
         return Reply(
             "answered",
-            text="mail_is_on" if on else "mail_is_off",
+            text={"mail_on": "mail_is_on", "mail_off": "mail_is_off"}.get(action, action),
             to=address,
             owed=True,
             person=person.id,

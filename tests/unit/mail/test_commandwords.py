@@ -15,6 +15,8 @@ NAMES = list_names(["Team@Lists.Example.org", "crew@example.org"])
 SETTINGS = [
     ("set mail on", "mail_on"),
     ("set mail off", "mail_off"),
+    ("set myposts off", "own_off"),
+    ("set duplicates on", "copies_on"),
     ("SET Delivery OFF", "mail_off"),
     ("set delivery on", "mail_on"),
     ("set nomail", "mail_off"),
@@ -29,7 +31,7 @@ SETTINGS = [
     ("set team", None),
     ("set ack off", None),
     ("set digest off", None),
-    ("set duplicates off", None),
+    ("set duplicates off", "copies_off"),
     ("set hide on", None),
     ("set noecho on", None),
     ("set other nomail", None),
@@ -42,9 +44,9 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(("line", "name"), SETTINGS)
-def test_only_mail_can_be_set(line: str, name: str | None) -> None:
-    """`set` switches mail where it says so about mail; every other setting of older systems is
-    not understood, in both strengths."""
+def test_only_mail_and_copies_can_be_set(line: str, name: str | None) -> None:
+    """`set` switches mail and copies where it says so about them; every other setting of older
+    systems is not understood, in both strengths."""
     for word in (exact(line, NAMES), spoken(said(line), NAMES)):
         assert (word.name if word else None) == name
 

@@ -26,6 +26,7 @@ def begins(text: str, subject: str = "Tea") -> str:
         ("Tea", "Hi,\nplease take me off this list\nthanks\nAnn"),
         ("Tea", "subscribe ann@example.org"),
         ("Tea", "set mail off"),
+        ("Tea", "set myposts off"),
         ("Tea", "unsubscribe\n\nOn 9 March 2026 Bob wrote:\n> " + LONG.replace("\n", "\n> ")),
         ("unsubscribe", LONG),
         ("[Team] UNSUBSCRIBE", "Sent from my telephone"),

@@ -14,6 +14,7 @@ from services.membership.decider import (
     State,
     decide_change,
     decide_mail,
+    decide_option,
     decide_subscribe,
     decide_unsubscribe,
     evolve,
@@ -156,6 +157,22 @@ def test_what_a_moderator_stopped_stays_stopped() -> None:
     stopped = person.given(MemberSubscribed(delivery_status="by_moderator"))
     stopped.when(decide_mail, on=True, how="mail").then_nothing()
     stopped.when(decide_mail, on=False, how="mail").then_nothing()
+
+
+def test_members_choose_their_copies() -> None:
+    """A member switches off copies of own posts and on again; asking twice changes nothing, and who
+    is no member has nothing to switch."""
+    member = person.given(MemberSubscribed())
+    member.when(decide_option, action="own_on", how="mail").then_nothing()
+    member.when(decide_option, action="own_off", how="mail").then(
+        MemberChanged(receive_own_postings=False, how="mail")
+    )
+    person.given(MemberSubscribed(), MemberChanged(receive_list_copy=False)).when(
+        decide_option, action="copies_on", how="mail"
+    ).then(MemberChanged(receive_list_copy=True, how="mail"))
+    person.given(MemberSubscribed(role="owner")).when(
+        decide_option, action="own_off", how="mail"
+    ).then_refused(Refused)
 
 
 def test_only_members_have_mail_to_switch() -> None:

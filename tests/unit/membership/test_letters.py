@@ -41,6 +41,7 @@ PLAIN = Letter(
         "verdict": "was accepted",
         "count": "2",
         "days": "30",
+        "wish": "own_off",
         "waiting": "Subject: Tea",
         "people": "2 people",
         "other": "news@lists.example.org",
@@ -58,7 +59,7 @@ SAID = (
     "failures",
     "mails",
 )  # what others may have written
-ASKING = replace(PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3"})
+ASKING = replace(PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3", "wish": "own_off"})
 
 
 def parsed(letter: Letter) -> EmailMessage:
@@ -166,7 +167,7 @@ def test_members_are_told_programs_how_to_leave() -> None:
 def test_confirmations_hold_nothing_that_others_chose(text: str) -> None:
     """A forger can make us send a confirmation, but not one word of it."""
     used = set(re.findall(r"\{(\w+)\}", texts()[text].text + texts()[text].none))
-    assert used <= {"list", "confirm", "token", "days"}
+    assert used <= {"list", "confirm", "token", "days", "wish"}
     assert set(re.findall(r"\{(\w+)\}", texts()[text].subject)) <= {"list"}
 
 

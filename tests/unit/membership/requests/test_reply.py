@@ -48,6 +48,8 @@ def test_each_token_has_its_letter() -> None:
         ([("answered", "already_member"), ("answered", "mail_is_off")], ("mail_is_off",)),
         ([("answered", "mail_is_off"), ("left", "")], ()),
         ([("answered", "not_member"), ("answered", "help")], ("not_member", "help")),
+        ([("answered", "own_off"), ("answered", "own_on")], ("own_on",)),
+        ([("answered", "own_off"), ("answered", "copies_off")], ("own_off", "copies_off")),
         ([("answered", "mail_is_off"), ("answered", "which")], ("mail_is_off", "which")),
     ],
 )
