@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from postroad.mail.addresses import Match, match
+from projections.lists import List
+from schemas.commands import WhoIs
 from schemas.mail import Mailbox
 from schemas.road import MailReceived
 
@@ -58,6 +60,16 @@ def sent_to(mail: MailReceived, mailbox: str = "", *, one_copy: bool = False) ->
     if told and (mail.envelope_to or not one_copy):
         return told
     return told + _addresses(mail.facts.to) + _addresses(mail.facts.cc)
+
+
+def who_is_asked(mail: MailReceived, known: List) -> WhoIs:
+    """What membership is asked of a mail to a list: who its author is, if there is one, and who of
+    those whom it names besides the list wants no copy of it."""
+    authors = _addresses(mail.facts.from_)
+    named = dict.fromkeys(_addresses(mail.facts.to) + _addresses(mail.facts.cc))
+    named.pop(known.address, None)
+    author = authors[0] if len(authors) == 1 else ""
+    return WhoIs(list=known.slug, address=author, recipients=tuple(named))
 
 
 def truths(mail: MailReceived, mailbox: str) -> tuple[str, ...]:

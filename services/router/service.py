@@ -24,7 +24,7 @@ from postroad.runtime.service import Context, Service
 from projections.listfeed import ListFeed
 from projections.lists import List
 from schemas import codec, subjects
-from schemas.commands import Author, WhoIs
+from schemas.commands import Author
 from schemas.envelope import Event
 from schemas.road import HeldAccepted, MailReceived, MailRefused, OwnerMailRouted, PostRouted
 from services.router import copies, decider
@@ -37,7 +37,7 @@ from services.router.hooking import Hooks
 from services.router.looking import Looker
 from services.router.lookups.asking import Lookups
 from services.router.reach import GONE, Reach
-from services.router.recipients import truths
+from services.router.recipients import truths, who_is_asked
 from services.router.rules import repetition
 from services.router.seen import Authors, stranger
 from services.router.threads import Threads
@@ -341,15 +341,8 @@ class Router:
 
     async def _ask(self, known: List, mail: MailReceived) -> Author:
         """What membership says of the author. Raises Retry where it does not say."""
-        authors = mail.facts.from_
-        named = dict.fromkeys(box.address for box in (*mail.facts.to, *mail.facts.cc))
-        named.pop(known.address, None)
-        question = WhoIs(
-            list=known.slug,
-            address=authors[0].address if len(authors) == 1 else "",
-            recipients=tuple(named),
-        )
-        answer = await self.broker.request(subjects.command("whois"), _encode(question))
+        question = _encode(who_is_asked(mail, known))
+        answer = await self.broker.request(subjects.command("whois"), question)
         try:
             return _author.decode(answer)
         except msgspec.DecodeError:  # an error of NATS micro has no body

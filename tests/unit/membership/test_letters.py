@@ -59,7 +59,9 @@ SAID = (
     "failures",
     "mails",
 )  # what others may have written
-ASKING = replace(PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3", "wish": "own_off"})
+ASKING = replace(
+    PLAIN, text="confirm_join", fields={"token": TOKEN, "days": "3", "wish": "own_off"}
+)
 
 
 def parsed(letter: Letter) -> EmailMessage:
@@ -275,7 +277,7 @@ def test_nothing_others_wrote_becomes_markup_or_a_header(
     name: str, said: str, answering: str, text: str, form: Form
 ) -> None:
     """Whatever a list is called, whatever a mail says: the shape of a letter stays ours."""
-    fields = {"days": "3", "count": "2", "other": "news@lists.example.org"}
+    fields = {"days": "3", "count": "2", "wish": "own_on", "other": "news@lists.example.org"}
     fields |= {"token": TOKEN} if text in CONFIRMATIONS else {}
     letter = of(text, list_name=name, list_description=said, form=form, answering=answering)
     letter = replace(letter, fields={**dict.fromkeys(SAID, said), **fields})
