@@ -161,6 +161,8 @@ class ImportRow(Command, kw_only=True):
     delivery_mode: DeliveryMode | None = None
     delivery_status: DeliveryStatus | None = None
     moderation_action: Moderation | None = None
+    receive_own_postings: bool | None = None
+    receive_list_copy: bool | None = None
 
 
 class ImportMembers(Change, kw_only=True):

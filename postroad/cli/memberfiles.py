@@ -27,6 +27,8 @@ COLUMNS = (
     "delivery_mode",
     "delivery_status",
     "moderation_action",
+    "receive_own_postings",
+    "receive_list_copy",
     "since",
 )
 
@@ -43,7 +45,7 @@ async def import_(
     """Put the people of a file onto a list.
 
     A CSV file has a heading with a column `email`, and may have `display_name` (or `name`),
-    `role`, `delivery_mode`, `delivery_status` and `moderation_action`. Commas, semicolons and tabs
+    `role` and the options of `member set`. Commas, semicolons and tabs
     separate. They have agreed, as with `member add --confirmed`. Lines that are wrong are named and
     left out, with exit code 1; an import that was cut short is given again, because whoever is on
     the list already stays as they are.
@@ -78,7 +80,9 @@ async def export(
 
 def exported(row: RosterRow) -> Mapping[str, str]:
     """A member as a line of a file, by the names of its columns."""
-    return {"email": row.address, **{name: getattr(row, name) for name in COLUMNS[1:]}}
+    values = ((name, getattr(row, name)) for name in COLUMNS[1:])
+    words = {True: "true", False: "false"}
+    return {"email": row.address, **{name: words.get(value, value) for name, value in values}}
 
 
 def _print_csv(records: Iterable[Mapping[str, str]]) -> None:

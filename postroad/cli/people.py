@@ -30,6 +30,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "delivery_mode": get_args(DeliveryMode),
     "delivery_status": get_args(DeliveryStatus),
     "moderation_action": tuple(filter(None, get_args(Moderation))),
+    "receive_own_postings": ("true", "false"),
+    "receive_list_copy": ("true", "false"),
 }
 
 BadLine = tuple[int, str]  # number of the line from 1, and what is wrong with it
@@ -101,6 +103,7 @@ def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | Bad
             **options,
         },
         ImportRow,
+        strict=False,
     )
 
 

@@ -167,4 +167,6 @@ def state_of(standing: Standing) -> decider.State:
         delivery_mode=standing.delivery_mode,
         delivery_status=standing.delivery_status,
         moderation=standing.moderation,
+        receive_own_postings=standing.receive_own_postings,
+        receive_list_copy=standing.receive_list_copy,
     )

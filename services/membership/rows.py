@@ -43,6 +43,8 @@ def _set(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:
         delivery_mode=row.delivery_mode if reads else None,
         delivery_status=row.delivery_status if reads else None,
         moderation_action=row.moderation_action,
+        receive_own_postings=row.receive_own_postings if reads else None,
+        receive_list_copy=row.receive_list_copy if reads else None,
         how=how,
     )
 

@@ -179,6 +179,8 @@ def test_a_mere_list_of_addresses_where_it_is_allowed():
             delivery_mode=st.sampled_from(get_args(DeliveryMode)),
             delivery_status=st.sampled_from(get_args(DeliveryStatus)),
             moderation_action=st.sampled_from(get_args(Moderation)),
+            receive_own_postings=st.booleans(),
+            receive_list_copy=st.booleans(),
             since=st.just("2026-10-01T12:00:00Z"),
         )
     ),
@@ -197,7 +199,8 @@ def test_what_is_exported_is_read_back(rows: list[RosterRow], as_json: bool):
         text = file.getvalue()
     names = ("address", "display_name", *COLUMNS[2:-1])
     read_back = [
-        tuple(getattr(one, name) or "" for name in names) for one in people(lines_of(text.encode()))
+        tuple("" if (told := getattr(one, name)) is None else told for name in names)
+        for one in people(lines_of(text.encode()))
     ]
     assert read_back == [tuple(getattr(row, name) for name in names) for row in rows]
 
