@@ -161,7 +161,7 @@ def _why(post: Post, found: PastRow, queued: bool) -> str:
         return f"delivery_status={row.delivery_status}"
     if row.delivery_mode != "regular":
         return f"delivery_mode={row.delivery_mode}"
-    if wish := getattr(post.routed, "without", {}).get(found.person):
+    if wish := post.routed.without.get(found.person):
         return f"{wish}=false"
     if not post.done:
         return "not queued yet"
