@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 
 from projections.roster import NOBODY, Standing, after
 from schemas.envelope import Envelope, Event
+from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
 from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscribed
 from schemas.people import PersonErased, PersonKnown
 
@@ -22,15 +23,35 @@ Change = tuple[str, object, object]  # name, old, new
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """One event, told. `envelope` is what it came in."""
+    """One event, told. `envelope` is what it came in; `facts` are what else it says."""
 
     envelope: Envelope
     event: str  # its type
     what: str
     role: str = ""
     changes: tuple[Change, ...] = ()
+    facts: Mapping[str, object] = {}
     how: str = ""
     reason: str = ""
+
+
+def of_list(said: Iterable[Envelope]) -> Iterator[Told]:
+    """The envelopes of one list, in order: each setting as it was and became."""
+    for envelope in said:
+        for event in envelope.events:
+            tell = partial(Told, envelope=envelope, event=_type(event))
+            match event:
+                case ListCreated():
+                    usual, made = map(msgspec.structs.asdict, (ListSettings(), event.settings))
+                    changes = [(n, usual[n], made[n]) for n in made if made[n] != usual[n]]
+                    yield tell(what="created", changes=tuple(changes))
+                case ListConfigured():
+                    changes = [(name, *change) for name, change in event.changes.items()]
+                    yield tell(what="changed", changes=tuple(changes))
+                case ListClosed():
+                    yield tell(what="closed", reason=event.reason)
+                case _:
+                    yield tell(what=_words(event), facts=_facts(event))
 
 
 def of_member(said: Iterable[Envelope]) -> Iterator[Told]:
@@ -57,26 +78,28 @@ def of_person(said: Iterable[Envelope]) -> Iterator[Told]:
 
 
 def _told(envelope: Envelope, event: Event, before: Standing, standing: Standing) -> Told:
-    changes: tuple[Change, ...] = ()
+    changes = _differences(before, standing)
+    facts: Mapping[str, object] = {}
     match event:
         case MemberSubscribed(role="member"):
-            what, changes = "joined", _differences(before, standing)
+            what = "joined"
         case MemberSubscribed():
             what = f"became {event.role}"
         case MemberUnsubscribed(role="member"):
-            what = "left"
+            what, changes = "left", ()  # it forgets the options, which nobody changed
         case MemberUnsubscribed():
-            what = f"is {event.role} no more"
+            what, changes = f"is {event.role} no more", ()
         case MemberChanged():
-            what, changes = "changed", _differences(before, standing)
+            what = "changed"
         case _:  # of another kind: as it stands
-            what, changes = _words(event), (*_differences(before, standing), *_fields(event))
+            what, facts = _words(event), _facts(event)
     return Told(
         envelope=envelope,
         event=_type(event),
         what=what,
         role=getattr(event, "role", ""),
         changes=changes,
+        facts=facts,
         how=getattr(event, "how", ""),
         reason=getattr(event, "reason", ""),
     )
@@ -88,9 +111,9 @@ def _differences(before: Standing, standing: Standing) -> tuple[Change, ...]:
     return tuple((OPTIONS.get(name, name), old, new) for name, old, new in values if old != new)
 
 
-def _fields(event: Event) -> Iterator[Change]:
+def _facts(event: Event) -> dict[str, object]:
     plain: dict[str, Any] = msgspec.to_builtins(event)
-    return ((name, None, value) for name, value in plain.items() if name not in _TOLD_APART)
+    return {name: value for name, value in plain.items() if name not in _TOLD_APART}
 
 
 def _type(event: Event) -> str:

@@ -236,16 +236,25 @@ class MemberHistory(Command, kw_only=True):
     address: str
 
 
+class ListHistory(Command, kw_only=True):
+    """Endpoint `list_history`: what happened to a list and its settings, the oldest first: what an
+    answer can hold, after the first `after` events."""
+
+    list: str  # address or slug
+    after: int = 0
+
+
 class HistoryRow(Command, kw_only=True):
     """One event of a history. `time` is RFC 3339, `event` its type, `what` says it in words;
-    `changes` are (name, old, new). `by` says in words who did it, an address where that is known;
-    `actor` and `command` are those of the envelope."""
+    `changes` are (name, old, new), `facts` what else it says. `by` says in words who did it, an
+    address where that is known; `actor` and `command` are those of the envelope."""
 
     time: str
     event: str
     what: str
     role: str = ""
     changes: tuple[tuple[str, object, object], ...] = ()
+    facts: dict[str, object] = {}
     how: str = ""
     reason: str = ""
     by: str = ""

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import complain, print_table
+from postroad.cli.output import complain, print_table, whole
 from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,6 +108,26 @@ async def ls(call: Call) -> None:
             ((row.address, row.members, row.owners, row.settings.description) for row in rows),
         ),
     )
+
+
+@command(lists, "history", example="postroad list history staff@lists.example.org")
+async def history(call: Call, address: Address) -> None:
+    """What happened to a list: each setting, old and new, when and by whom.
+
+    Of a password it says only whether there was one.
+    """
+    from postroad.cli.ask import ask
+    from postroad.cli.history import show
+    from postroad.cli.road import road
+    from schemas.commands import HistoryRow, ListHistory
+
+    rows: list[HistoryRow] = []
+    async with road(call.config) as broker:
+        while more := (
+            await ask(broker, "list_history", ListHistory(list=address, after=len(rows)))
+        ).history:
+            rows += more
+    call.show(whole(rows), lambda: show(rows))
 
 
 def _suited(config: Config, address: str, typed: dict[str, str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ from schemas.commands import (
     DecideHeld,
     ImportMembers,
     ListHeld,
+    ListHistory,
     ListLists,
     ListRow,
     MemberHistory,
@@ -317,6 +318,10 @@ class Commands:
     async def retry(self, ask: RetryFailed) -> Answer:
         """Try the failed copies of a post once more, or only count them."""
         return Answer(failed=await retrying.retry(self.broker, self.roster, ask))
+
+    async def list_history(self, ask: ListHistory) -> Answer:
+        """What happened to a list and its settings."""
+        return await self.history.list_(ask)
 
     async def roster_past(self, ask: PastPage) -> Answer:
         """Who had a role on a list at an earlier moment."""

@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "member_set": (requests.ChangeMember, Commands.member_set),
     "import": (requests.ImportMembers, Commands.import_members),
     "roster": (requests.RosterPage, Commands.roster_page),
+    "list_history": (requests.ListHistory, Commands.list_history),
     "roster_past": (requests.PastPage, Commands.roster_past),
     "member_history": (requests.MemberHistory, Commands.member_history),
     "retry": (requests.RetryFailed, Commands.retry),

@@ -6,29 +6,33 @@ What happened is read from the logs; the roster keeps every state that was folde
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
+from typing import TypeVar
 
 import msgspec
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
 from projections import history
-from projections.history import Told
+from projections.history import Change, Told
 from schemas import subjects
 from schemas.codec import UnknownEvent
-from schemas.commands import Answer, HistoryRow, MemberHistory, PastPage
+from schemas.commands import Answer, Command, HistoryRow, ListHistory, MemberHistory, PastPage
 from schemas.envelope import Envelope
 from schemas.road import AsOf
-from services.membership import actors
+from services.membership import actors, entries
 from services.membership.people import People, known
 from services.membership.refused import Refused
 from services.membership.roster import Roster
 
 MOST = 2_000  # events in one answer, the newest: it stays below the broker's 1 MB
+SECRETS = ("moderator_password",)  # settings of which only is told that they are set
 LONGEST_PAGE = 5_000  # rows; each page reads the list's rows once
 LONGEST_ANSWER = 900_000  # octets of rows, for the same reason
+
+R = TypeVar("R", bound=Command)
 
 
 class History:
@@ -59,6 +63,17 @@ class History:
             told += [one for one in history.of_person(about) if one.event == "person_erased"]
         return Answer(history=await self._rows(told[-MOST:], person), erased=erased)
 
+    async def list_(self, ask: ListHistory) -> Answer:
+        """What happened to a list, open or closed; of passwords only that there is one."""
+        slug = self.roster.feed.lists.find(ask.list).state.slug
+        said = [one async for one in self._said("LISTS", subjects.lists(slug))]
+        told = list(history.of_list(said))[ask.after :]
+        rows = [
+            msgspec.structs.replace(row, changes=tuple(map(_masked, row.changes)))
+            for row in await self._rows(told)
+        ]
+        return Answer(history=tuple(_fitting(rows)))
+
     async def past(self, ask: PastPage) -> Answer:
         """A page of who was there at an earlier moment.
 
@@ -71,10 +86,8 @@ class History:
         await self.roster.feed.reached(folded)
         limit = min(ask.limit, LONGEST_PAGE)
         rows = await self.roster.past(slug, ask.role, as_of, ask.after, limit)
-        ends = accumulate(len(msgspec.json.encode(row)) for row in rows)
-        fit = sum(end <= LONGEST_ANSWER for end in ends)
         return Answer(
-            past=tuple(rows[: max(1, fit)]),
+            past=tuple(_fitting(rows)),
             total=0 if ask.after else await self.roster.past_count(slug, ask.role, as_of),
             as_of=AsOf(membership=as_of),
         )
@@ -116,6 +129,7 @@ class History:
                 what=one.what,
                 role=one.role,
                 changes=one.changes,
+                facts=dict(one.facts),
                 how=one.how,
                 reason=one.reason,
                 by=actors.told(one.envelope.actor, addresses, subject),
@@ -124,3 +138,15 @@ class History:
             )
             for one in told
         )
+
+
+def _masked(change: Change) -> Change:
+    """The same without the hash of a password."""
+    name, old, new = change
+    return change if name not in SECRETS else (name, old and entries.SET, new and entries.SET)
+
+
+def _fitting(rows: Sequence[R]) -> Sequence[R]:
+    """As many of these rows as an answer can hold, and one at least."""
+    ends = accumulate(len(msgspec.json.encode(row)) for row in rows)
+    return rows[: max(1, sum(end <= LONGEST_ANSWER for end in ends))]

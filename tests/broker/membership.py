@@ -34,6 +34,7 @@ ENDPOINTS = {
     commands.ChangeMember: "member_set",
     commands.ImportMembers: "import",
     commands.RosterPage: "roster",
+    commands.ListHistory: "list_history",
     commands.PastPage: "roster_past",
     commands.MemberHistory: "member_history",
     commands.RetryFailed: "retry",

@@ -17,7 +17,7 @@ ANN = "ann@example.net"
 
 
 def test_a_history_is_told_while_nothing_runs(tmp_path: Path) -> None:
-    """`member history` needs no running Postroad, and tells who typed the command."""
+    """Histories of members and lists need no running Postroad, and tell who typed the command."""
     with Installation.at(tmp_path, mail=False) as ours:
         ours.json("list", "create", TEAM)
         ours.json("member", "add", TEAM, ANN, "--confirmed")
@@ -25,6 +25,9 @@ def test_a_history_is_told_while_nothing_runs(tmp_path: Path) -> None:
         assert [row["what"] for row in told["events"]] == ["joined"]
         assert (told["address"], told["erased"]) == (ANN, False)
         assert "the command line" in told["events"][0]["by"]
+        shown = ours.run("list", "history", TEAM).stdout
+        assert "display_name: (none) → Team" in shown
+        assert max(map(len, shown.splitlines())) <= 100
 
 
 async def test_each_post_s_set_is_the_one_whose_mailboxes_have_it(tmp_path: Path) -> None:
