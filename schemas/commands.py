@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from schemas.lists import ListSettings
-from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
+from schemas.membership import BounceKind, DeliveryMode, DeliveryStatus, Moderation, Role
 from schemas.road import AsOf, RuleHit, Wish
 
 Code = Literal[
@@ -262,6 +262,35 @@ class HistoryRow(Command, kw_only=True):
     command: str = ""
 
 
+class MemberBounces(Command, kw_only=True):
+    """Endpoint `member_bounces`: who has a score or is stopped, with their last bounce, the highest
+    score first; with `address` every bounce of theirs, the newest first. At most 200."""
+
+    list: str  # address or slug
+    address: str = ""
+
+
+class BounceRow(Command, kw_only=True):
+    """One bounce (see `MemberBounced`), and how its member stands now: `score`, `delivery_status`,
+    how often they were warned. `time` is RFC 3339; `why` says it in words, `said` is the server's;
+    `post` and `report` are mail ids, `subject` that of the post."""
+
+    address: str
+    delivery_status: DeliveryStatus
+    score: float
+    warnings: int = 0
+    time: str
+    kind: BounceKind
+    points: float = 0.0
+    status: str = ""
+    why: str = ""
+    said: str = ""
+    post: str = ""
+    subject: str = ""
+    report: str = ""
+    incident: bool = False
+
+
 class RetryFailed(Command, kw_only=True):
     """Endpoint `retry`: whose copies of this post have finally failed, on every list that it went
     to; with `go` they are queued once more. `domain` leaves out who is elsewhere."""
@@ -355,5 +384,6 @@ class Answer(Command, kw_only=True):
     past: tuple[PastRow, ...] = ()
     total: int = 0
     history: tuple[HistoryRow, ...] = ()
+    bounces: tuple[BounceRow, ...] = ()
     erased: bool = False  # whom a history is about
     as_of: AsOf = AsOf()

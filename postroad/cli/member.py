@@ -187,6 +187,27 @@ async def ls(
         call.show(whole(rows), lambda: print_members(rows))
 
 
+@command(member, "bounces", example="postroad member bounces staff@lists.example.org")
+async def bounces(
+    call: Call,
+    list_: List,
+    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="Whose; else all.")] = "",
+) -> None:
+    """Whose mail comes back, and why.
+
+    Who has a score or is stopped, with their last bounce; of one address every bounce that was
+    kept: its class, its points, what the server said and which mail did not arrive.
+    """
+    from postroad.cli.ask import ask
+    from postroad.cli.bounces import show
+    from postroad.cli.road import road
+    from schemas.commands import MemberBounces
+
+    async with road(call.config) as broker:
+        answer = await ask(broker, "member_bounces", MemberBounces(list=list_, address=address))
+    call.show(whole(answer.bounces), lambda: show(answer.bounces, one=bool(address)))
+
+
 @command(
     member, "history", example="postroad member history staff@lists.example.org ann@example.net"
 )

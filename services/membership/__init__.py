@@ -2,7 +2,7 @@
 
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
-           member_set, import, roster, retry, held_ls, held_show,
+           member_set, member_bounces, import, roster, retry, held_ls, held_show,
            held_decide. Requests and answers are in schemas/commands.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and

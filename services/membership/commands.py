@@ -34,6 +34,7 @@ from schemas.commands import (
     ListHistory,
     ListLists,
     ListRow,
+    MemberBounces,
     MemberHistory,
     PastPage,
     RetryFailed,
@@ -48,6 +49,7 @@ from schemas.envelope import Event
 from schemas.road import AsOf, Wish
 from services.membership import actors, decider, entries, importing, lists, retrying
 from services.membership.bans import banned, refusal
+from services.membership.bounces.scores import Scores
 from services.membership.directory import Listed
 from services.membership.entries import Around
 from services.membership.history import History
@@ -62,7 +64,6 @@ from services.membership.roster import Roster
 LONGEST_PAGE = 1_000  # rows: an answer stays below the broker's 1 MB
 LONGEST_ANSWER = 900_000  # octets of rows of lists, for the same reason
 FOLD_SECONDS = 3.0  # less than callers wait: what is stored is stored, folded or not
-TRIES = 20
 
 S = TypeVar("S")
 
@@ -86,6 +87,7 @@ class Commands:
         self.outbox = outbox
         self.held = held
         self.history = History(broker, roster, people)
+        self.scores = Scores(broker, roster, people)
 
     async def whois(self, ask: WhoIs) -> Author:
         """Who an author is on a list, as far as is folded."""
@@ -326,6 +328,10 @@ class Commands:
     async def roster_past(self, ask: PastPage) -> Answer:
         """Who had a role on a list at an earlier moment."""
         return await self.history.past(ask)
+
+    async def member_bounces(self, ask: MemberBounces) -> Answer:
+        """Who has bounces on a list, and which."""
+        return Answer(bounces=await self.scores.ls(ask), as_of=self.roster.feed.as_of)
 
     async def member_history(self, ask: MemberHistory) -> Answer:
         """What happened to one person on one list."""

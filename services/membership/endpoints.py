@@ -43,6 +43,7 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "roster": (requests.RosterPage, Commands.roster_page),
     "list_history": (requests.ListHistory, Commands.list_history),
     "roster_past": (requests.PastPage, Commands.roster_past),
+    "member_bounces": (requests.MemberBounces, Commands.member_bounces),
     "member_history": (requests.MemberHistory, Commands.member_history),
     "retry": (requests.RetryFailed, Commands.retry),
     "held_ls": (requests.ListHeld, Commands.held_ls),

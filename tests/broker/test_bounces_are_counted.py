@@ -15,6 +15,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.health import Health
 from schemas import codec, subjects
+from schemas.commands import MemberBounces
 from schemas.envelope import Event
 from schemas.membership import MemberBounced, MemberWarned
 from schemas.road import (
@@ -186,6 +187,11 @@ async def test_a_numbered_copy_is_its_members_in_whichever_chunk(road: Post) -> 
     await road.report(post, BOB, number=1)
     await road.report(post, BOB, number=2)
     assert await road.life(BOB) == [counted]
+    for ask in (MemberBounces(list=LIST), MemberBounces(list=LIST, address=BOB)):
+        (row,) = (await road.service.ask(ask)).bounces
+        assert (row.address, row.kind, row.points, row.status) == (BOB, "hard", 1, "5.1.1")
+        assert (row.score, row.delivery_status, row.post) == (1, "enabled", post)
+        assert (row.subject, row.why) == ("Minutes", "the mailbox does not exist")
 
 
 async def test_without_a_token_only_a_shared_copy_counts(road: Post) -> None:
