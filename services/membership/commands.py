@@ -63,6 +63,7 @@ from services.membership.roster import Roster
 
 LONGEST_PAGE = 1_000  # rows: an answer stays below the broker's 1 MB
 LONGEST_ANSWER = 900_000  # octets of rows of lists, for the same reason
+TRIES = 20
 FOLD_SECONDS = 3.0  # less than callers wait: what is stored is stored, folded or not
 
 S = TypeVar("S")
@@ -365,8 +366,6 @@ class Commands:
             ask, "MEMBERSHIP", subject, decider.initial, decider.evolve, decide
         )
         return await self._changed(events, membership=seq, people=people)
-
-    # --- both ---------------------------------------------------------------------------------
 
     def _list(self, name: str) -> Listed:
         return self.roster.feed.lists.find_open(name)
