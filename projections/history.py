@@ -93,6 +93,8 @@ def _told(envelope: Envelope, event: Event, before: Standing, standing: Standing
             what = "changed"
         case _:  # of another kind: as it stands
             what, facts = _words(event), _facts(event)
+    if isinstance(event, MemberSubscribed) and event.since:  # in the list system before this
+        facts = {"since": _facts(event)["since"]}
     return Told(
         envelope=envelope,
         event=_type(event),

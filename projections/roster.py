@@ -47,7 +47,7 @@ _MEMBER = {
     "moderation": "varchar",
     "receive_own_postings": "boolean",
     "receive_list_copy": "boolean",
-    "since": "timestamp",  # UTC: when they came onto the list
+    "since": "timestamp",  # UTC: when they came onto the list, here or where it was before
     "from_seq": "ubigint",
     "to_seq": "ubigint",
 }
@@ -178,7 +178,7 @@ def fold_membership(
             ended.append((*key, seq))
         elif before.roles:
             passed.append(_row(key, before, seq))
-        since = before.since if before.roles else _utc(envelope.ts)
+        since = before.since if before.roles else _since(envelope)
         now[key] = msgspec.structs.replace(standing, since=since, from_seq=seq)
     begun = [
         _row(key, standing, None)
@@ -212,6 +212,12 @@ def fold_people(messages: Iterable[Message]) -> tuple[Change, ...]:
 def _key(subject: str) -> Key:
     _, list_, person = subject.split(".")
     return list_, person
+
+
+def _since(envelope: Envelope) -> datetime:
+    """When somebody came whom this message brings: now, or as long ago as an event of it says."""
+    told = (event.since for event in envelope.events if isinstance(event, MemberSubscribed))
+    return _utc(min([envelope.ts, *filter(None, told)]))
 
 
 def _utc(time: datetime) -> datetime:

@@ -5,6 +5,7 @@ Never stored, so they may change with a release; requests hold addresses, subjec
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -152,7 +153,8 @@ class ChangeMember(Change, kw_only=True):
 
 class ImportRow(Command, kw_only=True):
     """One person of an import; `line` is the line of the file, for reports. An option that is None
-    is not told: as usual for somebody new, as it is for somebody who is there."""
+    is not told: as usual for somebody new, as it is for somebody who is there. `since` is when they
+    came onto the list where it was before."""
 
     line: int
     address: str
@@ -163,6 +165,7 @@ class ImportRow(Command, kw_only=True):
     moderation_action: Moderation | None = None
     receive_own_postings: bool | None = None
     receive_list_copy: bool | None = None
+    since: datetime | None = None
 
 
 class ImportMembers(Change, kw_only=True):

@@ -17,12 +17,14 @@ Moderation = Literal["", "defer", "accept", "hold", "reject", "discard"]
 
 
 class MemberSubscribed(Event, tag="member_subscribed", kw_only=True):
-    """A person has this role on the list from now on."""
+    """A person has this role on the list from now on. `since` is where they had it before, in
+    another list system, and since when."""
 
     role: Role = "member"
     delivery_mode: DeliveryMode = "regular"
     delivery_status: DeliveryStatus = "enabled"
     how: str = ""  # command line, import, mail, web
+    since: datetime | None = None
 
 
 class MemberUnsubscribed(Event, tag="member_unsubscribed", kw_only=True):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from postroad.cli import (
+    bringing,
     config,
     demo,
     doctor,
@@ -68,6 +69,7 @@ for noun in (
     doctor.doctor,
     lists.lists,
     sync.member,
+    bringing.import_,
     mail.mail,
     post.post,
     held.held,

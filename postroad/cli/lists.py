@@ -42,12 +42,12 @@ async def create(call: Call, address: Address, settings: Settings = None) -> Non
     from schemas.commands import CreateList
 
     typed = texts(pairs(settings or (), example=EXAMPLE))
-    suited = _suited(call.config, address, typed)
+    chosen = suited(call.config, address, typed)
     async with road(call.config) as broker:
-        await ask(broker, "list_create", CreateList(address=address, settings=suited))
+        await ask(broker, "list_create", CreateList(address=address, settings=chosen))
         row = await _row(broker, address)
     call.show(row, lambda: print(f"created the list {row.address}"))
-    if suited != typed:
+    if chosen != typed:
         complain(f"{row.address} has sub_address=plus, since its mailbox gets nothing else")
     for line in _lacks(call.config, row):
         complain(line)
@@ -83,7 +83,7 @@ async def set_(call: Call, address: Address, settings: Settings = None) -> None:
         raise UsageError(f"say what to change, such as {EXAMPLE}")
     async with road(call.config) as broker:
         if "sub_address" in typed:  # of the list that is meant, which may be given by its slug
-            _suited(call.config, (await _row(broker, address)).address, typed)
+            suited(call.config, (await _row(broker, address)).address, typed)
         answer = await ask(broker, "list_set", ConfigureList(list=address, settings=typed))
         row = await _row(broker, address)
     call.show(
@@ -130,7 +130,7 @@ async def history(call: Call, address: Address) -> None:
     call.show(whole(rows), lambda: show(rows))
 
 
-def _suited(config: Config, address: str, typed: dict[str, str]) -> dict[str, str]:
+def suited(config: Config, address: str, typed: dict[str, str]) -> dict[str, str]:
     """The settings as typed, and the form of sub-addresses that the mailbox gets where it gets
     only one. Raises UsageError where another form was typed, whose mail somebody else would get."""
     from postroad.cli import arrival

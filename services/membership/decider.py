@@ -7,6 +7,7 @@ leaving the last role forgets every option, so that coming back starts afresh.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -84,13 +85,19 @@ def evolve(state: State, event: Event) -> State:
 
 
 def decide_subscribe(
-    state: State, *, role: Role = "member", delivery_mode: DeliveryMode = "regular", how: str
+    state: State,
+    *,
+    role: Role = "member",
+    delivery_mode: DeliveryMode = "regular",
+    how: str,
+    since: datetime | None = None,
 ) -> tuple[Event, ...]:
-    """Give the person this role. Whoever has it keeps it, options and all."""
+    """Give the person this role, which they had elsewhere `since` then. Whoever has it keeps it,
+    options and all."""
     if role in state.roles:
         return ()
     mode: DeliveryMode = delivery_mode if role == "member" else "regular"
-    return (MemberSubscribed(role=role, delivery_mode=mode, how=how),)
+    return (MemberSubscribed(role=role, delivery_mode=mode, how=how, since=since),)
 
 
 def decide_unsubscribe(state: State, *, role: Role = "member", how: str) -> tuple[Event, ...]:

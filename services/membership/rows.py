@@ -29,7 +29,9 @@ def decide_rows(
 def _add(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:
     """Whoever has the role keeps it, options and all."""
     mode = row.delivery_mode or "regular"
-    added = decider.decide_subscribe(state, role=row.role, delivery_mode=mode, how=how)
+    added = decider.decide_subscribe(
+        state, role=row.role, delivery_mode=mode, how=how, since=row.since
+    )
     return added and added + _set(reduce(decider.evolve, added, state), row, how)
 
 

@@ -50,6 +50,7 @@ RELEASED = [
     "member_changed.1-copies",
     "member_changed.1-reason",
     "member_subscribed.1",
+    "member_subscribed.1-since",
     "member_unsubscribed.1",
     "member_unsubscribed.1-reason",
     "member_warned.1",

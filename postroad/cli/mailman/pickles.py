@@ -32,13 +32,6 @@ class Record:
         self.attributes: dict[Any, Any] = {}
 
 
-class _Mark:
-    """Where a group of values begins on the stack."""
-
-
-_MARK = _Mark()
-
-
 def load(data: bytes) -> object:
     """What the pickle holds. Text of Python 2 stays bytes: nothing says how it is encoded.
     Raises Unreadable."""
@@ -118,7 +111,7 @@ class _Reader:
         line = self._line().strip().removesuffix(b"L")
         if len(line) > LONGEST_NUMBER:
             raise Unreadable("it has a number too long to be of Mailman")
-        self._push({b"00": False, b"01": True}.get(line) if line in (b"00", b"01") else int(line))
+        self._push(line == b"01" if line in (b"00", b"01") else int(line))
 
     def int4(self) -> None:
         (value,) = struct.unpack("<i", self._take(4))
@@ -304,9 +297,7 @@ def _known(module: bytes, name: bytes) -> _Name:
     found = _Name(module.decode("utf-8", "replace"), name.decode("utf-8", "replace"))
     if found not in KNOWN:
         shown = "".join(c if c.isprintable() else "?" for c in ".".join(found))[:80]
-        raise Unreadable(
-            f"it names {shown}, which no list of Mailman holds; nothing of it was run"
-        )
+        raise Unreadable(f"it names {shown}, which no list of Mailman holds; nothing of it was run")
     return found
 
 

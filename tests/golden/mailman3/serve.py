@@ -8,6 +8,8 @@ in `answers/` were saved from it by docs/examples/mailman3-export.sh.
 from __future__ import annotations
 
 import base64
+import importlib
+import socket
 import sys
 import threading
 import urllib.error
@@ -16,9 +18,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
-
-from mailman.config import config
-from mailman.core.initialize import initialize
 
 USER = "restadmin:restpass"
 STAFF, NEWS = "staff.lists.example.org", "news.lists.example.org"
@@ -47,7 +46,11 @@ def fill(api: str) -> None:
         max_message_size="400",
         max_num_recipients="25",
         acceptable_aliases=["everybody@example.org"],
-        accept_these_nonmembers=["boss@example.net", r"^.*@partner\.example$", "@news@lists.example.org"],
+        accept_these_nonmembers=[
+            "boss@example.net",
+            r"^.*@partner\.example$",
+            "@news@lists.example.org",
+        ],
         dmarc_mitigate_action="munge_from",
         archive_policy="private",
         digests_enabled="true",
@@ -139,24 +142,22 @@ def ask(api: str, path: str, method: str, fields: dict[str, Any]) -> str:
 def main(home: Path) -> None:
     """Serve until nobody listens any more."""
     settings = home / "mailman.cfg"
-    probe = make_server("127.0.0.1", 0, None)
-    port = probe.server_port
-    probe.server_close()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     settings.write_text(
         f"[mailman]\nlayout: here\n[paths.here]\nvar_dir: {home}/var\n"
         f"[webservice]\nport: {port}\n[mta]\nincoming: mailman.mta.null.NullMTA\n"
     )
-    initialize(str(settings))
-    from mailman.rest.wsgiapp import make_application  # it reads the settings
+    importlib.import_module("mailman.core.initialize").initialize(str(settings))
+    wsgi = importlib.import_module("mailman.rest.wsgiapp")  # reads the settings as it is imported
 
-    server = make_server("127.0.0.1", port, make_application(), handler_class=Quiet)
+    server = make_server("127.0.0.1", port, wsgi.make_application(), handler_class=Quiet)
     api = f"http://127.0.0.1:{port}/3.1"
     filling = threading.Thread(target=serve, args=(server,), daemon=True)
     filling.start()
     fill(api)
     print(api, flush=True)
     sys.stdin.read()
-    assert config.db is not None
 
 
 def serve(server: Any) -> None:

@@ -1,0 +1,105 @@
+"""What is to be done for one list of a Mailman. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import msgspec
+
+from postroad.cli.mailman.form import OldList, OldPerson
+from postroad.cli.mailman.settings import Line, typed
+from postroad.mail import addresses
+from schemas.commands import ImportRow
+from schemas.membership import DeliveryStatus, Moderation, Role
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A list to be made with settings as typed, and rows of an import. `refused` is why it cannot
+    be; `bad` are people who cannot, with why."""
+
+    address: str
+    settings: dict[str, str]
+    report: Sequence[Line]
+    rows: Sequence[ImportRow]
+    bad: Sequence[tuple[str, str]]
+    losses: Sequence[tuple[str, str]]
+    refused: str = ""
+
+
+def plans(found: Sequence[OldList]) -> list[Plan]:
+    """A plan for each list, in this order. Of two lists of one address the second is refused."""
+    names = [_normal(one.address) for one in found]
+    return [
+        _plan(one, name, names, twice=name in names[:at])
+        for at, (one, name) in enumerate(zip(found, names, strict=True))
+    ]
+
+
+def _plan(old: OldList, address: str, names: Sequence[str], *, twice: bool) -> Plan:
+    refused = "another list of this address was read before it" if twice else ""
+    try:
+        addresses.validate(old.address)
+    except ValueError as error:
+        refused = str(error)
+    settings, report = typed(old, [name for name in names if name])
+    rows: list[ImportRow] = []
+    bad: list[tuple[str, str]] = []
+    for line, person in enumerate(old.people, 1):
+        if person.role in get_args(Role):
+            try:
+                rows.append(_row(line, person))
+            except ValueError as error:
+                bad.append((person.address, str(error)))
+    return Plan(
+        address=address or old.address,
+        settings=settings,
+        report=report,
+        rows=rows,
+        bad=bad,
+        losses=[*old.losses, *_losses(old)],
+        refused=refused,
+    )
+
+
+def _row(line: int, person: OldPerson) -> ImportRow:
+    """Raises ValueError for what is no address."""
+    status = person.delivery_status
+    action = person.moderation_action
+    return ImportRow(
+        line=line,
+        address=addresses.validate(person.address),
+        display_name=person.display_name,
+        role=msgspec.convert(person.role, Role),
+        delivery_status=msgspec.convert(status, DeliveryStatus)
+        if status in get_args(DeliveryStatus)
+        else None,
+        moderation_action=msgspec.convert(action, Moderation)
+        if action and action in get_args(Moderation)
+        else None,
+        receive_own_postings=person.receive_own_postings,
+        receive_list_copy=person.receive_list_copy,
+        since=person.since,
+    )
+
+
+def _losses(old: OldList) -> Iterator[tuple[str, str]]:
+    """What people had and will not have, counted."""
+    digests = sum("digests" in one.delivery_mode for one in old.people)
+    if digests:
+        yield f"digests of {digests:,}", "there are none yet: they get each post by itself"
+    undated = sum(one.since is None for one in old.people if one.role == "member")
+    if undated:
+        yield f"dates of joining of {undated:,}", "nothing tells them: they count from today"
+    plain = sum(one.role == "nonmember" and not one.moderation_action for one in old.people)
+    if plain:
+        yield f"{plain:,} nonmembers", "nothing was decided on them: they are strangers"
+
+
+def _normal(address: str) -> str:
+    try:
+        return addresses.normalise(address)
+    except ValueError:
+        return ""
