@@ -81,10 +81,10 @@ def _told(envelope: Envelope, event: Event, before: Standing, standing: Standing
     changes = _differences(before, standing)
     facts: Mapping[str, object] = {}
     match event:
-        case MemberSubscribed(role="member"):
-            what = "joined"
         case MemberSubscribed():
-            what = f"became {event.role}"
+            what = "joined" if event.role == "member" else f"became {event.role}"
+            consent = msgspec.to_builtins(event.consent) if event.consent else {}
+            facts = {**({"since": event.since} if event.since else {}), **consent}
         case MemberUnsubscribed(role="member"):
             what, changes = "left", ()  # it forgets the options, which nobody changed
         case MemberUnsubscribed():

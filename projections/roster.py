@@ -273,6 +273,9 @@ ADDRESSES = """
 # $person -> list: where somebody is a member, in order
 LISTS = "select list from member where person = $person and to_seq is null and member order by list"
 
+# $person -> list: where somebody ever was anything, in order
+EVER = "select distinct list from member where person = $person order by list"
+
 # $list, $limit -> person, standing, known, address, domain: everybody who has a role
 EVERYBODY = """
     select m.* exclude (list, to_seq), p.seq is not null, p.address, p.domain

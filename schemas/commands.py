@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.histories import HistoryRow, Person
 from schemas.lists import ListSettings
 from schemas.membership import BounceKind, DeliveryMode, DeliveryStatus, Moderation, Role
 from schemas.road import AsOf, RuleHit, Wish
@@ -247,22 +248,11 @@ class ListHistory(Command, kw_only=True):
     after: int = 0
 
 
-class HistoryRow(Command, kw_only=True):
-    """One event of a history. `time` is RFC 3339, `event` its type, `what` says it in words;
-    `changes` are (name, old, new), `facts` what else it says. `by` says in words who did it, an
-    address where that is known; `actor` and `command` are those of the envelope."""
+class PersonConsent(Command, kw_only=True):
+    """Endpoint `consent`: how somebody came to be known, and onto each list that they ever had a
+    role on."""
 
-    time: str
-    event: str
-    what: str
-    role: str = ""
-    changes: tuple[tuple[str, object, object], ...] = ()
-    facts: dict[str, object] = {}
-    how: str = ""
-    reason: str = ""
-    by: str = ""
-    actor: str = ""
-    command: str = ""
+    address: str
 
 
 class MemberBounces(Command, kw_only=True):
@@ -388,5 +378,6 @@ class Answer(Command, kw_only=True):
     total: int = 0
     history: tuple[HistoryRow, ...] = ()
     bounces: tuple[BounceRow, ...] = ()
+    person: Person | None = None
     erased: bool = False  # whom a history is about
     as_of: AsOf = AsOf()

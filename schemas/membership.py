@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.envelope import Event
+from schemas.mail import Data
 
 Role = Literal["member", "owner", "moderator"]
 DeliveryMode = Literal["regular", "none"]
@@ -16,15 +17,29 @@ BounceKind = Literal[
 Moderation = Literal["", "defer", "accept", "hold", "reject", "discard"]
 
 
+class Consent(Data, kw_only=True):
+    """How somebody agreed to a role, by ids that anyone with the streams can look up. `asked` is
+    the mail or command that had them asked, `text` the name of the words they were asked in and a
+    digest of these, `token` the MAC of the token they answered by (never itself), `answered` the
+    mail that said yes. Of who asked for it in a mail of their own, only `answered`."""
+
+    asked: str = ""
+    text: str = ""
+    token: str = ""
+    answered: str = ""
+
+
 class MemberSubscribed(Event, tag="member_subscribed", kw_only=True):
     """A person has this role on the list from now on. `since` is where they had it before, in
-    another list system, and since when."""
+    another list system, and since when. `consent` is theirs, by mail; where there is none, the
+    envelope's actor vouches for it."""
 
     role: Role = "member"
     delivery_mode: DeliveryMode = "regular"
     delivery_status: DeliveryStatus = "enabled"
     how: str = ""  # command line, import, mail, web
     since: datetime | None = None
+    consent: Consent | None = None
 
 
 class MemberUnsubscribed(Event, tag="member_unsubscribed", kw_only=True):

@@ -31,6 +31,7 @@ class ConfirmationAsked(Event, tag="confirmation_asked", kw_only=True):
     delivery_mode: DeliveryMode = "regular"
     cause: str
     expires: datetime
+    text: str = ""  # as in `Consent`
 
 
 class ConfirmationUsed(Event, tag="confirmation_used", kw_only=True):

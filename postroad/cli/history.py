@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postroad.cli.output import print_table
-from schemas.commands import HistoryRow
+from postroad.cli.ask import ask
+from postroad.cli.frame import Call
+from postroad.cli.output import print_table, whole
+from postroad.cli.road import road
+from schemas.commands import MemberHistory, PersonConsent
+from schemas.histories import HistoryRow, Person
 
 KEY = 13  # characters of the key of an address: # and 48 bits
 LONGEST = 300  # characters of a value; JSON has all
@@ -16,6 +20,35 @@ def show(rows: Sequence[HistoryRow]) -> None:
     print_table(
         ("UTC", "what", "by, why"),
         ((row.time[:19].replace("T", " "), _what(row), _why(row)) for row in rows),
+        whole=1,
+    )
+
+
+async def show_member(call: Call, list_: str, address: str) -> None:
+    """Print what happened to somebody on a list."""
+    async with road(call.config) as broker:
+        answer = await ask(broker, "member_history", MemberHistory(list=list_, address=address))
+    who = "erased" if answer.erased else address
+    report = {"address": who, "erased": answer.erased, "events": whole(answer.history)}
+    call.show(report, lambda: show(answer.history))
+
+
+async def show_consent(call: Call, address: str) -> None:
+    """Print how somebody came to be known, and onto each list."""
+    async with road(call.config) as broker:
+        found = (await ask(broker, "consent", PersonConsent(address=address))).person
+    assert found is not None
+    lists = [{**one, "events": whole(one["events"])} for one in whole(found.lists)]
+    (report,) = whole([found])
+    call.show({**report, "events": whole(found.events), "lists": lists}, lambda: _consent(found))
+
+
+def _consent(person: Person) -> None:
+    about = [("", row) for row in person.events]
+    about += [(one.list, row) for one in person.lists for row in one.events]
+    print_table(
+        ("UTC", "list", "what", "by, why"),
+        ((row.time[:19].replace("T", " "), list_, _what(row), _why(row)) for list_, row in about),
         whole=1,
     )
 

@@ -119,7 +119,8 @@ async def history(call: Call, address: Address) -> None:
     from postroad.cli.ask import ask
     from postroad.cli.history import show
     from postroad.cli.road import road
-    from schemas.commands import HistoryRow, ListHistory
+    from schemas.commands import ListHistory
+    from schemas.histories import HistoryRow
 
     rows: list[HistoryRow] = []
     async with road(call.config) as broker:

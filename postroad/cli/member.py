@@ -221,16 +221,25 @@ async def history(
     Read from the log itself, which forgets nothing; of somebody who was erased it no longer says
     who it was.
     """
-    from postroad.cli.ask import ask
-    from postroad.cli.history import show
-    from postroad.cli.road import road
-    from schemas.commands import MemberHistory
+    from postroad.cli.history import show_member
 
-    async with road(call.config) as broker:
-        answer = await ask(broker, "member_history", MemberHistory(list=list_, address=address))
-    who = "erased" if answer.erased else address
-    report = {"address": who, "erased": answer.erased, "events": whole(answer.history)}
-    call.show(report, lambda: show(answer.history))
+    await show_member(call, list_, address)
+
+
+@command(member, "consent", example="postroad member consent ann@example.net --json")
+async def consent(
+    call: Call,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose.")],
+) -> None:
+    """The evidence that somebody wanted to be on their lists, also on those they have left.
+
+    Each time says how, when and by whom. Of who answered a question by mail, also the mails that
+    asked and answered, by id, the name of the words they were asked in and a digest of these, and
+    the MAC of the token.
+    """
+    from postroad.cli.history import show_consent
+
+    await show_consent(call, address)
 
 
 def whom(addresses: Sequence[str] | None, file: Path | None) -> list[str]:

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ def print_json(data: object) -> None:
     print(msgspec.json.format(encoded, indent=2).decode())
 
 
-def whole(rows: Iterable[msgspec.Struct]) -> list[dict[str, object]]:
+def whole(rows: Iterable[msgspec.Struct]) -> list[dict[str, Any]]:
     """Rows with every field, also where it holds its default: programs read these names."""
     return [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
 

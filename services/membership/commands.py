@@ -31,12 +31,9 @@ from schemas.commands import (
     DecideHeld,
     ImportMembers,
     ListHeld,
-    ListHistory,
     ListLists,
     ListRow,
     MemberBounces,
-    MemberHistory,
-    PastPage,
     RetryFailed,
     RosterPage,
     ShowHeld,
@@ -322,21 +319,9 @@ class Commands:
         """Try the failed copies of a post once more, or only count them."""
         return Answer(failed=await retrying.retry(self.broker, self.roster, ask))
 
-    async def list_history(self, ask: ListHistory) -> Answer:
-        """What happened to a list and its settings."""
-        return await self.history.list_(ask)
-
-    async def roster_past(self, ask: PastPage) -> Answer:
-        """Who had a role on a list at an earlier moment."""
-        return await self.history.past(ask)
-
     async def member_bounces(self, ask: MemberBounces) -> Answer:
         """Who has bounces on a list, and which."""
         return Answer(bounces=await self.scores.ls(ask), as_of=self.roster.feed.as_of)
-
-    async def member_history(self, ask: MemberHistory) -> Answer:
-        """What happened to one person on one list."""
-        return await self.history.member(ask)
 
     # --- held mail ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.envelope import Event
 from schemas.membership import (
+    Consent,
     DeliveryMode,
     DeliveryStatus,
     MemberChanged,
@@ -91,13 +92,15 @@ def decide_subscribe(
     delivery_mode: DeliveryMode = "regular",
     how: str,
     since: datetime | None = None,
+    consent: Consent | None = None,
 ) -> tuple[Event, ...]:
     """Give the person this role, which they had elsewhere `since` then. Whoever has it keeps it,
     options and all."""
     if role in state.roles:
         return ()
     mode: DeliveryMode = delivery_mode if role == "member" else "regular"
-    return (MemberSubscribed(role=role, delivery_mode=mode, how=how, since=since),)
+    joined = MemberSubscribed(role=role, delivery_mode=mode, how=how, since=since, consent=consent)
+    return (joined,)
 
 
 def decide_unsubscribe(state: State, *, role: Role = "member", how: str) -> tuple[Event, ...]:

@@ -19,8 +19,10 @@ from projections import history
 from projections.history import Change, Told
 from schemas import subjects
 from schemas.codec import UnknownEvent
-from schemas.commands import Answer, Command, HistoryRow, ListHistory, MemberHistory, PastPage
+from schemas.commands import Answer, ListHistory, MemberHistory, PastPage, PersonConsent
 from schemas.envelope import Envelope
+from schemas.histories import HistoryRow, ListConsent, Person
+from schemas.people import PersonKnown
 from schemas.road import AsOf
 from services.membership import actors, entries
 from services.membership.people import People, known
@@ -32,7 +34,7 @@ SECRETS = ("moderator_password",)  # settings of which only is told that they ar
 LONGEST_PAGE = 5_000  # rows; each page reads the list's rows once
 LONGEST_ANSWER = 900_000  # octets of rows, for the same reason
 
-R = TypeVar("R", bound=Command)
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 class History:
@@ -73,6 +75,37 @@ class History:
             for row in await self._rows(told)
         ]
         return Answer(history=tuple(_fitting(rows)))
+
+    async def consent(self, ask: PersonConsent) -> Answer:
+        """All evidence that somebody wanted what they have, or had. Raises Refused for a stranger
+        and for somebody who was erased."""
+        subject = subjects.people(self.people.key(ask.address))
+        about = [one async for one in self._said("PEOPLE", subject)]
+        whom = about[-1].events[-1] if about else None
+        if not isinstance(whom, PersonKnown):
+            raise Refused("unknown_member", "nobody of this address is known")
+        lists = []
+        for slug in await self.roster.ever(whom.person):
+            life = subjects.membership(slug, whom.person)
+            said = [one async for one in self._said("MEMBERSHIP", life)]
+            told = [one for one in history.of_member(said) if one.role]
+            listed = self.roster.feed.lists.get(slug)
+            standing = await self.roster.standing(slug, whom.person)
+            lists.append(
+                ListConsent(
+                    list=listed.state.address if listed else slug,
+                    roles=tuple(sorted(standing.roles)),
+                    events=await self._rows(told[-MOST:], whom.person),
+                )
+            )
+        person = Person(
+            person=whom.person,
+            address=whom.address,
+            display_name=whom.display_name,
+            events=await self._rows(history.of_person(about), whom.person),
+            lists=tuple(lists),
+        )
+        return Answer(person=person)
 
     async def past(self, ask: PastPage) -> Answer:
         """A page of who was there at an earlier moment.

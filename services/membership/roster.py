@@ -129,6 +129,10 @@ class Roster:
         """Whose delivery bounces have stopped, on which list."""
         return [(str(row[0]), str(row[1])) for row in await self._store.read(tables.BOUNCED, {})]
 
+    async def ever(self, person: str) -> list[str]:
+        """The slugs of the lists that a person ever had a role on."""
+        return [str(row[0]) for row in await self._store.read(tables.EVER, {"person": person})]
+
     async def staff(self, list_: str) -> list[Recipient]:
         """Owners and moderators, in order of person, whatever their delivery options say."""
         rows = await self._store.read(tables.STAFF, {"list": list_})

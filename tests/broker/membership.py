@@ -35,6 +35,7 @@ ENDPOINTS = {
     commands.ImportMembers: "import",
     commands.RosterPage: "roster",
     commands.ListHistory: "list_history",
+    commands.PersonConsent: "consent",
     commands.PastPage: "roster_past",
     commands.MemberBounces: "member_bounces",
     commands.MemberHistory: "member_history",

@@ -30,7 +30,11 @@ async def test_a_stranger_joins_by_answering(broker: Broker, tmp_path: Path) -> 
     last = await broker.last("MEMBERSHIP", f"membership.{SLUG}.{joined.person}")
     assert last is not None
     told = last.envelope()
-    assert told.events == (MemberSubscribed(how="mail, confirmed"),)
+    (event,) = told.events
+    assert isinstance(event, MemberSubscribed)
+    assert (event.role, event.how) == ("member", "mail, confirmed")
+    assert event.consent is not None
+    assert (event.consent.asked, event.consent.answered) == (asked.mail_id, joined.mail_id)
     assert (told.actor, told.correlation) == (f"person:{joined.person}", joined.mail_id)
     person = await broker.last("PEOPLE", "people.>")
     assert person is not None

@@ -6,6 +6,7 @@ into again. In HTML all of it is escaped; only addresses that we made ourselves 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import textwrap
 import tomllib
@@ -76,6 +77,12 @@ def texts() -> Mapping[str, Text]:
     tables = dict(_language())
     del tables["phrases"]
     return msgspec.convert(tables, dict[str, Text])
+
+
+def version(name: str) -> str:
+    """The name of a text, and a digest of its words as they are today: 48 bits of SHA-256."""
+    words = msgspec.json.encode(texts()[name])
+    return f"{name} {hashlib.sha256(words).hexdigest()[:12]}"
 
 
 def page(letter: Letter) -> Page:

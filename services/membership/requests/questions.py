@@ -10,6 +10,7 @@ from postroad.runtime.crashpoint import crashpoint
 from schemas.membership import DeliveryMode, Role
 from schemas.pending import Action, ConfirmationAsked
 from services.membership.directory import Listed
+from services.membership.letters.texts import version
 from services.membership.people import People
 from services.membership.requests import confirmation
 from services.membership.requests.confirmations import Confirmations
@@ -65,6 +66,7 @@ class Questions:
             delivery_mode=delivery_mode,
             cause=cause,
             expires=at + confirmation.LIFE,
+            text=version(text or f"confirm_{action}"),
         )
         await self.confirmations.ask(token, question)
         return Reply(

@@ -21,7 +21,7 @@ from postroad.runtime.errors import Retry
 from postroad.runtime.transact import transact
 from schemas import subjects
 from schemas.envelope import Event
-from schemas.membership import DeliveryMode, Role
+from schemas.membership import Consent, DeliveryMode, Role
 from schemas.pending import Action, ConfirmationAsked
 from schemas.road import AsOf, MailReceived
 from services.membership import decider
@@ -148,7 +148,10 @@ class Turn:
         ):
             return Reply("limited", reason="three letters in a day, so they would not hear of it")
         evidence = f"mail {self.mail_id}, to a list open to all"
-        reply = await self._subscribe(self.author, self._name, evidence=evidence, how="mail")
+        consent = Consent(answered=self.mail_id)
+        reply = await self._subscribe(
+            self.author, self._name, evidence=evidence, how="mail", consent=consent
+        )
         if reply.outcome != "joined":
             return _counted(reply)
         return reply if self.proved else replace(reply, text="welcome")
@@ -251,9 +254,9 @@ class Turn:
         await contacts.confirmed(asked.address, asked.cause, yes=said == "yes")
         if said == "no":
             return Reply("refused", "the answer was no", "declined", to=asked.address, owed=True)
-        return await self._do_confirmed(asked)
+        return await self._do_confirmed(asked, confirmations.key(token))
 
-    async def _do_confirmed(self, asked: ConfirmationAsked) -> Reply:
+    async def _do_confirmed(self, asked: ConfirmationAsked, token: str) -> Reply:
         how = "mail, confirmed"
         match asked.action:
             case "join" if not self.listed.state.open:
@@ -268,6 +271,12 @@ class Turn:
                     delivery_mode=asked.delivery_mode,
                     evidence=f"asked in {asked.cause}, confirmed by mail {self.mail_id}",
                     how=how,
+                    consent=Consent(
+                        asked=asked.cause.partition(".")[0],  # behind it, the list
+                        text=asked.text,
+                        token=token,
+                        answered=self.mail_id,
+                    ),
                 )
             case "leave":
                 return await self._unsubscribe(asked.address, how=how)
@@ -285,12 +294,19 @@ class Turn:
         delivery_mode: DeliveryMode = "regular",
         evidence: str,
         how: str,
+        consent: Consent,
     ) -> Reply:
         person = await self.office.people.obtain(
             address, name, evidence=evidence, correlation=self.mail_id, actor=ACTOR
         )
         crashpoint("membership.person_obtained")
-        decide = partial(decider.decide_subscribe, role=role, delivery_mode=delivery_mode, how=how)
+        decide = partial(
+            decider.decide_subscribe,
+            role=role,
+            delivery_mode=delivery_mode,
+            how=how,
+            consent=consent,
+        )
         if not await self._change(person.id, decide, known=person.seq):
             return Reply("answered", text="already_member", to=address, owed=True, person=person.id)
         welcome = self.listed.state.settings.send_welcome_message
