@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from postroad.mail.addresses import Address, make_address
 from postroad.mail.words import decode, encode_phrase, text_of
@@ -17,6 +18,7 @@ from schemas.mail import Mailbox
 OCTETS = 102_400
 MAILBOXES = 1_000
 _NAME = 200  # characters of a display name that are kept
+_KEPT = 1_000  # octets of a list that is remembered
 
 _TOKEN = re.compile(
     r"""(?P<gap>[ \t\r\n]++)
@@ -78,6 +80,10 @@ def parse_mailboxes(
     `cut` says that the caller cut the value already, so that its last address may be half an
     address and is left out. Oddities repeat nothing of the value.
     """
+    return (_parse if len(value) > _KEPT else _parse_kept)(value, cut=cut)
+
+
+def _parse(value: bytes | str, *, cut: bool) -> tuple[tuple[Mailbox, ...], tuple[str, ...]]:
     reading = _List()
     if len(value) > OCTETS:
         value, cut = value[:OCTETS], True
@@ -92,6 +98,9 @@ def parse_mailboxes(
     except _UnclosedError as unclosed:
         reading.odd[str(unclosed)] = None
     return tuple(reading.found), tuple(reading.odd)
+
+
+_parse_kept = lru_cache(1024)(_parse)  # a list and its authors stand in one mail after another
 
 
 def write_mailboxes(boxes: Iterable[Mailbox]) -> str:
