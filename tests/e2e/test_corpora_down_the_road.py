@@ -128,7 +128,7 @@ EVERYTHING = {
     "bans": "^.*@banned\\.example",
     "discard_these_nonmembers": "nobody@example.net ^spam.*",
     "require_explicit_destination": "true",
-    "acceptable_aliases": "^.*@.*",
+    "acceptable_aliases": "^.*[a-m]$ ^.*[^a-m]$",
     "max_message_size": "200",
     "no_subject_action": "reject",
     "reply_goes_to_list": "point_to_list",
