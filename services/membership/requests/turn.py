@@ -204,11 +204,11 @@ class Turn:
             name=self._name,
             cause=self.limited_as,
             at=self.at,
+            text="confirm_option" if action in decider.OPTIONS else "",
             proved=self.proved,
         )
         if action in decider.OPTIONS and reply.outcome == "confirmation_sent":
-            fields = {**reply.fields, "wish": action}
-            reply = replace(reply, text="confirm_option", fields=fields)
+            reply = replace(reply, fields={**reply.fields, "wish": action})
         if reply.outcome == "limited" and self.proved:
             reply = replace(reply, text="asked_enough", to=self.author)
         self.asked = action, reply
