@@ -11,7 +11,7 @@ import msgspec
 from projections.roster import NOBODY, Standing, after
 from schemas.envelope import Envelope, Event
 from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
-from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscribed
+from schemas.membership import Consent, MemberChanged, MemberSubscribed, MemberUnsubscribed
 from schemas.people import PersonErased, PersonKnown
 
 # of a standing: its field, and how commands and settings call it
@@ -83,8 +83,7 @@ def _told(envelope: Envelope, event: Event, before: Standing, standing: Standing
     match event:
         case MemberSubscribed():
             what = "joined" if event.role == "member" else f"became {event.role}"
-            consent = msgspec.to_builtins(event.consent) if event.consent else {}
-            facts = {**({"since": event.since} if event.since else {}), **consent}
+            facts = {**_facts(event, "since"), **_facts(event.consent or Consent())}
         case MemberUnsubscribed(role="member"):
             what, changes = "left", ()  # it forgets the options, which nobody changed
         case MemberUnsubscribed():
@@ -93,8 +92,6 @@ def _told(envelope: Envelope, event: Event, before: Standing, standing: Standing
             what = "changed"
         case _:  # of another kind: as it stands
             what, facts = _words(event), _facts(event)
-    if isinstance(event, MemberSubscribed) and event.since:  # in the list system before this
-        facts = {"since": _facts(event)["since"]}
     return Told(
         envelope=envelope,
         event=_type(event),
@@ -113,9 +110,11 @@ def _differences(before: Standing, standing: Standing) -> tuple[Change, ...]:
     return tuple((OPTIONS.get(name, name), old, new) for name, old, new in values if old != new)
 
 
-def _facts(event: Event) -> dict[str, object]:
+def _facts(event: Event | Consent, *only: str) -> dict[str, object]:
+    """What an event says besides, as plain data; `only` these fields, where any are named."""
     plain: dict[str, Any] = msgspec.to_builtins(event)
-    return {name: value for name, value in plain.items() if name not in _TOLD_APART}
+    named = only or [name for name in plain if name not in _TOLD_APART]
+    return {name: plain[name] for name in named if name in plain}
 
 
 def _type(event: Event) -> str:

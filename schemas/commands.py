@@ -234,10 +234,12 @@ class PastRow(Command, kw_only=True):
 
 
 class MemberHistory(Command, kw_only=True):
-    """Endpoint `member_history`: what happened to one person on one list, the oldest first."""
+    """Endpoint `member_history`: what happened to one person on one list, the oldest first: what an
+    answer can hold, after the first `after` events."""
 
     list: str  # address or slug
     address: str
+    after: int = 0
 
 
 class ListHistory(Command, kw_only=True):
@@ -250,9 +252,10 @@ class ListHistory(Command, kw_only=True):
 
 class PersonConsent(Command, kw_only=True):
     """Endpoint `consent`: how somebody came to be known, and onto each list that they ever had a
-    role on."""
+    role on: as many as an answer can hold, after the first `after`."""
 
     address: str
+    after: int = 0
 
 
 class MemberBounces(Command, kw_only=True):

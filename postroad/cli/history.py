@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from postroad.cli.ask import ask
 from postroad.cli.frame import Call
 from postroad.cli.output import print_table, whole
 from postroad.cli.road import road
 from schemas.commands import MemberHistory, PersonConsent
-from schemas.histories import HistoryRow, Person
+from schemas.histories import HistoryRow, ListConsent
 
 KEY = 13  # characters of the key of an address: # and 48 bits
 LONGEST = 300  # characters of a value; JSON has all
@@ -26,26 +28,37 @@ def show(rows: Sequence[HistoryRow]) -> None:
 
 async def show_member(call: Call, list_: str, address: str) -> None:
     """Print what happened to somebody on a list."""
+    request = MemberHistory(list=list_, address=address)
+    rows: list[HistoryRow] = []
     async with road(call.config) as broker:
-        answer = await ask(broker, "member_history", MemberHistory(list=list_, address=address))
-    who = "erased" if answer.erased else address
-    report = {"address": who, "erased": answer.erased, "events": whole(answer.history)}
-    call.show(report, lambda: show(answer.history))
+        while (more := await ask(broker, "member_history", request)).history:
+            rows += more.history
+            request = replace(request, after=len(rows))
+    who = "erased" if more.erased else address
+    report = {"address": who, "erased": more.erased, "events": whole(rows)}
+    call.show(report, lambda: show(rows))
 
 
 async def show_consent(call: Call, address: str) -> None:
     """Print how somebody came to be known, and onto each list."""
+    request = PersonConsent(address=address)
+    lists: list[ListConsent] = []
     async with road(call.config) as broker:
-        found = (await ask(broker, "consent", PersonConsent(address=address))).person
-    assert found is not None
-    lists = [{**one, "events": whole(one["events"])} for one in whole(found.lists)]
-    (report,) = whole([found])
-    call.show({**report, "events": whole(found.events), "lists": lists}, lambda: _consent(found))
+        while (person := (await ask(broker, "consent", request)).person) and person.lists:
+            lists += person.lists
+            request = replace(request, after=len(lists))
+    assert person is not None
+    report = {
+        **whole([person])[0],
+        "events": whole(person.events),
+        "lists": [{**one, "events": whole(one["events"])} for one in whole(lists)],
+    }
+    call.show(report, lambda: _consent(person.events, lists))
 
 
-def _consent(person: Person) -> None:
-    about = [("", row) for row in person.events]
-    about += [(one.list, row) for one in person.lists for row in one.events]
+def _consent(known: Sequence[HistoryRow], lists: Sequence[ListConsent]) -> None:
+    about = [("", row) for row in known]
+    about += [(one.list, row) for one in lists for row in one.events]
     print_table(
         ("UTC", "list", "what", "by, why"),
         ((row.time[:19].replace("T", " "), list_, _what(row), _why(row)) for list_, row in about),

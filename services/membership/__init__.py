@@ -2,8 +2,9 @@
 
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
-           member_set, member_bounces, import, roster, retry, held_ls, held_show,
-           held_decide. Requests and answers are in schemas/commands.py.
+           member_set, member_bounces, member_history, list_history, roster_past, consent,
+           import, roster, retry, held_ls, held_show, held_decide. Requests and answers are in
+           schemas/commands.py and schemas/histories.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
@@ -64,6 +65,7 @@ Files      decider      one person on one list (pure)
            entries      those with several values (pure)
            bans         who may not join
            refused      how a command is turned down (pure)
+           actors       who did it (pure)
            directory    every list, in memory (pure)
            mirror       small lists, in memory (pure)
            fanout       an audience into chunks (pure)
@@ -72,6 +74,7 @@ Files      decider      one person on one list (pure)
            feed         what keeps the roster true
            roster       every question anybody asks of it
            commands     one function a command
+           history      what happened, and who was there when
            importing    a thousand members at once
            retrying     failed copies, sent once more
            owners       who runs a list

@@ -29,10 +29,10 @@ from services.membership.people import People, known
 from services.membership.refused import Refused
 from services.membership.roster import Roster
 
-MOST = 2_000  # events in one answer, the newest: it stays below the broker's 1 MB
 SECRETS = ("moderator_password",)  # settings of which only is told that they are set
 LONGEST_PAGE = 5_000  # rows; each page reads the list's rows once
-LONGEST_ANSWER = 900_000  # octets of rows, for the same reason
+LONGEST_ANSWER = 900_000  # octets of rows: an answer stays below the broker's 1 MB
+LISTS = 500  # of one person in one answer: each is read from the log
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -53,7 +53,7 @@ class History:
         slug = self.roster.feed.lists.find(ask.list).state.slug
         subject = subjects.people(self.people.key(ask.address))
         last = await self.broker.last("PEOPLE", subject)
-        person = last.envelope().events[-1].person if last else ""  # type: ignore[attr-defined]
+        person = getattr(last.envelope().events[-1], "person", "") if last else ""
         life = subjects.membership(slug, person or "nobody")
         said = [one async for one in self._said("MEMBERSHIP", life)]
         if not said:
@@ -63,7 +63,8 @@ class History:
         if erased:
             about = [one async for one in self._said("PEOPLE", subject)]
             told += [one for one in history.of_person(about) if one.event == "person_erased"]
-        return Answer(history=await self._rows(told[-MOST:], person), erased=erased)
+        rows = await self._rows(told[ask.after :], person)
+        return Answer(history=tuple(_fitting(rows)), erased=erased)
 
     async def list_(self, ask: ListHistory) -> Answer:
         """What happened to a list, open or closed; of passwords only that there is one."""
@@ -84,28 +85,28 @@ class History:
         whom = about[-1].events[-1] if about else None
         if not isinstance(whom, PersonKnown):
             raise Refused("unknown_member", "nobody of this address is known")
-        lists = []
-        for slug in await self.roster.ever(whom.person):
-            life = subjects.membership(slug, whom.person)
-            said = [one async for one in self._said("MEMBERSHIP", life)]
-            told = [one for one in history.of_member(said) if one.role]
-            listed = self.roster.feed.lists.get(slug)
-            standing = await self.roster.standing(slug, whom.person)
-            lists.append(
-                ListConsent(
-                    list=listed.state.address if listed else slug,
-                    roles=tuple(sorted(standing.roles)),
-                    events=await self._rows(told[-MOST:], whom.person),
-                )
-            )
+        slugs = (await self.roster.ever(whom.person))[ask.after : ask.after + LISTS]
         person = Person(
             person=whom.person,
             address=whom.address,
             display_name=whom.display_name,
             events=await self._rows(history.of_person(about), whom.person),
-            lists=tuple(lists),
+            lists=tuple(_fitting([await self._consent(slug, whom.person) for slug in slugs])),
         )
         return Answer(person=person)
+
+    async def _consent(self, slug: str, person: str) -> ListConsent:
+        """Each time that somebody got or lost a role on a list."""
+        life = subjects.membership(slug, person)
+        said = [one async for one in self._said("MEMBERSHIP", life)]
+        told = [one for one in history.of_member(said) if one.role]
+        listed = self.roster.feed.lists.get(slug)
+        standing = await self.roster.standing(slug, person)
+        return ListConsent(
+            list=listed.state.address if listed else slug,
+            roles=tuple(sorted(standing.roles)),
+            events=await self._rows(told, person),
+        )
 
     async def past(self, ask: PastPage) -> Answer:
         """A page of who was there at an earlier moment.
