@@ -137,6 +137,7 @@ class Unsubscribe(Change, kw_only=True):
     address: str
     role: Role = "member"
     how: str = "command line"
+    reason: str = ""
 
 
 class ChangeMember(Change, kw_only=True):
@@ -150,6 +151,7 @@ class ChangeMember(Change, kw_only=True):
     receive_own_postings: bool | None = None
     receive_list_copy: bool | None = None
     how: str = "command line"
+    reason: str = ""
 
 
 class ImportRow(Command, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -15,19 +15,16 @@ from postroad.runtime.errors import UsageError
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
 if TYPE_CHECKING:
-    from postroad.runtime.broker import Broker
     from schemas.commands import (
         Answer,
         ChangeMember,
         MassAction,
-        RosterRow,
         Subscribe,
         Unsubscribe,
     )
 
     One = Subscribe | Unsubscribe | ChangeMember
 
-PAGE = 1000
 ASKED = "asked"  # by mail; they are on the list once they reply
 DIGESTS = ("plaintext_digests", "mime_digests", "summary_digests")  # as Mailman names them
 OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -46,6 +43,9 @@ Whose = Annotated[
     typer.Option("--file", metavar="FILE", help="CSV, or one address a line; - reads stdin."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar="", help="Only say what would be done.")]
+Reason = Annotated[
+    str, typer.Option(metavar="WORDS", help="Why. Kept for ever: no names, no addresses.")
+]
 InRole = Annotated[Role, typer.Option(help="In which role.")]
 
 
@@ -108,10 +108,13 @@ async def remove(
     role: InRole = "member",
     file: Whose = None,
     dry_run: DryRun = False,
+    reason: Reason = "",
 ) -> int:
     """Take people off a list, or take a role from them."""
     from schemas.commands import Unsubscribe
 
+    if file and reason:
+        raise UsageError("--reason goes with addresses, not with --file")
     if file:
         return await mass_change(
             call, list_, file, addresses, action="remove", role=role, dry=dry_run
@@ -119,7 +122,8 @@ async def remove(
     if dry_run:
         raise UsageError("--dry-run goes with --file")
     requests = [
-        Unsubscribe(list=list_, address=address, role=role) for address in whom(addresses, None)
+        Unsubscribe(list=list_, address=address, role=role, reason=reason)
+        for address in whom(addresses, None)
     ]
     return await _each(
         call, "unsubscribe", requests, done="removed", already="not there", role=role
@@ -136,6 +140,7 @@ async def set_(
     list_: List,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose options.")],
     options: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help=", ".join(OPTIONS))],
+    reason: Reason = "",
 ) -> int:
     """Change how somebody reads or posts.
 
@@ -145,7 +150,7 @@ async def set_(
     receive_list_copy whether somebody gets a copy of what names them in To or Cc; both are true
     or false.
     """
-    change = change_of(list_, address, options)
+    change = msgspec.structs.replace(change_of(list_, address, options), reason=reason)
     return await _each(call, "member_set", [change], done="changed", already="set so already")
 
 
@@ -172,7 +177,7 @@ async def ls(
     before that moment counts.
     """
     from postroad.cli import past
-    from postroad.cli.memberrows import print_members
+    from postroad.cli.memberrows import print_members, roster
     from postroad.cli.road import road
 
     if (at and post) or (left_out and not post) or (post and role != "member"):
@@ -378,19 +383,3 @@ def _naming(address: str, answer: Answer) -> Answer:
     if address in answer.refused:
         return answer
     return msgspec.structs.replace(answer, refused=f"{address}: {answer.refused}")
-
-
-async def roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[RosterRow]:
-    """Everybody who has this role, in order of address."""
-    from postroad.cli.ask import ask
-    from schemas.commands import RosterPage
-
-    after = ""
-    while True:
-        page = RosterPage(list=list_, role=role, after=after, limit=PAGE)
-        rows = (await ask(broker, "roster", page)).rows
-        for row in rows:
-            yield row
-        if len(rows) < PAGE:
-            return
-        after = rows[-1].address

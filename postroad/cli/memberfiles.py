@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.cli.member import DryRun, List, mass_change, member, roster
+from postroad.cli.member import DryRun, List, mass_change, member
 from postroad.cli.output import print_json
 from schemas.membership import Role
 
@@ -67,6 +67,7 @@ async def export(
 
     `since` is for readers: an import gives it no meaning.
     """
+    from postroad.cli.memberrows import roster
     from postroad.cli.road import road
 
     async with road(call.config) as broker:

@@ -1,4 +1,4 @@
-"""Members, as tables and as JSON, however many they are."""
+"""Members: everybody, as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
+from postroad.cli.ask import ask
 from postroad.cli.output import print_table, whole
-from schemas.commands import RosterRow
+from postroad.runtime.broker import Broker
+from schemas.commands import RosterPage, RosterRow
+from schemas.membership import Role
 
+PAGE = 1_000
 BLOCK = 20_000  # rows in memory at once, and in order
 
 
@@ -25,6 +29,19 @@ def print_members(rows: Iterable[RosterRow]) -> None:
         ("address", "name", "delivery", "since"),
         ((row.address, row.display_name, _delivery(row), row.since) for row in rows),
     )
+
+
+async def roster(broker: Broker, list_: str, role: Role) -> AsyncIterator[RosterRow]:
+    """Everybody who has this role, in order of address."""
+    after = ""
+    while True:
+        page = RosterPage(list=list_, role=role, after=after, limit=PAGE)
+        rows = (await ask(broker, "roster", page)).rows
+        for row in rows:
+            yield row
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].address
 
 
 async def print_many(rows: AsyncIterator[RosterRow | LeftOut], *, json: bool) -> None:

@@ -112,8 +112,8 @@ async def post(broker: Broker, slug: str, mail: str) -> Post:
     for event in routed.envelope().events if routed else ():
         if isinstance(event, PostRouted) and routed is not None:
             done = await broker.last("ROUTED", subjects.routed("done", slug, mail))
-            first = await broker.last("SEND", subjects.send_any_lane(slug, mail, "0"))
-            return Post(event, done=done is not None, stored=first is not None or _nobody(done))
+            chunk = await broker.last("SEND", subjects.send_any_lane(slug, mail, "*"))
+            return Post(event, done=done is not None, stored=chunk is not None or _nobody(done))
     raise PostroadError(
         f"the mail {mail} was no post to this list; `postroad post show {mail}` says what became "
         "of it"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.cli.member import DryRun, List, roster
+from postroad.cli.member import DryRun, List
 from postroad.cli.memberfiles import member
 from postroad.cli.output import counted
 from postroad.runtime.errors import UsageError
@@ -62,6 +62,7 @@ async def sync(
     nothing. One that would remove more than half of the members needs --force with their number.
     """
     from postroad.cli import mass
+    from postroad.cli.memberrows import roster
     from postroad.cli.people import lines_of, people
     from postroad.cli.road import road
     from schemas.commands import ImportMembers

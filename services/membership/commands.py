@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from postroad.mail import addresses, senders
+from postroad.mail.words import printable
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Conflict, Retry
@@ -61,6 +62,7 @@ from services.membership.roster import Roster
 LONGEST_PAGE = 1_000  # rows: an answer stays below the broker's 1 MB
 LONGEST_ANSWER = 900_000  # octets of rows of lists, for the same reason
 TRIES = 20
+LONGEST_REASON = 300  # characters
 FOLD_SECONDS = 3.0  # less than callers wait: what is stored is stored, folded or not
 
 S = TypeVar("S")
@@ -278,7 +280,8 @@ class Commands:
         person = await self.people.find(ask.address)
         if person is None:
             return Answer(as_of=self.roster.feed.as_of)
-        decide = partial(decider.decide_unsubscribe, role=ask.role, how=ask.how)
+        reason = _reason(ask.reason)
+        decide = partial(decider.decide_unsubscribe, role=ask.role, how=ask.how, reason=reason)
         return await self._on_member(ask, listed, person.id, decide)
 
     async def member_set(self, ask: ChangeMember) -> Answer:
@@ -295,6 +298,7 @@ class Commands:
             receive_own_postings=ask.receive_own_postings,
             receive_list_copy=ask.receive_list_copy,
             how=ask.how,
+            reason=_reason(ask.reason),
         )
         return await self._on_member(ask, listed, person.id, decide)
 
@@ -382,3 +386,10 @@ class Commands:
         # it is stored even if not folded in time; only who asks at once may not see it yet
         with contextlib.suppress(Retry):
             await self.roster.feed.reached(as_of, lists=lists, timeout=FOLD_SECONDS)
+
+
+def _reason(text: str) -> str:
+    """A reason as typed, ready to be kept for ever. Raises Refused where it tells an address."""
+    if "@" in text:
+        raise Refused("bad_request", "the reason is kept for ever: leave the address out of it")
+    return printable(" ".join(text.split()), LONGEST_REASON)

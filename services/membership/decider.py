@@ -103,11 +103,13 @@ def decide_subscribe(
     return (joined,)
 
 
-def decide_unsubscribe(state: State, *, role: Role = "member", how: str) -> tuple[Event, ...]:
+def decide_unsubscribe(
+    state: State, *, role: Role = "member", how: str, reason: str = ""
+) -> tuple[Event, ...]:
     """Take this role away."""
     if role not in state.roles:
         return ()
-    return (MemberUnsubscribed(role=role, how=how),)
+    return (MemberUnsubscribed(role=role, how=how, reason=reason),)
 
 
 def decide_change(
@@ -119,6 +121,7 @@ def decide_change(
     receive_own_postings: bool | None = None,
     receive_list_copy: bool | None = None,
     how: str,
+    reason: str = "",
 ) -> tuple[Event, ...]:
     """Change options; None leaves one as it is. Raises Refused for somebody not on the list."""
     if not state.roles:
@@ -130,8 +133,9 @@ def decide_change(
         receive_own_postings=_new(receive_own_postings, state.receive_own_postings),
         receive_list_copy=_new(receive_list_copy, state.receive_list_copy),
         how=how,
+        reason=reason,
     )
-    return () if changed == MemberChanged(how=how) else (changed,)
+    return () if changed == MemberChanged(how=how, reason=reason) else (changed,)
 
 
 def decide_mail(state: State, *, on: bool, how: str) -> tuple[Event, ...]:

@@ -31,6 +31,9 @@ async def test_each_opt_in_has_its_evidence(broker: Broker, tmp_path: Path) -> N
         found = (await service.ask(PersonConsent(address=ANNA))).person
         assert found is not None
         left, joined = found.lists
+        rest = (await service.ask(PersonConsent(address=ANNA, after=1))).person
+        assert rest is not None
+        assert rest.lists == (joined,)
         assert (found.address, found.display_name) == (ANNA, "Anna")
         assert [row.how for row in found.events] == ["import"]
         assert (left.list, left.roles, joined.list, joined.roles) == (OTHER, (), LIST, ("member",))

@@ -25,8 +25,13 @@ async def test_a_history_says_when_what_by_whom_and_why(broker: Broker, tmp_path
         await service.ask(
             ChangeMember(list=LIST, address=ANNA, delivery_status="by_moderator", by="carol")
         )
-        await service.ask(Unsubscribe(list=LIST, address=ANNA, by="a b"))
+        left = Unsubscribe(list=LIST, address=ANNA, by="a b", reason=" moved\n abroad ")
+        named = await service.ask(replace(left, reason=f"see {ANNA}"))
+        assert (named.code, "kept for ever" in named.refused) == ("bad_request", True)
+        await service.ask(left)
         answer = await service.ask(MemberHistory(list=LIST, address=ANNA.upper()))
+        rest = await service.ask(MemberHistory(list=LIST, address=ANNA, after=1))
+    assert rest.history == answer.history[1:]
     first, second, third = answer.history
     assert not answer.erased
     assert (first.what, first.by, first.how) == ("joined", "themselves", "mail, confirmed")
@@ -34,6 +39,7 @@ async def test_a_history_says_when_what_by_whom_and_why(broker: Broker, tmp_path
     assert second.changes == (("delivery_status", "enabled", "by_moderator"),)
     assert (second.by, second.actor) == ("carol at the command line", "operator:carol")
     assert (third.what, third.by) == ("left", "the command line")  # `a b` is no login name
+    assert third.reason == "moved abroad"
 
 
 async def test_of_the_erased_a_history_says_no_more_than_that(
