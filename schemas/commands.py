@@ -270,8 +270,8 @@ class MemberBounces(Command, kw_only=True):
 
 class BounceRow(Command, kw_only=True):
     """One bounce (see `MemberBounced`), and how its member stands now: `score`, `delivery_status`,
-    how often they were warned. `time` is RFC 3339; `why` says it in words, `said` is the server's;
-    `post` and `report` are mail ids, `subject` that of the post."""
+    how often they were warned. `time` is RFC 3339; `why` says it in words, `said` is the server's,
+    `server` the host that reports it; `post` and `report` are mail ids, `subject` the post's."""
 
     address: str
     delivery_status: DeliveryStatus
@@ -283,6 +283,7 @@ class BounceRow(Command, kw_only=True):
     status: str = ""
     why: str = ""
     said: str = ""
+    server: str = ""
     post: str = ""
     subject: str = ""
     report: str = ""

@@ -67,8 +67,8 @@ class MemberBounced(Event, tag="member_bounced", kw_only=True):
     """A copy came back, or was refused, `at` a time: the evidence of it. `points` is what it counts
     and `score` what there is with it. `post` is the mail id of what did not arrive, `report` that
     of the mail that says so (empty where the server refused the copy itself). `status` is an
-    enhanced code (RFC 3463), `said` what the server said, without addresses. With `incident` many
-    at the same provider failed at once, which counts once."""
+    enhanced code (RFC 3463), `said` what was said, without addresses, and `server` the host that
+    reports it. With `incident` many at the same provider failed at once, which counts once."""
 
     kind: BounceKind
     at: datetime
@@ -78,6 +78,7 @@ class MemberBounced(Event, tag="member_bounced", kw_only=True):
     report: str = ""
     status: str = ""
     said: str = ""
+    server: str = ""
     incident: bool = False
 
 

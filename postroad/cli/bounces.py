@@ -45,6 +45,7 @@ def _delivery(row: BounceRow) -> str:
 
 
 def _why(row: BounceRow) -> str:
-    said = f"{row.said}" if row.said else row.status
+    said = row.said or row.status
+    server = f"reported by {row.server}" if row.server else ""
     mail = " ".join(filter(None, (row.post[:SHORT_ID], row.subject)))
-    return "\n".join(filter(None, (row.why, said, mail)))
+    return "\n".join(filter(None, (row.why, said, server, mail)))

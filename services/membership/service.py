@@ -34,7 +34,7 @@ from services.membership.requests.questions import Questions
 from services.membership.requests.turn import Office
 from services.membership.roster import Roster
 
-AT_ONCE = 8  # mails that are read for commands; each may be 4 MB
+AT_ONCE = 8  # mails that are read for commands, and bounces; each may be 4 MB
 
 
 async def run(context: Context) -> None:
@@ -83,7 +83,9 @@ async def _work(context: Context, feed: Feed) -> None:
         work.create_task(bounces.run(context.stopping))
         work.create_task(warnings.run(context.stopping))
         work.create_task(
-            context.consume(subjects.BOUNCES, bounces.handle, span="membership.bounce")
+            context.consume(
+                subjects.BOUNCES, bounces.handle, concurrency=AT_ONCE, span="membership.bounce"
+            )
         )
         work.create_task(context.consume(subjects.FANOUT, fanout.handle, span="membership.fanout"))
         work.create_task(

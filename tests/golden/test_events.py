@@ -47,6 +47,7 @@ RELEASED = [
     "mail_stopped.1-moderator",
     "mail_unrouted.1",
     "member_bounced.1",
+    "member_bounced.1-server",
     "member_changed.1",
     "member_changed.1-copies",
     "member_changed.1-reason",

@@ -24,13 +24,14 @@ class Failure:
 class Bounce:
     """What a mail reports. `kind` is the gravest of its failures', which `failures` tell apart;
     of an answer, a challenge or a complaint it is the mail's own. `recipients` is whom it is about,
-    as far as it says."""
+    as far as it says; `server` the host that reports it (RFC 3464 Reporting-MTA)."""
 
     kind: Kind
     status: str = ""
     recipients: tuple[str, ...] = ()
     diagnostic: str = ""
     failures: tuple[Failure, ...] = ()
+    server: str = ""
 
 
 def together(failures: tuple[Failure, ...]) -> Bounce:

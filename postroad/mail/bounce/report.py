@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from postroad.mail.addresses import parse_address
@@ -41,10 +42,13 @@ def delivery(parts: Sequence[Part], letter: str) -> tuple[Bounce | None, bool]:
     for part in parts:
         if part.type not in STATUS_TYPES:
             continue
-        told = [each for each in _groups(part.body) if any(name in each for name in _OF_RECIPIENT)]
+        groups = _groups(part.body)
+        told = [each for each in groups if any(name in each for name in _OF_RECIPIENT)]
         if told:
             failures = tuple(islice(_failures(told, letter), RECIPIENTS))
-            return together(failures) if failures else None, True
+            if not failures:
+                return None, True
+            return replace(together(failures), server=_server(groups)), True
     return None, False
 
 
@@ -126,6 +130,12 @@ def _failure(fields: Fields, letter: str, *, delayed: bool) -> Failure:
     code = Code(status or code.status, code.reply)
     kind = kind_of(code, diagnostic, letter, delayed=delayed)
     return Failure(recipient, kind, code.status, decode(diagnostic, DIAGNOSTIC))
+
+
+def _server(groups: Iterable[Fields]) -> str:
+    """The host that reports: `dns; mx.example.net` without its type."""
+    named = (each.get("reporting-mta", "") for each in groups)
+    return printable(_typeless(next(filter(None, named), "")), 100)
 
 
 def _typeless(value: str) -> str:

@@ -29,8 +29,8 @@ from schemas.pending import BouncesRead
 from schemas.road import BounceRouted
 from services.membership.bounces import decider, evidence
 from services.membership.bounces.copies import Copies, Recipient
-from services.membership.bounces.incident import PEOPLE, Incidents, is_incident
 from services.membership.bounces.letters import BounceLetters
+from services.membership.bounces.providers import Providers
 from services.membership.people import People
 from services.membership.received import Received
 from services.membership.refused import Refused
@@ -40,7 +40,6 @@ from services.membership.roster import Roster
 ACTOR = "service:membership"
 LARGEST = 4 << 20  # octets of a report that is read whole; of a larger one it is the beginning
 LOOK = 60.0  # seconds between two looks at the ledger
-DAY = timedelta(days=1)  # between two letters about one incident
 NAMED = 100  # recipients of a report who are looked up
 
 log = structlog.get_logger()
@@ -63,8 +62,7 @@ class BounceDesk:
         self._received = received
         self._letters = letters
         self._copies = Copies(broker)
-        self._incidents = Incidents()
-        self._told: dict[tuple[str, str], datetime] = {}  # of which incident owners know
+        self._providers = Providers(broker, roster)
         self._upto = 0
 
     async def handle(self, delivery: Delivery) -> None:
@@ -72,14 +70,14 @@ class BounceDesk:
         for event in delivery.envelope().events:
             if not isinstance(event, BounceRouted):
                 raise Reject(f"a {type(event).__name__} is no bounce")
-            if event.about and self._counts(event.list):
-                await self._report(event, delivery)
+            at = delivery.envelope().ts
+            if event.about and self._counts(event.list, at, now()):
+                await self._report(event, at)
 
-    async def _report(self, event: BounceRouted, delivery: Delivery) -> None:
+    async def _report(self, event: BounceRouted, at: datetime) -> None:
         found = await self._read(event)
         if found is None:
             return
-        at = delivery.envelope().ts
         for to in await self._recipients(event, found):
             told = evidence.of_report(
                 found, to.address, at=at, post=event.about, report=event.mail_id
@@ -144,21 +142,27 @@ class BounceDesk:
 
     async def _refusals(self, after: int, upto: int, at: datetime) -> None:
         async for list_, mail_id, failed in failed_between(self._broker, after, upto):
-            if not self._counts(list_):
+            if not self._counts(list_, at, at):
                 continue
             addresses = await self._roster.addresses([each.person for each in failed])
             for each in failed:
-                told = evidence.of_refusal(each.failure, at=at, post=mail_id)
-                if told is not None and (address := addresses.get(each.person)):
+                if not (address := addresses.get(each.person)):
+                    continue
+                told = evidence.of_refusal(each.failure, address, at=at, post=mail_id)
+                if told is not None:
                     cause = f"delivery {each.seq}"
                     await self._count(list_, each.person, address, told, cause=cause)
 
     # --- both ---------------------------------------------------------------------------------
 
-    def _counts(self, list_: str) -> bool:
-        """Whether the list has bounces counted."""
+    def _counts(self, list_: str, at: datetime, upto: datetime) -> bool:
+        """Whether what came back at `at` is counted on this list, looked at `upto` a time: not what
+        is stale by then, as the bounces of a year are where counting begins."""
         listed = self._roster.feed.lists.get(list_)
-        return listed is not None and listed.state.open and listed.state.settings.process_bounces
+        if listed is None or not listed.state.open or not listed.state.settings.process_bounces:
+            return False
+        stale = timedelta(days=listed.state.settings.bounce_info_stale_after)
+        return not stale or upto - at <= stale
 
     async def _count(
         self, list_: str, person: str, address: str, told: MemberBounced, *, cause: str
@@ -168,7 +172,7 @@ class BounceDesk:
         if listed is None:
             return
         domain = address.rpartition("@")[2].lower()
-        failing = await self._incident(list_, person, domain, told)
+        failing = await self._providers.failing(list_, domain, person, told)
         told = msgspec.structs.replace(told, incident=failing > 0)
         settings = listed.state.settings
 
@@ -186,23 +190,5 @@ class BounceDesk:
             actor=ACTOR,
         )
         await self._letters.after(listed, address, events, seq)
-        if failing and events and self._news(list_, domain, told.at):
+        if failing and events and self._providers.news(list_, domain, told.at):
             await self._letters.incident(listed, domain, failing, told, seq)
-
-    async def _incident(self, list_: str, person: str, domain: str, told: MemberBounced) -> int:
-        """How many people of the domain fail at once; 0 where that is no incident."""
-        if told.kind not in decider.POINTS:
-            return 0
-        failing = self._incidents.failing(list_, domain, person, told.at)
-        if failing < PEOPLE:
-            return 0
-        members = await self._roster.at_domain(list_, domain)
-        return failing if is_incident(failing, members) else 0
-
-    def _news(self, list_: str, domain: str, at: datetime) -> bool:
-        """Whether owners were not told of this incident within a day."""
-        before = self._told.get((list_, domain))
-        if before is not None and at - before < DAY:
-            return False
-        self._told[list_, domain] = at
-        return True

@@ -33,18 +33,19 @@ def of_report(
         report=report,
         status=found.status,
         said=redacted(found.diagnostic, address),
+        server=redacted(bounce.server, address),
     )
 
 
-def of_refusal(failure: Failure, *, at: datetime, post: str) -> MemberBounced | None:
+def of_refusal(
+    failure: Failure, address: str, *, at: datetime, post: str
+) -> MemberBounced | None:
     """What the final refusal of a copy says of its recipient; None where it was not about them."""
     if failure.kind != "failed" or failure.scope != "recipient" or failure.code < 400:
         return None
     kind = kind_of(Code(failure.enhanced, failure.code), failure.text)
-    said = printable(f"{failure.code} {failure.enhanced} {failure.text}", SAID)
-    return MemberBounced(
-        kind=kind, at=at, post=post, status=failure.enhanced, said=" ".join(said.split())
-    )
+    said = redacted(f"{failure.code} {failure.enhanced} {failure.text}", address)
+    return MemberBounced(kind=kind, at=at, post=post, status=failure.enhanced, said=said)
 
 
 def redacted(text: str, address: str) -> str:

@@ -8,6 +8,7 @@ many.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 PEOPLE = 10
 SHARE = 4  # one in so many
@@ -25,11 +26,14 @@ class Incidents:
     def failing(self, list_: str, domain: str, person: str, at: datetime) -> int:
         """How many people of the domain have failed within two days, this one included."""
         people = self._failed.pop((list_, domain), {})
-        self._count -= len(people)
-        people = {who: when for who, when in people.items() if at - when < WITHIN}
-        people[person] = max(at, people.get(person, at))
         self._failed[list_, domain] = people  # the newest stands last
-        self._count += len(people)
+        self._count -= people.pop(person, None) is not None
+        stale = list(takewhile(lambda who: at - people[who] >= WITHIN, people))
+        for who in stale:
+            del people[who]
+        self._count -= len(stale)
+        people[person] = at
+        self._count += 1
         while self._count > KEPT and len(self._failed) > 1:
             self._count -= len(self._failed.pop(next(iter(self._failed))))
         return len(people)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
@@ -13,6 +13,7 @@ from schemas.commands import BounceRow, MemberBounces
 from schemas.envelope import Event
 from schemas.membership import MemberBounced
 from services.membership.bounces import decider
+from services.membership.bounces.recent import bounces_since
 from services.membership.bounces.told import meaning
 from services.membership.directory import Listed
 from services.membership.letters.failed import subject_of
@@ -21,7 +22,6 @@ from services.membership.refused import Refused
 from services.membership.roster import Roster
 
 MOST = 200  # rows of an answer: it stays below the broker's 1 MB
-_BOUNCED = b'"t":"member_bounced"'
 
 
 class Scores:
@@ -74,26 +74,10 @@ class Scores:
 
     async def _recent(self, slug: str, days: int) -> set[str]:
         """Who has bounced within so many days; 0 for ever."""
-        start = await self._since(now() - timedelta(days=days)) if days else 1
+        since = now() - timedelta(days=days) if days else None
         everybody = subjects.membership(slug, "*")
-        return {
-            stored.subject.rpartition(".")[2]
-            async for stored in self._broker.scan("MEMBERSHIP", everybody, start)
-            if _BOUNCED in stored.data
-        }
-
-    async def _since(self, at: datetime) -> int:
-        """The first sequence of MEMBERSHIP that was stored then or later, or one before it."""
-        last = await self._broker.last("MEMBERSHIP", "membership.>")
-        low, high = 0, last.seq if last else 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            stored = await self._broker.get("MEMBERSHIP", middle)
-            if stored is None or stored.time < at:
-                low = middle
-            else:
-                high = middle
-        return max(low, 1)
+        found = bounces_since(self._broker, everybody, since)
+        return {person async for _, person, _ in found}
 
     async def _life(self, listed: Listed, person: str) -> list[Event]:
         subject = subjects.membership(listed.state.slug, person)
@@ -117,6 +101,7 @@ class Scores:
             status=told.status,
             why=meaning(told),
             said=told.said,
+            server=told.server,
             post=told.post,
             subject=await subject_of(self._broker, listed.state.slug, told.post),
             report=told.report,

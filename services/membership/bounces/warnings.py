@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -18,12 +18,15 @@ from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.transact import transact
 from schemas import subjects
 from schemas.envelope import Event
+from schemas.membership import MemberWarned
 from services.membership.bounces import decider
 from services.membership.bounces.letters import BounceLetters
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
 LOOK = 600.0  # seconds between two looks
+# After a decision its letter is looked for, in case its writer died; one that was queued stays so.
+AGAIN = timedelta(hours=1)
 
 log = structlog.get_logger()
 
@@ -73,5 +76,8 @@ class Warnings:
             correlation=new_id(),
             actor=ACTOR,
         )
+        state = last[0] if last else decider.initial
+        if not events and state.warned and at - state.warned < AGAIN:
+            events = (MemberWarned(number=state.warnings, at=state.warned),)
         if events and (address := await self._roster.address(person)):
-            await self._letters.after(listed, address, events, seq, last[0].last)
+            await self._letters.after(listed, address, events, seq, state.last)

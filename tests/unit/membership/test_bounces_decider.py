@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from schemas.membership import (
     MemberUnsubscribed,
     MemberWarned,
 )
+from services.membership import decider as membership
 from services.membership.bounces.decider import (
     POINTS,
     State,
@@ -194,3 +196,32 @@ def test_nobody_who_is_no_member_has_a_score(given: list[Event]) -> None:
     """Bounces of somebody who left lead to nothing."""
     stored = [*after(*given), MemberUnsubscribed()]
     assert decide_bounce(fold(stored), bounce(days=50), SETTINGS) == ()
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(bounce, st.just("hard"), st.floats(0, 9)),
+            st.sampled_from(["enabled", "by_user", "by_bounces", "by_moderator"]).map(
+                lambda status: MemberChanged(delivery_status=status, how="mail")
+            ),
+            st.sampled_from([JOINED, MemberUnsubscribed(), MemberSubscribed(role="owner")]),
+        ),
+        max_size=20,
+    )
+)
+def test_what_is_decided_elsewhere_is_known_here(given: list[Event]) -> None:
+    """Whatever happens, the score's view of a member is the roster's, and no other."""
+    stored = after(*given, settings=ListSettings(bounce_score_threshold=2))
+    state, person = fold(stored), reduce(membership.evolve, stored, membership.initial)
+    assert state.member == ("member" in person.roles)
+    if state.member:
+        assert state.status == person.delivery_status
+
+
+def test_a_mail_that_wants_mail_again_forgets_the_score() -> None:
+    """`set mail on` by mail is the way that the warning tells."""
+    stored = after(*(bounce(days=day) for day in range(5)))
+    person = reduce(membership.evolve, stored, membership.initial)
+    stored += membership.decide_mail(person, on=True, how="mail")
+    assert fold(stored) == State(member=True)

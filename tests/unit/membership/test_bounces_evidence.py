@@ -50,7 +50,7 @@ def test_a_refusal_counts_where_it_is_about_the_recipient(
     failure: Failure, kind: BounceKind | None
 ) -> None:
     """What a relay says of itself, of the mail or of a domain is nobody's bounce."""
-    told = of_refusal(failure, at=AT, post="p")
+    told = of_refusal(failure, "ann@example.net", at=AT, post="p")
     assert (told.kind if told else None) == kind
 
 
