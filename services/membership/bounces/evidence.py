@@ -37,9 +37,7 @@ def of_report(
     )
 
 
-def of_refusal(
-    failure: Failure, address: str, *, at: datetime, post: str
-) -> MemberBounced | None:
+def of_refusal(failure: Failure, address: str, *, at: datetime, post: str) -> MemberBounced | None:
     """What the final refusal of a copy says of its recipient; None where it was not about them."""
     if failure.kind != "failed" or failure.scope != "recipient" or failure.code < 400:
         return None

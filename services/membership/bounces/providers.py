@@ -55,7 +55,8 @@ class Providers:
     async def _remember(self, at: datetime) -> None:
         """Take in who failed before this instance began."""
         found = [
-            one async for one in bounces_since(self._broker, "membership.>", at - WITHIN)
+            one
+            async for one in bounces_since(self._broker, "membership.>", at - WITHIN)
             if one[2].kind in decider.POINTS
         ]
         addresses = await self._roster.addresses([person for _, person, _ in found])
