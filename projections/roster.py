@@ -254,6 +254,13 @@ OPEN_ROWS = """
     on m.list = wanted.list and m.person = wanted.person where m.to_seq is null
 """
 
+# $list, $people -> person, standing, to_seq: every state that they were in, in order
+PERIODS = """
+    select m.* exclude (list) from member m
+    join (select unnest($people::varchar[]) as person) as wanted on m.person = wanted.person
+    where m.list = $list order by m.person, m.from_seq
+"""
+
 # $key -> person
 PERSON = "select person from people where key = $key and address is not null"
 

@@ -190,6 +190,28 @@ class ImportMembers(Change, kw_only=True):
     dry: bool = False
 
 
+class UndoChange(Change, kw_only=True):
+    """Endpoint `undo`: put everybody whom the command `undo` changed, after the time `since`
+    (RFC 3339) if there is one, back to how they stood before. Answers for some hundred people from
+    the sequence `after` on, and tells how to go on. `command`, `again` and `dry` are as those of an
+    import."""
+
+    list: str
+    undo: str
+    command: str = ""
+    since: str = ""
+    after: int = 0
+    again: bool = False
+    dry: bool = False
+
+
+class UndoRow(Command, kw_only=True):
+    """Somebody who is put back (`added`, `removed`, `changed`), or is left alone, and why."""
+
+    address: str
+    what: str
+
+
 class RosterPage(Command, kw_only=True):
     """Endpoint `roster`: holders of a role in order of address, at most `limit` after `after`."""
 
@@ -381,6 +403,9 @@ class Answer(Command, kw_only=True):
     failed: tuple[FailedCopies, ...] = ()
     held: tuple[HeldRow, ...] = ()
     past: tuple[PastRow, ...] = ()
+    undone: tuple[UndoRow, ...] = ()
+    left: tuple[UndoRow, ...] = ()
+    after: int = 0  # go on from here; 0 where there is no more
     total: int = 0
     history: tuple[HistoryRow, ...] = ()
     bounces: tuple[BounceRow, ...] = ()

@@ -22,8 +22,8 @@ from postroad.cli import (
     retry,
     run,
     status,
-    sync,
     trace,
+    undo,
 )
 
 app = typer.Typer(
@@ -68,7 +68,7 @@ for noun in (
     status.status,
     doctor.doctor,
     lists.lists,
-    sync.member,
+    undo.member,
     bringing.import_,
     mail.mail,
     post.post,

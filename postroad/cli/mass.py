@@ -22,7 +22,7 @@ from postroad.cli.people import BadLine
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import PostroadError, UsageError
-from schemas.commands import Answer, Command, ImportMembers, ImportRow
+from schemas.commands import Answer, Command, ImportMembers, ImportRow, UndoChange
 
 ROWS = 1000  # in one request; more are refused
 OCTETS = 600_000  # of a request, about: the broker takes 1 MB
@@ -40,10 +40,10 @@ class Outcome:
     bad: list[BadLine] = field(default_factory=list)
 
 
-def begin() -> str:
-    """The id of a new command, told at once: it may be cut short."""
+def begin(list_: str) -> str:
+    """The id of a new command, told at once: whoever is cut short can still undo it."""
     command = new_id()
-    complain(f"this is command {command}")
+    complain(f"to undo this: postroad member undo {list_} {command}")
     return command
 
 
@@ -151,5 +151,5 @@ async def answered(broker: Broker, name: str, request: Command) -> Answer:
                 return answer
             if answer.code != "unavailable" or loop.time() > deadline:
                 raise refusal(answer)
-        if isinstance(request, ImportMembers):
+        if isinstance(request, ImportMembers | UndoChange):
             request = msgspec.structs.replace(request, again=True)

@@ -289,7 +289,7 @@ async def mass_change(
     lines = lines_of(mass.file_bytes(file))
     rows = people(lines, plain=plain, role=role)
     async with road(call.config) as broker:
-        command_id = "" if dry else mass.begin()
+        command_id = "" if dry else mass.begin(list_)
         request = ImportMembers(
             list=list_,
             rows=(),

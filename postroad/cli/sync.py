@@ -16,16 +16,17 @@ from postroad.cli.frame import Call, command
 from postroad.cli.member import DryRun, List
 from postroad.cli.memberfiles import member
 from postroad.cli.output import counted
+from postroad.cli.people import WORDS
 from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from postroad.cli.people import BadLine
     from schemas.commands import ImportRow, MassAction, RosterRow
 
-__all__ = ["Plan", "check", "member", "plan", "sync"]  # the group, with this in it
+__all__ = ["SHOWN", "Plan", "Yes", "check", "member", "plan", "sync"]  # the group, with this in it
 
+Yes = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask.")]
 SHOWN = 20  # people of each kind; all of them with --json
-OPTIONS = ("delivery_mode", "delivery_status", "moderation_action")
 
 
 @dataclass
@@ -50,7 +51,7 @@ async def sync(
         Path, typer.Argument(metavar="FILE", help="CSV, or one address a line; - reads stdin.")
     ],
     dry_run: DryRun = False,
-    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask.")] = False,
+    yes: Yes = False,
     force: Annotated[
         int, typer.Option(metavar="COUNT", help="Remove so many, though it is most of the list.")
     ] = 0,
@@ -84,7 +85,7 @@ async def sync(
             check(wanted, force)
             if not yes:
                 await asyncio.to_thread(typer.confirm, "Do this?", abort=True)
-            command_id = mass.begin()
+            command_id = mass.begin(list_)
             steps: dict[MassAction, list[ImportRow]] = {
                 "add": wanted.add,
                 "set": [row for row, _ in wanted.change],
@@ -166,9 +167,12 @@ def told(wanted: Plan) -> Iterator[str]:
 
 
 def _different(row: ImportRow, now: RosterRow) -> dict[str, str]:
-    told = {name: getattr(row, name) for name in OPTIONS}
+    """The options that a row tells and a member has not so, as a file writes them."""
+    told = {name: getattr(row, name) for name in WORDS if name != "role"}
     return {
-        name: word for name, word in told.items() if word is not None and word != getattr(now, name)
+        name: str(value).lower()
+        for name, value in told.items()
+        if value is not None and value != getattr(now, name)
     }
 
 

@@ -13,13 +13,12 @@ from typing import TypeVar
 
 import msgspec
 
-from postroad.mail import addresses, senders
+from postroad.mail import addresses
 from postroad.mail.words import printable
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.transact import transact
-from projections.roster import Standing
 from schemas import codec, subjects
 from schemas.commands import (
     Answer,
@@ -40,12 +39,14 @@ from schemas.commands import (
     ShowHeld,
     ShowList,
     Subscribe,
+    UndoChange,
     Unsubscribe,
     WhoIs,
 )
 from schemas.envelope import Event
-from schemas.road import AsOf, Wish
-from services.membership import actors, decider, entries, importing, lists, retrying
+from schemas.road import AsOf
+from services.membership import actors, decider, entries, importing, lists, retrying, undoing
+from services.membership.authors import author
 from services.membership.bans import banned, refusal
 from services.membership.bounces.scores import Scores
 from services.membership.directory import Listed
@@ -91,39 +92,7 @@ class Commands:
 
     async def whois(self, ask: WhoIs) -> Author:
         """Who an author is on a list, as far as is folded."""
-        as_of = self.roster.feed.as_of
-        key = self.people.key_of_normal(ask.address)
-        person = await self.roster.person(key)
-        standing = await self.roster.standing(ask.list, person)
-        return Author(
-            person=person,
-            roles=tuple(sorted(standing.roles)),
-            moderation=standing.moderation,
-            named=await self._named(ask.list, key, person),
-            without=await self._without(ask, person, standing),
-            as_of=as_of,
-        )
-
-    async def _without(self, ask: WhoIs, person: str, standing: Standing) -> dict[str, Wish]:
-        """Who wants no copy of a post that this author sends to these recipients."""
-        keys = [self.people.key_of_normal(address) for address in ask.recipients]
-        named = await self.roster.without_list_copy(ask.list, keys)
-        without: dict[str, Wish] = dict.fromkeys(named, "receive_list_copy")
-        if not standing.receive_own_postings:
-            without[person] = "receive_own_postings"
-        return without
-
-    async def _named(self, slug: str, key: str, person: str) -> tuple[str, ...]:
-        """Which entries of this list's settings mean somebody, by address or by another list."""
-        listed = self.roster.feed.lists.get(slug)
-        named = []
-        for entry in entries.of_senders(listed.state.settings) if listed else ():
-            meant = entry == senders.of_key(key)
-            if entry.startswith("@") and (other := self.roster.feed.lists.at(entry[1:])):
-                meant = "member" in (await self.roster.standing(other, person)).roles
-            if meant:
-                named.append(entry)
-        return tuple(named)
+        return await author(self.roster, self.people, ask)
 
     # --- lists --------------------------------------------------------------------------------
 
@@ -311,6 +280,14 @@ class Commands:
         return Answer(
             changed=imported.changed, bad_rows=imported.bad_rows, as_of=self.roster.feed.as_of
         )
+
+    async def undo(self, ask: UndoChange) -> Answer:
+        """Some of whom a mass change has changed are put back."""
+        listed = self._list(ask.list)
+        answer = await undoing.undo(self.broker, self.roster, self.people, listed, ask)
+        if not ask.dry:
+            await self._folded(answer.as_of)
+        return answer
 
     async def roster_page(self, ask: RosterPage) -> Answer:
         """Who has a role on a list."""

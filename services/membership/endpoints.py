@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "unsubscribe": (requests.Unsubscribe, Commands.unsubscribe),
     "member_set": (requests.ChangeMember, Commands.member_set),
     "import": (requests.ImportMembers, Commands.import_members),
+    "undo": (requests.UndoChange, Commands.undo),
     "roster": (requests.RosterPage, Commands.roster_page),
     "member_bounces": (requests.MemberBounces, Commands.member_bounces),
     "member_history": (requests.MemberHistory, lambda asked, ask: asked.history.member(ask)),

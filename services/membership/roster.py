@@ -16,6 +16,7 @@ from schemas.commands import PastRow, RosterRow
 from schemas.membership import Role
 from services.membership.feed import Feed, standings
 from services.membership.mirror import Recipient, SmallList
+from services.membership.restoring import Period
 
 SMALL = 2_000  # people on a list that is kept in memory
 PAGE = 5_000  # rows taken from DuckDB at once
@@ -66,6 +67,15 @@ class Roster:
     async def standings(self, keys: set[Key]) -> dict[Key, Standing]:
         """The same for many, straight from the file."""
         return await standings(self._store, keys)
+
+    async def periods(self, list_: str, people: Sequence[str]) -> dict[str, list[Period]]:
+        """Every state that these persons were in on a list, in order, and the sequence of
+        MEMBERSHIP that ended it."""
+        rows = await self._store.read(tables.PERIODS, {"list": list_, "people": list(people)})
+        found: dict[str, list[Period]] = {}
+        for person, *standing, to_seq in rows:
+            found.setdefault(person, []).append((tables.standing_of(standing), to_seq))
+        return found
 
     async def audience(
         self, list_: str, as_of: int, *, after: str = "", patient: bool = True

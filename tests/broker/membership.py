@@ -36,6 +36,7 @@ ENDPOINTS = {
     commands.RosterPage: "roster",
     commands.ListHistory: "list_history",
     commands.PersonConsent: "consent",
+    commands.UndoChange: "undo",
     commands.PastPage: "roster_past",
     commands.MemberBounces: "member_bounces",
     commands.MemberHistory: "member_history",

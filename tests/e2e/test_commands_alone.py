@@ -33,7 +33,7 @@ def test_a_list_is_made_and_filled_before_the_first_start(tmp_path: Path):
         assert done.returncode == 1
         assert done.stdout == "added 2, there already 0, bad 2\n"
         command, *wrong = done.stderr.splitlines()
-        assert command.startswith("postroad: this is command ")
+        assert command.startswith(f"postroad: to undo this: postroad member undo {TEAM} ")
         assert [line.partition(":")[2].partition(":")[0] for line in wrong] == [
             " line 4",
             " line 5",

@@ -14,7 +14,7 @@ TEAM = "team@example.org"
 
 async def test_a_file_is_previewed_guarded_and_carried_out(tmp_path: Path) -> None:
     """A dry run changes nothing, nobody is removed unasked, an empty file removes nobody, and what
-    is done is what was shown; done again there is nothing to do."""
+    is done is what was shown; done again there is nothing to do, and undone all is as before."""
     async with System.start(tmp_path, "", services=("membership",)) as road:
         await road.make_list(TEAM, [f"m{n}@example.net" for n in range(4)])
         file = tmp_path / "people.txt"
@@ -51,3 +51,10 @@ async def test_a_file_is_previewed_guarded_and_carried_out(tmp_path: Path) -> No
         assert await members() == after
         again = await road.cli("member", "sync", TEAM, str(file), "--yes")
         assert again.out == "add 0, change 0, remove 0 of 3 members\n"
+        taken_back = await road.cli("member", "undo", TEAM, done.json["command"], "--yes")
+        assert taken_back.out.splitlines() == [
+            "put back 4, leave alone 0",
+            *["- NEW@b.example", "~ m0@example.net", "+ m2@example.net", "+ m3@example.net"],
+            "put back 4 people",
+        ]
+        assert await members() == before

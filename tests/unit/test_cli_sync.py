@@ -32,8 +32,9 @@ def test_afterwards_the_members_are_those_of_the_file(file: set[str], members: s
 def test_options_that_the_file_tells_are_compared():
     """What a file does not tell stays; owners and moderators of the file say nothing of members."""
     text = (
-        "email,role,delivery_mode,moderation_action\n"
-        "ann@example.net,,none,\nbob@example.net,,regular,hold\ncid@example.net,owner,,\n"
+        "email,role,delivery_mode,moderation_action,receive_list_copy\n"
+        "ann@example.net,,none,,false\nbob@example.net,,regular,hold,true\n"
+        "cid@example.net,owner,,,\n"
     )
     members = [
         RosterRow(address="ann@example.net", moderation_action="hold"),
@@ -43,7 +44,7 @@ def test_options_that_the_file_tells_are_compared():
     wanted = plan(people(text.splitlines(keepends=True)), members)
     assert list(told(wanted)) == [
         "add 0, change 1, remove 1 of 3 members",
-        "~ ann@example.net: delivery_mode none",
+        "~ ann@example.net: delivery_mode none, receive_list_copy false",
         "- cid@example.net",
     ]
 

@@ -1,0 +1,106 @@
+"""`postroad member undo`: a mass change is taken back, once somebody has seen what that means."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from postroad.cli.frame import Call, command
+from postroad.cli.member import DryRun, List
+from postroad.cli.output import counted
+from postroad.cli.sync import SHOWN, Yes, member
+from postroad.runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from postroad.runtime.broker import Broker
+    from schemas.commands import Answer, UndoChange, UndoRow
+
+__all__ = ["member", "undo"]  # the group, with this in it
+
+SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+
+
+@command(
+    member,
+    "undo",
+    example="postroad member undo staff@lists.example.org 019a86f0b0c07c3e9d2f4b5a6c7d8e9f",
+)
+async def undo(
+    call: Call,
+    list_: List,
+    command_id: Annotated[
+        str, typer.Argument(metavar="COMMAND_ID", help="The command's id, told as it began.")
+    ],
+    to: Annotated[
+        str, typer.Option("--to", metavar="TIME", help="Only what it did from then on.")
+    ] = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> int:
+    """Take back an import, a sync, or a mass removal.
+
+    Everybody whom the command changed is put back to how they stood before it, by new events: the
+    log forgets nothing. Whoever was changed since, by themselves or by others, is left alone and
+    named. It shows what would be done, and asks. An undo has an id too, and can be undone.
+    """
+    from postroad.cli import mass
+    from postroad.cli.road import road
+    from postroad.cli.times import time_of
+    from schemas.commands import UndoChange
+
+    if not (dry_run or yes or sys.stdin.isatty()):
+        raise UsageError("nobody can be asked here; look with --dry-run, then give --yes")
+    since = time_of(to)[0].isoformat() if to else ""
+    request = UndoChange(list=list_, undo=command_id, since=since, dry=True)
+    own = ""
+    async with road(call.config) as broker:
+        found = await _all(broker, request)
+        if not call.json:
+            print("\n".join(told(found)))
+        if found.undone and not dry_run:
+            if not yes:
+                await asyncio.to_thread(typer.confirm, "Do this?", abort=True)
+            own = mass.begin(list_)
+            found = await _all(broker, msgspec.structs.replace(request, dry=False, command=own))
+            if not call.json:
+                print(f"put back {counted(found.changed, 'person', 'people')}")
+    if call.json:
+        report = {"undone": found.undone, "left": found.left, "command": own}
+        call.show(report, lambda: None)
+    return 0
+
+
+def told(found: Answer) -> Iterator[str]:
+    """What would be done, for a person, in lines."""
+    yield f"put back {len(found.undone):,}, leave alone {len(found.left):,}"
+    yield from _some([f"{SIGNS[row.what]} {row.address}" for row in found.undone])
+    yield from _some([f"  {row.address}: {row.what}" for row in found.left])
+
+
+def _some(lines: Sequence[str]) -> Iterator[str]:
+    yield from lines[:SHOWN]
+    if len(lines) > SHOWN:
+        yield f"  and {len(lines) - SHOWN:,} more"
+
+
+async def _all(broker: Broker, request: UndoChange) -> Answer:
+    """What comes of the whole, asked part by part."""
+    from postroad.cli.mass import answered
+    from schemas.commands import Answer
+
+    changed, after = 0, 0
+    undone: list[UndoRow] = []
+    left: list[UndoRow] = []
+    while True:
+        answer = await answered(broker, "undo", msgspec.structs.replace(request, after=after))
+        changed += answer.changed
+        undone += answer.undone
+        left += answer.left
+        after = answer.after
+        if not after:
+            return Answer(changed=changed, undone=tuple(undone), left=tuple(left))
