@@ -22,7 +22,8 @@ from postroad.cli.people import BadLine
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import PostroadError, UsageError
-from schemas.commands import Answer, Command, ImportMembers, ImportRow, UndoChange
+from schemas.commands import Answer, Command
+from schemas.mass import ImportMembers, ImportRow, UndoChange
 
 ROWS = 1000  # in one request; more are refused
 OCTETS = 600_000  # of a request, about: the broker takes 1 MB

@@ -15,13 +15,8 @@ from postroad.runtime.errors import UsageError
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
 if TYPE_CHECKING:
-    from schemas.commands import (
-        Answer,
-        ChangeMember,
-        MassAction,
-        Subscribe,
-        Unsubscribe,
-    )
+    from schemas.commands import Answer, ChangeMember, Subscribe, Unsubscribe
+    from schemas.mass import MassAction
 
     One = Subscribe | Unsubscribe | ChangeMember
 
@@ -282,7 +277,7 @@ async def mass_change(
     from postroad.cli.people import lines_of, people
     from postroad.cli.progress import progress
     from postroad.cli.road import road
-    from schemas.commands import ImportMembers
+    from schemas.mass import ImportMembers
 
     if addresses:
         raise UsageError("name addresses, or a file of them with --file")

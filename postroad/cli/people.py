@@ -16,7 +16,7 @@ from typing import Any, get_args
 import msgspec
 
 from postroad.runtime.errors import UsageError
-from schemas.commands import ImportRow
+from schemas.mass import ImportRow
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
 SEPARATORS = ",;\t|"

@@ -21,7 +21,8 @@ from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from postroad.cli.people import BadLine
-    from schemas.commands import ImportRow, MassAction, RosterRow
+    from schemas.commands import RosterRow
+    from schemas.mass import ImportRow, MassAction
 
 __all__ = ["SHOWN", "Plan", "Yes", "check", "member", "plan", "sync"]  # the group, with this in it
 
@@ -66,7 +67,7 @@ async def sync(
     from postroad.cli.memberrows import roster
     from postroad.cli.people import lines_of, people
     from postroad.cli.road import road
-    from schemas.commands import ImportMembers
+    from schemas.mass import ImportMembers
 
     found = people(lines_of(mass.file_bytes(file)), plain=True)
     if not (dry_run or yes or (sys.stdin.isatty() and str(file) != "-")):
@@ -107,7 +108,7 @@ def plan(rows: Iterable[ImportRow | BadLine], members: Sequence[RosterRow]) -> P
     """What is to be done. Of an address that stands twice the first line counts; lines of another
     role than member say nothing."""
     from postroad.mail import addresses
-    from schemas.commands import ImportRow
+    from schemas.mass import ImportRow
 
     now = {addresses.normalise(row.address): row for row in members}
     found = Plan(members=len(now))

@@ -18,7 +18,8 @@ from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
-    from schemas.commands import Answer, UndoChange, UndoRow
+    from schemas.commands import Answer, UndoRow
+    from schemas.mass import UndoChange
 
 __all__ = ["member", "undo"]  # the group, with this in it
 
@@ -51,7 +52,7 @@ async def undo(
     from postroad.cli import mass
     from postroad.cli.road import road
     from postroad.cli.times import time_of
-    from schemas.commands import UndoChange
+    from schemas.mass import UndoChange
 
     if not (dry_run or yes or sys.stdin.isatty()):
         raise UsageError("nobody can be asked here; look with --dry-run, then give --yes")

@@ -29,7 +29,6 @@ from schemas.commands import (
     ConfigureList,
     CreateList,
     DecideHeld,
-    ImportMembers,
     ListHeld,
     ListLists,
     ListRow,
@@ -39,10 +38,10 @@ from schemas.commands import (
     ShowHeld,
     ShowList,
     Subscribe,
-    UndoChange,
     Unsubscribe,
     WhoIs,
 )
+from schemas.mass import ImportMembers, UndoChange
 from schemas.envelope import Event
 from schemas.road import AsOf
 from services.membership import actors, decider, entries, importing, lists, retrying, undoing

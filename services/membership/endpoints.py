@@ -17,7 +17,7 @@ from nats.micro.request import Request
 from postroad.runtime.errors import Retry
 from postroad.runtime.service import Context
 from schemas import commands as requests
-from schemas import subjects
+from schemas import mass, subjects
 from schemas.commands import Answer, Command
 from services.membership.commands import Commands
 from services.membership.refused import Refused
@@ -39,8 +39,8 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "subscribe": (requests.Subscribe, Commands.subscribe),
     "unsubscribe": (requests.Unsubscribe, Commands.unsubscribe),
     "member_set": (requests.ChangeMember, Commands.member_set),
-    "import": (requests.ImportMembers, Commands.import_members),
-    "undo": (requests.UndoChange, Commands.undo),
+    "import": (mass.ImportMembers, Commands.import_members),
+    "undo": (mass.UndoChange, Commands.undo),
     "roster": (requests.RosterPage, Commands.roster_page),
     "member_bounces": (requests.MemberBounces, Commands.member_bounces),
     "member_history": (requests.MemberHistory, lambda asked, ask: asked.history.member(ask)),

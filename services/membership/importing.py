@@ -18,7 +18,7 @@ from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from projections.roster import NOBODY, Standing
 from schemas import codec, subjects
-from schemas.commands import ImportMembers, ImportRow
+from schemas.mass import ImportMembers, ImportRow
 from schemas.lists import ListSettings
 from schemas.road import AsOf
 from services.membership import actors, decider

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-from schemas.commands import ImportRow, MassAction
+from schemas.mass import ImportRow, MassAction
 from schemas.envelope import Event
 from services.membership import decider
 from services.membership.decider import State

@@ -17,7 +17,8 @@ from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
-from schemas.commands import Answer, UndoChange, UndoRow
+from schemas.commands import Answer, UndoRow
+from schemas.mass import UndoChange
 from schemas.road import AsOf
 from services.membership import actors
 from services.membership.bans import banned

@@ -14,8 +14,9 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.config import Config, Domain, Site, Web
 from postroad.runtime.service import Context, running
-from schemas import codec, commands, subjects
-from schemas.commands import Answer, Author, Command, ImportMembers, ImportRow, Subscribe
+from schemas import codec, commands, mass, subjects
+from schemas.commands import Answer, Author, Command, Subscribe
+from schemas.mass import ImportMembers, ImportRow
 from schemas.mail import RawRef
 from schemas.road import AsOf, ChunkQueued, FanoutDone, OwnerMailRouted, PostRouted
 from services.membership.service import SERVICE
@@ -32,11 +33,11 @@ ENDPOINTS = {
     commands.Subscribe: "subscribe",
     commands.Unsubscribe: "unsubscribe",
     commands.ChangeMember: "member_set",
-    commands.ImportMembers: "import",
+    mass.ImportMembers: "import",
     commands.RosterPage: "roster",
     commands.ListHistory: "list_history",
     commands.PersonConsent: "consent",
-    commands.UndoChange: "undo",
+    mass.UndoChange: "undo",
     commands.PastPage: "roster_past",
     commands.MemberBounces: "member_bounces",
     commands.MemberHistory: "member_history",

@@ -7,7 +7,8 @@ from pathlib import Path
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from schemas import subjects
-from schemas.commands import ImportMembers, ImportRow, PersonConsent, Unsubscribe
+from schemas.commands import PersonConsent, Unsubscribe
+from schemas.mass import ImportMembers, ImportRow
 from services.membership.people import People
 from tests.broker.membership import LIST, membership
 from tests.broker.requests import ANNA, Post, settings

@@ -9,7 +9,8 @@ import pytest
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
-from schemas.commands import Answer, ImportMembers, ImportRow, MassAction, RosterPage, RosterRow
+from schemas.commands import Answer, RosterPage, RosterRow
+from schemas.mass import ImportMembers, ImportRow, MassAction
 from tests.broker.membership import LIST, Membership, many, membership, settings
 
 pytestmark = pytest.mark.broker

@@ -13,7 +13,8 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from postroad.runtime.embedded import EmbeddedBroker
 from postroad.runtime.errors import Retry
-from schemas.commands import ChangeMember, ImportRow, RosterPage, Subscribe, Unsubscribe
+from schemas.commands import ChangeMember, RosterPage, Subscribe, Unsubscribe
+from schemas.mass import ImportRow
 from services.membership import roster
 from services.membership.people import People
 from tests.broker.membership import LIST, SLUG, Membership, many, membership, settings

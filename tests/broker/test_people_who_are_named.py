@@ -10,7 +10,8 @@ import pytest
 from postroad.mail import approval, senders
 from postroad.mail.tokens import address_key
 from postroad.runtime.broker import Broker
-from schemas.commands import ConfigureList, ImportRow, ShowList, Subscribe
+from schemas.commands import ConfigureList, ShowList, Subscribe
+from schemas.mass import ImportRow
 from tests.broker.membership import LIST, Membership, membership
 from tests.broker.requests import ANNA, Post, mail_of, settings
 

@@ -14,15 +14,13 @@ from schemas.commands import (
     Answer,
     ChangeMember,
     ConfigureList,
-    ImportMembers,
-    ImportRow,
     RosterPage,
     RosterRow,
     Subscribe,
-    UndoChange,
     UndoRow,
     Unsubscribe,
 )
+from schemas.mass import ImportMembers, ImportRow, UndoChange
 from services.membership import undoing
 from tests.broker.membership import LIST, Membership, many, membership, settings
 

@@ -24,7 +24,8 @@ from postroad.runtime.embedded import EmbeddedBroker, embedded
 from postroad.runtime.health import STATUS_SUBJECT, Report
 from postroad.runtime.provision import provision
 from schemas import subjects
-from schemas.commands import Answer, CreateList, ImportMembers, ImportRow
+from schemas.commands import Answer, CreateList
+from schemas.mass import ImportMembers, ImportRow
 from tests.peers import forkserver
 from tests.peers.dovecot import Dovecot
 from tests.peers.forkserver import Process

@@ -16,7 +16,8 @@ from postroad.cli.member import change_of
 from postroad.cli.memberfiles import COLUMNS, exported
 from postroad.cli.people import BadLine, lines_of, people
 from postroad.runtime.errors import UsageError
-from schemas.commands import ChangeMember, ImportRow, RosterRow
+from schemas.commands import ChangeMember, RosterRow
+from schemas.mass import ImportRow
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from postroad.cli.people import BadLine, people
 from postroad.cli.sync import check, plan, told
 from postroad.runtime.errors import UsageError
-from schemas.commands import ImportRow, RosterRow
+from schemas.commands import RosterRow
+from schemas.mass import ImportRow
 
 names = st.sets(st.from_regex(r"[a-z]{1,3}@example\.net", fullmatch=True), max_size=12)
 

@@ -18,7 +18,8 @@ from postroad.mail import addresses
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from postroad.runtime.config import Config
-from schemas.commands import ConfigureList, CreateList, ImportMembers, ShowList
+from schemas.commands import ConfigureList, CreateList, ShowList
+from schemas.mass import ImportMembers
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):

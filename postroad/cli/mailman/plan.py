@@ -11,7 +11,7 @@ import msgspec
 from postroad.cli.mailman.form import OldList, OldPerson
 from postroad.cli.mailman.settings import Line, typed
 from postroad.mail import addresses
-from schemas.commands import ImportRow
+from schemas.mass import ImportRow
 from schemas.membership import DeliveryStatus, Moderation, Role
 
 
