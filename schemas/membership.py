@@ -30,9 +30,9 @@ class Consent(Data, kw_only=True):
 
 
 class MemberSubscribed(Event, tag="member_subscribed", kw_only=True):
-    """A person has this role on the list from now on. `since` is where they had it before, in
-    another list system, and since when. `consent` is theirs, by mail; where there is none, the
-    envelope's actor vouches for it."""
+    """A person has this role on the list from now on. `since` is when they came onto the list where
+    that was before: in another list system, or here, for whom an undo or an import brings back.
+    `consent` is theirs, by mail; where there is none, the envelope's actor vouches for it."""
 
     role: Role = "member"
     delivery_mode: DeliveryMode = "regular"

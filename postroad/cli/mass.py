@@ -73,7 +73,7 @@ async def send(
         answers = await asyncio.gather(*(_answered(broker, one, outcome) for one in asked))
         for one, answer in zip(asked, answers, strict=True):
             outcome.changed += answer.changed
-            outcome.same += len(one.rows) - len(answer.bad_rows) - answer.changed
+            outcome.same += _people(one, answer) - answer.changed
             outcome.bad.extend(answer.bad_rows)
         reached(asked[-1].rows[-1].line)
     reasons = dict(outcome.bad)
@@ -119,6 +119,12 @@ def complain_of(bad: Sequence[BadLine]) -> None:
     """Name each bad line."""
     for line, reason in bad:
         complain(f"line {line}: {reason}")
+
+
+def _people(asked: ImportMembers, answer: Answer) -> int:
+    """How many people these rows are, less the bad ones: somebody in two roles is one."""
+    bad = {line for line, _ in answer.bad_rows}
+    return len({row.address.lower() for row in asked.rows if row.line not in bad})
 
 
 async def _answered(broker: Broker, request: ImportMembers, outcome: Outcome) -> Answer:

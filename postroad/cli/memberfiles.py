@@ -45,10 +45,10 @@ async def import_(
     """Put the people of a file onto a list.
 
     A CSV file has a heading with a column `email`, and may have `display_name` (or `name`),
-    `role` and the options of `member set`. Commas, semicolons and tabs
-    separate. They have agreed, as with `member add --confirmed`. Lines that are wrong are named and
-    left out, with exit code 1; an import that was cut short is given again, because whoever is on
-    the list already stays as they are.
+    `role`, `since` and the options of `member set`. Commas, semicolons and tabs separate. They have
+    agreed, as with `member add --confirmed`. Lines that are wrong are named and left out, with exit
+    code 1; an import that was cut short is given again, because whoever is on the list already
+    stays as they are. `member undo` takes it back.
     """
     return await mass_change(
         call, list_, file, action="add", how="import", plain=False, dry=dry_run
@@ -63,10 +63,7 @@ async def export(
         Literal["csv", "json"], typer.Option("--format", help="Both can be imported again.")
     ] = "csv",
 ) -> None:
-    """Everybody on a list in every role, with their options and since when, as a file.
-
-    `since` is for readers: an import gives it no meaning.
-    """
+    """Everybody on a list in every role, with their options and since when, as a file."""
     from postroad.cli.memberrows import roster
     from postroad.cli.road import road
 

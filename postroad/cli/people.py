@@ -1,9 +1,9 @@
 """People in a CSV file: who is meant, how they read, and which lines are wrong. Pure.
 
-The first line names the columns: `email`, and perhaps `display_name` (or `name`), `role` and the
-options of a member; others are ignored. Which of comma, semicolon, tab and bar separates is read
-from that line alone, so that nothing in a name can change it. What `member export --format json`
-writes is read as well.
+The first line names the columns: `email`, and perhaps `display_name` (or `name`), `role`, `since`
+and the options of a member; others are ignored. Which of comma, semicolon, tab and bar separates is
+read from that line alone, so that nothing in a name can change it. What `member export --format
+json` writes is read as well.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
@@ -24,6 +25,7 @@ LONGEST_FIELD = 10_000  # characters; where a quote is never closed, this is how
 LONGEST_LINE = 100_000  # characters
 LONGEST_NAME = 200  # what is kept of it
 EMAIL = "email"
+SINCE = "since"
 NAMES = ("display_name", "name")
 WORDS: Mapping[str, tuple[str, ...]] = {
     "role": get_args(Role),
@@ -93,6 +95,9 @@ def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | Bad
     for name, word in options.items():
         if word not in WORDS[name]:
             return line, f"{name} {word[:60]!r} is not one of {', '.join(WORDS[name])}"
+    since = _time(told.get(SINCE) or "")
+    if isinstance(since, str):
+        return line, f"since {since[:60]!r} is no time such as 2026-10-01 or 2026-10-01T12:00:00Z"
     name = next(filter(None, map(told.get, NAMES)), "") or ""
     return msgspec.convert(
         {
@@ -100,11 +105,23 @@ def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | Bad
             "address": told[EMAIL][:LONGEST_FIELD],
             "display_name": name[:LONGEST_NAME],
             "role": role,
+            SINCE: since,
             **options,
         },
         ImportRow,
         strict=False,
     )
+
+
+def _time(text: str) -> datetime | str | None:
+    """A time as it is written, in UTC where it does not say so; the text where it is none."""
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _objects(text: str, role: Role) -> Iterator[ImportRow | BadLine]:
@@ -128,7 +145,7 @@ def _heading(line: str) -> tuple[Mapping[str, int], str] | None:
         for at, name in enumerate(names):
             columns.setdefault(name.strip().lower(), at)
         if EMAIL in columns:
-            wanted = {EMAIL, *NAMES, *WORDS}
+            wanted = {EMAIL, SINCE, *NAMES, *WORDS}
             return {name: at for name, at in columns.items() if name in wanted}, separator
     return None
 

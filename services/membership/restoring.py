@@ -6,6 +6,7 @@ What was done stays in the log; the events here compensate it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import reduce
 
 from projections.roster import NOBODY, Standing
@@ -17,15 +18,21 @@ from services.membership.decider import State
 Period = tuple[Standing, int | None]  # how somebody stood, and the sequence that ended it
 
 
-def restore(now: State, before: State, *, how: str) -> tuple[Event, ...]:
-    """The events that lead from `now` to `before`; none where they are the same."""
+def restore(
+    now: State, before: State, *, how: str, since: datetime | None = None
+) -> tuple[Event, ...]:
+    """The events that lead from `now` to `before`; none where they are the same. `since` is when
+    they came onto the list, for those who are brought back to it."""
+    back = None if now.roles else since
     events: list[Event] = []
     for role in sorted(before.roles - now.roles):
         if role == "member":
             mode, status = before.delivery_mode, before.delivery_status
-            joined = MemberSubscribed(delivery_mode=mode, delivery_status=status, how=how)
+            joined = MemberSubscribed(
+                delivery_mode=mode, delivery_status=status, how=how, since=back
+            )
         else:
-            joined = MemberSubscribed(role=role, how=how)
+            joined = MemberSubscribed(role=role, how=how, since=back)
         events.append(joined)
     events += [MemberUnsubscribed(role=role, how=how) for role in sorted(now.roles - before.roles)]
     state = reduce(decider.evolve, events, now)

@@ -29,7 +29,7 @@ from services.membership.refused import Refused
 from services.membership.restoring import changed_after, restore, standing_at
 from services.membership.roster import Roster
 
-PEOPLE = 500  # in one answer
+PEOPLE = 1_000  # in one answer, and in one atomic batch
 READ = 20_000  # messages read for it
 MARGIN = timedelta(minutes=10)  # between the clock that made the id and the broker's
 TRIES = 20
@@ -113,8 +113,10 @@ async def _put_back(
         if stored.seq > until and newer.causation == ask.undo:
             done += ask.again and newer.correlation == command
             continue
-        now, before = (state_of(standing_at(lived, seq)) for seq in (newest, first - 1))
-        events = restore(now, before, how="undo")
+        was = standing_at(lived, first - 1)
+        now, before = state_of(standing_at(lived, newest)), state_of(was)
+        since = was.since.replace(tzinfo=UTC) if was.since else None
+        events = restore(now, before, how="undo", since=since)
         if not events:
             continue
         if not address:

@@ -27,6 +27,7 @@ SMALL, LARGE = 10_000, 100_000
 ONE = "one@example.org"
 APART = 0.5  # seconds between two small posts
 PERSONAL = Bound(12_000, at_least=True)
+IMPORT = Bound(15)
 SHARED = {SMALL: None, LARGE: Bound(1.5)}
 
 
@@ -53,7 +54,8 @@ async def _import(road: Road, address: str, members: int) -> Figure:
     before = road.cpu()
     seconds = await road.make_list(address, members)
     cpu = processes.spent(before, road.cpu())
-    return Figure.median(f"import of {members:,} members", [seconds], "s", cpu=[cpu])
+    need = IMPORT if members == LARGE else None
+    return Figure.median(f"import of {members:,} members", [seconds], "s", need=need, cpu=[cpu])
 
 
 async def _small_among(road: Road, large: str, members: int) -> Figure:

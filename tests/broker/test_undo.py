@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from postroad.runtime.broker import Broker
@@ -26,6 +26,7 @@ from tests.broker.membership import LIST, Membership, many, membership, settings
 
 pytestmark = pytest.mark.broker
 ANN = "ann@example.net"
+LONG_AGO = datetime(2003, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ async def service(broker: Broker, tmp_path: Path) -> AsyncIterator[Membership]:
 
 
 async def everybody(service: Membership) -> dict[str, RosterRow]:
-    """Members by address, but for since when they are."""
+    """Members by address."""
     rows = (await service.ask(RosterPage(list=LIST))).rows
-    return {row.address: msgspec.structs.replace(row, since="") for row in rows}
+    return {row.address: row for row in rows}
 
 
 async def undo(service: Membership, command: str, *, dry: bool = False, since: str = "") -> Answer:
@@ -94,13 +95,13 @@ async def test_whoever_was_changed_since_is_left_alone(service: Membership) -> N
 
 
 async def test_a_removal_undone_brings_back_every_option(service: Membership) -> None:
-    """Mode, status and moderation are as they were. An undo of the undo removes them again, and
+    """Every option, and since when, is as it was. An undo of the undo removes them again, and
     whoever is banned by then is not brought back."""
     rows = (
         ImportRow(
             line=2, address="ann@example.net", delivery_mode="none", moderation_action="hold"
         ),
-        ImportRow(line=3, address="bob@example.net", delivery_status="by_user"),
+        ImportRow(line=3, address="bob@example.net", delivery_status="by_user", since=LONG_AGO),
         ImportRow(line=4, address="cid@example.net"),
     )
     await service.import_(rows)

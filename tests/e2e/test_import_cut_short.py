@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +28,15 @@ async def road(tmp_path: Path) -> AsyncIterator[System]:
         yield running
 
 
-async def begun(road: System) -> asyncio.subprocess.Process:
+async def begun(
+    road: System, stderr: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
     """The import, as soon as some of it is stored."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "postroad.cli", "member", "import", TEAM),
         *(str(road.home / "people.csv"), "--config", str(road.config)),
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
     )
 
     async def some() -> bool:
@@ -40,6 +44,26 @@ async def begun(road: System) -> asyncio.subprocess.Process:
 
     await until(some, "the import has begun")
     return process
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[tuple[int, bytearray]]:
+    """A terminal to write to, and what it shows."""
+    ours, theirs = os.openpty()
+    shown = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # whoever wrote to it has ended
+            shown.extend(os.read(ours, 65_536))
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(ours, read)
+    try:
+        yield theirs, shown
+    finally:
+        loop.remove_reader(ours)
+        os.close(ours)
+        os.close(theirs)
 
 
 async def stored(road: System, stream: str) -> int:
@@ -57,11 +81,13 @@ async def everybody_once(road: System) -> None:
 
 
 async def test_the_command_is_killed(road: System) -> None:
-    """Given again it does the rest: everybody is one person and subscribed once, and a third time
-    it changes nothing."""
-    process = await begun(road)
-    process.kill()
-    await process.wait()
+    """It shows a bar on a terminal. Killed and given again it does the rest: everybody is one
+    person and subscribed once, and a third time it changes nothing."""
+    with terminal() as (stderr, shown):
+        process = await begun(road, stderr)
+        process.kill()
+        await process.wait()
+        assert b"importing" in shown
     file = str(road.home / "people.csv")
     again = await road.cli("member", "import", TEAM, file)
     assert again.code == 0, again.err

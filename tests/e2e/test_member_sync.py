@@ -58,3 +58,29 @@ async def test_a_file_is_previewed_guarded_and_carried_out(tmp_path: Path) -> No
             "put back 4 people",
         ]
         assert await members() == before
+
+
+async def test_what_is_exported_is_imported_unchanged(tmp_path: Path) -> None:
+    """Put onto another list, an export in either format is the same there, with since when; put
+    onto its own list it changes nothing. A dry run says so before."""
+    async with System.start(tmp_path, "", services=("membership",)) as road:
+        await road.make_list(TEAM, ["plain@example.net"])
+        first = tmp_path / "first.csv"
+        first.write_text(
+            "email,name,role,delivery_mode,moderation_action,receive_list_copy,since\n"
+            'ann@example.net,"Ann, of the house",,none,hold,false,2003-05-01\n'
+            "ann@example.net,,owner,,,,\nbob@example.net,Zoë,moderator,,,,\n"
+        )
+        assert (await road.cli("member", "import", TEAM, str(first))).code == 0
+        for kind in ("csv", "json"):
+            out = (await road.cli("member", "export", TEAM, "--format", kind)).out
+            file = tmp_path / f"people.{kind}"
+            file.write_text(out)
+            again = await road.cli("member", "import", TEAM, str(file))
+            assert again.out == "added 0, there already 3, bad 0\n"
+            other = f"other-{kind}@example.org"
+            await road.make_list(other, [])
+            dry = await road.cli("member", "import", other, str(file), "--dry-run")
+            assert dry.out == "would have added 3, there already 0, bad 0\n"
+            assert (await road.cli("member", "import", other, str(file))).code == 0
+            assert (await road.cli("member", "export", other, "--format", kind)).out == out

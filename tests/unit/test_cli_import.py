@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
@@ -159,6 +160,18 @@ def test_all_options_of_a_member_can_stand_in_a_file():
     ]
 
 
+def test_a_time_may_be_a_date():
+    """Without an offset it is UTC; what is no time is named."""
+    times = ("2003-05-01", "2003-05-01T14:00+02:00", "May")
+    data = "\n".join(["email,since", *(f"a@d{n}.example,{time}" for n, time in enumerate(times))])
+    first, second, bad = people(lines_of(data.encode()))
+    assert isinstance(first, ImportRow)
+    assert isinstance(second, ImportRow)
+    assert first.since == datetime(2003, 5, 1, tzinfo=UTC)
+    assert second.since == datetime(2003, 5, 1, 12, tzinfo=UTC)
+    assert bad == (4, "since 'May' is no time such as 2026-10-01 or 2026-10-01T12:00:00Z")
+
+
 def test_a_mere_list_of_addresses_where_it_is_allowed():
     """One address a line needs no heading; a heading with `email` is one all the same."""
     for text in ("ann@example.net\nbob@example.net\n", "email\nann@example.net\nbob@example.net\n"):
@@ -182,13 +195,13 @@ def test_a_mere_list_of_addresses_where_it_is_allowed():
             moderation_action=st.sampled_from(get_args(Moderation)),
             receive_own_postings=st.booleans(),
             receive_list_copy=st.booleans(),
-            since=st.just("2026-10-01T12:00:00Z"),
+            since=st.datetimes(datetime(1990, 1, 1)).map(lambda at: f"{at:%Y-%m-%dT%H:%M:%S}Z"),
         )
     ),
     st.booleans(),
 )
 def test_what_is_exported_is_read_back(rows: list[RosterRow], as_json: bool):
-    """As CSV and as JSON, with every option; `since` is told, and not read."""
+    """As CSV and as JSON, with every option and the time since when."""
     records = [exported(row) for row in rows]
     if as_json:
         text = json.dumps(records)
@@ -198,12 +211,18 @@ def test_what_is_exported_is_read_back(rows: list[RosterRow], as_json: bool):
         writer.writeheader()
         writer.writerows(records)
         text = file.getvalue()
-    names = ("address", "display_name", *COLUMNS[2:-1])
+    names = ("address", "display_name", *COLUMNS[2:])
     read_back = [
-        tuple("" if (told := getattr(one, name)) is None else told for name in names)
+        tuple(_as_told(getattr(one, name)) for name in names)
         for one in people(lines_of(text.encode()))
     ]
     assert read_back == [tuple(getattr(row, name) for name in names) for row in rows]
+
+
+def _as_told(value: object) -> object:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S}Z"
+    return "" if value is None else value
 
 
 @given(st.binary(max_size=300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import reduce
 from typing import get_args
 
@@ -51,6 +52,18 @@ def test_every_state_can_be_come_back_to(before: list[Event], since: list[Event]
     events = restore(now, was, how="undo")
     assert reduce(decider.evolve, events, now) == was
     assert bool(events) == (now != was)
+
+
+def test_whoever_is_brought_back_is_there_since_then():
+    """The time counts for people who are on the list no more, and for nobody else."""
+    then = datetime(2003, 5, 1, tzinfo=UTC)
+    member = decider.State(roles=frozenset({"member"}))
+    both = decider.State(roles=frozenset({"member", "owner"}))
+    (back,) = restore(decider.initial, member, how="undo", since=then)
+    assert back == MemberSubscribed(how="undo", since=then)
+    assert restore(member, both, how="undo", since=then) == (
+        MemberSubscribed(role="owner", how="undo"),
+    )
 
 
 def test_states_by_sequence():
