@@ -5,7 +5,6 @@ Never stored, so they may change with a release; requests hold addresses, subjec
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec

@@ -7,17 +7,17 @@ from datetime import datetime
 from postroad.runtime.errors import UsageError
 
 
-def time_of(text: str) -> tuple[datetime, bool]:
+def time_of(text: str, option: str = "--at") -> tuple[datetime, bool]:
     """The time that `text` means, and whether its zone was said: ISO 8601, a date (its beginning),
     or with Z or an offset; without, it is of the machine's zone. Raises UsageError."""
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
-            f"--at {text}: not a time such as 2026-10-01, 2026-10-01T12:00, 2026-10-01T12:00Z or "
-            "2026-10-01T12:00+02:00"
+            f"{option} {text}: not a time such as 2026-10-01, 2026-10-01T12:00, "
+            "2026-10-01T12:00Z or 2026-10-01T12:00+02:00"
         ) from None
     try:
         return (time, True) if time.tzinfo else (time.astimezone(), False)
     except (OverflowError, OSError, ValueError):
-        raise UsageError(f"--at {text}: no time that a list can have had") from None
+        raise UsageError(f"{option} {text}: no time that a list can have had") from None

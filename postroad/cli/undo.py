@@ -56,7 +56,7 @@ async def undo(
 
     if not (dry_run or yes or sys.stdin.isatty()):
         raise UsageError("nobody can be asked here; look with --dry-run, then give --yes")
-    since = time_of(to)[0].isoformat() if to else ""
+    since = time_of(to, "--to")[0].isoformat() if to else ""
     request = UndoChange(list=list_, undo=command_id, since=since, dry=True)
     own = ""
     async with road(call.config) as broker:
@@ -78,6 +78,9 @@ async def undo(
 
 def told(found: Answer) -> Iterator[str]:
     """What would be done, for a person, in lines."""
+    if not found.undone and not found.left:
+        yield "nothing to put back: this list has no change of that command, or has none any more"
+        return
     yield f"put back {len(found.undone):,}, leave alone {len(found.left):,}"
     yield from _some([f"{SIGNS[row.what]} {row.address}" for row in found.undone])
     yield from _some([f"  {row.address}: {row.what}" for row in found.left])

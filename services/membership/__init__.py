@@ -3,8 +3,8 @@
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
            member_set, member_bounces, member_history, list_history, roster_past, consent,
-           import, roster, retry, held_ls, held_show, held_decide. Requests and answers are in
-           schemas/commands.py and schemas/histories.py.
+           import, undo, roster, retry, held_ls, held_show, held_decide. Requests and answers
+           are in schemas/commands.py, schemas/mass.py and schemas/histories.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
@@ -75,7 +75,11 @@ Files      decider      one person on one list (pure)
            roster       every question anybody asks of it
            commands     one function a command
            history      what happened, and who was there when
-           importing    a thousand members at once
+           authors      who wrote a mail, for the router
+           importing    a thousand people at once
+           rows         what a row of a file means for its person (pure)
+           undoing      a mass change is taken back
+           restoring    how somebody comes back to an earlier state (pure)
            retrying     failed copies, sent once more
            owners       who runs a list
            endpoints    commands over NATS

@@ -41,8 +41,8 @@ from schemas.commands import (
     Unsubscribe,
     WhoIs,
 )
-from schemas.mass import ImportMembers, UndoChange
 from schemas.envelope import Event
+from schemas.mass import ImportMembers, UndoChange
 from schemas.road import AsOf
 from services.membership import actors, decider, entries, importing, lists, retrying, undoing
 from services.membership.authors import author

@@ -18,8 +18,8 @@ from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from projections.roster import NOBODY, Standing
 from schemas import codec, subjects
-from schemas.mass import ImportMembers, ImportRow
 from schemas.lists import ListSettings
+from schemas.mass import ImportMembers, ImportRow
 from schemas.road import AsOf
 from services.membership import actors, decider
 from services.membership.bans import banned, refusal

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-from schemas.mass import ImportRow, MassAction
 from schemas.envelope import Event
+from schemas.mass import ImportRow, MassAction
 from services.membership import decider
 from services.membership.decider import State
 

@@ -16,8 +16,8 @@ from postroad.runtime.config import Config, Domain, Site, Web
 from postroad.runtime.service import Context, running
 from schemas import codec, commands, mass, subjects
 from schemas.commands import Answer, Author, Command, Subscribe
-from schemas.mass import ImportMembers, ImportRow
 from schemas.mail import RawRef
+from schemas.mass import ImportMembers, ImportRow
 from schemas.road import AsOf, ChunkQueued, FanoutDone, OwnerMailRouted, PostRouted
 from services.membership.service import SERVICE
 

@@ -95,8 +95,9 @@ async def test_whoever_was_changed_since_is_left_alone(service: Membership) -> N
 
 
 async def test_a_removal_undone_brings_back_every_option(service: Membership) -> None:
-    """Every option, and since when, is as it was. An undo of the undo removes them again, and
-    whoever is banned by then is not brought back."""
+    """Every option, and since when, is as it was; asked again because no answer came, it counts
+    what it did. An undo of the undo removes them again, and whoever is banned by then is not
+    brought back."""
     rows = (
         ImportRow(
             line=2, address="ann@example.net", delivery_mode="none", moderation_action="hold"
@@ -111,6 +112,8 @@ async def test_a_removal_undone_brings_back_every_option(service: Membership) ->
     answer = await service.ask(UndoChange(list=LIST, undo=command, command=again))
     assert {row.what for row in answer.undone} == {"added"}
     assert await everybody(service) == before
+    unheard = UndoChange(list=LIST, undo=command, command=again, again=True)
+    assert (await service.ask(unheard)).changed == 3
     removed = new_id()
     answer = await service.ask(UndoChange(list=LIST, undo=again, command=removed))
     assert {row.what for row in answer.undone} == {"removed"}
