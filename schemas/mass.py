@@ -5,6 +5,7 @@ Never stored, as those of schemas.commands.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from schemas.commands import Change, Command

@@ -60,7 +60,6 @@ async def add(
     welcome: Annotated[
         bool, typer.Option("--welcome", metavar="", help="With --confirmed: tell them by mail.")
     ] = False,
-    dry_run: DryRun = False,
 ) -> int:
     """Put people onto a list.
 
@@ -73,11 +72,7 @@ async def add(
     if name and (file or len(addresses or ()) > 1):
         raise UsageError("--name is for one address; use `postroad member import` for many")
     if file and confirmed and not welcome:
-        return await mass_change(
-            call, list_, file, addresses, action="add", role=role, dry=dry_run
-        )
-    if dry_run:
-        raise UsageError("--dry-run goes with --file and --confirmed")
+        return await mass_change(call, list_, file, addresses, action="add", role=role)
     addresses = whom(addresses, file)
     if welcome and not confirmed:
         raise UsageError(

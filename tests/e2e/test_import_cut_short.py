@@ -28,9 +28,7 @@ async def road(tmp_path: Path) -> AsyncIterator[System]:
         yield running
 
 
-async def begun(
-    road: System, stderr: int = asyncio.subprocess.PIPE
-) -> asyncio.subprocess.Process:
+async def begun(road: System, stderr: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
     """The import, as soon as some of it is stored."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "postroad.cli", "member", "import", TEAM),
