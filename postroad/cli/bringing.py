@@ -16,6 +16,7 @@ from schemas.membership import Role
 if TYPE_CHECKING:
     from postroad.cli.mailman.bring import Brought
     from postroad.cli.mailman.plan import Plan
+    from postroad.cli.mailman.settings import Line
 
 import_ = group(
     "import", "Lists of a Mailman, brought here.", example="postroad import mailman3 answers/"
@@ -118,7 +119,7 @@ def _print(pairs: Sequence[tuple[Plan, Brought | None]]) -> None:
         if told:
             print_table(
                 ("setting", "in Mailman", "here"),
-                ((line.setting, line.was, line.now or line.why) for line in told),
+                ((line.setting, line.was, _here(line)) for line in told),
             )
         same = len(plan.report) - len(told)
         if same:
@@ -127,6 +128,15 @@ def _print(pairs: Sequence[tuple[Plan, Brought | None]]) -> None:
             print_wrapped(f"not taken: {what}: {why}")
         for address, why in _bad(plan, brought):
             complain(f"{plan.address}: {address}: {why}")
+
+
+def _here(line: Line) -> str:
+    """What became of a setting, in words."""
+    if line.outcome == "none":
+        return f"no equivalent: {line.why}"
+    if line.outcome == "default":
+        return line.why
+    return "the same" if line.now == line.was else line.now
 
 
 def _became(plan: Plan, brought: Brought | None) -> str:

@@ -25,7 +25,7 @@ class _Site:
 
     configs: list[Answer] = field(default_factory=list)
     names: dict[str, Answer] = field(default_factory=dict)  # by list id
-    members: list[Answer] = field(default_factory=list)
+    members: dict[str, list[Answer]] = field(default_factory=dict)  # by list id
     preferences: dict[str, Answer] = field(default_factory=dict)  # by member id
     addresses: dict[str, Answer] = field(default_factory=dict)  # by e-mail in lower case
     bans: list[tuple[str, str]] = field(default_factory=list)  # list id or "", entry
@@ -49,14 +49,14 @@ def lists(answers: Iterable[object]) -> tuple[list[OldList], int]:
 
 
 def _single(answer: object) -> Iterator[Answer]:
-    if isinstance(answer, list):
-        for one in answer:
-            yield from _single(one)
-    elif isinstance(answer, dict):
-        if isinstance(answer.get("entries"), list):
-            yield from _single(answer["entries"])
-        elif "total_size" not in answer:  # a collection of none
-            yield answer
+    """An answer, or several in a list: what collections hold, and what is none as it is."""
+    for one in answer if isinstance(answer, list) else [answer]:
+        if not isinstance(one, dict):
+            yield {}  # counted as unknown
+        elif isinstance(entries := one.get("entries"), list):
+            yield from (entry if isinstance(entry, dict) else {} for entry in entries)
+        elif "total_size" not in one:  # a collection of none
+            yield one
 
 
 def _sort(site: _Site, one: Answer) -> None:
@@ -66,7 +66,7 @@ def _sort(site: _Site, one: Answer) -> None:
     elif "fqdn_listname" in one:
         site.names[_id(one)] = one
     elif "role" in one and "list_id" in one and "email" in one:
-        site.members.append(one)
+        site.members.setdefault(str(one["list_id"]), []).append(one)
     elif parts[-1:] == ["preferences"] and "members" in parts:
         site.preferences[parts[parts.index("members") + 1]] = one
     elif "registered_on" in one and "email" in one:
@@ -83,14 +83,14 @@ def _sort(site: _Site, one: Answer) -> None:
 
 def _list(site: _Site, list_id: str, config: Answer) -> OldList:
     created = _time(config.get("created_at"))
-    matches = sorted(site.matches.get(list_id, ()), key=lambda one: int(one.get("position", 0)))
+    matches = sorted(site.matches.get(list_id, ()), key=_position)
     return OldList(
         address=str(config["fqdn_listname"]),
         created=created,
-        settings={name: value for name, raw in config.items() if (value := _value(raw)) != ""},
-        people=tuple(
-            _person(site, one, created) for one in site.members if str(one["list_id"]) == list_id
-        ),
+        settings={
+            name: value for name, raw in config.items() if (value := _value(raw)) is not None
+        },
+        people=tuple(_person(site, one, created) for one in site.members.get(list_id, ())),
         bans=tuple(entry for where, entry in site.bans if where in ("", list_id)),
         header_matches=tuple(
             (str(one.get("header", "")), str(one["pattern"]), str(one.get("action") or "hold"))
@@ -108,17 +108,18 @@ def _losses(site: _Site, list_id: str, config: Answer) -> Iterator[tuple[str, st
             f"template {one['name']}",
             f"its text is at {one.get('uri', '?')}, not in the answers; set header or footer",
         )
-    roles = Counter(str(one["role"]) for one in site.members if str(one["list_id"]) == list_id)
+    people = site.members.get(list_id, ())
+    roles = Counter(str(one["role"]) for one in people)
     expected = config.get("member_count", site.names.get(list_id, {}).get("member_count"))
     if isinstance(expected, int) and expected > roles["member"]:
         yield "members", f"the list has {expected}, the answers tell of {roles['member']}"
-    told = sum(str(one.get("member_id")) in site.preferences for one in site.members)
-    if site.members and told < len(site.members):
+    told = sum(str(one.get("member_id")) in site.preferences for one in people)
+    if told < len(people):
         yield (
             "options of members",
             (
-                f"there are no preferences of {len(site.members) - told:,} of "
-                f"{len(site.members):,}: they count as enabled"
+                f"there are no preferences of {len(people) - told:,} of {len(people):,}: "
+                "they count as enabled"
             ),
         )
 
@@ -145,14 +146,19 @@ def _person(site: _Site, member: Answer, created: datetime | None) -> OldPerson:
     )
 
 
-def _value(raw: object) -> Value:
+def _position(match: Answer) -> int:
+    position = match.get("position")
+    return position if isinstance(position, int) else 0
+
+
+def _value(raw: object) -> Value | None:
     match raw:
         case bool() | int() | float() | str():
             return raw
         case list():
             return tuple(map(str, raw))
         case _:
-            return ""
+            return None
 
 
 def _time(text: object) -> datetime | None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from postroad.cli import mass
-from postroad.cli.ask import ask, attempt
+from postroad.cli.ask import attempt
 from postroad.cli.mailman.plan import Plan
-from postroad.cli.mailman.settings import own_lists
+from postroad.cli.mailman.settings import postponed
 from postroad.cli.progress import progress
 from postroad.cli.road import road
 from postroad.mail import addresses
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import new_id
 from postroad.runtime.config import Config
 from schemas.commands import ConfigureList, CreateList, ShowList
 from schemas.mass import ImportMembers
@@ -34,20 +33,40 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def bring(config: Config, plans: list[Plan], how: str) -> list[Brought]:
-    """Carry out these plans: lists first, since settings of one may name another. Raises
-    PostroadError where membership cannot carry on."""
+    """Carry out these plans. Lists come first, those that name others last, and of what a list of
+    these names and is not there yet it is told afterwards. Raises PostroadError where membership
+    cannot carry on."""
     from postroad.cli.lists import suited
 
+    made: dict[int, Brought] = {}
     async with road(config) as broker:
-        made = []
-        for plan in plans:
-            settings = plan.settings | {name: rest for name, _, rest in own_lists(plan.settings)}
-            made.append(await _make(broker, plan, suited(config, plan.address, settings)))
-        for plan, one in zip(plans, made, strict=True):
-            for name, lists, _ in own_lists(plan.settings) if not one.refused else ():
-                change = ConfigureList(list=plan.address, settings={f"{name}+": lists})
-                await ask(broker, "list_set", change)
-        return [await _people(broker, *pair, how) for pair in zip(plans, made, strict=True)]
+        unmade = {plan.address for plan in plans}
+        waiting: list[tuple[int, dict[str, str]]] = []
+        for at, plan in sorted(enumerate(plans), key=lambda numbered: _names_lists(numbered[1])):
+            domain = plan.address.rpartition("@")[2]
+            settings, later = postponed(plan.settings, domain, unmade)
+            made[at] = await _make(broker, plan, suited(config, plan.address, settings))
+            unmade.discard(plan.address)
+            if later and made[at].created:
+                waiting.append((at, later))
+        for at, later in waiting:
+            made[at] = await _tell(broker, plans[at], made[at], later)
+        request = ImportMembers(list="", rows=(), how=how, command=mass.begin())
+        return [await _people(broker, plan, made[at], request) for at, plan in enumerate(plans)]
+
+
+def _names_lists(plan: Plan) -> bool:
+    texts = (text for name, text in plan.settings.items() if name.endswith("_these_nonmembers"))
+    return any(item.startswith("@") for text in texts for item in text.split())
+
+
+async def _tell(broker: Broker, plan: Plan, made: Brought, later: dict[str, str]) -> Brought:
+    """Name lists in the settings of one that was made before them."""
+    settings = {f"{name}+": text for name, text in later.items()}
+    answer = await attempt(broker, "list_set", ConfigureList(list=plan.address, settings=settings))
+    if not answer.refused:
+        return made
+    return msgspec.structs.replace(made, bad=((" ".join(later.values()), answer.refused),))
 
 
 async def _make(broker: Broker, plan: Plan, settings: dict[str, str]) -> Brought:
@@ -62,10 +81,10 @@ async def _make(broker: Broker, plan: Plan, settings: dict[str, str]) -> Brought
     return Brought(created=not answer.refused, refused=answer.refused)
 
 
-async def _people(broker: Broker, plan: Plan, made: Brought, how: str) -> Brought:
+async def _people(broker: Broker, plan: Plan, made: Brought, request: ImportMembers) -> Brought:
     if made.refused:
         return made
-    request = ImportMembers(list=plan.address, rows=(), how=how, command=new_id())
+    request = msgspec.structs.replace(request, list=plan.address)
     with progress(f"importing {plan.address}", len(plan.rows)) as reached:
         outcome = await mass.send(broker, request, plan.rows, reached)
     address_of = {row.line: row.address for row in plan.rows}
@@ -76,6 +95,6 @@ async def _people(broker: Broker, plan: Plan, made: Brought, how: str) -> Brough
         made,
         added=outcome.changed,
         present=len(people) - outcome.changed,  # somebody in two roles is one
-        bad=bad,
+        bad=made.bad + bad,
         command=request.command,
     )

@@ -54,7 +54,7 @@ CHOICES: Mapping[str, tuple[str, tuple[str, ...]]] = {  # name of Mailman 3, wor
     ),
 }
 MODERATED = ("hold", "reject", "discard")  # member_moderation_action
-STATUS = ("enabled", "enabled", "by_user", "by_moderator", "by_bounces")  # 1 is unknown
+STATUS = ("enabled", "unknown", "by_user", "by_moderator", "by_bounces")
 RULES = {  # action of a header_filter_rule; 4 and 5 are of no rule
     0: "defer",
     1: "accept",
@@ -124,7 +124,7 @@ def _settings(config: Config, losses: list[tuple[str, str]]) -> Iterator[tuple[s
             yield RENAMED[name], _lines(RENAMED[name], _text(raw), losses)
         elif name in DAYS:
             yield name, f"{round(_number(raw) / 86_400)}d"
-        elif (value := _value(raw)) not in ("", ()):
+        elif (value := _value(raw)) is not None:
             yield RENAMED.get(name, name), value
     moderated = bool(config.get("default_member_moderation"))
     yield "default_member_action", _moderated(config) if moderated else "defer"
@@ -222,7 +222,7 @@ def _match(line: str, action: str, losses: list[tuple[str, str]]) -> Iterator[tu
         yield found[1], found[2] or ".", action
 
 
-def _value(raw: object) -> Value:
+def _value(raw: object) -> Value | None:
     match raw:
         case bool() | int() | float():
             return raw
@@ -231,7 +231,7 @@ def _value(raw: object) -> Value:
         case list() | tuple():
             return _texts(raw)
         case _:
-            return ""
+            return None
 
 
 def _texts(raw: object) -> tuple[str, ...]:

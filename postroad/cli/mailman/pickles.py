@@ -286,10 +286,10 @@ def _a(kind: type[Any], value: Any) -> Any:
 
 
 def _paired(values: list[Any]) -> dict[Any, Any]:
-    """Key, value, key, value. Keys of Mailman are texts and numbers; a tuple that holds a million
-    others would be looked through for each use as a key."""
-    if any(not isinstance(key, str | bytes | int | float) for key in values[::2]):
-        raise Unreadable("it has a key that is neither text nor number")
+    """Key, value, key, value. Keys of Mailman are texts; others can be made so that a dict takes
+    for ever to find them."""
+    if any(not isinstance(key, str | bytes) for key in values[::2]):
+        raise Unreadable("it has a key that is no text")
     return dict(zip(values[::2], values[1::2], strict=True))
 
 
@@ -309,7 +309,7 @@ def _unescaped(text: bytes) -> bytes:
     """A text in Python 2's quotes. Latin-1 gives every octet a character of its number."""
     if b"\\" not in text:
         return text
-    return text.decode("latin-1").encode("latin-1").decode("unicode_escape").encode("latin-1")
+    return text.decode("unicode_escape").encode("latin-1")
 
 
 _STEPS: dict[bytes, Callable[[_Reader], None]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -32,19 +32,22 @@ class Plan:
 def plans(found: Sequence[OldList]) -> list[Plan]:
     """A plan for each list, in this order. Of two lists of one address the second is refused."""
     names = [_normal(one.address) for one in found]
-    return [
-        _plan(one, name, names, twice=name in names[:at])
-        for at, (one, name) in enumerate(zip(found, names, strict=True))
-    ]
+    all_names = frozenset(filter(None, names))
+    made: list[Plan] = []
+    seen: set[str] = set()
+    for old, name in zip(found, names, strict=True):
+        made.append(_plan(old, name, all_names, twice=name in seen))
+        seen.add(name)
+    return made
 
 
-def _plan(old: OldList, address: str, names: Sequence[str], *, twice: bool) -> Plan:
+def _plan(old: OldList, address: str, names: Collection[str], *, twice: bool) -> Plan:
     refused = "another list of this address was read before it" if twice else ""
     try:
         addresses.validate(old.address)
     except ValueError as error:
         refused = str(error)
-    settings, report = typed(old, [name for name in names if name])
+    settings, report = typed(old, names)
     rows: list[ImportRow] = []
     bad: list[tuple[str, str]] = []
     for line, person in enumerate(old.people, 1):
@@ -66,7 +69,8 @@ def _plan(old: OldList, address: str, names: Sequence[str], *, twice: bool) -> P
 
 def _row(line: int, person: OldPerson) -> ImportRow:
     """Raises ValueError for what is no address."""
-    status = person.delivery_status
+    # off, and Mailman knew not by whom: members can switch it on
+    status = "by_user" if person.delivery_status == "unknown" else person.delivery_status
     action = person.moderation_action
     return ImportRow(
         line=line,

@@ -8,7 +8,7 @@ default and ours is the safer one, ours stays.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 from postroad.cli.mailman.form import OldList, OldPerson, Value
@@ -122,8 +122,8 @@ class Line(NamedTuple):
 
 
 def typed(old: OldList, lists: Collection[str]) -> tuple[dict[str, str], list[Line]]:
-    """Settings as typed, and the report. `lists` are the addresses that lists have or will have."""
-    around = Around(old.address.rpartition("@")[2], {*lists, old.address}, _key)
+    """Settings as typed, and the report. `lists` are the addresses that lists will have."""
+    around = Around(old.address.rpartition("@")[2].lower(), lists, _key)
     wanted: dict[str, str] = {}
     report: list[Line] = []
     for name, value in _settings(old).items():
@@ -162,22 +162,24 @@ def _settings(old: OldList) -> dict[str, Value]:
 
 def _strangers(people: tuple[OldPerson, ...]) -> dict[str, tuple[str, ...]]:
     """Nonmembers whom somebody decided on, as the setting that says the same."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for person in people:
         name = f"{person.moderation_action}_these_nonmembers"
         if person.role == "nonmember" and name in settings.TYPES:
-            found[name] = (*found.get(name, ()), person.address)
-    return found
+            found.setdefault(name, []).append(person.address)
+    return {name: tuple(strangers) for name, strangers in found.items()}
 
 
 def _is_nothing(name: str, value: Value) -> bool:
-    """An empty list of values for a setting that is empty here too."""
-    return value == () and not getattr(settings.DEFAULT, name, ())
+    """Empty, as here too, or where we have no setting. An empty `subject_prefix` is a choice."""
+    return value in ("", ()) and getattr(settings.DEFAULT, name, "") in ("", ())
 
 
 def _one(name: str, was: str, around: Around) -> tuple[str | None, list[Line]]:
     if name not in settings.TYPES:
         return None, _lost(name, was)
+    if name == "subject_prefix" and "%d" in was:
+        return None, [Line(name, was, "none", why="posts have no numbers")]
     text = OTHER_WORDS.get(name, {}).get(was, was)
     if SAFER.get(name) == text:
         ours = _shown(getattr(settings.DEFAULT, name))
@@ -186,11 +188,13 @@ def _one(name: str, was: str, around: Around) -> tuple[str | None, list[Line]]:
     try:
         value = settings.parse({name: text}, around=around)[name]
     except Refused as refused:
-        if name in NONE:
+        if name == "moderator_password":
             return None, _lost(name, was)
         return None, [Line(name, was, "none", why=str(refused))]
     if value == getattr(settings.DEFAULT, name):
         return None, [Line(name, was, "default")]
+    if isinstance(value, bool):  # Mailman 2 has 1 for it
+        text = _text(value)
     return text, [Line(name, was, "taken", text)]
 
 
@@ -212,6 +216,7 @@ def _several(name: str, values: tuple[str, ...], around: Around) -> tuple[str | 
         return None, _lost(name, " ".join(values))
     good: list[str] = []
     report: list[Line] = []
+    too_many = 0
     for value in dict.fromkeys(values):
         typed = value.strip()
         try:
@@ -220,10 +225,12 @@ def _several(name: str, values: tuple[str, ...], around: Around) -> tuple[str | 
             report.append(Line(name, value, "none", why=str(error)))
             continue
         if len(good) >= entries.most(name):
-            why = f"there may be {entries.most(name)} of them"
-            report.append(Line(name, value, "none", why=why))
+            too_many += 1
         elif found:
             good.append(typed)
+    if too_many:
+        why = f"there may be {entries.most(name)} of them"
+        report.append(Line(name, f"{too_many:,} more", "none", why=why))
     if not good and values:
         return None, report
     text = ("\n" if name == "header_matches" else " ").join(good)
@@ -232,15 +239,26 @@ def _several(name: str, values: tuple[str, ...], around: Around) -> tuple[str | 
     return text, [*report, Line(name, text, "taken", text)]
 
 
-def own_lists(wanted: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Settings that name lists (`@list`), each as (setting, the lists, what else stands in it):
-    lists are named once all of them are there."""
+def postponed(
+    wanted: Mapping[str, str], domain: str, unmade: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Settings to make a list of this domain with, and what of them names lists that are `unmade`:
+    that is added once these are there."""
+    now, later = dict(wanted), {}
     for name, text in wanted.items():
         if name.endswith("_these_nonmembers"):
             items = text.split()
-            lists = [item for item in items if item.startswith("@")]
-            if lists:
-                yield name, " ".join(lists), " ".join(i for i in items if not i.startswith("@"))
+            waiting = [item for item in items if _list_named(item, domain) in unmade]
+            if waiting:
+                now[name] = " ".join(item for item in items if item not in waiting)
+                later[name] = " ".join(waiting)
+    return now, later
+
+
+def _list_named(item: str, domain: str) -> str:
+    """The address of the list that `@news` or `@news@lists.example.org` names; else empty."""
+    name = item[1:].lower() if item.startswith("@") else ""
+    return name if not name or "@" in name else f"{name}@{domain}"
 
 
 def _text(value: Value) -> str:

@@ -13,7 +13,7 @@ import pytest
 from postroad.cli.mailman import answers, rosters, sources
 from postroad.cli.mailman.form import OldList, OldPerson, Value
 from postroad.cli.mailman.plan import Plan, plans
-from postroad.cli.mailman.settings import NONE, Line, typed
+from postroad.cli.mailman.settings import NONE, Line, postponed, typed
 from postroad.runtime.errors import UsageError
 from services.membership import settings
 
@@ -84,6 +84,20 @@ def test_one_wrong_value_costs_no_other() -> None:
     assert [line.was for line in report if line.outcome == "none"] == ["^(?=x)", "nobody"]
 
 
+def test_nothing_can_be_a_choice() -> None:
+    """A list without prefix stays so, and so does one that takes off no extension; what is empty
+    here too needs no line."""
+    taken, report = mapped(subject_prefix="", filter_extensions=(), description="", bans=())
+    assert taken == {"subject_prefix": "", "filter_extensions": ""}
+    assert len(report) == 2
+
+
+def test_posts_have_no_numbers() -> None:
+    """A prefix that counts posts is not taken as text."""
+    taken, report = mapped(subject_prefix="[Staff %d] ")
+    assert (taken, report[0].why) == ({}, "posts have no numbers")
+
+
 def test_strangers_with_an_action_become_a_setting() -> None:
     """Ours knows no nonmembers by person: who has an action there is named in a setting."""
     old = OldList(
@@ -92,6 +106,15 @@ def test_strangers_with_an_action_become_a_setting() -> None:
     )
     assert typed(old, ())[0] == {"discard_these_nonmembers": "eve@example.com"}
     assert plans([old])[0].rows == []
+
+
+def test_a_list_that_is_not_there_yet_is_named_later() -> None:
+    """Lists that name each other are made without that, and told of each other once both are
+    there; what else such a setting has, and lists that are there, is set at once."""
+    wanted = {"accept_these_nonmembers": "@news a@example.net @There", "emergency": "true"}
+    now, later = postponed(wanted, "lists.example.org", {"news@lists.example.org"})
+    assert now == {"accept_these_nonmembers": "a@example.net @There", "emergency": "true"}
+    assert later == {"accept_these_nonmembers": "@news"}
 
 
 def test_a_password_is_never_shown() -> None:

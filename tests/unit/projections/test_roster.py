@@ -246,6 +246,20 @@ async def test_options_survive_and_the_first_day_is_kept(store: Store) -> None:
     assert found.since == NOON.replace(tzinfo=None)
 
 
+@pytest.mark.parametrize(("told", "since"), [(-1, -1), (1, 0), (None, 0)])
+async def test_who_was_there_in_another_list_system_keeps_the_day(
+    store: Store, told: int | None, since: int
+) -> None:
+    """`since` is what the event says of the time before it, and never a day to come; a later role
+    changes nothing of it."""
+    before = None if told is None else NOON + timedelta(days=told)
+    said = MemberSubscribed(since=before)
+    again = MemberSubscribed(role="owner", since=NOON - timedelta(days=9))
+    await fold(store, messages(("membership.team.a", said), ("membership.team.a", again)))
+    rows = await standings(store, {("team", "a")})
+    assert rows["team", "a"].since == (NOON + timedelta(days=since)).replace(tzinfo=None)
+
+
 async def test_a_page_holds_one_role_in_order_of_address(store: Store) -> None:
     """`member ls` shows who has the role asked for, a page at a time."""
     await know(store, *((f"people.{n}", known(n, f"{n}@x.org")) for n in ("c", "a", "b", "o")))
