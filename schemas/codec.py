@@ -48,6 +48,8 @@ EVENTS: tuple[type[Event], ...] = (
     pending.VerdictAsked,
     pending.HeldTold,
     pending.BouncesRead,
+    pending.RequestMade,
+    pending.RequestDecided,
 )
 
 # (type tag, version) -> the same event one version up, as plain data.

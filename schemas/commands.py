@@ -22,6 +22,7 @@ Code = Literal[
     "bad_setting",
     "unknown_member",
     "unknown_post",
+    "unknown_request",
     "not_held",
     "decided",
     "closed",
@@ -334,6 +335,37 @@ class HeldRow(Command, kw_only=True):
     untold: str = ""
 
 
+RequestWord = Literal["accept", "reject", "discard"]
+
+
+class ListRequests(Command, kw_only=True):
+    """Endpoint `request_ls`: who waits for owners, the oldest first; at most 500."""
+
+    list: str = ""  # address or slug; empty for all lists
+
+
+class DecideRequest(Change, kw_only=True):
+    """Endpoint `request_decide`: a verdict on a request, by its id or the first digits of it."""
+
+    request: str
+    word: RequestWord
+    reason: str = ""
+
+
+class RequestRow(Command, kw_only=True):
+    """Somebody who waits to join or leave a list. Times are RFC 3339; `verdict` is empty while they
+    wait."""
+
+    id: str
+    list: str  # address
+    action: str
+    address: str
+    display_name: str = ""
+    since: str
+    expires: str
+    verdict: str = ""
+
+
 class Answer(Command, kw_only=True):
     """The answer to every other command. `changed` counts what is new; 0 means it was so already.
 
@@ -349,6 +381,7 @@ class Answer(Command, kw_only=True):
     lists: tuple[ListRow, ...] = ()
     failed: tuple[FailedCopies, ...] = ()
     held: tuple[HeldRow, ...] = ()
+    requests: tuple[RequestRow, ...] = ()
     past: tuple[PastRow, ...] = ()
     undone: tuple[UndoRow, ...] = ()
     left: tuple[UndoRow, ...] = ()

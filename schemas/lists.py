@@ -11,6 +11,7 @@ from schemas.envelope import Event
 FilterAction = Literal["hold", "reject", "discard"]
 Action = Literal["defer", "accept", "hold", "reject", "discard"]
 SpamAction = Literal["defer", "hold", "reject", "discard"]
+Policy = Literal["open", "confirm", "moderate", "confirm_then_moderate"]
 DmarcAction = Literal["no_mitigation", "munge_from", "wrap_message", "reject", "discard"]
 
 EXECUTABLE = ("exe", "bat", "cmd", "com", "pif", "scr", "vbs", "cpl")  # as Mailman 2.1 has them
@@ -22,8 +23,9 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     generate: `team-owner@`, `team+owner@`, or none at all. A `subject_prefix` of None means
     `[Name] ` from the display name; an empty one means no prefix. `header` is put above and
     `footer` below the text of every post: lines parted by LF, with merge fields
-    (`postroad.mail.mergefields`). `subscription_policy` says what a mail to `-join` does:
-    subscribe at once, or ask for a confirmation first.
+    (`postroad.mail.mergefields`). `subscription_policy` and `unsubscription_policy`
+    say what a mail to `-join` and `-leave` does: at once, once it is confirmed, once the owners
+    agree, or both.
     `also_to` are addresses that get each post besides the members: an archive, another list.
     `bounce_notify_owner_on_bounce_increment` is whether owners hear, once a day, of copies that
     failed for good; Mailman writes at once, and by default not at all. With `process_bounces` a
@@ -66,7 +68,8 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     personalize: Literal["individual", "none"] = "individual"
     sub_address: Literal["dash", "plus", "none"] = "dash"
     acceptable_aliases: tuple[str, ...] = ()
-    subscription_policy: Literal["open", "confirm"] = "confirm"
+    subscription_policy: Policy = "confirm"
+    unsubscription_policy: Policy = "confirm"
     send_welcome_message: bool = True
     send_goodbye_message: bool = True
     also_to: tuple[str, ...] = ()

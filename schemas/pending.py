@@ -12,7 +12,7 @@ from typing import Literal
 
 from schemas.envelope import Event
 from schemas.mail import Data
-from schemas.membership import DeliveryMode, Role
+from schemas.membership import Consent, DeliveryMode, Role
 
 Action = Literal[
     "join", "leave", "mail_on", "mail_off", "own_on", "own_off", "copies_on", "copies_off"
@@ -21,7 +21,8 @@ Action = Literal[
 
 class ConfirmationAsked(Event, tag="confirmation_asked", kw_only=True):
     """Somebody is to confirm `action`, by the token whose MAC names the subject. `cause` is the
-    mail id or command id that asked; `role` and `delivery_mode` are what a join is for."""
+    mail id or command id that asked; `role` and `delivery_mode` are what a join is for, `invited`
+    whether those who run the list want it."""
 
     list: str
     action: Action
@@ -32,6 +33,7 @@ class ConfirmationAsked(Event, tag="confirmation_asked", kw_only=True):
     cause: str
     expires: datetime
     text: str = ""  # as in `Consent`
+    invited: bool = False
 
 
 class ConfirmationUsed(Event, tag="confirmation_used", kw_only=True):
@@ -72,6 +74,37 @@ class Contacted(Event, tag="contacted", kw_only=True):
     contacts: tuple[Contact, ...]
 
 
+RequestEnd = Literal["accepted", "rejected", "discarded", "expired"]
+
+
+class RequestMade(Event, tag="request_made", kw_only=True):
+    """Somebody waits for the owners of a list to let them `action`. That it is they who want it,
+    `evidence` says: in the mail `cause`, proved or confirmed."""
+
+    list: str
+    action: Literal["join", "leave"]
+    address: str
+    display_name: str = ""
+    delivery_mode: DeliveryMode = "regular"
+    cause: str
+    evidence: str = ""
+    consent: Consent | None = None
+    at: datetime
+    expires: datetime
+
+
+class RequestDecided(Event, tag="request_decided", kw_only=True):
+    """How a request ended: because of the mail or command `by`, given by `actor`. Stands after the
+    request, in one message with it; again with `done` once it is carried out."""
+
+    end: RequestEnd
+    reason: str = ""
+    by: str
+    actor: str
+    at: datetime
+    done: bool = False
+
+
 class FailuresTold(Event, tag="failures_told", kw_only=True):
     """The owners of lists are told who finally failed in the ledger entries behind `after`, up to
     and with `upto` (sequences of DELIVERY). It began `at`; until it is `done`, some may not be
@@ -87,11 +120,12 @@ class VerdictAsked(Event, tag="verdict_asked", kw_only=True):
     """A moderator is asked for a verdict on a held mail, by the token whose MAC names the subject,
     which is that of a confirmation: whatever a token is for, it is found in one place. Whether it
     is used up ROUTED knows. An empty `mail_id` stands for a letter that tells of several: a reply
-    to it decides nothing."""
+    to it decides nothing. With a `request` it is for a verdict on that, which the mail made."""
 
     list: str
     mail_id: str
     person: str
+    request: str = ""
 
 
 class HeldMark(Data, kw_only=True):

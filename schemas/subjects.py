@@ -291,6 +291,11 @@ def held_told(list_: str) -> str:
     return f"pending.held.{list_}"
 
 
+def request(list_: str, request_id: str) -> str:
+    """Subject of somebody's request to the owners of a list; the id is of 16 hex digits."""
+    return f"pending.request.{list_}.{request_id}"
+
+
 def recent(list_: str, who: str) -> str:
     """Subject of the latest posts of one author to a list; `who` is in hex."""
     return f"seen.{list_}.recent.{who}"

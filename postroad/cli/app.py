@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from postroad.cli import (
+    approvals,
     bringing,
     config,
     demo,
@@ -73,6 +74,7 @@ for noun in (
     mail.mail,
     post.post,
     held.held,
+    approvals.request,
     trace.trace,
     retry.retry,
     oauth.oauth,

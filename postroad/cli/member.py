@@ -57,20 +57,25 @@ async def add(
     confirmed: Annotated[
         bool, typer.Option("--confirmed", metavar="", help="They have agreed already.")
     ] = False,
+    invite: Annotated[
+        bool, typer.Option("--invite", metavar="", help="Ask them by mail, as without --confirmed.")
+    ] = False,
     welcome: Annotated[
         bool, typer.Option("--welcome", metavar="", help="With --confirmed: tell them by mail.")
     ] = False,
 ) -> int:
     """Put people onto a list.
 
-    Nobody is subscribed without agreeing: they are asked by mail, and are on the list once they
-    reply. --confirmed says that they have agreed already; they hear nothing of it then, unless
+    Nobody is subscribed without agreeing: they are invited by mail, and are on the list once they
+    reply, also where owners decide who joins; --invite says the same. --confirmed says that they have agreed already; they hear nothing of it then, unless
     with --welcome. Whoever is on the list already stays as they are.
     """
     from schemas.commands import Subscribe
 
     if name and (file or len(addresses or ()) > 1):
         raise UsageError("--name is for one address; use `postroad member import` for many")
+    if invite and confirmed:
+        raise UsageError("--invite asks them by mail, --confirmed does not; give one of the two")
     if file and confirmed and not welcome:
         return await mass_change(call, list_, file, addresses, action="add", role=role)
     addresses = whom(addresses, file)

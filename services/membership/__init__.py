@@ -3,8 +3,9 @@
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
            member_set, member_bounces, member_history, list_history, roster_past, consent,
-           import, undo, roster, retry, held_ls, held_show, held_decide. Requests and answers
-           are in schemas/commands.py, schemas/mass.py and schemas/histories.py.
+           import, undo, roster, retry, held_ls, held_show, held_decide, request_ls,
+           request_decide. Requests and answers are in schemas/commands.py, schemas/mass.py,
+           schemas/approvals.py and schemas/histories.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
@@ -18,6 +19,7 @@ Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one mes
            `mail.routed.done.<list>.<mail_id>`: every chunk is queued, or the command is obeyed
            `mail.routed.<accepted|rejected|discarded>.<list>.<mail_id>`: a verdict on held mail
            `pending.confirmation.<key>`, `pending.contact.<key>`: questions, and the limits
+           `pending.request.<list>.<id>`: who waits for owners to let them join or leave
            `pending.failures`, `pending.held.<list>`: how far owners were told of final failures,
            and of held mail; `pending.bounces`, how far failures are counted
            `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
@@ -54,7 +56,7 @@ Failure    The broker away: commands are refused ("try again"), mail waits in it
            A list without owners and without a domain owner: mail to -owner is recorded as done
            with nobody reached, and logged.
 
-Not yet    Digests, moderated joining, `member erase`.
+Not yet    Digests, `member erase`.
 
 RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded),
            3834 (what answers by itself), 8601 (who wrote a mail)
@@ -88,6 +90,7 @@ Files      decider      one person on one list (pure)
            answers      mail that somebody waits for an answer to
            requests     what people ask for by mail
            bounces      what comes back, and what becomes of who has too much of it
+           approvals    who waits for owners to let them join or leave
            moderation   held mail, and what people decide on it
            letters      every mail we write to people
            service      all of it together

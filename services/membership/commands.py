@@ -45,6 +45,7 @@ from schemas.envelope import Event
 from schemas.mass import ImportMembers, UndoChange
 from schemas.road import AsOf
 from services.membership import actors, decider, entries, importing, lists, retrying, undoing
+from services.membership.approvals.desk import Approvals
 from services.membership.authors import author
 from services.membership.bans import banned, refusal
 from services.membership.bounces.scores import Scores
@@ -79,6 +80,7 @@ class Commands:
         questions: Questions,
         outbox: Outbox,
         held: HeldDesk,
+        approvals: Approvals,
     ) -> None:
         self.broker = broker
         self.roster = roster
@@ -86,6 +88,7 @@ class Commands:
         self.questions = questions
         self.outbox = outbox
         self.held = held
+        self.approvals = approvals
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
 
@@ -228,6 +231,7 @@ class Commands:
             cause=cause,
             at=now(),
             text="confirm_invitation",
+            invited=True,
         )
         if question.outcome == "limited":
             raise Refused(

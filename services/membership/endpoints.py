@@ -51,6 +51,11 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "held_ls": (requests.ListHeld, Commands.held_ls),
     "held_show": (requests.ShowHeld, Commands.held_show),
     "held_decide": (requests.DecideHeld, Commands.held_decide),
+    "request_ls": (requests.ListRequests, lambda commands, ask: commands.approvals.ls(ask)),
+    "request_decide": (
+        requests.DecideRequest,
+        lambda commands, ask: commands.approvals.request_decide(ask),
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from postroad.mail.tokens import TokenMaker
 from postroad.runtime.service import Context, Service
 from schemas import subjects
 from services.membership.answers import Answers
+from services.membership.approvals.desk import Approvals
 from services.membership.bounces.desk import BounceDesk
 from services.membership.bounces.letters import BounceLetters
 from services.membership.bounces.warnings import Warnings
@@ -28,10 +29,10 @@ from services.membership.moderation.waiting import WaitingMail
 from services.membership.owners import Owners
 from services.membership.people import People
 from services.membership.received import Received
+from services.membership.requests.deeds import Office
 from services.membership.requests.desk import Desk
 from services.membership.requests.outbox import Outbox
 from services.membership.requests.questions import Questions
-from services.membership.requests.turn import Office
 from services.membership.roster import Roster
 
 AT_ONCE = 8  # mails that are read for commands, and bounces; each may be 4 MB
@@ -66,8 +67,12 @@ async def _work(context: Context, feed: Feed) -> None:
         *(broker, owners, letterbox, waiting, held, verdicts, Tokens(broker, key)), context.health
     )
     replied = RepliedVerdicts(verdicts, owners, roster)
+    verdict_tokens = Tokens(broker, key)
+    approvals = Approvals(broker, roster, people, owners, letterbox, outbox, verdict_tokens)
     answers = Answers(
-        Desk(Office(broker, roster, people, questions, tokens, replied), received, outbox),
+        Desk(
+            Office(broker, roster, people, questions, tokens, replied, approvals), received, outbox
+        ),
         PostNotices(feed, received, letterbox, questions.contacts),
         AlwaysAccepted(broker, roster, people, received),
         waits,
@@ -75,12 +80,13 @@ async def _work(context: Context, feed: Feed) -> None:
     bouncing = BounceLetters(broker, letterbox, owners)
     bounces = BounceDesk(broker, roster, people, received, bouncing)
     warnings = Warnings(broker, roster, bouncing)
-    commands = Commands(broker, roster, people, questions, outbox, held)
+    commands = Commands(broker, roster, people, questions, outbox, held, approvals)
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
         work.create_task(reports.run(context.stopping))
         work.create_task(waits.run(context.stopping))
         work.create_task(bounces.run(context.stopping))
+        work.create_task(approvals.run(context.stopping))
         work.create_task(warnings.run(context.stopping))
         work.create_task(
             context.consume(

@@ -45,6 +45,8 @@ ENDPOINTS = {
     commands.ListHeld: "held_ls",
     commands.ShowHeld: "held_show",
     commands.DecideHeld: "held_decide",
+    commands.ListRequests: "request_ls",
+    commands.DecideRequest: "request_decide",
 }
 
 

@@ -22,6 +22,10 @@ LETTERS = Path(__file__).parent / "letters"
 NAMES = sorted({*texts()} - {"sign_off"})
 FORMS: tuple[Form, ...] = ("dash", "none")  # "plus" differs from "dash" in a character
 TOKEN = "k7dq2xw5h3m6pyz4tnabcrefgu"
+TOKENS = (
+    *("held_one", "held_several", "held_unclear", "held_password"),
+    *("request_join", "request_leave", "request_refused"),
+)
 
 
 def letter(text: str, form: Form = "dash") -> Letter:
@@ -40,7 +44,7 @@ def letter(text: str, form: Form = "dash") -> Letter:
         "mails": "0195799f5f007d1e: Minutes of May, 3 copies",
         "lists": "team@lists.example.org\nnews@lists.example.org",
     }
-    if "confirm" in text or text in ("held_one", "held_several", "held_unclear", "held_password"):
+    if "confirm" in text or text in TOKENS:
         fields |= {"token": TOKEN} | ({"days": "3"} if "confirm" in text else {})
     return Letter(
         text=text,

@@ -22,12 +22,14 @@ class Tokens:
         self._broker = broker
         self._key = site_key
 
-    async def ask(self, list_: str, mail_id: str, person: str) -> str:
-        """The token for the verdict of this person on this mail; good for another 14 days."""
-        bound = f"postroad verdict\0{list_}\0{mail_id}\0{person}".encode()
+    async def ask(self, list_: str, mail_id: str, person: str, *, request: str = "") -> str:
+        """The token for the verdict of this person on this mail, or on the `request` that it made;
+        good for another 14 days."""
+        words = ("postroad verdict", list_, mail_id, person, *filter(None, [request]))
+        bound = "\0".join(words).encode()
         mac = hashlib.blake2b(bound, digest_size=16, key=self._key).digest()
         token = base64.b32encode(mac).decode("ascii").lower()[:TOKEN_CHARS]
-        question = VerdictAsked(list=list_, mail_id=mail_id, person=person)
+        question = VerdictAsked(list=list_, mail_id=mail_id, person=person, request=request)
         message = envelope([question], correlation=mail_id, actor=ACTOR)
         subject = subjects.confirmation(key_of(self._key, token))
         await self._broker.publish(subject, codec.encode(message))

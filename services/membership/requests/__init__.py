@@ -8,6 +8,8 @@ Addresses  -join, -leave      any content; a leave token acts for its person, wh
 Policy     Joining asks first, unless the list is open. Leaving and `set` act at once where the
            author is proved (Authentication-Results of the source's `authserv_id`, aligned), else
            they ask first. The question is the same whether the address is on the list or not.
+           Where owners are to agree, they decide then: see services/membership/approvals. A leave
+           token acts at once, whatever the policy.
            From says whom to answer, never Reply-To. Nobody asks for somebody else.
 
 Promises
@@ -32,8 +34,8 @@ Promises
     - Nobody is put onto a list without hearing of it: at an open one, where the answers of a day
       are used up, whoever is not proved stays off.
 
-Outcomes   in `command_done`: joined, left, decided, confirmation_sent, answered, refused, ignored,
-           limited
+Outcomes   in `command_done`: joined, left, waiting, decided, confirmation_sent, answered, refused,
+           ignored, limited
 
 Letters    `Letter.text` names texts of letters/en.toml, several where a mail has several
            commands: confirm_<action>, confirm_invitation and not_confirmed are given `token`
@@ -50,7 +52,9 @@ Files      words          the commands in a mail; their grammar: postroad.mail.c
            reply          what came of each command, as letters (pure)
            confirmations  questions in PENDING
            contacts       limits in PENDING
+           policy         what comes next: the wish, a question, or the owners (pure)
            questions      asking somebody
+           deeds          what a mail changes, and the letters that say so
            turn           the commands of one mail
            outbox         replies on their way
            desk           one mail from the stream to done

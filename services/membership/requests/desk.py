@@ -23,9 +23,10 @@ from schemas.road import AsOf, CommandDone, CommandRouted
 from services.membership.directory import Listed
 from services.membership.received import Received
 from services.membership.requests import intent, reply
+from services.membership.requests.deeds import Office
 from services.membership.requests.outbox import Outbox
 from services.membership.requests.reply import Bundle, Reply
-from services.membership.requests.turn import Office, Turn
+from services.membership.requests.turn import Turn
 
 ACTOR = "service:membership"
 LARGEST = 4 << 20  # octets of a mail that is read for commands; of a larger one its Subject is

@@ -39,11 +39,12 @@ class Questions:
         at: datetime,
         text: str = "",
         proved: bool = False,
+        invited: bool = False,
     ) -> Reply:
         """The reply that asks `address`; "limited", and silent, where it was asked enough.
 
         `text` names another text than that of the action; `proved` says that the address itself
-        wants it.
+        wants it, `invited` that those who run the list do.
         """
         slug = listed.state.slug
         token = self.confirmations.token(cause, slug, action, address)
@@ -67,6 +68,7 @@ class Questions:
             cause=cause,
             expires=at + confirmation.LIFE,
             text=version(text or f"confirm_{action}"),
+            invited=invited,
         )
         await self.confirmations.ask(token, question)
         return Reply(

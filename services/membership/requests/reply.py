@@ -13,7 +13,15 @@ from typing import Literal, get_args
 
 # the weightiest first
 Outcome = Literal[
-    "joined", "left", "decided", "confirmation_sent", "limited", "refused", "answered", "ignored"
+    "joined",
+    "left",
+    "waiting",
+    "decided",
+    "confirmation_sent",
+    "limited",
+    "refused",
+    "answered",
+    "ignored",
 ]
 _WEIGHT: Sequence[Outcome] = get_args(Outcome)
 

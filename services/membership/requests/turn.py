@@ -1,59 +1,30 @@
-"""The commands of one mail, carried out: each once, however often the mail is looked at again.
-
-What changes a membership is stored under the mail's id and the command's place in it, so that
-whoever tries again finds what came of it (`postroad.runtime.transact`).
-"""
+"""The commands of one mail, carried out: each once, however often the mail is looked at again."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial, reduce
+from typing import Literal
 
 from postroad.mail import automatic
 from postroad.mail.commandwords import Word
-from postroad.mail.tokens import TokenMaker
-from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Retry
-from postroad.runtime.transact import transact
-from schemas import subjects
-from schemas.envelope import Event
-from schemas.membership import Consent, DeliveryMode, Role
-from schemas.pending import Action, ConfirmationAsked
-from schemas.road import AsOf, MailReceived
+from schemas.lists import ListSettings
+from schemas.membership import Consent
+from schemas.pending import Action, ConfirmationAsked, RequestMade
+from schemas.road import MailReceived
 from services.membership import decider
+from services.membership.approvals.decider import LIFE
 from services.membership.bans import banned
 from services.membership.directory import Listed
-from services.membership.moderation.bymail import RepliedVerdicts
-from services.membership.people import People
-from services.membership.refused import Refused
-from services.membership.requests import confirmation, intent
+from services.membership.requests import confirmation, intent, policy
 from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
+from services.membership.requests.deeds import Deeds, Office
 from services.membership.requests.limits import STRANGERS
-from services.membership.requests.questions import Questions, fields_of
+from services.membership.requests.questions import fields_of
 from services.membership.requests.reply import Reply
 from services.membership.requests.words import Request
-from services.membership.roster import Roster
-
-ACTOR = "service:membership"
-FOLD_SECONDS = 3.0  # for the roster to take in a change before it is answered
-Decide = Callable[[decider.State], Sequence[Event]]
-
-
-@dataclass(frozen=True)
-class Office:
-    """What every turn works with."""
-
-    broker: Broker
-    roster: Roster
-    people: People
-    questions: Questions
-    tokens: TokenMaker
-    verdicts: RepliedVerdicts
 
 
 @dataclass
@@ -75,8 +46,15 @@ class Turn:
     proved: bool
     doubted: bool = False
     foreign: bool = False
-    changes: int = 0
     asked: tuple[Action, Reply] | None = None
+    deeds: Deeds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deeds = Deeds(self.office, self.listed, self.mail_id, self.cause)
+
+    @property
+    def _settings(self) -> ListSettings:
+        return self.listed.state.settings
 
     @property
     def slug(self) -> str:
@@ -134,9 +112,15 @@ class Turn:
             return self._refuse("list_closed", "the list is closed")
         if self._banned(self.author):
             return _BANNED
-        if self.listed.state.settings.subscription_policy == "confirm":
-            return await self._ask("join")
-        return await self._join_open()
+        match policy.joining(
+            self._settings.subscription_policy, proved=self.proved, confirmed=False
+        ):
+            case "do":
+                return await self._join_open()
+            case "ask":
+                return await self._ask("join")
+            case "wait":
+                return _counted(await self._wait("join"))
 
     async def _join_open(self) -> Reply:
         """Nobody is put onto a list without hearing of it: who cannot be told is not."""
@@ -148,9 +132,11 @@ class Turn:
         ):
             return Reply("limited", reason="three letters in a day, so they would not hear of it")
         evidence = f"mail {self.mail_id}, to a list open to all"
-        consent = Consent(answered=self.mail_id)
-        reply = await self._subscribe(
-            self.author, self._name, evidence=evidence, how="mail", consent=consent
+        reply = await self.deeds.subscribe(
+            *(self.author, self._name),
+            evidence=evidence,
+            how="mail",
+            consent=Consent(answered=self.mail_id),
         )
         if reply.outcome != "joined":
             return _counted(reply)
@@ -159,27 +145,28 @@ class Turn:
     async def _leave(self, word: Word) -> Reply:
         person = self.office.tokens.read_leave(self.slug, word.token) if word.token else None
         if person is not None:
-            return await self._leave_by_link(person)
+            return await self.deeds.leave_by_link(person) or self._say("not_member")
         if not self.author:
             return _NOBODY
         if intent.for_another(word, self.author, self.listed.state.address):
             return self._refuse("third_party", "it names another address")
-        if self.proved:
-            return _counted(await self._unsubscribe(self.author, how="mail"))
-        return await self._ask("leave")
-
-    async def _leave_by_link(self, person: str) -> Reply:
-        decide = partial(decider.decide_unsubscribe, how="leave link by mail")
-        if not await self._change(person, decide):
-            return self._say("not_member")
-        return self._goodbye(await self.office.roster.address(person), person)
+        match policy.leaving(
+            self._settings.unsubscription_policy, proved=self.proved, confirmed=False
+        ):
+            case "do":
+                reply = await self.deeds.unsubscribe(self.author, how="mail")
+                return _counted(reply) if self.proved else replace(reply, owed=False)
+            case "ask":
+                return await self._ask("leave")
+            case "wait":
+                return _counted(await self._wait("leave"))
 
     async def _set(self, action: Action) -> Reply:
         if not self.author:
             return _NOBODY
         if not self.proved:
             return await self._ask(action)
-        return _counted(await self._set_mail(self.author, action, how="mail"))
+        return _counted(await self.deeds.set_mail(self.author, action, how="mail"))
 
     async def _which(self) -> Reply:
         person = await self.office.people.find(self.author) if self.author else None
@@ -226,6 +213,15 @@ class Turn:
             return await self.office.verdicts.stray(
                 self.listed, state.verdict, correlation=self.mail_id
             )
+        if state.verdict is not None and state.verdict.request:
+            return await self.office.approvals.obey(
+                self.listed,
+                state.verdict,
+                token=token.lower(),
+                subject=self.mail.facts.subject,
+                text=self.text,
+                mail_id=self.mail_id,
+            )
         if state.verdict is not None:
             return await self.office.verdicts.obey(
                 self.listed,
@@ -263,109 +259,70 @@ class Turn:
                 return self._refuse("list_closed", "the list is closed")
             case "join" if asked.role == "member" and self._banned(asked.address):
                 return _BANNED
+            case "join" if self._joining(asked) == "wait":
+                return await self._wait("join", asked, token)
             case "join":
-                return await self._subscribe(
+                return await self.deeds.subscribe(
                     asked.address,
                     asked.display_name,
                     role=asked.role,
                     delivery_mode=asked.delivery_mode,
-                    evidence=f"asked in {asked.cause}, confirmed by mail {self.mail_id}",
+                    evidence=self._evidence(asked),
                     how=how,
-                    consent=Consent(
-                        asked=asked.cause.partition(".")[0],  # behind it, the list
-                        text=asked.text,
-                        token=token,
-                        answered=self.mail_id,
-                    ),
+                    consent=self._consent(asked, token),
                 )
+            case "leave" if self._leaving() == "wait":
+                return await self._wait("leave", asked, token)
             case "leave":
-                return await self._unsubscribe(asked.address, how=how)
+                return await self.deeds.unsubscribe(asked.address, how=how)
             case _:
-                return await self._set_mail(asked.address, asked.action, how=how)
+                return await self.deeds.set_mail(asked.address, asked.action, how=how)
 
-    # --- what they do -------------------------------------------------------------------------
+    def _joining(self, asked: ConfirmationAsked) -> policy.Step:
+        invited = asked.invited or asked.role != "member"
+        wanted = self._settings.subscription_policy
+        return policy.joining(wanted, proved=False, confirmed=True, invited=invited)
 
-    async def _subscribe(
+    def _leaving(self) -> policy.Step:
+        return policy.leaving(self._settings.unsubscription_policy, proved=False, confirmed=True)
+
+    def _evidence(self, asked: ConfirmationAsked) -> str:
+        return f"asked in {asked.cause}, confirmed by mail {self.mail_id}"
+
+    def _consent(self, asked: ConfirmationAsked, token: str) -> Consent:
+        """How somebody agreed to what was `asked`; `token` is a MAC of the one they answered by."""
+        return Consent(
+            asked=asked.cause.partition(".")[0],  # behind it, the list
+            text=asked.text,
+            token=token,
+            answered=self.mail_id,
+        )
+
+    async def _wait(
         self,
-        address: str,
-        name: str,
-        *,
-        role: Role = "member",
-        delivery_mode: DeliveryMode = "regular",
-        evidence: str,
-        how: str,
-        consent: Consent,
+        action: Literal["join", "leave"],
+        asked: ConfirmationAsked | None = None,
+        token: str = "",
     ) -> Reply:
-        person = await self.office.people.obtain(
-            address, name, evidence=evidence, correlation=self.mail_id, actor=ACTOR
+        """Have the owners decide on what was `asked` and confirmed, or else on what the proved
+        author of this mail wants."""
+        proved = f"asked in {self.mail_id}, whose From is proved"
+        made = RequestMade(
+            list=self.slug,
+            action=action,
+            address=asked.address if asked else self.author,
+            display_name=asked.display_name if asked else self._name,
+            delivery_mode=asked.delivery_mode if asked else "regular",
+            cause=self.mail_id,
+            evidence=self._evidence(asked) if asked else proved,
+            consent=self._consent(asked, token) if asked else Consent(answered=self.mail_id),
+            at=self.at,
+            expires=self.at + LIFE,
         )
-        crashpoint("membership.person_obtained")
-        decide = partial(
-            decider.decide_subscribe,
-            role=role,
-            delivery_mode=delivery_mode,
-            how=how,
-            consent=consent,
-        )
-        if not await self._change(person.id, decide, known=person.seq):
-            return Reply("answered", text="already_member", to=address, owed=True, person=person.id)
-        welcome = self.listed.state.settings.send_welcome_message
-        text = "welcome" if welcome else ""
-        return Reply("joined", text=text, to=address, owed=True, person=person.id)
+        return await self.office.approvals.wait(self.listed, made)
 
     def _banned(self, address: str) -> bool:
-        return banned(self.listed.state.settings, self.office.people, address)
-
-    async def _unsubscribe(self, address: str, *, how: str) -> Reply:
-        person = await self.office.people.find(address)
-        decide = partial(decider.decide_unsubscribe, how=how)
-        if person is None or not await self._change(person.id, decide):
-            return Reply("answered", text="not_member", to=address, owed=True)
-        return self._goodbye(address, person.id)
-
-    def _goodbye(self, address: str, person: str) -> Reply:
-        text = "goodbye" if self.listed.state.settings.send_goodbye_message else ""
-        return Reply("left", text=text, to=address, owed=True, person=person)
-
-    async def _set_mail(self, address: str, action: Action, *, how: str) -> Reply:
-        person = await self.office.people.find(address)
-        decide: Decide = partial(decider.decide_mail, on=action == "mail_on", how=how)
-        if action in decider.OPTIONS:
-            decide = partial(decider.decide_option, action=action, how=how)
-        try:
-            if person is None:
-                raise decider.not_on_list()
-            await self._change(person.id, decide)
-        except Refused:
-            return Reply("refused", "not a member", text="not_member", to=address, owed=True)
-        return Reply(
-            "answered",
-            text={"mail_on": "mail_is_on", "mail_off": "mail_is_off"}.get(action, action),
-            to=address,
-            owed=True,
-            person=person.id,
-        )
-
-    async def _change(self, person: str, decide: Decide, *, known: int = 0) -> Sequence[Event]:
-        """Decide on this person's membership, as a command of this mail. `known` is the sequence
-        of PEOPLE that says who they are."""
-        self.changes += 1
-        events, seq = await transact(
-            self.office.broker,
-            "MEMBERSHIP",
-            subjects.membership(self.slug, person),
-            lambda events: reduce(decider.evolve, events, decider.initial),
-            decide,
-            correlation=self.mail_id,
-            causation=self.cause if self.changes == 1 else f"{self.cause}.{self.changes}",
-            actor=f"person:{person}",
-        )
-        crashpoint("membership.request_done")
-        with contextlib.suppress(Retry):  # whoever writes again at once should be known
-            await self.office.roster.feed.reached(
-                AsOf(membership=seq, people=known), timeout=FOLD_SECONDS
-            )
-        return events
+        return banned(self._settings, self.office.people, address)
 
     # --- what is said -------------------------------------------------------------------------
 
