@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.approvals import RequestRow, RequestWord
 from schemas.histories import HistoryRow, Person
 from schemas.lists import ListSettings
 from schemas.membership import BounceKind, DeliveryMode, DeliveryStatus, Moderation, Role
@@ -335,9 +336,6 @@ class HeldRow(Command, kw_only=True):
     untold: str = ""
 
 
-RequestWord = Literal["accept", "reject", "discard"]
-
-
 class ListRequests(Command, kw_only=True):
     """Endpoint `request_ls`: who waits for owners, the oldest first; at most 500."""
 
@@ -350,20 +348,6 @@ class DecideRequest(Change, kw_only=True):
     request: str
     word: RequestWord
     reason: str = ""
-
-
-class RequestRow(Command, kw_only=True):
-    """Somebody who waits to join or leave a list. Times are RFC 3339; `verdict` is empty while they
-    wait."""
-
-    id: str
-    list: str  # address
-    action: str
-    address: str
-    display_name: str = ""
-    since: str
-    expires: str
-    verdict: str = ""
 
 
 class Answer(Command, kw_only=True):

@@ -12,7 +12,7 @@ from postroad.cli.output import complain, print_table, whole
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
-    from schemas.commands import RequestRow, RequestWord
+    from schemas.approvals import RequestRow, RequestWord
 
 request = group("request", "Who waits to join or leave.", example="postroad request ls")
 

@@ -291,12 +291,7 @@ async def mass_change(
     async with road(call.config) as broker:
         command_id = "" if dry else mass.begin(list_)
         request = ImportMembers(
-            list=list_,
-            rows=(),
-            action=action,
-            how=how,
-            command=command_id,
-            dry=dry,
+            list=list_, rows=(), action=action, how=how, command=command_id, dry=dry
         )
         with progress("importing" if action == "add" else "removing", len(lines)) as reached:
             outcome = await mass.send(broker, request, rows, reached)

@@ -84,7 +84,6 @@ NONE: Mapping[str, tuple[frozenset[str], str]] = {
             "administrators discard true 1",
             "what is not understood is shown by commands, not sent to owners",
         ),
-        ("unsubscription_policy", "confirm", "who leaves by mail confirms it"),
         ("moderator_password", "", "only its hash is known; set moderator_password anew"),
         ("send_reminders", "true 1", "nobody has a password to be reminded of"),
         ("umbrella_list", "", "a list that is a member of another needs no setting"),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from schemas.commands import RequestWord
+from schemas.approvals import RequestWord
 from schemas.envelope import Event
 from schemas.pending import RequestDecided, RequestEnd, RequestMade
 from services.membership.moderation.decider import actor as who

@@ -23,7 +23,8 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.transact import transact
 from schemas import subjects
-from schemas.commands import Answer, DecideRequest, ListRequests, RequestRow, RequestWord
+from schemas.approvals import RequestRow, RequestWord
+from schemas.commands import Answer, DecideRequest, ListRequests
 from schemas.envelope import Event
 from schemas.pending import RequestDecided, RequestMade, VerdictAsked
 from schemas.road import AsOf
@@ -159,6 +160,8 @@ class Approvals:
             return Reply("refused", "the request is gone", "request_already", to, fields)
         about = {"waiting": _named(state.made)}
         try:
+            if verdict is None and not state.waits:
+                raise Refused("decided", "this request is decided")
             if verdict is None:
                 raise Refused(
                     "bad_request",
