@@ -210,9 +210,9 @@ class MailUnrouted(Event, tag="mail_unrouted", kw_only=True):
 class CommandDone(Event, tag="command_done", kw_only=True):
     """A command by mail is dealt with: the lasting key of it, in the place of a fan-out's.
 
-    `outcome` is one word (joined, left, waiting, confirmation_sent, answered, refused, ignored, limited);
-    `reason` says why, in plain words without an address. `notice` is the id of the mail that
-    went out in answer, empty where none did.
+    `outcome` is one word (joined, left, waiting, confirmation_sent, answered, refused, ignored,
+    limited); `reason` says why, in plain words without an address. `notice` is the id of the mail
+    that went out in answer, empty where none did.
     """
 
     mail_id: str

@@ -67,8 +67,9 @@ async def add(
     """Put people onto a list.
 
     Nobody is subscribed without agreeing: they are invited by mail, and are on the list once they
-    reply, also where owners decide who joins; --invite says the same. --confirmed says that they have agreed already; they hear nothing of it then, unless
-    with --welcome. Whoever is on the list already stays as they are.
+    reply, also where owners decide who joins; --invite says the same. --confirmed says that they
+    have agreed already; they hear nothing of it then, unless with --welcome. Whoever is on the list
+    already stays as they are.
     """
     from schemas.commands import Subscribe
 

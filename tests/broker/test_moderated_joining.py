@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from postroad.mail.tokens import TokenMaker
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from schemas import codec, subjects
@@ -42,8 +43,9 @@ def to(letters: Sequence[Letter], address: str) -> Letter:
 
 
 async def test_owners_decide_who_joins(broker: Broker, tmp_path: Path) -> None:
-    """Whoever has confirmed waits and is told so, owner and moderator get a letter each; one accepts
-    by reply, and Anna is welcomed; the other learns that it is done. Until then Anna is nobody."""
+    """Whoever has confirmed waits and is told so, owner and moderator get a letter each; one
+    accepts by reply, and Anna is welcomed; the other learns that it is done. Until then Anna is
+    nobody."""
     post = Post(broker)
     async with membership(broker, settings(tmp_path)) as service:
         await moderated(service)
@@ -81,8 +83,8 @@ async def test_owners_decide_who_joins(broker: Broker, tmp_path: Path) -> None:
 
 
 async def test_turned_down_and_told_why(broker: Broker, tmp_path: Path) -> None:
-    """Under `moderate` a proved author waits at once. Turned down at the command line they read why,
-    and ask in vain for a day; a second verdict is refused with the first."""
+    """Under `moderate` a proved author waits at once. Turned down at the command line they read
+    why, and ask in vain for a day; a second verdict is refused with the first."""
     post = Post(broker)
     async with membership(broker, settings(tmp_path)) as service:
         await moderated(service, "moderate")
@@ -109,8 +111,8 @@ async def test_turned_down_and_told_why(broker: Broker, tmp_path: Path) -> None:
 
 
 async def test_owners_decide_who_leaves(broker: Broker, tmp_path: Path) -> None:
-    """A mail to -leave waits for a verdict; a leave token takes off at once all the same; who is not
-    on the list waits for nothing."""
+    """A mail to -leave waits for a verdict; a leave token takes off at once all the same; who is
+    not on the list waits for nothing."""
     post = Post(broker)
     async with membership(broker, settings(tmp_path)) as service:
         await moderated(service, "moderate")
@@ -123,7 +125,12 @@ async def test_owners_decide_who_leaves(broker: Broker, tmp_path: Path) -> None:
         token = to(letters, MOD).token
         _, letters = await post.ask("confirm", mail_of("accept", author=MOD), token=token)
         assert "left" in to(letters, ANNA).mail["Subject"]
-        assert (await service.whois(ANNA)).roles == ()
+        anna = await service.whois(ANNA)
+        assert anna.roles == ()
+        await service.add(ANNA)
+        token = TokenMaker(settings(tmp_path).site_key()).leave_token(SLUG, anna.person)
+        done, _ = await post.ask("leave", token=token)
+        assert (done.outcome, (await service.whois(ANNA)).roles) == ("left", ())
 
 
 async def test_who_is_invited_needs_no_verdict(broker: Broker, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ TEAM, OLGA = "team@example.org", "olga@owners.example"
 
 async def test_joined_by_an_owners_reply(tmp_path: Path) -> None:
     """Zoe asks, confirms and waits; the owner sees her at the command line, and lets her in by
-    replying; she is welcomed and gets the next post. A second wish is decided at the command line."""
+    replying; she is welcomed and gets the next post, and a second verdict is refused."""
     async with world(tmp_path, keep=True) as here:
         policy = {"subscription_policy": "confirm_then_moderate"}
         await here.road.make_list(TEAM, ["m1@d1.example.net"], **policy)

@@ -9,6 +9,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.approvals import RequestWord
 from schemas.envelope import Event
 from schemas.pending import RequestDecided, RequestMade
 from services.membership.approvals.decider import (
@@ -39,9 +40,9 @@ def made(cause: str = "m1", at: datetime = NOON) -> RequestMade:
     )
 
 
-def verdict(state: State, word: str, by: str = "v1") -> Sequence[Event]:
+def verdict(state: State, word: RequestWord, by: str = "v1") -> Sequence[Event]:
     """A moderator's verdict, because of the mail `by`."""
-    return decide_verdict(state, word, reason="", by=by, actor="person:mod", at=NOON)  # type: ignore[arg-type]
+    return decide_verdict(state, word, reason="", by=by, actor="person:mod", at=NOON)
 
 
 def after(state: State, events: Sequence[Event]) -> State:

@@ -24,7 +24,7 @@ policies = st.sampled_from(get_args(Policy))
     ],
 )
 def test_who_joins(policy: Policy, stranger: Step, proved: Step, confirmed: Step) -> None:
-    """Consent is an answer, also of whom the owners decide on; only a proved From spares it them."""
+    """Consent is an answer, also of whom owners decide on; only a proved From spares it them."""
     assert joining(policy, proved=False, confirmed=False) == stranger
     assert joining(policy, proved=True, confirmed=False) == proved
     assert joining(policy, proved=False, confirmed=True) == confirmed
