@@ -47,7 +47,7 @@ InRole = Annotated[Role, typer.Option(help="In which role.")]
 @command(
     member, "add", example="postroad member add staff@lists.example.org ann@example.net --confirmed"
 )
-async def add(
+async def add(  # noqa: PLR0917  options of a command
     call: Call,
     list_: List,
     addresses: Addresses = None,

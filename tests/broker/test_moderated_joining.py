@@ -42,6 +42,11 @@ def to(letters: Sequence[Letter], address: str) -> Letter:
     return letter
 
 
+def token_of(letter: Letter) -> str:
+    """The token that a plain reply brings back."""
+    return str(letter.mail["Reply-To"]).partition("+")[2].partition("@")[0]
+
+
 async def test_owners_decide_who_joins(broker: Broker, tmp_path: Path) -> None:
     """Whoever has confirmed waits and is told so, owner and moderator get a letter each; one
     accepts by reply, and Anna is welcomed; the other learns that it is done. Until then Anna is
@@ -57,18 +62,24 @@ async def test_owners_decide_who_joins(broker: Broker, tmp_path: Path) -> None:
         assert "waits" in to(letters, ANNA).mail["Subject"]
         asked, other = to(letters, OLGA), to(letters, MOD)
         assert f"    Anna <{ANNA}>\n" in asked.text
-        assert asked.token != other.token
+        assert token_of(asked) != token_of(other)
         assert await waiting(service) == [(ANNA, "join")]
         assert (await service.whois(ANNA)).person == ""
-        done, letters = await post.ask("confirm", mail_of("hm\n", author=OLGA), token=asked.token)
+        done, letters = await post.ask(
+            "confirm", mail_of("hm\n", author=OLGA), token=token_of(asked)
+        )
         assert (done.outcome, letters[0].to) == ("refused", OLGA)
-        done, letters = await post.ask("confirm", mail_of("accept", author=OLGA), token=asked.token)
+        done, letters = await post.ask(
+            "confirm", mail_of("accept", author=OLGA), token=token_of(asked)
+        )
         assert done.outcome == "decided"
         assert "You are on the mailing list" in to(letters, ANNA).text
         assert "accepted" in to(letters, OLGA).text
         anna = await service.whois(ANNA)
         assert anna.roles == ("member",)
-        done, (late,) = await post.ask("confirm", mail_of("discard", author=MOD), token=other.token)
+        done, (late,) = await post.ask(
+            "confirm", mail_of("discard", author=MOD), token=token_of(other)
+        )
         assert (done.outcome, "was accepted" in late.text) == ("refused", True)
         assert (await waiting(service), (await service.whois(ANNA)).roles) == ([], ("member",))
         olga = (await service.whois(OLGA)).person
@@ -122,7 +133,7 @@ async def test_owners_decide_who_leaves(broker: Broker, tmp_path: Path) -> None:
         done, letters = await post.ask("leave", mail_of(**PROVED))
         assert done.outcome == "waiting"
         assert (await service.whois(ANNA)).roles == ("member",)
-        token = to(letters, MOD).token
+        token = token_of(to(letters, MOD))
         _, letters = await post.ask("confirm", mail_of("accept", author=MOD), token=token)
         assert "left" in to(letters, ANNA).mail["Subject"]
         anna = await service.whois(ANNA)
@@ -147,9 +158,10 @@ async def test_who_is_invited_needs_no_verdict(broker: Broker, tmp_path: Path) -
         _, (question,) = await post.ask("join", eve)
         _, letters = await post.ask("confirm", eve, token=question.token)
         await service.ask(ConfigureList(list=LIST, settings={"bans": "@evil.example"}))
-        token = to(letters, OLGA).token
+        token = token_of(to(letters, OLGA))
         done, (refused,) = await post.ask("confirm", mail_of("accept", author=OLGA), token=token)
-        assert (done.outcome, "is banned" in " ".join(refused.text.split())) == ("refused", True)
+        assert done.outcome == "refused"
+        assert "is banned" in " ".join(refused.text.split())
         invited = await service.ask(
             Subscribe(list=LIST, address="dan@evil.example", confirmed=False)
         )
