@@ -51,8 +51,7 @@ async def bring(config: Config, plans: list[Plan], how: str) -> list[Brought]:
                 waiting.append((at, later))
         for at, later in waiting:
             made[at] = await _tell(broker, plans[at], made[at], later)
-        request = ImportMembers(list="", rows=(), how=how, command=mass.begin())
-        return [await _people(broker, plan, made[at], request) for at, plan in enumerate(plans)]
+        return [await _people(broker, plan, made[at], how) for at, plan in enumerate(plans)]
 
 
 def _names_lists(plan: Plan) -> bool:
@@ -81,10 +80,11 @@ async def _make(broker: Broker, plan: Plan, settings: dict[str, str]) -> Brought
     return Brought(created=not answer.refused, refused=answer.refused)
 
 
-async def _people(broker: Broker, plan: Plan, made: Brought, request: ImportMembers) -> Brought:
+async def _people(broker: Broker, plan: Plan, made: Brought, how: str) -> Brought:
     if made.refused:
         return made
-    request = msgspec.structs.replace(request, list=plan.address)
+    command = mass.begin(plan.address)
+    request = ImportMembers(list=plan.address, rows=(), how=how, command=command)
     with progress(f"importing {plan.address}", len(plan.rows)) as reached:
         outcome = await mass.send(broker, request, plan.rows, reached)
     address_of = {row.line: row.address for row in plan.rows}
