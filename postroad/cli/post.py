@@ -238,8 +238,6 @@ def _conversation(fate: Fate) -> Iterator[str]:
         yield f"answers {fate.parent[:SHORT_ID]}{begun}"
     elif fate.answers:
         yield f"came after its answers: {', '.join(each[:SHORT_ID] for each in fate.answers)}"
-    if fate.namesake:
-        yield f"has the Message-ID of another post, {fate.namesake[:SHORT_ID]}, and another text"
 
 
 def _print_fate(fate: Fate) -> None:

@@ -17,6 +17,7 @@ from postroad.mail.headers import APPROVAL
 
 SHORTEST, LONGEST = 8, 200  # characters
 SALT = 16  # octets
+LINES = 10  # of a text that may give passwords
 
 _N, _R, _P, _OCTETS = 1 << 15, 8, 1, 32
 _HASH = re.compile(rf"scrypt\${_N}\${_R}\${_P}\$([\w+/]{{22}})==\$([\w+/]{{43}})=", re.ASCII)
@@ -57,6 +58,18 @@ def claimed(fields: Iterable[tuple[str, str]], lines: Iterable[str]) -> str:
         if name in APPROVAL and value:
             return value
     return in_line(next(iter(lines), "")) or ""
+
+
+def given(fields: Iterable[tuple[str, str]], lines: Iterable[str]) -> tuple[str, ...]:
+    """Every password that a mail gives: in its header, and in all the lines that its text begins
+    with. A line may give an empty one; a word of the header that is too short for one counts not.
+    """
+    told = [value for name, value in fields if name in APPROVAL and len(value) >= SHORTEST]
+    for line in lines:
+        if (password := in_line(line)) is None:
+            break
+        told.append(password)
+    return tuple(dict.fromkeys(told))
 
 
 def in_line(line: str) -> str | None:

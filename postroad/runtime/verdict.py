@@ -1,6 +1,6 @@
 """Whether Postroad is healthy, judged from what was seen of it.
 
-healthy   every service is ready, every source and relay works, nothing is parked
+healthy   every service is ready, every source, relay and hook works, nothing is parked
 down      the broker or a service of the road is away: mail waits
 degraded  anything else
 
@@ -9,7 +9,7 @@ Every problem is a sentence for a person: what is wrong, and what helps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -227,12 +227,19 @@ def _problems(
     for peer in _failing(relays):
         copies = share if others else "its copies wait"
         yield f"relay {peer.name} does not work: {peer.detail}; {copies}"
-    facts = (fact for report in seen.reports for fact in report.facts if fact.kind == "lookup")
-    for name, detail in {fact.name: fact.detail for fact in facts if not fact.ok}.items():
+    for name, detail in _failed("lookup", seen):
         yield f"the {name} {detail}; mail goes on without it"
+    for name, detail in _failed("hook", seen):
+        yield f"the hook {name} could not be asked: {detail}; posts are held until it works again"
     if seen.parked:
         messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
         yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"
+
+
+def _failed(kind: str, seen: Seen) -> Iterable[tuple[str, str]]:
+    """Name and reason of each thing of a kind that does not work for some instance."""
+    facts = (fact for report in seen.reports for fact in report.facts if fact.kind == kind)
+    return {fact.name: fact.detail for fact in facts if not fact.ok}.items()
 
 
 def _held(seen: Seen) -> int:

@@ -20,7 +20,7 @@ from postroad.mail.listheaders import ANONYMOUS_HEADERS, archive_headers, cleans
 from postroad.mail.mailboxes import write_mailboxes
 from projections.lists import List
 from schemas.mail import HeaderEdit, HeaderFacts, Mailbox
-from schemas.road import MailReceived, PostRouted
+from schemas.road import MailReceived, PostRouted, RuleHit
 from services.router.context import Context
 from services.router.conversation import Place
 
@@ -71,7 +71,15 @@ def placed(post: PostRouted, known: List, place: Place) -> PostRouted:
         thread=place.thread,
         answers=place.answers,
         namesake=place.namesake,
+        hits=(*post.hits, *_namesake(place)),
     )
+
+
+def _namesake(place: Place) -> tuple[RuleHit, ...]:
+    if not place.namesake:
+        return ()
+    reason = f"it has the Message-ID of another post, {place.namesake}, and another text"
+    return (RuleHit(rule="duplicate", reason=reason),)
 
 
 @lru_cache(maxsize=1_000)

@@ -81,6 +81,34 @@ async def test_whatever_held_it_and_whosever_password_it_is(broker: Broker, tmp_
         assert (answer.code, NEWS in answer.refused) == ("password", True)
 
 
+async def test_its_own_list_is_named_first_and_all_others(broker: Broker, tmp_path: Path) -> None:
+    """Moderators are told every password that they have to change, theirs first."""
+    async with moderated(broker, tmp_path) as here, routing(broker, state_dir=tmp_path):
+        for name in ("a@lists.example.org", NEWS):
+            await here.service.create(name)
+        for name in (NEWS, LIST, "a@lists.example.org"):
+            await set_password(here, PASSWORD, name)
+        answer = await here.decide(await here.hold(body=TWICE))
+        assert f"password of {LIST} and a@lists.example.org and {NEWS}, " in answer.refused
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        {"head": f"Approved: {PASSWORD}\r\n", "subject": f"My {PASSWORD}"},
+        {"head": f"X-Approve: wrongone9\r\nApproved: {PASSWORD}\r\n", "body": f"> {PASSWORD}\r\n"},
+        {"body": f"Approved: wrongone9\r\nApproved: {PASSWORD}\r\n> {PASSWORD}\r\n"},
+    ],
+)
+async def test_wherever_it_is_given(broker: Broker, tmp_path: Path, mail: dict[str, str]) -> None:
+    """In a field, or behind a wrong one: what tells the right one cannot be accepted."""
+    async with moderated(broker, tmp_path) as here, routing(broker, state_dir=tmp_path):
+        await set_password(here, PASSWORD)
+        mail_id = await here.hold(**mail)
+        answer = await here.decide(mail_id)
+        assert (answer.code, PASSWORD in answer.refused) == ("password", False)
+
+
 async def test_what_can_be_taken_off_is_taken_off(broker: Broker, tmp_path: Path) -> None:
     """A mail that is held for another reason goes out without the line, and is not refused."""
     async with moderated(broker, tmp_path) as here, routing(broker, state_dir=tmp_path):

@@ -104,6 +104,8 @@ async def test_a_message_id_used_twice_is_flagged(broker: Broker) -> None:
     assert f"held.team.{held}" in found
     assert (post(found, tea).namesake, post(found, tea).thread) == ("", tea)
     assert (post(found, second).namesake, post(found, second).thread) == (tea, second)
+    (flag,) = post(found, second).hits
+    assert (flag.rule, tea in flag.reason) == ("duplicate", True)
     assert post(found, answer).parent == tea
 
 

@@ -69,6 +69,34 @@ async def test_a_hook_holds_a_post_and_marks_the_copies_of_others(tmp_path: Path
         assert (told["verdict"], told["decisions"][0]["rule"]) == ("hold", "hooks")
 
 
+async def test_a_hook_that_fails_is_told_until_it_works_again(tmp_path: Path) -> None:
+    """The mail is held, and status says which hook fails and how; with the next mail that it
+    answers for all is well."""
+    site = tmp_path / "site"
+    (site / "fickle-1.dist-info").mkdir(parents=True)
+    (site / "fickle-1.dist-info" / "METADATA").write_text("Name: fickle\nVersion: 1\n")
+    points = "[postroad.rules]\nfickle = fickle:check\n"
+    (site / "fickle-1.dist-info" / "entry_points.txt").write_text(points)
+    (site / "fickle.py").write_text("def check(mail):\n    1 / ('boom' not in mail.subject)\n")
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    env = {"PYTHONPATH": path, "POSTROAD_SITE__HOOKS": "fickle"}
+    async with world(tmp_path, services=()) as here:
+        for name in ("membership", "router", "sender", "ingest"):
+            await here.road.run(name, env=env)
+        await here.road.ready()
+        await here.road.make_list(LIST, [READER], default_nonmember_action="defer")
+        here.post(mail(1, to=LIST).replace(b"Subject: ", b"Subject: boom "))
+        await here.road.settled(1)
+        told = await here.road.cli("status", "--json")
+        assert (told.code, told.json["state"]) == (1, "degraded")
+        (problem,) = told.json["problems"]
+        assert problem.startswith("the hook fickle (rules) could not be asked: it fails with Zero")
+        here.post(mail(2, to=LIST))
+        await here.road.settled(2)
+        told = await here.road.cli("status", "--json")
+        assert (told.code, told.json["problems"]) == (0, [])
+
+
 async def _came(here: World, message_id: str) -> RawRef:
     """Where the bytes of a mail lie as they came."""
     async for stored in here.road.broker.scan("RECEIVED", "mail.received.>"):

@@ -94,6 +94,16 @@ async def test_people_read_a_page_of_it(nowhere: Path) -> None:
     assert "+ Subject: [team] (no subject)" in said.out
 
 
+async def test_no_password_is_shown(nowhere: Path) -> None:
+    """That a mail gives one is told, not which."""
+    file = nowhere / "mail.eml"
+    file.write_bytes(b"Approved: correct horse\r\nX-approve: correct\r\n horse\r\n" + POST)
+    for words in ((), ("--json",)):
+        said = await postroad("mail", "inspect", str(file), "--list", LIST, *words, cwd=nowhere)
+        assert "horse" not in said.out + said.err
+        assert "Approved: (a password)" in said.out
+
+
 async def test_settings_and_members_of_a_list_count(tmp_path: Path) -> None:
     """With a Postroad its lists are judged at, with their settings, and membership is asked who
     the author is; nothing is stored. Once it is stopped, its streams are read."""

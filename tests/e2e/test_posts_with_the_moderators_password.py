@@ -65,13 +65,16 @@ async def test_a_password_passes_and_is_never_seen(tmp_path: Path) -> None:
         mistaken = post("mistaken", PASSWORD, where="text").replace(b"team@", b"open@")
         here.post(mistaken)
         here.post(post("stuck", PASSWORD, where="text") + f"by the way, {PASSWORD}\r\n".encode())
-        await here.road.settled(8)
+        here.post(post("quoted", PASSWORD, where="header") + f"> {PASSWORD}\r\n".encode())
+        await here.road.settled(9)
         got, held = await outcome(here)
         right = {f"[Team] post right-{where}" for where in ("header", "text", "html")}
         assert got == right | {"[Open] post mistaken"}
-        assert set(held) == {"post stuck", *(f"post wrong-{w}" for w in ("header", "text", "html"))}
+        wrong = {f"post wrong-{where}" for where in ("header", "text", "html")}
+        assert set(held) == {"post stuck", "post quoted"} | wrong
         assert "approved: the password that it carries is wrong" in held["post wrong-text"]
-        assert "content-filter: a moderator's password stands in it" in held["post stuck"]
+        for name in ("stuck", "quoted"):
+            assert "content-filter: a moderator's password stands in it" in held[f"post {name}"]
         shown = await here.road.cli("list", "show", LIST)
         assert "(set)" in shown.out
         copies = [data(record) for record in here.sink.records()]

@@ -97,6 +97,17 @@ def test_a_failing_peer_is_degraded(kind: str, service: str):
     assert peer.ok is False
 
 
+def test_a_hook_that_fails_is_degraded():
+    """It is named, with what is wrong and what that does to mail, until it works again."""
+    bad = report("router", Fact(kind="hook", name="loud (rules)", ok=False, detail="it fails"))
+    found = judge(Seen(reports=(*road("router"), bad)))
+    assert (found.state, found.exit_code) == ("degraded", 1)
+    (problem,) = found.problems
+    assert problem.startswith("the hook loud (rules) could not be asked: it fails; posts are held")
+    well = report("router", Fact(kind="hook", name="loud (rules)"))
+    assert judge(Seen(reports=(*road("router"), well))).state == "healthy"
+
+
 def test_a_peer_nobody_has_tried_is_no_problem():
     """A configured source that no service has spoken of yet is shown as unknown."""
     found = judge(Seen(reports=road(), sources=("home",)))

@@ -11,6 +11,7 @@ from postroad.cli.inspection.evidence import Evidence
 from postroad.mail import edits
 from postroad.mail.addresses import Match
 from postroad.mail.fields import fields
+from postroad.mail.headers import APPROVAL
 from postroad.mail.wire import canonical
 from postroad.mail.words import printable, text_of
 from postroad.runtime.blobs import CHUNK, RawMail
@@ -186,7 +187,12 @@ def _changes(
 
 
 def _fields(block: bytes) -> list[str]:
-    lines = (block[each.start : each.end] for each in fields(block))
+    lines = (
+        each.name + b": (a password)"
+        if each.name.lower().decode() in APPROVAL
+        else block[each.start : each.end]
+        for each in fields(block)
+    )
     return [printable(text_of(b" ".join(line.split())), LINE_CHARS) for line in lines]
 
 

@@ -21,6 +21,7 @@ from services.membership.refused import Refused
 
 TRACE = "traceparent"
 TRIES = 5  # the second finds what made the first fail
+_NEW = "moderator_password=-"
 
 
 class Verdicts:
@@ -96,10 +97,12 @@ class Verdicts:
             raise Refused("closed", f"the list {listed.state.address} is closed")
         if state.held is None or not state.held.password:
             return
-        if whose := await told_password(self._broker, state.held.raw, self._feed.lists):
+        lists, own = self._feed.lists, listed.state.slug
+        if whose := await told_password(self._broker, state.held.raw, lists, own):
+            changes = ", ".join(f"`postroad list set {each} {_NEW}`" for each in whose)
             raise Refused(
                 "password",
-                f"it tells everybody the moderators' password of {whose}, which cannot be taken "
-                f"off it: change the password first (`postroad list set {whose} "
-                "moderator_password=-`), or have its author write it anew",
+                f"it tells everybody the moderators' password of {' and '.join(whose)}, which "
+                f"cannot be taken off it: change the password first ({changes}), or have its "
+                "author write it anew",
             )

@@ -6,7 +6,8 @@ part 1 of the mail, or the next where another list had it otherwise.
 Files      job         what a worker is asked and answers (pure)
            filtering   which parts members get (pure)
            plaintext   HTML as text (pure)
-           approvalline  the mail without the moderator's password in its text (pure)
+           approvalline  the mail without the moderator's password (pure)
+           telling     whether a mail tells a password, wherever in it (pure)
            change      what is made of a mail (pure)
            worker      the process that does it, within limits
            workers     the processes there are

@@ -18,7 +18,7 @@ _MARK = edit("set", "X-Content-Filtered-By", "Postroad")
 
 
 class ContentFilter:
-    """For lists with `filter_content`, and for mail with a moderator's password in its text."""
+    """For lists with `filter_content`, and for mail that gives a moderator's password."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -29,9 +29,9 @@ class ContentFilter:
         mail: MailReceived, settings: ListSettings, *, passwords: bool = True, held: bool = False
     ) -> Job | None:
         """What is to be made of a post; None where it stays as it is. `passwords`: some list has
-        one; else a text that begins as if it gave one is a text like any other. Of a mail that is
+        one; else a mail that seems to give one is a mail like any other. Of one that is
         `held` in any case only the password matters, to whoever may let it through."""
-        approval = passwords and mail.opening == "approval"
+        approval = passwords and (mail.facts.approval or mail.opening == "approval")
         filters = settings.filter_content and not held
         if not (approval or filters):
             return None

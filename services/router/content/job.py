@@ -41,7 +41,7 @@ class Criteria(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True):
-    """What is to be made of a mail. `approval`: it gives a moderator's password in its text."""
+    """What is to be made of a mail. `approval`: it gives a moderator's password."""
 
     criteria: Criteria | None = None
     approval: bool = False

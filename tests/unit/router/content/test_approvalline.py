@@ -56,6 +56,16 @@ def test_the_line_goes_and_the_text_stays(cte: str, before: str) -> None:
         assert "pproved" not in part.get_content()
 
 
+def test_all_the_lines_go_that_the_text_begins_with() -> None:
+    """Whoever mistypes it and writes it again leaves neither there."""
+    text = f"Approved: wrongone9\r\n{LINE}\r\n\r\nHello\r\nApproved: by Ann\r\n"
+    data = mail(Part("text/plain", text.encode()))
+    left = without_approval(data)
+    assert left.held == ""
+    assert joined(data, left.pieces).endswith(b"\r\n\r\nHello\r\nApproved: by Ann\r\n")
+    assert b"wrongone9" not in joined(data, left.pieces)
+
+
 def test_what_else_is_in_the_mail_stays_octet_for_octet() -> None:
     """Only the line is cut out."""
     text = Part("text/plain", f"X-Approve:{SECRET}\r\nHello\r\n".encode())
@@ -75,7 +85,6 @@ def test_a_mail_of_html_alone_has_none_either() -> None:
     [
         message(f"{LINE}\n\n", "base64", charset="utf-16"),
         mail(Part("text/plain", f"{LINE}\r\nHello\r\n> {LINE}\r\n".encode())),
-        mail(Part("text/plain", f"{LINE}\r\n{LINE}\r\n".encode())),
         mail(Part("text/plain", f"{LINE}\r\nby the way, {SECRET}\r\n".encode())),
         mail(Part("text/html", b"<p>Approved: Kreuz &#38; Quer 7</p>")),
         mail(
@@ -129,6 +138,6 @@ def test_any_octets_give_an_answer(octets: bytes) -> None:
     """And nothing of what is left begins with a password."""
     for data in (octets, mail(Part("text/plain", b"Approved: xyzzy\r\n" + octets))):
         left = without_approval(data)
-        if left.pieces:
+        if left.pieces and not left.held:
             made = joined(data, left.pieces)
             assert without_approval(made).pieces == ()
