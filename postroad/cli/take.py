@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
@@ -113,15 +113,29 @@ def _envelope(
         recipients = [environ[name] for name in _ENVIRON if environ.get(name)][:1]
     if sender is not None and sender.upper() in NULL:
         sender = ""
+    _readable("the sender", [sender or ""], os.EX_DATAERR)
+    _readable("a recipient", recipients, os.EX_NOUSER)
     return sender, [recipient.strip("<>") for recipient in recipients]
 
 
+def _readable(what: str, addresses: Iterable[str], code: int) -> None:
+    """No retry mends octets that are no text: neither of RFC 5321 nor of RFC 6531."""
+    try:
+        "".join(addresses).encode()
+    except UnicodeEncodeError:
+        raise Refusal(code, f"{what} is no address: it is not UTF-8") from None
+
+
 def _ours(config: Config, source: Source, recipients: Sequence[str]) -> list[str]:
-    """The recipients in the domains that the source reaches; all, where it is for one list."""
+    """The recipients, each in a domain that the source reaches, or the source is for one list. One
+    exit code answers for all: were one left out, nobody would hear of it."""
     if source.list or not recipients:
         return list(recipients)
     domains = {source.domain.lower()} if source.domain else {d.name for d in config.domain}
-    ours = [each for each in recipients if each.rpartition("@")[2].lower() in domains]
-    if not ours:
-        raise Refusal(os.EX_NOUSER, "no recipient is in a domain that this source reaches")
-    return ours
+    strange = sum(each.rpartition("@")[2].lower() not in domains for each in recipients)
+    if strange:
+        which = f"{strange} of {len(recipients)} recipients" if len(recipients) > 1 else "it"
+        are = "is" if strange == 1 else "are"
+        why = f"{which} {are} in no domain that this source reaches; nothing is taken"
+        raise Refusal(os.EX_NOUSER, why)
+    return list(recipients)

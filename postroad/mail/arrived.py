@@ -32,6 +32,11 @@ def postmark(data: bytes) -> datetime | None:
     return _dated(data, b"received") or _dated(data, b"date")
 
 
+def written_at(text: str) -> datetime | None:
+    """The moment that the text of a Date field names, in UTC; None where it makes no sense."""
+    return _date(text.encode("utf-8", "replace"))
+
+
 def _dated(data: bytes, name: bytes) -> datetime | None:
     """The date in the first field of this name."""
     for field in islice(fields(data), FIELDS):

@@ -5,6 +5,7 @@ parsed but for the fields of its own header, and not copied: the answer is edits
 lines to put into the body, which whoever sends it makes (`Insertion`).
 
     text/plain, 7bit or 8bit     the lines stand around the text, where its charset holds them
+    text/plain, quoted-printable the same, encoded as it is, where they have no field of a person
     multipart/mixed              each is one more part: before the first, after the last
     signed, encrypted, reports   nothing: the mail stays as it is, also where PGP stands in a text
     everything else              becomes a part of a multipart/mixed, between those of the list
@@ -15,6 +16,7 @@ the lines less than the mail. Time is linear in the size of the mail.
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -46,6 +48,8 @@ _INLINE_PGP_BASE64 = b"LS0tLS1CRUdJTiBQR1Ag"  # -----BEGIN PGP
 _OVER_ASCII = re.compile(r"us-ascii|ascii|utf-8|utf8|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]")
 _BOUNDARY = re.compile(r"[\w'()+,./:=? -]{0,199}[\w'()+,./:=?-]", re.ASCII)
 _STUFFED = re.compile(r"^(?=[ >]|From )", re.MULTILINE)  # RFC 3676 section 4.4
+_OPEN = re.compile(rb"=[ \t]*[\r\n]*\Z")  # quoted-printable whose last line goes on
+_END = 100  # octets of a body that are looked at for that
 _BLANKS = re.compile(r"(?<!^--)(?<![ \t])[ \t]+(?=\n)", re.MULTILINE)
 _MOVED = 8_000  # octets of Content-* fields
 _TRIES = 1_000  # lines that look like the closing delimiter
@@ -154,11 +158,18 @@ class _Entity:
 def _around(entity: _Entity, header: Pieces, footer: Pieces) -> Decoration | None:
     """The lines around a text; None where they cannot share a charset with it."""
     charset = entity.params.get("charset", "us-ascii").strip().lower()
-    if entity.attached or entity.encoding not in ("", "7bit", "8bit"):
+    quoted = entity.encoding == "quoted-printable"
+    if entity.attached or not (quoted or entity.encoding in ("", "7bit", "8bit")):
         return None
     edits: tuple[HeaderEdit, ...] = ()
     theirs: Charset = "us-ascii"
-    if charset in ("utf-8", "utf8") and entity.encoding == "8bit":
+    if quoted:
+        held = charset in ("utf-8", "utf8") or (
+            _is_ascii(header + footer) and _OVER_ASCII.fullmatch(charset)
+        )
+        if not held or max(len(header), len(footer)) > 1 or _OPEN.search(entity.data[-_END:]):
+            return None
+    elif charset in ("utf-8", "utf8") and entity.encoding == "8bit":
         theirs = "utf-8"
     elif not _is_ascii(header + footer):
         ours = charset in ("utf-8", "utf8") or (
@@ -171,6 +182,8 @@ def _around(entity: _Entity, header: Pieces, footer: Pieces) -> Decoration | Non
         return None
     if entity.params.get("format", "").lower() == "flowed":
         header, footer = _stuffed(header), _stuffed(footer)
+    if quoted:
+        header, footer = _quoted(header), _quoted(footer)
     # the empty lines also end flowed paragraphs, ours and one that the author left open
     above, below = _lines(header, after="\r\n"), _lines(footer, before="\r\n")
     return Decoration(
@@ -180,6 +193,11 @@ def _around(entity: _Entity, header: Pieces, footer: Pieces) -> Decoration | Non
             *_put(len(entity.data), below, theirs),
         ),
     )
+
+
+def _quoted(lines: Pieces) -> Pieces:
+    """In quoted-printable; no field may be among them, whose value nobody would encode."""
+    return tuple(binascii.b2a_qp(piece.encode()).decode("ascii") for piece in lines)
 
 
 def _put(at: int, pieces: Pieces, charset: Charset) -> tuple[Insertion, ...]:

@@ -15,8 +15,9 @@ from postroad.mail import patterns
 Action = Literal["accept", "hold", "reject", "discard"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
-# As different as values are, one of them empty: a pattern found in all of these looks for nothing.
-_ANYTHING = ("", "q", "7 0", "~" * 300)
+# As different as values are: a pattern found in all of these looks for nothing.
+_ANYTHING = ("q", "7 0", "~" * 300)
+_PRESENT = "."  # the one that says plainly that any value will do
 
 _LINE = re.compile(r"(?:([A-Za-z]+)\s+)?([!-9;-~]{1,76})\s*:\s?(.*)", re.DOTALL)
 
@@ -35,7 +36,7 @@ class HeaderMatch(NamedTuple):
 def typed(line: str) -> HeaderMatch:
     """A match as typed. Raises ValueError with what is wrong with it."""
     match = parse(line)
-    if patterns.found_in_all(match.pattern, _ANYTHING):
+    if match.pattern != _PRESENT and patterns.found_in_all(match.pattern, _ANYTHING):
         raise ValueError(
             f"the pattern {match.pattern} is found in everything; write what to look for, or a "
             f"single . for any {match.header} that is not empty"

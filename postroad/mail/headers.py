@@ -45,7 +45,7 @@ _MEDIA_TYPE = re.compile(r"\s*+([\w!#$&^.+-]{1,127})\s*+/\s*+([\w!#$&^.+-]{1,127
 _REPORT_TYPE = re.compile(r";\s*+report-type\s*+=\s*+\"?([\w-]{1,64})", re.ASCII | re.IGNORECASE)
 _NULL_PATHS = ("", "mailer-daemon", "#@[]")  # what servers write for the null sender
 _TRACE = re.compile(r"[0-9a-f]{32}")
-_MAILTO = re.compile(r"<\s*+mailto:([^<>?\s]{1,998})", re.IGNORECASE)
+_MAILTO = re.compile(r"(?:<|\A|,)\s*+mailto:([^<>?,\s]{1,998})", re.IGNORECASE)
 _UNFOLD = re.compile(rb"[\r\n]++")
 
 
@@ -73,7 +73,10 @@ def scan(data: bytes, trusted: Sequence[str] = ()) -> tuple[HeaderFacts, int]:
         return_path=_return_path(block),
         list_ids=tuple(filter(None, map(_list_id, block.texts("list-id")))),
         list_posts=tuple(key for text in block.texts("list-post") for key in _mailto(text)),
-        been_there=tuple(box.address for box in mailboxes("x-beenthere")),
+        been_there=(
+            *(box.address for box in mailboxes("x-beenthere")),
+            *(address for text in block.texts("x-beenthere") for address in _encoded(text)),
+        ),
         trace=_trace(block.text("x-postroad-trace")),
         received=len(block.found.get("received", ())),
         auto_submitted=_auto_submitted(block.texts("auto-submitted")),
@@ -230,10 +233,21 @@ def _trace(text: str) -> str:
 
 def _list_id(text: str) -> str:
     """RFC 2919: what stands in the last brackets, or, in old forms, all of it."""
+    text = decode(text, FIELD_OCTETS)
     return printable(text.rpartition("<")[2].partition(">")[0], 255).lower()
 
 
+def _encoded(text: str) -> list[str]:
+    """The addresses in encoded words, where none may be (RFC 2047 section 5)."""
+    if "=?" not in text:
+        return []
+    mailboxes, _ = parse_mailboxes(decode(text, FIELD_OCTETS).encode("utf-8", "replace"))
+    return [box.address for box in mailboxes]
+
+
 def _mailto(text: str) -> list[str]:
+    """RFC 2369; some write the links without brackets, or in encoded words."""
+    text = decode(text, FIELD_OCTETS)
     addresses = (parse_address(unquote(found)) for found in _MAILTO.findall(text))
     return [address.key for address in addresses if address]
 

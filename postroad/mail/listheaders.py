@@ -52,13 +52,9 @@ PRIVILEGED_HEADERS = (
 )
 
 # What is left of a post whose author nobody may know. Everything else goes: a field that we have
-# never heard of may name them.
+# never heard of may name them, and so may a comment in one that we know.
 ANONYMOUS_HEADERS = (
-    "Date",
     "Subject",
-    "To",
-    "Cc",
-    "MIME-Version",
     "Content-Type",
     "Content-Transfer-Encoding",
     "Content-Disposition",

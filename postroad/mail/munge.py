@@ -58,7 +58,7 @@ def munge_from(
     edits = [
         _edit("set", "From", write_mailboxes((Mailbox(address=new, name=name),))),
         _edit("remove", "Sender"),
-        _edit("set", ORIGINAL, printable(written, _VALUE)),
+        _edit("set", ORIGINAL, _kept(written)),
     ]
     named = {box.address for box in (*facts.reply_to, *facts.to, *facts.cc)}
     reachable = [author for author in authors if author.address.isascii()]
@@ -103,6 +103,16 @@ def munge(
 
 def _edit(op: Literal["set", "remove", "also"], name: str, value: str = "") -> HeaderEdit:
     return HeaderEdit(op=op, name=name, value=value)  # checked when it is made
+
+
+def _kept(written: str) -> str:
+    """What stood in From, for a field that servers know nothing of. A name that is not ASCII would
+    be encoded in its quotation marks, where encoded words are letters (RFC 2047 section 5)."""
+    if not written.isascii():
+        boxes, odd = parse_mailboxes(written)
+        if boxes and not odd and all(box.address.isascii() for box in boxes):
+            written = write_mailboxes(boxes)
+    return printable(written, _VALUE)
 
 
 def _taken(address: str, only: str, domains: Collection[str]) -> bool:

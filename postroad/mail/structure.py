@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from postroad.mail.fields import body_offset, fields
+from postroad.mail.filenames import filenames
 from postroad.mail.headers import FIELDS, HEADER_OCTETS
 from postroad.mail.parts import DEPTH, PARTS, content_type, parameters
 from postroad.mail.words import decode, text_of
@@ -47,9 +48,10 @@ class Entity:
     `start` is where its header begins, `fields_end` where the last field of that ends, `body` where
     its body begins, `end` the octet after it; `line` is where the delimiter line before it begins
     (of what no delimiter precedes: `start`). `type` is lower-case `type/subtype`, `typed` whether
-    it says so itself, `names` are all file names that it has, decoded. `content` are the places of
-    its Content-* fields. `parts` are those of a multipart, and the mail itself of an attached one;
-    `close` is where the delimiter line after the last begins, or `end` where there is none.
+    it says so itself, `names` are all readings of its file names (`filenames`), decoded. `content`
+    are the places of its Content-* fields. `parts` are those of a multipart, and the mail itself of
+    an attached one; `close` is where the delimiter line after the last begins, or `end` where there
+    is none.
     """
 
     line: int
@@ -107,7 +109,7 @@ class _Reader:
         told = (*typed, *parameters(values.get(_DISPOSITION, "")))
         if len(told) > PARAMETERS:
             raise Unreadable(f"a part has more than {PARAMETERS:,} parameters")
-        names = (text for name, text in told if name in ("name", "filename"))
+        names = filenames(values.get(_TYPE, ""), values.get(_DISPOSITION, ""))
         whole = Entity(
             line=line,
             start=start,

@@ -129,6 +129,8 @@ def _value(name: str, kind: Any, text: str) -> object:
         return text
     if name in DAYS:
         text = text.strip().removesuffix("d")
+    if kind in (int, float) and not text.strip():
+        return getattr(DEFAULT, name)  # as `list set` takes a text back
     if kind in (bool, int, float):
         return _plain(name, kind, text)
     if len(text) > TEXT_LIMIT:

@@ -8,11 +8,13 @@ is to be munged, and the Subject.
 
 from __future__ import annotations
 
+from email.utils import format_datetime
 from functools import lru_cache
 
 import msgspec
 
 from postroad.mail import mergefields
+from postroad.mail.arrived import written_at
 from postroad.mail.edits import edit
 from postroad.mail.footer import decorate
 from postroad.mail.identity import made_message_id
@@ -34,7 +36,7 @@ def post_edits(context: Context, web: str = "", *, munged: bool = False) -> tupl
     known, facts = context.list, context.facts
     anonymous = known.settings.anonymous_list
     shown = copy_id(context.mail, known)
-    edits = [*(_anonymous(known, shown) if anonymous else cleansed())]
+    edits = [*(_anonymous(known, context.mail, shown) if anonymous else cleansed())]
     edits += _edits_of_list(known, web)
     edits += _answers(known, facts)
     if munged and not anonymous:
@@ -103,14 +105,18 @@ def _page(known: List, web: str) -> str:
     return f"{web}/lists/{known.slug}" if web else ""
 
 
-def _anonymous(known: List, message_id: str) -> tuple[HeaderEdit, ...]:
-    """The list in From, and nothing left that tells who wrote it, but what the text says."""
-    authors = "From Sender Reply-To Return-Path"
+def _anonymous(known: List, mail: MailReceived, message_id: str) -> tuple[HeaderEdit, ...]:
+    """The list in From and To, and nothing left that tells who wrote it, but what the text says and
+    how its content is described. Others it was sent to go too: authors stand among them, in other
+    spellings, as a name or in a comment."""
+    itself = write_mailboxes((_itself(known),))
+    date = written_at(mail.facts.date) or mail.origin.arrived
     return (
-        edit("less", "To", authors),
-        edit("less", "Cc", authors),
         edit("remove", "*", " ".join(ANONYMOUS_HEADERS)),
-        edit("set", "From", write_mailboxes((_itself(known),))),
+        edit("set", "From", itself),
+        edit("set", "To", itself),
+        *((edit("set", "Date", format_datetime(date)),) if date else ()),
+        edit("set", "MIME-Version", "1.0"),
         edit("set", "Message-ID", f"<{message_id}>"),
     )
 

@@ -66,7 +66,8 @@ async def test_what_no_reply_decides(broker: Broker, tmp_path: Path) -> None:
         assert (await here.reply(token, "accept", Auto_Submitted="auto-replied")).notice == ""
         away = await here.reply(token, "I am out of office until Monday.\n", subject="Re: A mail")
         assert (away.outcome, away.notice) == ("ignored", "")
-        assert (await here.reply(token, "", subject="Out of office")).notice == ""
+        for said in ("", "Accept!\n\nI am away."):
+            assert (await here.reply(token, said, subject="Automatic reply: A mail")).notice == ""
         unclear = await here.reply(token, "I would accept this\n> accept\n")
         assert unclear.outcome == "refused"
         answer = (await here.letters(1, OLGA))[-1]

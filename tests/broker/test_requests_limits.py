@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
 from services.membership.people import People
 from services.membership.requests.contacts import Contacts
+from services.membership.requests.limits import NEIGHBOURS
 from tests.broker.membership import LIST, SLUG, membership
 from tests.broker.requests import ANNA, PROVED, Post, mail_of, settings
 
@@ -157,6 +159,27 @@ async def test_three_answers_a_day(broker: Broker, tmp_path: Path) -> None:
         assert len(letters) == 1
         done, letters = await post.ask("leave", mail_of(**PROVED))
         assert (done.outcome, len(letters)) == ("left", 1)
+
+
+async def test_a_forger_silences_no_list(broker: Broker, tmp_path: Path) -> None:
+    """One name, however often it is forged, is three letters, and uses up no more than those of
+    what its domain may have; ten names silence their domain, and no other."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        victims = ["v0@evil.example"] * 8 + [f"v{n}@evil.example" for n in range(1, 12)]
+        for victim in victims:
+            await post.ask("request", mail_of(subject="help", author=victim))
+        done, letters = await post.ask("request", mail_of(subject="help", author=ANNA))
+        assert (done.outcome, len(letters)) == ("answered", 1)
+        done, letters = await post.ask("request", mail_of(subject="help", author="z@evil.example"))
+        assert (done.outcome, letters) == ("limited", [])
+        assert "who may be forged" in done.reason
+        got = Counter(letter.to for letter in await post.letters())
+    assert got.pop(ANNA) == 1
+    assert got.pop("v0@evil.example") == 3
+    assert sum(got.values()) == NEIGHBOURS - 3
+    assert set(got.values()) == {1}
 
 
 async def test_nobody_is_put_on_an_open_list_in_silence(broker: Broker, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ FORGED = (  # no proof of the domain of From by the server that is believed
 CONNECTIONS = 8
 PER_CONNECTION = 10  # a stranger is shown out after 20 errors
 QUESTIONS, ANSWERS = 3, 3  # a day, to one address
-STRANGERS = 10  # a day, answers of one list to all who may be forged
+STRANGERS = 10  # a day, answers of one list to all of one domain who may be forged
 
 
 def token() -> str:

@@ -24,6 +24,7 @@ from tests.peers.process import directory
 from tests.peers.sink import Sink
 
 LIST = "team@example.org"
+TO = f"--recipient={LIST}"
 PIPE = '[[source]]\nkind = "pipe"\nmax_size = "100KB"\n'
 _KEPT = ("PATH", "PYTHONPATH", "HOME")
 
@@ -121,7 +122,10 @@ async def test_what_is_not_to_be_had(tmp_path: Path) -> None:
     wrong.write_text('[site]\ndomain = "example.org"\n')
     async with piped(tmp_path) as pipe:
         for code, words, data, told in (
-            (os.EX_NOUSER, ("--recipient=team@other.org",), mail(1), "no recipient is in a domain"),
+            (os.EX_NOUSER, ("--recipient=team@other.org",), mail(1), "it is in no domain that"),
+            (os.EX_NOUSER, (TO, "--recipient=a@other.org"), mail(1), "1 of 2 recipients is in no"),
+            (os.EX_NOUSER, (TO, "--recipient=\udcff@other.org"), mail(1), "it is not UTF-8"),
+            (os.EX_DATAERR, (TO, "--sender=\udcff@other.org"), mail(1), "it is not UTF-8"),
             (os.EX_DATAERR, (), mail(1, b"x" * 100_000), "the mail is larger than 100KB"),
             (os.EX_DATAERR, (), b"", "there is no mail on standard input"),
             (os.EX_TEMPFAIL, ("--recipent=x",), mail(1), "see: postroad mail take --help"),

@@ -41,6 +41,7 @@ class Listener:
         self.reading = False
         self._terms = Terms(
             host=context.config.site.domain,
+            domain=source.domain,
             lmtp=source.kind == "lmtp",
             size=source.max_bytes,
             tls=source.tls == "starttls",

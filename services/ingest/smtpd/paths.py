@@ -50,7 +50,9 @@ def sender(path: Path) -> str | None:
     return path.address if whole and len(path.address.encode()) <= _OCTETS else None
 
 
-def recipient(path: Path) -> str | None:
-    """The recipient in the form to send to; None for what is no address."""
-    found = parse_address(path.address)
+def recipient(path: Path, domain: str) -> str | None:
+    """The recipient in the form to send to; None for what is no address. `<postmaster>` alone is
+    whoever runs the `domain` (RFC 5321 4.5.1)."""
+    alone = path.address.lower() == "postmaster"
+    found = parse_address(f"postmaster@{domain}" if alone else path.address)
     return str(found) if found is not None else None

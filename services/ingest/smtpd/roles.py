@@ -86,10 +86,12 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What we offer. `size` is the largest mail in octets; `tls` that STARTTLS is offered; `login`
-    that a client must log in."""
+    """What we offer. `host` is who we are, `domain` whose postmaster we know (else that of `host`);
+    `size` is the largest mail in octets; `tls` that STARTTLS is offered; `login` that a client must
+    log in."""
 
     host: str
+    domain: str = ""
     lmtp: bool = False
     size: int = 25_000_000
     tls: bool = False

@@ -211,7 +211,7 @@ class Session:
             return self._error("501 5.5.4 that is not RCPT TO:<address>")
         if path.parameters:
             return self._error("555 5.5.4 no parameter of RCPT is known")
-        address = recipient(path)
+        address = recipient(path, self._terms.domain or self._terms.host)
         if address is None:
             return self._error("501 5.1.3 the recipient is no address")
         if not (envelope.utf8 or address.isascii()):

@@ -49,9 +49,9 @@ class RepliedVerdicts:
         state = await self._verdicts.look(asked.list, asked.mail_id)
         if state.decided is not None and state.decided.cause != cause:
             return await self._already(state, state.decided, asked, to)
-        verdict = words.verdict(text)
-        if verdict is None and program:
+        if program:
             return _PROGRAM
+        verdict = words.verdict(text)
         if verdict is None:
             fields = {"token": token, **_about(state)}
             return Reply("refused", "no verdict in its first line", "held_unclear", to, fields)

@@ -39,5 +39,8 @@ def verdict(text: str) -> Verdict | None:
 
 
 def by_program(subject: str, text: str) -> bool:
-    """Whether a program may have written it, which nobody waits to hear from."""
-    return undelivered(subject) or out_of_office(subject) or says_away(written(text))
+    """Whether a program may have written it, which nobody waits to hear from. A verdict that
+    stands before a note of absence is a person's; behind such a subject, it is chance."""
+    if undelivered(subject) or out_of_office(subject):
+        return True
+    return verdict(text) is None and says_away(written(text))

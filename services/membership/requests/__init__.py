@@ -29,7 +29,8 @@ Promises
       by yes. Limits are counted by inbox: what follows a plus makes no new address, nor do dots at
       Gmail.
     - Whoever is neither proved nor known to us may be forged, by the thousand: of all of them
-      together a list answers ten a day. The question whether to join goes to each.
+      together a list answers ten of one domain a day, and 200 in all. The question whether to
+      join goes to each.
     - What a token or a proved From has done is always answered. Nothing that a program wrote is.
     - Nobody is put onto a list without hearing of it: at an open one, where the answers of a day
       are used up, whoever is not proved stays off.

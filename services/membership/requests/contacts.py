@@ -41,10 +41,24 @@ class Contacts:
         from then on it counts. `proved`: who is there has certainly caused it."""
         change = partial(limits.answer, cause=cause, now=at or now(), most=most, proved=proved)
         try:
-            await self._change(address, cause, "answer", change)
+            await self._change(self._key(address), cause, "answer", change)
         except LimitedError:
             return False
         return True
+
+    async def may_answer_stranger(
+        self, list_: str, author: str, cause: str, *, at: datetime
+    ) -> bool:
+        """Whether the list may write to one more of those who may be forged; from then on it
+        counts."""
+        domain = author.rpartition("@")[2].lower()
+        neighbours = self.people.key_of_normal(f"{domain} at {list_}")  # no address has blanks
+        change = partial(limits.answer, cause=cause, now=at, most=limits.NEIGHBOURS)
+        try:
+            await self._change(neighbours, cause, "answer", change)
+        except LimitedError:
+            return False
+        return await self.may_answer(list_, cause, at=at, most=limits.STRANGERS)
 
     async def could_answer(self, address: str, cause: str, *, proved: bool) -> bool:
         """Whether `may_answer` would say yes now; nothing is counted."""
@@ -78,16 +92,16 @@ class Contacts:
             now=at,
             proved=proved,
         )
-        state = await self._change(address, cause, "confirmation", change)
+        state = await self._change(self._key(address), cause, "confirmation", change)
         return limits.replaced(state, list_=list_, cause=cause)
 
     async def confirmed(self, address: str, cause: str, *, yes: bool) -> None:
         """The confirmation that went there because of `cause` was answered."""
         change = partial(limits.confirmed, cause=cause, yes=yes)
-        await self._change(address, cause, "confirmed", change)
+        await self._change(self._key(address), cause, "confirmed", change)
 
     async def _change(
-        self, address: str, cause: str, what: str, change: Callable[[limits.State], limits.State]
+        self, key: str, cause: str, what: str, change: Callable[[limits.State], limits.State]
     ) -> limits.State:
         """Change what counts; what counts then."""
         state: limits.State = ()
@@ -100,7 +114,7 @@ class Contacts:
         events, _ = await transact(
             self.broker,
             "PENDING",
-            subjects.contact(self._key(address)),
+            subjects.contact(key),
             limits.fold,
             decide,
             correlation=cause,

@@ -114,21 +114,12 @@ class Desk:
             if (notice := await self._write(turn, bundle, number, post))
         ]
         if came.outcome == "answered" and not notices:
-            came = _ignored(quiet) if quiet else Reply("limited", reason="enough answers in a day")
+            came = _ignored(quiet) if quiet else _LIMITED
         return came, notices[0] if notices else ""
 
     async def _write(self, turn: Turn, bundle: Bundle, number: int, post: int) -> str:
         """Queue a letter, if it may be; its id."""
-        if not bundle.owed and (
-            turn.unanswerable
-            or (bundle.to == turn.author and not await turn.may_be_heard())
-            or not await self.contacts.may_answer(
-                bundle.to,
-                turn.limited_as,
-                at=turn.at,
-                proved=turn.proved or bundle.to != turn.author,  # by a token that only they have
-            )
-        ):
+        if not (bundle.owed or await self._may_write(turn, bundle.to)):
             return ""
         return await self.outbox.write(
             turn.listed,
@@ -139,6 +130,18 @@ class Desk:
             answering=turn.mail.facts.message_id,
             post=post,
         )
+
+    async def _may_write(self, turn: Turn, to: str) -> bool:
+        """Whether this mail may be answered there, within all limits. What one address may have no
+        more is not counted as a stranger's, or one name would use up what there is for all."""
+        proved = turn.proved or to != turn.author  # by a token that only they have
+        if turn.unanswerable:
+            return False
+        if to == turn.author and turn.doubted:
+            could = await self.contacts.could_answer(to, turn.limited_as, proved=proved)
+            if not (could and await turn.may_be_heard()):
+                return False
+        return await self.contacts.may_answer(to, turn.limited_as, at=turn.at, proved=proved)
 
     async def _listed(self, event: CommandRouted) -> Listed | None:
         """The list; where the address named none, the one that the token is of."""
@@ -154,6 +157,9 @@ class Desk:
         if listed and event.domain not in ("", listed.state.address.rpartition("@")[2]):
             return None  # a domain's mail reaches no list of another
         return listed
+
+
+_LIMITED = Reply("limited", "enough answers in a day, to its author or to all who may be forged")
 
 
 def _ignored(reason: str) -> Reply:

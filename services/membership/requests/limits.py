@@ -4,9 +4,10 @@ The aggregate of `pending.contact.<key>`: every mail that still counts, with the
 it, so that a cause met again is not counted again. Whoever forges 10,000 requests in somebody's
 name makes them three letters a day, over all lists, whether they ask or answer; a question that
 they said yes to is no longer counted. What an address is proved to have caused is counted for
-itself, so that nobody is silenced by a forger, and comes to three as well. Whoever forges 10,000
-names has ten people answered: of those who are neither proved nor known to us, each list counts
-all together.
+itself, so that nobody is silenced by a forger, and comes to three as well. Of those who are neither
+proved nor known to us each list counts all of a domain together, and all. Whoever forges 10,000
+names of one domain has ten people answered; of many domains, 200. Who would silence a list for
+newcomers needs names at twenty domains a day, and silences it for those alone whom nobody proves.
 
 One confirmation of a list waits at a time. Asking for something else ends the one that waits;
 asking for the same once more does not, unless the one before was answered.
@@ -24,7 +25,8 @@ from schemas.pending import Action, Contact, Contacted
 
 DAY = timedelta(hours=24)
 LETTERS = 3  # a day for one address, over all lists: questions, help, errors, notices
-STRANGERS = 10  # a day for one list: the same, to all together whose names may be forged
+NEIGHBOURS = 10  # a day for one list: the same, to all of one domain whose names may be forged
+STRANGERS = 200  # a day for one list: the same, to all together whose names may be forged
 _DOTLESS = ("gmail.com", "googlemail.com")  # one provider, to which dots say nothing
 
 State = tuple[Contact, ...]

@@ -21,7 +21,6 @@ from services.membership.requests import confirmation, intent, policy
 from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
 from services.membership.requests.deeds import Deeds, Office
-from services.membership.requests.limits import STRANGERS
 from services.membership.requests.questions import fields_of
 from services.membership.requests.reply import Reply
 from services.membership.requests.words import Request
@@ -74,8 +73,8 @@ class Turn:
     async def may_be_heard(self) -> bool:
         """Whether the author may be written to, besides being asked whether to join, for all that
         is known of who that is: of a flood of forged names few are."""
-        return not self.doubted or await self.office.questions.contacts.may_answer(
-            self.listed.state.address, self.limited_as, at=self.at, most=STRANGERS
+        return not self.doubted or await self.office.questions.contacts.may_answer_stranger(
+            self.listed.state.address, self.author, self.limited_as, at=self.at
         )
 
     async def run(self, wanted: Request) -> list[Reply]:

@@ -60,10 +60,12 @@ class Ledger:
 
     def __init__(self) -> None:
         self.taken: list[tuple[Envelope, bytes]] = []
+        self.judged: list[str] = []
         self.refusals: list[str] = []
         self.logins: list[tuple[str, str]] = []
 
     async def judge(self, recipient: str) -> str:
+        self.judged.append(recipient)
         return "" if recipient.lower() == KNOWN else "550 5.1.1 there is no such list"
 
     def letter(self) -> Letter:

@@ -34,6 +34,18 @@ def test_commands_may_come_together() -> None:
     assert [data for _, data in ledger.taken] == [b"Subject: x\r\n\r\n.\r\n"] * 2
 
 
+def test_postmaster_needs_no_domain() -> None:
+    """RFC 5321 4.5.1: who runs ours is meant. No other name stands alone."""
+    wanted = b"RCPT TO:<PostMaster>\r\n"
+    for domain, who in (
+        ("", "postmaster@lists.example.org"),
+        ("b.example", "postmaster@b.example"),
+    ):
+        _, ledger = spoken(HELLO, MAIL + wanted, domain=domain)
+        assert ledger.judged == [who]
+    assert codes(spoken(HELLO, MAIL + b"RCPT TO:<team>\r\n")[0]) == "250 250 501"
+
+
 def test_lmtp_answers_for_each_recipient() -> None:
     """Behind the dot there is a reply for each recipient that was taken, and 503 where none was."""
     none = b"RCPT TO:<who@example.org>\r\n"

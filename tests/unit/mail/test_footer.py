@@ -117,6 +117,34 @@ def test_a_footer_that_a_charset_cannot_hold_becomes_a_part(content: bytes) -> N
     assert leaf(footer).decode() == GERMAN.replace("\n", "\r\n")
 
 
+@pytest.mark.parametrize("flow", ["", "; format=flowed"])
+@pytest.mark.parametrize("lines", [GERMAN, f"{'long ' * 40}= =C3\n-- \n.\nFrom us"])
+def test_lines_around_a_quoted_printable_text_are_encoded_as_it_is(lines: str, flow: str) -> None:
+    """The text stays octet for octet between them, and is one text to whoever decodes it."""
+    body = b"gr=C3=BCn, =\r\nnot a =3D b=20\r\n"
+    content = f"Content-Type: text/plain; charset=utf-8{flow}\r\n".encode()
+    data = plain(body, content + b"Content-Transfer-Encoding: Quoted-Printable\r\n")
+    made = sent(data, lines, lines)
+    assert body in made
+    assert all(len(line) <= 76 for line in made.split(b"\r\n"))
+    read = leaf(email.message_from_bytes(made)).decode().replace("\r\n", "\n")
+    if flow:
+        read = read.replace("\n From", "\nFrom")
+    assert read == f"{lines}\n\ngr\u00fcn, not a = b \n\n{lines}\n"
+
+
+@pytest.mark.parametrize(
+    ("charset", "body", "lines"),
+    [("iso-8859-1", b"=FC\r\n", GERMAN), ("utf-8", b"a=\r\n", "x"), ("utf-8", b"a", FOOTER)],
+)
+def test_other_quoted_printable_texts_become_a_part(charset: str, body: bytes, lines: str) -> None:
+    """Where their charset does not hold the lines, their last line goes on, or a value would stand
+    in the lines that nobody encodes."""
+    content = f"Content-Type: text/plain; charset={charset}\r\n".encode()
+    data = plain(body, content + b"Content-Transfer-Encoding: quoted-printable\r\n")
+    assert len(parts_of(email.message_from_bytes(sent(data, lines)))) == 2
+
+
 def test_a_flowed_text_does_not_flow_into_the_footer() -> None:
     """RFC 3676: an empty line ends the paragraph; a line that begins as quoted text would is
     stuffed; no line of the footer ends in a space, but for the mark of a signature."""

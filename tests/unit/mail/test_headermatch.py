@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.mail.headermatch import HeaderMatch, parse, read
+from postroad.mail.headermatch import HeaderMatch, parse, read, typed
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,21 @@ def test_what_is_wrong_with_a_match_is_said(line: str, words: str) -> None:
     """A line that is none is refused with the reason."""
     with pytest.raises(ValueError, match=re.escape(words)):
         parse(line)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^", ".*", "(?s).+", ".+", "^.", "[^,]", r"\S", "x*", r"\b|_|~"]
+)
+def test_a_pattern_that_any_value_has_looks_for_nothing(pattern: str) -> None:
+    """Whether it is found in an empty value or not: it would accept all mail, or none."""
+    with pytest.raises(ValueError, match="found in everything"):
+        typed(f"accept From: {pattern}")
+
+
+@pytest.mark.parametrize("pattern", [".", "x", r"\d", "^.{1,20}$", "[^a-z0-9]$", "@"])
+def test_a_pattern_that_some_values_have_is_taken(pattern: str) -> None:
+    """And a single `.`, which says plainly that the field must be there."""
+    assert typed(f"hold X-Virus: {pattern}").pattern == pattern
 
 
 @given(st.text(max_size=80))

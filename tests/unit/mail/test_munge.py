@@ -79,6 +79,21 @@ def test_an_author_of_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (
+            '"J\u00fcrgen, \u00c4rzte" <j@example.org>',
+            encode("J\u00fcrgen, \u00c4rzte") + " <j@example.org>",
+        ),
+        ('"Lee, Ann" (work) <Ann@example.org>', '"Lee, Ann" (work) <Ann@example.org>'),
+    ],
+)
+def test_what_stood_in_from_is_kept_as_readers_read_it(written: str, kept: str) -> None:
+    """A raw name in quotation marks becomes encoded words without them (RFC 2047 section 5)."""
+    assert lines(munged(f"From: {written}\n", "own_domain"))["x-original-from"] == kept
+
+
+@pytest.mark.parametrize(
     ("author", "name"),
     [
         ("ann@example.org", "ann via Team"),

@@ -78,12 +78,41 @@ def test_attached_messages_are_looked_into() -> None:
         "Content-Type: application/x; name=" + "=?utf-8?b?YS5leGU=?=",
         "Content-Disposition: attachment;\r\n filename=a\r\n\t.exe".replace("\r\n\t", ""),
         f'Content-Disposition: attachment; filename="{"x" * 5_000}a.exe"',
+        "Content-Disposition: attachment; filename*1=xe; filename*0=a.e",
+        "Content-Disposition: attachment; (c) filename(c)=(c)a.exe(c)",
+        'Content-Disposition: attachment; filename("; (in)) (c)=a.exe',
+        "Content-Disposition: filename=a.exe",
+        "Content-Disposition: attachment, filename=a.exe",
+        "Content-Disposition: attachment; filename=a.exe, size=3",
+        "Content-Disposition: attachment; filename*0*=utf-8''a%2; filename*1*=Eexe",
+        "Content-Disposition: attachment; filename*=utf-16le''a%00%2e%00e%00x%00e%00",
+        "Content-Disposition: attachment; filename*0=a.exe; filename*2=.txt",
+        "Content-Disposition: attachment; filename*0=a.; filename*1=txt; filename*1=exe",
+        "Content-Disposition: attachment; filename = my a.exe",
+        'Content-Disposition: attachment; filename="b; name=a.exe"',
     ],
 )
 def test_a_part_has_every_name_that_it_gives_itself(fields: str) -> None:
-    """However it is written (RFC 2045, 2047, 2183, 2231), and however often."""
+    """However it is written (RFC 2045, 2047, 2183, 2231), and however often; what programs read
+    that are more lenient than the standards is a name too."""
     names = read(f"{fields}\r\n\r\nx".encode()).names
     assert any(name.endswith("a.exe") for name in names), names
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'Content-Type: application/pdf; name="v1.0 a.exe.pdf"',
+        "Content-Disposition: attachment; filename*=utf-8''v1.0%20a%2Epdf",
+        "Content-Disposition: attachment; filename*0=a.ex; filename*1=e.pdf",
+        'Content-Disposition: (a.exe) attachment; filename="a(1).pdf"; size=3',
+        "Content-Type: application/pdf; profile-name=a.exe; charset=x.exe; name=a.pdf",
+    ],
+)
+def test_an_ordinary_name_has_one_end(fields: str) -> None:
+    """However leniently it is read, `pass_extensions` knows it."""
+    names = read(f"{fields}\r\n\r\nx".encode()).names
+    assert {name.rpartition(".")[2] for name in names} == {"pdf"}, names
 
 
 @pytest.mark.parametrize(
@@ -132,6 +161,8 @@ BOMBS = {
     "header-fields": b"X: a\r\n" * 1_000_000,
     "parameters": b"Content-Type: text/plain" + b"; a=b" * 1_000_000,
     "sections": b"Content-Type: text/plain" + b"".join(b"; a*%d*=%%61" % n for n in range(9_000)),
+    "names": b"Content-Type: text/plain" + b';name*1="' * 9_000 + b"(" * 9_000,
+    "unquoted-names": b"Content-Type: text/plain " + b"name=" * 16_000,
     "quotes": b"Content-Type: text/plain" + b';a="\\' * 20_000,
     "semicolons": b"Content-Type: text/plain" + b";" * 100_000,
     "words": b"Content-Type: text/plain; name=" + b"=?a?q?" * 16_000,

@@ -95,6 +95,12 @@ def test_what_is_wrong_is_said(name: str, text: str, words: str) -> None:
         typed(name, text, header_matches=("hold Subject: x",))
 
 
+@pytest.mark.parametrize("name", ["max_message_size", "spam_discard_threshold", "max_days_to_hold"])
+def test_a_number_is_taken_back_with_nothing(name: str) -> None:
+    """As a text is: what is in force then is the default."""
+    assert typed(name, " ", **{name: 7}) == getattr(ListSettings(), name)
+
+
 def test_values_are_added_and_taken_away_one_by_one() -> None:
     """+= adds what is not there, -= takes away what is, as it is typed."""
     old = ("hold Subject: a", "discard X-Spam: yes")

@@ -41,10 +41,16 @@ OUR_OTHER_LISTS = (
         "List-Post: <mailto:team@lists.example.org>",
         "X-BeenThere: team@lists.example.org",
         "X-BeenThere: team-owner@lists.example.org",
+        "List-Post: mailto:team@lists.example.org",
+        "List-Post: <https://lists.example.org/>, mailto:team@lists.example.org?subject=x (write)",
+        "List-Post: =?utf-8?q?=3Cmailto=3Ateam=40lists=2Eexample=2Eorg=3E?=",
+        "List-Id: =?utf-8?q?The_t=C3=A9am?= =?utf-8?q?_=3Cteam=2Elists=2Eexample=2Eorg=3E?=",
+        "X-BeenThere: =?utf-8?q?team=40lists=2Eexample=2Eorg?=",
     ],
 )
 def test_a_mail_that_came_through_this_list_before_is_a_loop(mark: str) -> None:
-    """This list's own List-Id, List-Post or X-BeenThere tells that a mail comes round."""
+    """This list's own List-Id, List-Post or X-BeenThere tells that a mail comes round, also where
+    a server on the way wrote it anew."""
     assert loop.check(before(mail(mark)))
 
 

@@ -65,6 +65,23 @@ def test_anything_else_decides_nothing(text: str) -> None:
     assert verdict(text) is None
 
 
+@pytest.mark.parametrize(
+    ("subject", "text", "program"),
+    [
+        ("Automatic reply: A mail to Team waits", "Accept!\n\nI am away until Monday.", True),
+        ("Automatische Antwort: A mail to Team waits", "Accept!", True),
+        ("Undeliverable: A mail to Team waits", "discard", True),
+        ("Re: A mail to Team waits", "I am out of the office until Monday.", True),
+        ("Re: A mail to Team waits", "accept\n\nI am out of the office until Monday.", False),
+        ("AW: A mail to Team waits", "accept", False),
+    ],
+)
+def test_a_program_is_told_from_a_moderator(subject: str, text: str, program: bool) -> None:
+    """By what the automatic rule knows of subjects, whatever the first line says; by its text
+    only where that begins with no verdict."""
+    assert by_program(subject, text) is program
+
+
 @given(st.text())
 def test_no_text_makes_it_fail(text: str) -> None:
     """Whatever a mail says; and a verdict's reason is one printable line."""

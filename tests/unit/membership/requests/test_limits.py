@@ -145,7 +145,7 @@ def test_no_forger_silences_who_is_proved() -> None:
 
 
 def test_all_who_may_be_forged_are_counted_together() -> None:
-    """A list answers ten of them a day; a limit of more is a limit."""
+    """A list answers 200 of them a day; a limit of more is a limit."""
     state: State = ()
     for number in range(STRANGERS):
         state = answer(state, cause=str(number), now=NOON, most=STRANGERS)
