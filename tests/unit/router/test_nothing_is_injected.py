@@ -49,7 +49,7 @@ VALUES = (
     "text/plain; x=a{}Evil: yes",
 )
 OURS = {
-    *("from", "reply-to", "cc", "message-id", "references", "in-reply-to", "subject"),
+    *("from", "reply-to", "to", "cc", "message-id", "references", "in-reply-to", "subject"),
     *("list-id", "list-post", "list-help", "list-subscribe", "list-unsubscribe", "list-owner"),
     *("list-unsubscribe-post", "list-archive", "archived-at", "message-id-hash", "precedence"),
     *("x-beenthere", "x-postroad-trace", "x-postroad-copy", "x-original-from"),
