@@ -150,7 +150,7 @@ class Approvals:
         if not to:
             return Reply("refused", "the token is of nobody who runs the list now")
         verdict = words.verdict(text)
-        if verdict is None and words.by_program(subject, text):
+        if words.by_program(subject, text):
             return Reply(
                 "ignored", "it may be a vacation notice or a bounce, which decides nothing"
             )
