@@ -366,9 +366,13 @@ def test_421_at_any_moment(offers: Offers, answered: int, closes: bool, cuts: li
     assert_books_agree(mails(1, 1, 1), results, server)
 
 
+# One too many is of the window where it comes with the last answer, and of none behind it.
+NO_MORE = ANSWERS.filter(lambda answer: "twice" not in answer and not answer.endswith(BEHIND))
+
+
 @BOTH
 @settings(deadline=None)
-@given(script=st.lists(ANSWERS, max_size=20), cuts=st.lists(st.integers(1, 5), min_size=1))
+@given(script=st.lists(NO_MORE, max_size=20), cuts=st.lists(st.integers(1, 5), min_size=1))
 def test_cuts_between_segments_change_nothing(
     offers: Offers, script: list[str], cuts: list[int]
 ) -> None:
