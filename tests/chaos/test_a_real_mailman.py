@@ -14,12 +14,7 @@ import pytest
 from postroad.cli.mailman import sources
 from postroad.cli.mailman.plan import plans
 
-pytestmark = [
-    pytest.mark.chaos,
-    pytest.mark.skipif(
-        os.environ.get("POSTROAD_CHAOS") != "all", reason="`make chaos` installs a Mailman"
-    ),
-]
+pytestmark = pytest.mark.chaos
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "mailman3"
 # Mailman 3.3.10 does not say so, but fails with SQLAlchemy 2.1
