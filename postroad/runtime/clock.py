@@ -15,6 +15,15 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def instant(text: str) -> datetime | None:
+    """The time that this says with its offset (ISO 8601); None where it says none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if found.tzinfo is None else found
+
+
 def new_id() -> str:
     """A UUIDv7 (RFC 9562) as 32 hex digits: sorts by time, 74 random bits."""
     value = int.from_bytes(os.urandom(10), "big")

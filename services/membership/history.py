@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import accumulate
 from typing import TypeVar
 
 import msgspec
 
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import now
+from postroad.runtime.clock import instant, now
 from projections import history
 from projections.history import Change, Told
 from schemas import subjects
@@ -128,11 +128,8 @@ class History:
 
     async def _sequence(self, slug: str, at: str) -> int:
         """The last of MEMBERSHIP before this time of the broker's clock."""
-        try:
-            time = datetime.fromisoformat(at)
-        except ValueError:
-            time = None
-        if time is None or time.tzinfo is None:
+        time = instant(at)
+        if time is None:
             raise Refused("bad_request", f"{at!r} is no time with its offset, such as {now()}")
         if time > now():
             raise Refused("bad_request", f"{at} is still to come")

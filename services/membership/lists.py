@@ -35,6 +35,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return bool(self.address) and not self.closed
 
     @property
+    def domain(self) -> str:
+        """The domain it lives in."""
+        return self.address.rpartition("@")[2]
+
+    @property
     def name(self) -> str:
         """What people call it."""
         return self.settings.display_name or self.address.rpartition("@")[0]

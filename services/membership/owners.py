@@ -25,13 +25,18 @@ class Owners:
         """Owners and moderators, else whoever owns the domain, else nobody."""
         if staff := await self._roster.staff(listed.state.slug):
             return staff
-        address = self._domains.get(listed.state.address.rpartition("@")[2], "")
+        address = self._domains.get(listed.state.domain, "")
         if not address:
             return []
         person = await self._people.obtain(
             address, "", evidence="settings: owner of the domain", correlation=correlation
         )
         return [Recipient(person.id, address, address.rpartition("@")[2].lower())]
+
+    async def address(self, listed: Listed, person: str, *, correlation: str) -> str:
+        """The address of one of them; empty where they run the list no more."""
+        people = await self.of(listed, correlation=correlation)
+        return next((one.address for one in people if one.person == person), "")
 
 
 def of_domain(domain: str) -> Listed:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from postroad.runtime.broker import Broker, Message
-from postroad.runtime.clock import envelope, new_id
+from postroad.runtime.clock import envelope, instant, new_id
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
@@ -158,10 +158,7 @@ def _none() -> datetime:
 
 
 def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
+    time = instant(text)
+    if time is None:
         raise Refused("bad_request", f"{text!r} is no time with its offset")
     return time

@@ -152,7 +152,7 @@ class Router:
         mail, raw, trouble = await self._rewritten(mail, to, known, author, raw)
         looked = await self._look(mail, to, known, author, raw, source.authserv_id)
         looked = replace(looked, hooked=Hooked(trouble=trouble)) if trouble else looked
-        looked = replace(looked, meant=meant or bool(source.list))
+        looked = replace(looked, meant=True) if meant or source.list else looked
         decide = partial(
             decider.decide,
             mail,

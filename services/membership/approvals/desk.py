@@ -20,7 +20,7 @@ from postroad.mail.words import printable
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id, now
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.errors import Retry
 from postroad.runtime.transact import transact
 from schemas import subjects
 from schemas.approvals import RequestRow, RequestWord
@@ -36,13 +36,14 @@ from services.membership.bans import banned, refusal
 from services.membership.directory import Listed
 from services.membership.letters.letter import Letter, notice_id
 from services.membership.letters.posting import Letterbox
+from services.membership.looks import again_and_again
 from services.membership.moderation import words
 from services.membership.moderation.tokens import Tokens
 from services.membership.owners import Owners
 from services.membership.people import People
 from services.membership.refused import Refused
 from services.membership.requests.outbox import Outbox
-from services.membership.requests.reply import Reply, bundles
+from services.membership.requests.reply import BY_PROGRAM, Reply, bundles
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
@@ -117,14 +118,11 @@ class Approvals:
         for person in await self._owners.of(listed, correlation=made.cause):
             token = await self._tokens.ask(state.slug, made.cause, person.person, request=request)
             notice = notice_id(made.cause, state.slug, f"request {request} {person.person}")
-            letter = Letter(
+            letter = Letter.of_list(
+                *(state, notice),
                 text=f"request_{made.action}",
                 to=person.address,
-                list_address=state.address,
-                list_name=state.name,
-                form=state.settings.sub_address,
                 date=made.at,
-                message_id=f"{notice}@{state.address.rpartition('@')[2]}",
                 fields={"token": token, "waiting": _named(made), "days": str(decider.LIFE.days)},
             )
             await self._letterbox.send(
@@ -145,15 +143,12 @@ class Approvals:
     ) -> Reply:
         """What came of a moderator's reply with this subject and first text, the mail `mail_id`.
         Who is answered is the moderator whose token it is, whoever wrote."""
-        staff = await self._owners.of(listed, correlation=mail_id)
-        to = next((one.address for one in staff if one.person == asked.person), "")
+        to = await self._owners.address(listed, asked.person, correlation=mail_id)
         if not to:
             return Reply("refused", "the token is of nobody who runs the list now")
         verdict = words.verdict(text)
         if words.by_program(subject, text):
-            return Reply(
-                "ignored", "it may be a vacation notice or a bounce, which decides nothing"
-            )
+            return BY_PROGRAM
         state = await self._look(asked.list, asked.request)
         if state.made is None or state.made.cause != asked.mail_id:
             fields = {"verdict": "has ended", "waiting": "(it is kept no more)"}
@@ -337,15 +332,10 @@ class Approvals:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Let requests expire, and finish what was left half done, until told to stop."""
-        while not stopping.is_set():
-            try:
-                await self.look(now())
-            except (Conflict, Retry):  # another instance does it, or the next look will
-                pass
-            except Exception as bug:  # noqa: BLE001  a request is not worth the service
-                log.error("requests.not_looked_at", error=type(bug).__name__)  # noqa: TRY400
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), LOOK)
+        await again_and_again(
+            *(self.look, LOOK, stopping),
+            lambda error: log.error("requests.not_looked_at", error=error),
+        )
 
     async def look(self, at: datetime) -> None:
         """Do what is due at this time. Raises Conflict, Retry."""

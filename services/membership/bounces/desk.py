@@ -20,7 +20,7 @@ from postroad.runtime.blobs import RawMail
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, now
 from postroad.runtime.consume import Delivery
-from postroad.runtime.errors import Conflict, Reject, Retry
+from postroad.runtime.errors import Reject
 from postroad.runtime.transact import transact
 from schemas import codec, subjects
 from schemas.envelope import Event
@@ -31,6 +31,7 @@ from services.membership.bounces import decider, evidence
 from services.membership.bounces.copies import Copies, Recipient
 from services.membership.bounces.letters import BounceLetters
 from services.membership.bounces.providers import Providers
+from services.membership.looks import again_and_again
 from services.membership.people import People
 from services.membership.received import Received
 from services.membership.refused import Refused
@@ -111,15 +112,10 @@ class BounceDesk:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look at the ledger again and again until told to stop."""
-        while not stopping.is_set():
-            try:
-                await self.look(now())
-            except (Conflict, Retry):  # another instance does it, or the next look will
-                pass
-            except Exception as bug:  # noqa: BLE001  a score is not worth the service
-                log.error("bounces.not_counted", error=type(bug).__name__)  # noqa: TRY400
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), LOOK)
+        await again_and_again(
+            *(self.look, LOOK, stopping),
+            lambda error: log.error("bounces.not_counted", error=error),
+        )
 
     async def look(self, at: datetime) -> None:
         """Count the refusals since the last look, as of this time. Raises Conflict where another

@@ -108,16 +108,7 @@ class BounceLetters:
     ) -> None:
         state = listed.state
         notice = notice_id(told.post, state.slug, about)
-        letter = Letter(
-            text=text,
-            to=to,
-            list_address=state.address,
-            list_name=state.name,
-            form=state.settings.sub_address,
-            date=at,
-            message_id=f"{notice}@{state.address.rpartition('@')[2]}",
-            fields=fields,
-        )
+        letter = Letter.of_list(state, notice, text=text, to=to, date=at, fields=fields)
         await self._letterbox.send(
             letter, notice=notice, list_slug=state.slug, cause=told.post, post=seq
         )

@@ -6,21 +6,20 @@ All there is to remember stands in MEMBERSHIP.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import new_id, now
-from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.clock import new_id
 from postroad.runtime.transact import transact
 from schemas import subjects
 from schemas.envelope import Event
 from schemas.membership import MemberWarned
 from services.membership.bounces import decider
 from services.membership.bounces.letters import BounceLetters
+from services.membership.looks import again_and_again
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
@@ -41,15 +40,10 @@ class Warnings:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look again and again until told to stop."""
-        while not stopping.is_set():
-            try:
-                await self.look(now())
-            except (Conflict, Retry):  # the next look will do
-                pass
-            except Exception as bug:  # noqa: BLE001  a warning is not worth the service
-                log.error("bounces.not_warned", error=type(bug).__name__)  # noqa: TRY400
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), LOOK)
+        await again_and_again(
+            *(self.look, LOOK, stopping),
+            lambda error: log.error("bounces.not_warned", error=error),
+        )
 
     async def look(self, at: datetime) -> None:
         """Warn and remove all for whom it is time. Raises Retry."""

@@ -10,15 +10,13 @@ that fails is in no report.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import envelope, now
-from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.clock import envelope
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
 from schemas.pending import FailuresTold
@@ -26,6 +24,7 @@ from schemas.road import OwnerMailRouted, PostRouted
 from services.membership.letters.letter import Letter, notice_id
 from services.membership.letters.posting import Letterbox
 from services.membership.letters.undelivered import Undelivered, fields, named
+from services.membership.looks import again_and_again, stopped
 from services.membership.owners import Owners
 from services.membership.retrying import failed_between
 from services.membership.roster import Roster
@@ -50,16 +49,11 @@ class FailureReports:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look again and again until told to stop."""
-        while not stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), LOOK)
-                return
-            try:
-                await self.look(now())
-            except (Conflict, Retry):  # another instance does it, or the next look will
-                continue
-            except Exception as bug:  # noqa: BLE001  a report is not worth the service
-                log.error("failures.not_told", error=type(bug).__name__)  # noqa: TRY400
+        if not await stopped(stopping, LOOK):
+            await again_and_again(
+                *(self.look, LOOK, stopping),
+                lambda error: log.error("failures.not_told", error=error),
+            )
 
     async def look(self, at: datetime) -> None:
         """Tell what is due at this time. Raises Conflict where another instance does, Retry."""
@@ -126,15 +120,8 @@ class FailureReports:
         state = listed.state
         for owner in await self.owners.of(listed, correlation=claim):
             notice = notice_id(claim, list_, f"failures {owner.person}")
-            letter = Letter(
-                text="undelivered",
-                to=owner.address,
-                list_address=state.address,
-                list_name=state.name,
-                form=state.settings.sub_address,
-                date=at,
-                message_id=f"{notice}@{state.address.rpartition('@')[2]}",
-                fields=said,
+            letter = Letter.of_list(
+                state, notice, text="undelivered", to=owner.address, date=at, fields=said
             )
             await self.letterbox.send(letter, notice=notice, list_slug=list_, cause=claim, post=seq)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -88,19 +89,15 @@ def _letter(
     event: MailStopped, facts: HeaderFacts, listed: Listed, notice: str, at: datetime
 ) -> Letter:
     state = listed.state
-    domain = state.address.rpartition("@")[2]
     said = event.hits[0].reason if event.held else mendable(event, state.settings)
-    return Letter(
+    letter = Letter.of_list(
+        *(state, notice),
         text=_text(event, said),
         to=facts.from_[0].address,
-        list_address=state.address,
-        list_name=state.name,
-        form=state.settings.sub_address,
         date=at,
-        message_id=f"{notice}@{domain}",
-        answering=facts.message_id,
         fields={"subject": facts.subject, "reason": said},
     )
+    return replace(letter, answering=facts.message_id)
 
 
 def _text(event: MailStopped, said: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from postroad.mail.addresses import Form
 from postroad.mail.identity import mail_id
+from services.membership.lists import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,29 @@ class Letter:
     answering: str = ""
     leave_token: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_list(
+        cls,
+        state: State,
+        notice: str,
+        *,
+        text: str,
+        to: str,
+        date: datetime,
+        fields: Mapping[str, str],
+    ) -> Letter:
+        """One that a list sends; `notice` is its mail id (see `notice_id`)."""
+        return cls(
+            text=text,
+            to=to,
+            list_address=state.address,
+            list_name=state.name,
+            form=state.settings.sub_address,
+            date=date,
+            message_id=f"{notice}@{state.domain}",
+            fields=fields,
+        )
 
 
 def notice_id(cause: str, list_slug: str, about: str) -> str:

@@ -11,10 +11,8 @@ from services.membership.moderation.decider import Decided, State
 from services.membership.moderation.verdicts import Verdicts
 from services.membership.owners import Owners
 from services.membership.refused import Refused
-from services.membership.requests.reply import Reply
+from services.membership.requests.reply import BY_PROGRAM, Reply
 from services.membership.roster import Roster
-
-_PROGRAM = Reply("ignored", "it may be a vacation notice or a bounce, which decides nothing")
 
 
 class RepliedVerdicts:
@@ -40,17 +38,17 @@ class RepliedVerdicts:
         """What came of a reply with this subject and first text, which is the mail `mail_id`;
         `cause` is the id of the decision to obey it. Who is answered is the moderator whose token
         it is, whoever wrote."""
-        to = await self._address(listed, asked, mail_id)
+        to = await self._owners.address(listed, asked.person, correlation=mail_id)
         if not to:
             return Reply("refused", "the token is of nobody who runs the list now")
         program = words.by_program(subject, text)
         if not asked.mail_id:
-            return _PROGRAM if program else Reply("refused", "it names no mail", "held_which", to)
+            return BY_PROGRAM if program else Reply("refused", "it names no mail", "held_which", to)
         state = await self._verdicts.look(asked.list, asked.mail_id)
         if state.decided is not None and state.decided.cause != cause:
             return await self._already(state, state.decided, asked, to)
         if program:
-            return _PROGRAM
+            return BY_PROGRAM
         verdict = words.verdict(text)
         if verdict is None:
             fields = {"token": token, **_about(state)}
@@ -77,16 +75,11 @@ class RepliedVerdicts:
         moderator whose token it is reads so, where they may know of both."""
         listed = self._lists.get(asked.list)
         reason = "the token is of another list"
-        if listed is None or _domain(listed) != _domain(at):
+        if listed is None or listed.state.domain != at.state.domain:
             return Reply("refused", reason)
-        to = await self._address(listed, asked, correlation)
+        to = await self._owners.address(listed, asked.person, correlation=correlation)
         fields = {"other": listed.state.address}
         return Reply("refused", reason, "held_elsewhere" if to else "", to, fields)
-
-    async def _address(self, listed: Listed, asked: VerdictAsked, correlation: str) -> str:
-        """Of the moderator whose token it is; empty where they run the list no more."""
-        people = await self._owners.of(listed, correlation=correlation)
-        return next((one.address for one in people if one.person == asked.person), "")
 
     async def _already(self, state: State, decided: Decided, asked: VerdictAsked, to: str) -> Reply:
         """Somebody was faster, or the same person was before."""
@@ -96,10 +89,6 @@ class RepliedVerdicts:
             who = "you" if person == asked.person else await self._roster.address(person)
         fields = {"verdict": decider.told(decided, who), **_about(state)}
         return Reply("refused", "the mail is decided", "held_already", to, fields)
-
-
-def _domain(listed: Listed) -> str:
-    return listed.state.address.rpartition("@")[2]
 
 
 def _about(state: State) -> Mapping[str, str]:

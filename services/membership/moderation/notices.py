@@ -162,14 +162,11 @@ class HeldNotices:
                 (token,) = tokens
             letter = notice_id(claim, state.slug, f"held {person.person}")
             await self._letterbox.send(
-                Letter(
+                Letter.of_list(
+                    *(state, letter),
                     text=_text(listed, len(waiting)),
                     to=person.address,
-                    list_address=state.address,
-                    list_name=state.name,
-                    form=state.settings.sub_address,
                     date=told.at,
-                    message_id=f"{letter}@{state.address.rpartition('@')[2]}",
                     fields=_fields(listed, rows, tokens, len(waiting) - len(rows), token),
                 ),
                 notice=letter,

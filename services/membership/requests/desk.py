@@ -154,7 +154,7 @@ class Desk:
         listed = self.feed.lists.get(slug)
         if listed is None and slug == event.list:
             raise Retry(f"the list {slug} is not known yet")
-        if listed and event.domain not in ("", listed.state.address.rpartition("@")[2]):
+        if listed and event.domain not in ("", listed.state.domain):
             return None  # a domain's mail reaches no list of another
         return listed
 

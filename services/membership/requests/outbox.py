@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from postroad.mail.tokens import TokenMaker
@@ -32,22 +33,13 @@ class Outbox:
         """Queue the letter that is the `number`th because of `cause` (a mail id or command id);
         its id. `answering` is the Message-ID it answers, `post` the ROUTED sequence of the mail."""
         state = listed.state
-        domain = state.address.rpartition("@")[2]
         notice = notice_id(cause, state.slug, f"answer {number}")
-        letter = Letter(
-            text=" ".join(bundle.texts),
-            to=bundle.to,
-            list_address=state.address,
-            list_name=state.name,
+        text, person = " ".join(bundle.texts), bundle.person
+        letter = replace(
+            Letter.of_list(state, notice, text=text, to=bundle.to, date=at, fields=bundle.fields),
             list_description=state.settings.description,
-            form=state.settings.sub_address,
-            date=at,
-            message_id=f"{notice}@{domain}",
             answering=answering,
-            leave_token=self._tokens.leave_token(state.slug, bundle.person)
-            if bundle.person
-            else "",
-            fields=bundle.fields,
+            leave_token=self._tokens.leave_token(state.slug, person) if person else "",
         )
         await self._letterbox.send(
             letter, notice=notice, list_slug=state.slug, cause=cause, post=post

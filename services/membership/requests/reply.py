@@ -50,6 +50,9 @@ class Reply:
     person: str = ""
 
 
+BY_PROGRAM = Reply("ignored", "it may be a vacation notice or a bounce, which decides nothing")
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """The replies that go to one mailbox in one letter."""
