@@ -281,8 +281,8 @@ class Dovecot:
         """Down within the context, up again after it; `at_once` as by kill -9."""
         await (self.daemon.kill() if at_once else self.daemon.stop())
         yield
-        for lock in self.place.glob("state/*.lock"):
-            lock.unlink()  # left by a kill; Dovecot would wait ten seconds for each
+        for lock in self.place.rglob("*.lock"):
+            lock.unlink()  # left by a kill; Dovecot would wait for each, a mailbox's two minutes
         await self.daemon.start()
 
 
