@@ -18,7 +18,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.health import Health
 from postroad.runtime.stored import Stored
-from projections import roster
+from projections import roster, rosterqueries
 from projections.roster import Key, Message, Standing
 from projections.store import Schema, Store, StoreBusy
 from schemas.codec import UnknownEvent
@@ -154,8 +154,8 @@ async def standings(store: Store, keys: set[Key]) -> dict[Key, Standing]:
         "lists": [list_ for list_, _ in wanted],
         "people": [person for _, person in wanted],
     }
-    rows = await store.read(roster.OPEN_ROWS, parameters)
-    return {(row[0], row[1]): roster.standing_of(row[2:]) for row in rows}
+    rows = await store.read(rosterqueries.OPEN_ROWS, parameters)
+    return {(row[0], row[1]): rosterqueries.standing_of(row[2:]) for row in rows}
 
 
 async def open_store(broker: Broker, state_dir: Path) -> Store:

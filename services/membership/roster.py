@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from postroad.runtime.errors import Retry
-from projections import roster as tables
+from projections import rosterqueries as tables
 from projections.roster import NOBODY, Key, Standing
 from projections.store import Row, Store
 from schemas.commands import PastRow, RosterRow

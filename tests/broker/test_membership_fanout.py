@@ -13,7 +13,7 @@ import pytest
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from postroad.runtime.config import Web
-from projections import roster as tables
+from projections import rosterqueries as tables
 from schemas import subjects
 from schemas.commands import ChangeMember, ConfigureList, Unsubscribe
 from schemas.mail import HeaderEdit

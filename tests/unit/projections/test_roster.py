@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from projections import roster
+from projections import rosterqueries as queries
 from projections.roster import Message
 from projections.store import Schema, Store
 from schemas.envelope import Envelope, Event
@@ -84,7 +85,7 @@ def known(person: str, address: str) -> PersonKnown:
 async def audience(store: Store, as_of: int, after: str = "", upto: str = "") -> list[Any]:
     """Who receives posts to the team."""
     asked = {"list": "team", "as_of": as_of, "after": after, "upto": upto}
-    return await store.read(roster.AUDIENCE, asked)
+    return await store.read(queries.AUDIENCE, asked)
 
 
 def open_rows(
@@ -94,7 +95,7 @@ def open_rows(
     ended, begun = roster.fold_membership(current, said)
     gone = {(row[0], row[1]) for row in ended.rows}
     rows = {key: standing for key, standing in current.items() if key not in gone}
-    new = {(r[0], r[1]): roster.standing_of(r[2:-1]) for r in begun.rows if r[-1] is None}
+    new = {(r[0], r[1]): queries.standing_of(r[2:-1]) for r in begun.rows if r[-1] is None}
     assert not rows.keys() & new.keys()  # a person has one open row
     return rows | new
 
@@ -156,10 +157,10 @@ async def test_the_past_is_a_plain_fold_up_to_there(
         await fold(store, everything[cut:])
         for role in ("member", "owner"):
             asked = {"list": "team", "role": role, "as_of": as_of, "after": "", "limit": 10}
-            rows = await store.read(roster.PAST, asked)
+            rows = await store.read(queries.PAST, asked)
             count = {name: asked[name] for name in ("list", "role", "as_of")}
-            assert await store.read(roster.PAST_COUNT, count) == [(len(rows),)]
-            found = {row[0]: roster.standing_of(row[4:]) for row in rows}
+            assert await store.read(queries.PAST_COUNT, count) == [(len(rows),)]
+            found = {row[0]: queries.standing_of(row[4:]) for row in rows}
             for person in ("a", "b"):
                 subject = f"membership.team.{person}"
                 past = [event for whom, event in said[:as_of] if whom == subject]
@@ -205,7 +206,7 @@ async def test_an_earlier_moment_can_be_asked_for(store: Store) -> None:
 def test_everybody_is_in_one_slice(members: int, person: str) -> None:
     """However many members a list has, and whatever ids they have, each stands in exactly one
     slice of its audience, and slices of random ids are of the size that was meant."""
-    slices = roster.slices(members)
+    slices = queries.slices(members)
     holding = [
         (after, upto)
         for after, upto in pairwise(["", *slices])
@@ -214,8 +215,8 @@ def test_everybody_is_in_one_slice(members: int, person: str) -> None:
     assert len(holding) == 1
     shares = [int(upto, 16) / 2**32 for upto in slices[:-1]]
     sizes = [(end - start) * members for start, end in pairwise([0.0, *shares, 1.0])]
-    assert max(sizes) <= roster.SLICE + 1
-    assert sizes[0] <= roster.FIRST + 1
+    assert max(sizes) <= queries.SLICE + 1
+    assert sizes[0] <= queries.FIRST + 1
 
 
 async def test_who_was_away_then_gets_nothing_now(store: Store) -> None:
@@ -239,8 +240,8 @@ async def test_options_survive_and_the_first_day_is_kept(store: Store) -> None:
     changed = MemberChanged(delivery_mode="none", moderation_action="accept")
     await fold(store, messages(("membership.team.a", changed), first=2))
     page = {"list": "team", "role": "member", "after": "", "limit": 10}
-    ((address, name, *row),) = await store.read(roster.PAGE, page)
-    found = roster.standing_of(row)
+    ((address, name, *row),) = await store.read(queries.PAGE, page)
+    found = queries.standing_of(row)
     assert (address, name) == ("a@x.org", "A")
     assert (found.delivery_mode, found.moderation) == ("none", "accept")
     assert found.since == NOON.replace(tzinfo=None)
@@ -267,10 +268,10 @@ async def test_a_page_holds_one_role_in_order_of_address(store: Store) -> None:
     owner = ("membership.team.o", MemberSubscribed(role="owner"))
     await fold(store, messages(*said, owner))
     page = {"list": "team", "role": "member", "after": "a@x.org", "limit": 1}
-    assert [row[0] for row in await store.read(roster.PAGE, page)] == ["b@x.org"]
+    assert [row[0] for row in await store.read(queries.PAGE, page)] == ["b@x.org"]
     owners = {"list": "team", "role": "owner", "after": "", "limit": 9}
-    assert [row[0] for row in await store.read(roster.PAGE, owners)] == ["o@x.org"]
-    assert await store.read(roster.COUNTS, {"lists": ["team"]}) == [("team", 3, 1, 0)]
+    assert [row[0] for row in await store.read(queries.PAGE, owners)] == ["o@x.org"]
+    assert await store.read(queries.COUNTS, {"lists": ["team"]}) == [("team", 3, 1, 0)]
 
 
 async def test_an_erased_address_is_gone_from_the_tables(store: Store) -> None:
@@ -280,7 +281,7 @@ async def test_an_erased_address_is_gone_from_the_tables(store: Store) -> None:
     assert await store.read("select person, address, name, domain from people") == [
         ("a", None, "", "")
     ]
-    assert await store.read(roster.PERSON, {"key": "k1"}) == []
+    assert await store.read(queries.PERSON, {"key": "k1"}) == []
 
 
 async def test_the_newest_address_of_a_person_comes_first(store: Store) -> None:
