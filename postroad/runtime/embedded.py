@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from postroad.runtime.children import die_with_parent
+from postroad.runtime.children import coarse_timers, die_with_parent
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.secretfile import private_directory
 
@@ -59,6 +59,11 @@ def is_running(state_dir: Path) -> bool:
     return False
 
 
+def _as_broker() -> None:
+    die_with_parent()
+    coarse_timers()
+
+
 class EmbeddedBroker:
     """One nats-server child. `process` is replaced by `restart`."""
 
@@ -78,7 +83,7 @@ class EmbeddedBroker:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with_parent,
+                preexec_fn=_as_broker,
                 start_new_session=True,
             )
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
