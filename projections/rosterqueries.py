@@ -41,6 +41,12 @@ ADDRESSES = """
     where p.address is not null order by p.seq
 """
 
+# $people -> person, key, address: all that is known, or was (null), of whose address is whose
+WHOSE = """
+    select p.person, p.key, p.address from people p
+    join (select unnest($people::varchar[]) as person) as wanted on p.person = wanted.person
+"""
+
 # $person -> list: where somebody is a member, in order
 LISTS = "select list from member where person = $person and to_seq is null and member order by list"
 

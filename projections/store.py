@@ -4,13 +4,19 @@ The database is the position: nothing is acknowledged, so a kill between two com
 nothing but folding a batch again. DuckDB lets one process write a file; a lock file beside it
 says so before DuckDB does. What is in the file can always be folded again from the streams,
 therefore another schema, or another broker behind it, simply starts a new one.
+
+What a row held stays in the file after it is changed, in room that DuckDB only marks as free, and
+in its log (WAL). Where nothing may be left, of somebody who was erased, the file is written anew; a
+mark beside it says so until that is done, and whoever finds it starts a new file.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -54,10 +60,15 @@ class Store:
     def __init__(self, path: Path, schema: Schema) -> None:
         self.path = path
         self.checkpoints: dict[str, int] = {}
+        self.owes = False  # a rewrite
         self._schema = schema
         self._writer = ThreadPoolExecutor(1, "duckdb-write")
         self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
         self._large = asyncio.Lock()
+        self._applying = asyncio.Lock()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._mark = Path(f"{path}.erase")
         self._lock = -1
         self._connection: duckdb.DuckDBPyConnection
 
@@ -80,14 +91,39 @@ class Store:
             raise
         return store
 
-    async def apply(self, changes: Sequence[Change], *, stream: str, after: int, upto: int) -> None:
+    async def apply(
+        self,
+        changes: Sequence[Change],
+        *,
+        stream: str,
+        after: int,
+        upto: int,
+        erases: bool = False,
+    ) -> None:
         """Store rows folded from `stream`, sequences above `after` up to `upto`.
 
-        All or nothing, together with the new position. Raises CheckpointMoved where the file
-        does not stand at `after`.
+        All or nothing, together with the new position. Where it `erases`, `rewrite` is owed from
+        then on, across crashes. Raises CheckpointMoved where the file does not stand at `after`.
         """
-        await self._in(self._writer, partial(self._apply, changes, stream, after, upto))
-        self.checkpoints[stream] = upto
+        async with self._applying:
+            if erases:
+                self._mark.touch(mode=0o600)
+                self.owes = True
+            await self._in(self._writer, partial(self._apply, changes, stream, after, upto))
+            self.checkpoints[stream] = upto
+
+    async def rewrite(self) -> None:
+        """Write the file anew, without what was erased: a second for each 200,000 people. Waits for
+        the queries that run; what comes meanwhile waits for it."""
+        async with self._large, self._applying:
+            self._may_read.clear()
+            try:
+                await asyncio.to_thread(self._readers.shutdown)
+                self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
+                await self._in(self._writer, self._rewrite)
+                self.owes = False
+            finally:
+                self._may_read.set()
 
     async def read(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Every row of a query; for small answers. Sees one moment of the file."""
@@ -96,6 +132,8 @@ class Store:
             with self._connection.cursor() as cursor:
                 return cursor.execute(sql, parameters).fetchall()
 
+        while not self._may_read.is_set():
+            await self._may_read.wait()
         return await self._in(self._readers, query)
 
     async def stream(
@@ -134,15 +172,18 @@ class Store:
             raise StoreBusy(self.path) from None
         about = {("schema", str(self._schema.version)), ("origin", origin)}
         if not self._resume(about, ends):
-            for path in (self.path, Path(f"{self.path}.wal")):
-                path.unlink(missing_ok=True)
+            _remove(self.path)
             self._connection = duckdb.connect(str(self.path), config=CONFIG)
             self._create(about)
+            self._mark.unlink(missing_ok=True)
         self.path.chmod(0o600)  # it holds addresses
         self.checkpoints = self._positions()
 
     def _resume(self, about: set[tuple[str, str]], ends: Mapping[str, int]) -> bool:
         """Open what is there; False where it is of no use."""
+        _remove_spilled(self.path)
+        if self._mark.exists():
+            return False
         try:
             self._connection = duckdb.connect(str(self.path), config=CONFIG)
         except duckdb.Error:
@@ -170,6 +211,23 @@ class Store:
             )
             connection.execute(self._schema.tables)
 
+    def _rewrite(self) -> None:
+        new = Path(f"{self.path}.new")
+        for path in (new, Path(f"{new}.wal")):
+            path.unlink(missing_ok=True)
+        quoted = str(new).replace("'", "''")
+        self._connection.execute(f"attach '{quoted}' as rewritten")
+        self._connection.execute(f'copy from database "{self.path.stem}" to rewritten')
+        self._connection.execute("checkpoint rewritten")
+        self._connection.execute("detach rewritten")
+        self._connection.close()
+        new.chmod(0o600)
+        Path(f"{self.path}.wal").unlink(missing_ok=True)
+        _remove_spilled(self.path)
+        new.replace(self.path)
+        self._connection = duckdb.connect(str(self.path), config=CONFIG)
+        self._mark.unlink()
+
     def _apply(self, changes: Sequence[Change], stream: str, after: int, upto: int) -> None:
         with _Transaction(self._connection) as connection:
             for change in changes:
@@ -181,6 +239,29 @@ class Store:
             ).fetchone()
             if moved != (1,):
                 raise CheckpointMoved(f"{stream} does not stand at {after} in {self.path.name}")
+
+
+def drop(path: Path) -> None:
+    """Take away a file that no process has open: what is in it can be folded again."""
+    if not path.exists():
+        return
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(path)
+        Path(f"{path}.erase").unlink(missing_ok=True)
+    os.close(lock)
+
+
+def _remove(path: Path) -> None:
+    for ending in ("", ".wal", ".new", ".new.wal"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
+    _remove_spilled(path)
+
+
+def _remove_spilled(path: Path) -> None:
+    """What a large query had no memory for; a killed process leaves it."""
+    shutil.rmtree(f"{path}.tmp", ignore_errors=True)
 
 
 class _Transaction:

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from schemas.approvals import RequestRow, RequestWord
+from schemas.erasure import Erased
 from schemas.histories import HistoryRow, Person
 from schemas.lists import ListSettings
 from schemas.membership import BounceKind, DeliveryMode, DeliveryStatus, Moderation, Role
@@ -182,6 +183,18 @@ class RosterRow(Command, kw_only=True):
     receive_own_postings: bool = True
     receive_list_copy: bool = True
     since: str = ""  # RFC 3339, when they came onto the list
+
+
+class EraseMember(Change, kw_only=True):
+    """Endpoint `member_erase`: forget a person and all their addresses. Without `stream` that is
+    their roles on every list, who they are, and the questions that they were asked. With it, what
+    that stream holds behind the sequence `after`, as far as some seconds reach: ask again from
+    `Erased.after`, until that is 0. A `dry` one only counts."""
+
+    address: str
+    stream: Literal["", "SEND", "DEADLETTER"] = ""
+    after: int = 0
+    dry: bool = False
 
 
 class PastPage(Command, kw_only=True):
@@ -375,4 +388,5 @@ class Answer(Command, kw_only=True):
     bounces: tuple[BounceRow, ...] = ()
     person: Person | None = None
     erased: bool = False  # whom a history is about
+    erasure: Erased | None = None
     as_of: AsOf = AsOf()

@@ -1,8 +1,8 @@
 """Events of PENDING: confirmations waited for, verdicts that moderators were asked for, how often
 whom was written to, and what owners were told of failures and of held mail.
 
-Each message says all there is to say of its subject, which keeps only the last. Addresses stand
-here for 14 days at most; nobody is in PEOPLE before they agreed.
+Each message says all there is to say of its subject; the last one counts. Addresses stand here for
+14 days at most; nobody is in PEOPLE before they agreed.
 """
 
 from __future__ import annotations

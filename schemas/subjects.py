@@ -47,7 +47,7 @@ STREAMS: tuple[Stream, ...] = (
         name="PENDING",
         subjects=("pending.>",),
         max_age=14 * DAY,
-        per_subject=1,
+        per_subject=16,  # more than in an hour: what this drops can be overwritten no more
         about="answers waited for, how often whom was written to, what owners were told",
     ),
     Stream(

@@ -13,6 +13,7 @@ from postroad.cli import (
     config,
     demo,
     doctor,
+    erase,
     frame,
     held,
     helppage,
@@ -24,7 +25,6 @@ from postroad.cli import (
     run,
     status,
     trace,
-    undo,
 )
 
 app = typer.Typer(
@@ -69,7 +69,7 @@ for noun in (
     status.status,
     doctor.doctor,
     lists.lists,
-    undo.member,
+    erase.member,
     bringing.import_,
     mail.mail,
     post.post,

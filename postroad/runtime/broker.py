@@ -346,9 +346,13 @@ class Broker:
         return answer
 
     async def erase(self, stream: str, seq: int) -> None:
-        """Delete one message and overwrite its bytes on disk (purging would leave them there)."""
-        with contextlib.suppress(ApiError):
+        """Delete one message and overwrite its bytes on disk (purging would leave them there).
+        Erased before, nothing happens. Raises ApiError where it stands there still."""
+        try:
             await self.api(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
+        except ApiError:
+            if await self.get(stream, seq) is not None:
+                raise
 
     async def tell(self, subject: str, data: bytes) -> None:
         """Publish without an answer: telemetry only."""

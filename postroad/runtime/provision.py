@@ -63,6 +63,8 @@ async def _stream(broker: Broker, stream: Stream, replicas: int) -> None:
             config["persist_mode"] = "async"
         await broker.api(f"STREAM.CREATE.{stream.name}", config)
         return
+    if 0 < found["max_msgs_per_subject"] < stream.per_subject:
+        needed["max_msgs_per_subject"] = stream.per_subject
     missing = [subject for subject in stream.subjects if subject not in found["subjects"]]
     wrong = {key: value for key, value in needed.items() if found.get(key) != value}
     if missing or wrong:

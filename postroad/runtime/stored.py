@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from schemas import codec
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,13 @@ class Stored:
     def envelope(self) -> Envelope:
         """Its envelope. Raises UnknownEvent."""
         return codec.decode(self.data)
+
+    def events(self) -> Sequence[Event]:
+        """Its events; none where they are of a newer release, or it is no envelope."""
+        try:
+            return self.envelope().events
+        except codec.UnknownEvent:
+            return ()
 
     @property
     def time(self) -> datetime:

@@ -2,10 +2,11 @@
 
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
-           member_set, member_bounces, member_history, list_history, roster_past, consent,
-           import, undo, roster, retry, held_ls, held_show, held_decide, request_ls,
-           request_decide. Requests and answers are in schemas/commands.py, schemas/mass.py,
-           schemas/approvals.py and schemas/histories.py.
+           member_set, member_erase, member_bounces, member_history, list_history,
+           roster_past, consent, import, undo, roster, retry, held_ls, held_show,
+           held_decide, request_ls, request_decide. Requests and answers are in
+           schemas/commands.py, schemas/mass.py, schemas/approvals.py, schemas/histories.py
+           and schemas/erasure.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
@@ -33,7 +34,8 @@ Promises
     - The same command again changes nothing, and says so.
     - An answer to a change comes when this instance's roster has folded it.
     - A command by mail is obeyed once and answered once: see services/membership/requests.
-    - Addresses are kept in PEOPLE and nowhere else for good. Erasing one overwrites its bytes.
+    - Addresses are kept in PEOPLE and nowhere else for good. Erasing a person overwrites the bytes
+      of them there and wherever else they may be found (docs/privacy.md).
     - Settings hold no address of a person, only its key; who asks of an author is told which of
       the entries mean them. Who is banned does not get onto the list, and is not written to.
     - A slug is never used again, nor is the person id of somebody who was erased.
@@ -56,7 +58,7 @@ Failure    The broker away: commands are refused ("try again"), mail waits in it
            A list without owners and without a domain owner: mail to -owner is recorded as done
            with nobody reached, and logged.
 
-Not yet    Digests, `member erase`.
+Not yet    Digests.
 
 RFCs       5321 section 2.3.11 (local parts may differ by case; ours are compared folded),
            3834 (what answers by itself), 8601 (who wrote a mail)
@@ -73,6 +75,8 @@ Files      decider      one person on one list (pure)
            fanout       an audience into chunks (pure)
            failures     who finally got no copy, and into chunks again (pure)
            people       whose address it is
+           erasing      a person is forgotten, wherever we keep anything of them
+           expiry       questions that nobody can answer any more
            feed         what keeps the roster true
            roster       every question anybody asks of it
            commands     one function a command

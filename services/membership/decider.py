@@ -112,6 +112,13 @@ def decide_unsubscribe(
     return (MemberUnsubscribed(role=role, how=how, reason=reason),)
 
 
+def decide_erase(state: State, *, how: str) -> tuple[Event, ...]:
+    """The person is erased, and has no role any more."""
+    return tuple(
+        MemberUnsubscribed(role=role, how=how, reason="erased") for role in sorted(state.roles)
+    )
+
+
 def decide_change(
     state: State,
     *,

@@ -14,12 +14,14 @@ import nats.micro
 import structlog
 from nats.micro.request import Request
 
+from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
 from postroad.runtime.service import Context
 from schemas import commands as requests
 from schemas import mass, subjects
 from schemas.commands import Answer, Command
 from services.membership.commands import Commands
+from services.membership.erasing import Erasure
 from services.membership.refused import Refused
 
 QUEUE = "membership"
@@ -27,6 +29,16 @@ AT_ONCE = 64  # requests; more wait their turn
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
+
+
+async def _erase(commands: Commands, ask: requests.EraseMember) -> Answer:
+    erasure = Erasure(commands.broker, commands.roster, commands.people)
+    try:
+        return Answer(erasure=await (erasure.sweep(ask) if ask.stream else erasure.person(ask)))
+    except ApiError as error:  # what was erased before it is erased; again finishes the rest
+        text = f"not everything is erased, for {error}; give the command again"
+        raise Refused("unavailable", text) from error
+
 
 # endpoint -> what it is asked with, and what answers
 TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Command]]]] = {
@@ -47,6 +59,7 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "list_history": (requests.ListHistory, lambda asked, ask: asked.history.list_(ask)),
     "roster_past": (requests.PastPage, lambda asked, ask: asked.history.past(ask)),
     "consent": (requests.PersonConsent, lambda asked, ask: asked.history.consent(ask)),
+    "member_erase": (requests.EraseMember, _erase),
     "retry": (requests.RetryFailed, Commands.retry),
     "held_ls": (requests.ListHeld, Commands.held_ls),
     "held_show": (requests.ShowHeld, Commands.held_show),

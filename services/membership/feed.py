@@ -8,7 +8,7 @@ its own file (`roster.duckdb`, `roster-2.duckdb`, ...).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from postroad.runtime.health import Health
 from postroad.runtime.stored import Stored
 from projections import roster, rosterqueries
 from projections.roster import Key, Message, Standing
-from projections.store import Schema, Store, StoreBusy
+from projections.store import Schema, Store, StoreBusy, drop
 from schemas.codec import UnknownEvent
+from schemas.people import PersonErased
 from schemas.road import AsOf
 from services.membership.directory import Directory
 from services.membership.mirror import Mirror
@@ -60,6 +61,7 @@ class Feed:
         async with asyncio.TaskGroup() as tasks:
             for stream in SUBJECTS:
                 tasks.create_task(self._follow(stream))
+            tasks.create_task(self._clean())
 
     async def catch_up(self) -> None:
         """Wait until everything stored before this call is folded."""
@@ -68,6 +70,21 @@ class Feed:
             last = await self.broker.last(stream, subject)
             goal[stream] = last.seq if last else 0
         await self._wait(goal)
+
+    async def clean(self) -> None:
+        """Wait until the file holds nothing of those whose erasure is folded, nor any that another
+        instance has left behind on this host."""
+        await asyncio.to_thread(_drop_unused, self.store.path.parent)
+        async with self._moved:
+            await self._moved.wait_for(lambda: not self.store.owes)
+
+    async def _clean(self) -> None:
+        while True:
+            async with self._moved:
+                await self._moved.wait_for(lambda: self.store.owes)
+            await self.store.rewrite()
+            async with self._moved:
+                self._moved.notify_all()
 
     async def reached(self, as_of: AsOf, *, lists: int = 0, timeout: float = WAIT_SECONDS) -> None:
         """Wait until `as_of`, and LISTS up to `lists`, are folded. Raises Retry after `timeout`
@@ -135,7 +152,8 @@ class Feed:
                 self.lists.fold(subject.removeprefix("lists."), seq, envelope)
         elif stream == "PEOPLE":
             people = roster.fold_people(messages)
-            await self.store.apply(people, stream=stream, after=after, upto=upto)
+            erases = await self._erases(messages)
+            await self.store.apply(people, stream=stream, after=after, upto=upto, erases=erases)
             self.mirror.people_changed(roster.persons_of(messages))
         else:
             keys = roster.keys_of(messages)
@@ -145,6 +163,18 @@ class Feed:
         # memory and position change in one step: who reads both sees them agree
         self.position[stream] = upto
         self.health.report("roster", self.store.path.name, ok=True, position=dict(self.position))
+
+    async def _erases(self, messages: Sequence[Message]) -> bool:
+        """Whether these messages of PEOPLE take an address out of the file for ever."""
+        erased = {
+            (event.person, subject.partition(".")[2])
+            for subject, _, envelope in messages
+            for event in envelope.events
+            if isinstance(event, PersonErased)
+        }
+        people = [person for person, _ in erased]
+        rows = await self.store.read(rosterqueries.WHOSE, {"people": people}) if people else ()
+        return any((row[0], row[1]) in erased and row[2] is not None for row in rows)
 
 
 async def standings(store: Store, keys: set[Key]) -> dict[Key, Standing]:
@@ -163,10 +193,19 @@ async def open_store(broker: Broker, state_dir: Path) -> Store:
     states = [await broker.api(f"STREAM.INFO.{stream}") for stream in roster.STREAMS]
     ends = {info["config"]["name"]: info["state"]["last_seq"] for info in states}
     origin = " ".join(info["created"] for info in states)
-    for number in range(1, INSTANCES + 1):
-        name = "roster.duckdb" if number == 1 else f"roster-{number}.duckdb"
+    for path in _files(state_dir):
         try:
-            return await Store.open(state_dir / name, SCHEMA, origin=origin, ends=ends)
+            return await Store.open(path, SCHEMA, origin=origin, ends=ends)
         except StoreBusy:
             continue
     raise PostroadError(f"{INSTANCES} instances of membership run in {state_dir} already")
+
+
+def _files(state_dir: Path) -> Iterator[Path]:
+    yield state_dir / "roster.duckdb"
+    yield from (state_dir / f"roster-{number}.duckdb" for number in range(2, INSTANCES + 1))
+
+
+def _drop_unused(state_dir: Path) -> None:
+    for path in _files(state_dir):
+        drop(path)

@@ -77,26 +77,29 @@ class People:
             return Person(event.person, seq)
         raise Retry("too many writers of one person at once")
 
-    async def erase(self, address: str, *, correlation: str, actor: str) -> bool:
-        """Forget whose address it is, and overwrite every message that named it. Repeat it where
-        it was cut short; False where there was nothing to forget.
+    async def erase(self, key: str, *, of: str | None = None, correlation: str, actor: str) -> bool:
+        """Forget whose address has this key, and overwrite every message that named it. Whose it is
+        by now, where that is not the person it is to be erased `of`, is left alone. Repeat it where
+        it was cut short; False where there was nothing to forget. Raises ApiError where the broker
+        refuses to overwrite, Conflict where somebody else wrote just now.
 
         The marker comes first and holds nothing personal: readers learn of the erasure, and the
         stream's last message is never one that is about to vanish.
         """
-        subject = subjects.people(self.key(address))
+        subject = subjects.people(key)
         last = await self.broker.last(STREAM, subject)
         if last is None:
             return False
-        end = last.seq
-        if (person := known(last)) is not None:
+        end, holder = last.seq, known(last)
+        if holder is not None and of in (None, holder.id):
             marker = envelope(
-                [PersonErased(person=person.id)], correlation=correlation, actor=actor
+                [PersonErased(person=holder.id)], correlation=correlation, actor=actor
             )
             end = await self.broker.publish(subject, codec.encode(marker), expect=last.seq)
+            holder = None
         erased = False
         async for stored in self.broker.scan(STREAM, subject):
-            if stored.seq < end:
+            if stored.seq < end and (holder is None or not _names(stored, holder.id)):
                 await self.broker.erase(STREAM, stored.seq)
                 erased = True
         return erased
@@ -118,6 +121,10 @@ def new_person(address: str, name: str, evidence: str) -> PersonKnown:
         display_name=" ".join(name.split())[:LONGEST_NAME],
         evidence=evidence,
     )
+
+
+def _names(stored: Stored, person: str) -> bool:
+    return any(getattr(event, "person", "") == person for event in stored.events())
 
 
 def known(last: Stored | None) -> Person | None:

@@ -126,6 +126,12 @@ class Roster:
         rows = await self._store.read(tables.ADDRESSES, {"people": list(people)})
         return {str(person): str(address) for person, address in rows}
 
+    async def keys(self, person: str) -> dict[str, str]:
+        """The key of every address that is or was a person's, with the address where it still
+        stands there (else empty)."""
+        rows = await self._store.read(tables.WHOSE, {"people": [person]})
+        return {str(key): address or "" for _, key, address in rows}
+
     async def lists_of(self, person: str) -> list[str]:
         """The slugs of the lists that a person is a member of."""
         return [str(row[0]) for row in await self._store.read(tables.LISTS, {"person": person})]

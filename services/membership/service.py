@@ -7,6 +7,7 @@ import asyncio
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.service import Context, Service
 from schemas import subjects
+from services.membership import expiry
 from services.membership.answers import Answers
 from services.membership.approvals.desk import Approvals
 from services.membership.bounces.desk import BounceDesk
@@ -83,6 +84,7 @@ async def _work(context: Context, feed: Feed) -> None:
     commands = Commands(broker, roster, people, questions, outbox, held, approvals)
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
+        work.create_task(expiry.run(broker, context.stopping))
         work.create_task(reports.run(context.stopping))
         work.create_task(waits.run(context.stopping))
         work.create_task(bounces.run(context.stopping))

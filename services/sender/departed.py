@@ -12,15 +12,13 @@ Whatever ends a membership is told there as `member_unsubscribed`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
-from postroad.runtime.stored import Stored
 from schemas import subjects
-from schemas.codec import UnknownEvent
 from schemas.envelope import Event
 from schemas.membership import MemberSubscribed, MemberUnsubscribed
 from schemas.road import ChunkQueued
@@ -105,17 +103,17 @@ class _List:
             self._position = stored.seq
             person = stored.subject.rpartition(".")[2]
             if b"member_unsubscribed" in stored.data or person in self._gone:
-                self._tell(person, gone=is_gone(_events(stored)))
+                self._tell(person, gone=is_gone(stored.events()))
 
     async def _look_up(self, people: Iterable[str]) -> None:
         wanted = (subjects.membership(self._slug, person) for person in people if person)
         for subject, stored in (await self._broker.last_many("MEMBERSHIP", wanted)).items():
-            gone = is_gone(_events(stored))
+            gone = is_gone(stored.events())
             if gone is None:  # the last of it was about something else
                 life = [
                     event
                     async for each in self._broker.scan("MEMBERSHIP", subject)
-                    for event in _events(each)
+                    for event in each.events()
                 ]
                 gone = is_gone(life)
             self._tell(subject.rpartition(".")[2], gone=gone)
@@ -125,13 +123,6 @@ class _List:
             self._gone.add(person)
         elif gone is False:
             self._gone.discard(person)
-
-
-def _events(stored: Stored) -> Sequence[Event]:
-    try:
-        return stored.envelope().events
-    except UnknownEvent:  # of a newer release
-        return ()
 
 
 def is_gone(events: Iterable[Event]) -> bool | None:

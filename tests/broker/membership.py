@@ -41,6 +41,7 @@ ENDPOINTS = {
     commands.PastPage: "roster_past",
     commands.MemberBounces: "member_bounces",
     commands.MemberHistory: "member_history",
+    commands.EraseMember: "member_erase",
     commands.RetryFailed: "retry",
     commands.ListHeld: "held_ls",
     commands.ShowHeld: "held_show",

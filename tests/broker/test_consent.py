@@ -51,5 +51,5 @@ async def test_each_opt_in_has_its_evidence(broker: Broker, tmp_path: Path) -> N
         assert question.token not in repr(found)
 
         people = People(broker, config.site_key())
-        await people.erase(ANNA, correlation=new_id(), actor="operator")
+        await people.erase(people.key(ANNA), correlation=new_id(), actor="operator")
         assert (await service.ask(PersonConsent(address=ANNA))).code == "unknown_member"

@@ -53,7 +53,7 @@ async def test_of_the_erased_a_history_says_no_more_than_that(
         await service.create()
         await service.add(ANNA)
         await service.ask(Unsubscribe(list=LIST, address=ANNA))
-        await people.erase(ANNA, correlation=new_id(), actor="operator")
+        await people.erase(people.key(ANNA), correlation=new_id(), actor="operator")
         ask = MemberHistory(list=LIST, address=ANNA)
         erased = await service.ask(ask)
         assert erased.erased
@@ -84,7 +84,7 @@ async def test_the_past_comes_in_pages_of_what_an_answer_holds(
         await service.create()
         await service.import_(many(0, 5))
         people = People(broker, config.site_key())
-        await people.erase("member3@d3.example", correlation=new_id(), actor="operator")
+        await people.erase(people.key("member3@d3.example"), correlation=new_id(), actor="operator")
         first = await service.ask(PastPage(list=LIST, at=now().isoformat(), limit=2))
         await service.import_(many(5, 7))
         found = list(first.past)

@@ -38,6 +38,12 @@ def people(service: Membership) -> People:
     return People(service.broker, service.context.config.site_key())
 
 
+async def forget(service: Membership) -> bool:
+    """Have PEOPLE forget Ann."""
+    known = people(service)
+    return await known.erase(known.key(ANN), correlation=new_id(), actor="operator")
+
+
 async def test_one_address_is_one_person(broker: Broker) -> None:
     """However many ask at once who an address is, all are told the same person."""
     known = People(broker, b"k" * 32)
@@ -60,7 +66,7 @@ async def test_erasing_leaves_no_byte(service: Membership, server: EmbeddedBroke
     assert traces(server, b"unmistakable")
     assert traces(server, b"Ann Unmistakable")
     before = await service.whois(ANN)
-    assert await people(service).erase(ANN, correlation=new_id(), actor="operator")
+    assert await forget(service)
     assert traces(server, b"unmistakable") == []
     assert traces(server, b"Unmistakable") == []
     last = await service.broker.last("PEOPLE", "people.>")
@@ -68,13 +74,13 @@ async def test_erasing_leaves_no_byte(service: Membership, server: EmbeddedBroke
     await service.folded(AsOf(people=last.seq))
     after = await service.whois(ANN)
     assert (before.roles, after.person, after.roles) == (("member",), "", ())
-    assert not await people(service).erase(ANN, correlation=new_id(), actor="operator")
+    assert not await forget(service)
 
 
 async def test_who_comes_back_is_somebody_new(service: Membership) -> None:
     """Joining again after erasure makes a new person, who is on no list by that."""
     before = await service.whois(ANN)
-    await people(service).erase(ANN, correlation=new_id(), actor="operator")
+    await forget(service)
     await service.add(ANN, role="owner")
     after = await service.whois(ANN)
     assert after.person not in ("", before.person)
@@ -92,7 +98,7 @@ async def test_an_erasure_cut_short_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(service.broker, "erase", killed)
         with pytest.raises(KeyboardInterrupt):
-            await people(service).erase(ANN, correlation=new_id(), actor="operator")
+            await forget(service)
     assert traces(server, b"unmistakable")
-    assert await people(service).erase(ANN, correlation=new_id(), actor="operator")
+    assert await forget(service)
     assert traces(server, b"unmistakable") == []

@@ -29,9 +29,17 @@ class Watched(Store):
         super().__init__(*arguments)  # type: ignore[arg-type]
         self.ends = [0]
 
-    async def apply(self, changes: Sequence[Change], *, stream: str, after: int, upto: int) -> None:
+    async def apply(
+        self,
+        changes: Sequence[Change],
+        *,
+        stream: str,
+        after: int,
+        upto: int,
+        erases: bool = False,
+    ) -> None:
         """Store, and keep where it stands then."""
-        await super().apply(changes, stream=stream, after=after, upto=upto)
+        await super().apply(changes, stream=stream, after=after, upto=upto, erases=erases)
         self.ends.append(upto)
 
 

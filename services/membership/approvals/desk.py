@@ -88,12 +88,9 @@ class Approvals:
             text = "already_member" if made.action == "join" else "not_member"
             return Reply("answered", text=text, to=made.address, owed=True)
         request = self._id(listed, made)
-        subject = subjects.request(listed.state.slug, request)
         decide = partial(decider.decide_make, made=made)
-        events, _ = await transact(
-            *(self._broker, "PENDING", subject, decider.fold, decide),
-            correlation=made.cause,
-            actor=ACTOR,
+        events = await self._transact(
+            listed.state.slug, request, decide, by=made.cause, actor=ACTOR
         )
         crashpoint("membership.request_made")
         if events:
@@ -271,6 +268,7 @@ class Approvals:
             *(self._broker, "PENDING", subjects.request(list_, request), decider.fold, decide),
             correlation=by,
             actor=actor,
+            latest=True,
         )
         return events
 
@@ -307,11 +305,11 @@ class Approvals:
 
     async def _all(self, list_: str) -> list[tuple[str, str, State]]:
         """Every request that is remembered: list, id, and how it stands."""
-        found = []
+        found = {}
         async for stored in self._broker.scan("PENDING", subjects.request(list_, "*")):
             _, _, slug, request = stored.subject.split(".")
-            found.append((slug, request, decider.fold(stored.envelope().events)))
-        return found
+            found[slug, request] = decider.fold(stored.envelope().events)  # the last one counts
+        return [(slug, request, state) for (slug, request), state in found.items()]
 
     def _row(self, list_: str, request: str, state: State) -> RequestRow:
         made, ended = state.made, state.decided

@@ -77,6 +77,9 @@ class Confirmations:
     ) -> Sequence[Event]:
         subject = subjects.confirmation(key)
         events, _ = await transact(
-            self.broker, "PENDING", subject, confirmation.fold, decide, correlation=by, actor=ACTOR
+            *(self.broker, "PENDING", subject, confirmation.fold, decide),
+            correlation=by,
+            actor=ACTOR,
+            latest=True,
         )
         return events

@@ -120,6 +120,7 @@ class Contacts:
             correlation=cause,
             causation=f"{cause}.{what}",
             actor=ACTOR,
+            latest=True,
         )
         return limits.fold(events) if events else state
 

@@ -13,6 +13,7 @@ from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscrib
 from services.membership.decider import (
     State,
     decide_change,
+    decide_erase,
     decide_mail,
     decide_option,
     decide_subscribe,
@@ -31,6 +32,7 @@ moderations = st.sampled_from(["", "defer", "accept", "hold", "reject", "discard
 commands = st.one_of(
     st.builds(partial, st.just(decide_subscribe), role=roles, delivery_mode=modes, how=st.just("")),
     st.builds(partial, st.just(decide_unsubscribe), role=roles, how=st.just("")),
+    st.builds(partial, st.just(decide_erase), how=st.just("")),
     st.builds(
         partial,
         st.just(decide_change),
@@ -90,6 +92,18 @@ def test_only_members_have_a_delivery_mode() -> None:
 def test_who_has_left_cannot_leave() -> None:
     """Unsubscribing somebody who does not have the role changes nothing."""
     person.given().when(decide_unsubscribe, how="mail").then_nothing()
+
+
+def test_who_is_erased_has_no_role_left() -> None:
+    """Erasing ends every role in one decision, saying why; again it changes nothing."""
+    ended = tuple(
+        MemberUnsubscribed(role=role, how="x", reason="erased") for role in ("member", "owner")
+    )
+    given = person.given(MemberSubscribed(role="owner"), MemberSubscribed())
+    given.when(decide_erase, how="x").then(*ended)
+    left = person.given(MemberSubscribed(role="owner"), MemberSubscribed(), *ended)
+    assert left.state == State()
+    left.when(decide_erase, how="x").then_nothing()
 
 
 def test_coming_back_starts_afresh() -> None:

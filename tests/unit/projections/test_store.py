@@ -134,3 +134,48 @@ async def test_large_queries_take_turns(tmp_path: Path) -> None:
     assert await waiting == [(text,) for text in "abcd"]
     await others.aclose()
     await store.close()
+
+
+def forget(text: str) -> Change:
+    """A change that takes this away."""
+    sql = "delete from word using appender_data as gone where word.text = gone.text"
+    return Change(sql=sql, columns=COLUMNS, rows=[(text, 0)])
+
+
+def traces(folder: Path, text: str) -> list[str]:
+    """The files that hold these octets."""
+    return [each.name for each in folder.iterdir() if text.encode() in each.read_bytes()]
+
+
+async def test_a_file_written_anew_holds_nothing_that_was_erased(tmp_path: Path) -> None:
+    """What was taken away is in no file any more; all else is there, who reads meanwhile waits, and
+    what is stored afterwards is kept."""
+    store = await Store.open(tmp_path / "s.duckdb", SCHEMA)
+    await store.apply([words("unmistakable", "a")], stream="S", after=0, upto=1)
+    await store.apply([forget("unmistakable")], stream="S", after=1, upto=2, erases=True)
+    assert traces(tmp_path, "unmistakable")
+    reading = [asyncio.ensure_future(texts(store)) for _ in range(20)]
+    await store.rewrite()
+    assert await asyncio.gather(*reading) == [["a"]] * 20
+    assert not store.owes
+    assert traces(tmp_path, "unmistakable") == []
+    await store.apply([words("b")], stream="S", after=2, upto=3)
+    await store.close()
+    again = await Store.open(tmp_path / "s.duckdb", SCHEMA)
+    assert (again.checkpoints, await texts(again)) == ({"S": 3}, ["a", "b"])
+    assert (tmp_path / "s.duckdb").stat().st_mode & 0o077 == 0
+    await again.close()
+
+
+async def test_a_file_that_was_to_be_written_anew_is_folded_anew(tmp_path: Path) -> None:
+    """Killed between an erasure and the writing, the next start leaves nothing of the file."""
+    store = await Store.open(tmp_path / "s.duckdb", SCHEMA)
+    await store.apply([words("unmistakable")], stream="S", after=0, upto=1)
+    await store.apply([forget("unmistakable")], stream="S", after=1, upto=2, erases=True)
+    await store.close()
+    again = await Store.open(tmp_path / "s.duckdb", SCHEMA)
+    assert again.checkpoints == {"S": 0}
+    assert traces(tmp_path, "unmistakable") == []
+    assert not again.owes
+    await again.close()
+    await (await Store.open(tmp_path / "s.duckdb", SCHEMA)).close()

@@ -1,0 +1,227 @@
+"""A person is forgotten: no byte of their address is left, wherever it lay."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope, new_id, now
+from schemas import codec, subjects
+from schemas.commands import CloseList, EraseMember, MemberHistory, ShowList, Subscribe
+from schemas.erasure import Erased
+from schemas.pending import ConfirmationAsked
+from schemas.road import ChunkQueued, Parked, WindowRecorded
+from services.membership import erasing, expiry
+from services.sender.departed import Departed
+from tests.broker.membership import LIST, Membership, done, membership, post, queued, route
+from tests.broker.requests import Post, mail_of, settings
+from tests.peers.traces import in_files, in_streams, tells
+
+ANN = "Ann.Unmistakable@example.org"
+BOB = "bob@example.org"
+CLOSED = "closed@lists.example.org"
+
+
+async def erase(service: Membership, address: str = ANN, *, dry: bool = False) -> list[Erased]:
+    """What the command asks: of SEND, of DEADLETTER, then of the person."""
+    found = []
+    for stream in ("SEND", "DEADLETTER", ""):
+        ask = EraseMember(address=address.lower(), stream=stream, dry=dry)
+        answer = await service.ask(ask)
+        assert answer.erasure is not None, answer.refused
+        found.append(answer.erasure)
+    return found
+
+
+async def sent(broker: Broker) -> None:
+    """All that is queued goes out."""
+    async for stored in broker.scan("SEND", "mail.send.>"):
+        for chunk in stored.envelope().events:
+            assert isinstance(chunk, ChunkQueued)
+            entry = WindowRecorded(
+                mail_id=chunk.mail_id, list=chunk.list, chunk=chunk.chunk, finished=True
+            )
+            subject = subjects.delivery(chunk.list, chunk.mail_id, chunk.chunk)
+            data = codec.encode(envelope([entry], correlation=chunk.mail_id, actor="test"))
+            await broker.publish(subject, data)
+
+
+async def parked(broker: Broker, text: str) -> None:
+    """Something that nobody could process."""
+    event = Parked(
+        stream="ROUTED",
+        seq=1,
+        subject="mail.routed.x",
+        durable="fanout",
+        reason="a bug",
+        family="bug",
+        data=text.encode(),
+    )
+    data = codec.encode(envelope([event], correlation="1", actor="test"))
+    await broker.publish(subjects.deadletter("fanout", "ROUTED", 1), data, expect=0)
+
+
+async def live(service: Membership) -> ChunkQueued:
+    """Ann joins by mail, gets an office, is on a list that is closed, and is sent a post; the chunk
+    of it."""
+    mail = Post(service.broker)
+    await service.create()
+    await service.create(CLOSED)
+    _, (question,) = await mail.ask("join", mail_of(author=ANN))
+    await mail.ask("confirm", mail_of(author=ANN), token=question.token)
+    await service.add(ANN, role="owner")
+    await service.ask(Subscribe(list=CLOSED, address=ANN))
+    await service.ask(CloseList(list=CLOSED))
+    routed = post(await service.as_of())
+    await route(service.broker, routed)
+    await done(service.broker, routed.mail_id)
+    ((_, chunk),) = await queued(service.broker, routed.mail_id)
+    await parked(service.broker, f"to {ANN}")
+    return chunk
+
+
+def test_the_search_finds_every_encoding() -> None:
+    """What finds nothing below would find it."""
+    word = ANN.encode()
+    for data in (
+        word.upper(),
+        ANN.encode("utf-16-le"),
+        *(base64.b64encode(b"x" * n + word + b"yz") for n in range(3)),
+        word.replace(b"@", b"%40"),
+        word.replace(b"@", b"=40"),
+        word.hex().encode(),
+        json.dumps("é" + ANN).encode(),
+    ):
+        assert tells(b"before " + data + b" behind", ANN), data
+    assert tells(json.dumps("é@example.org").encode(), "é@example.org")
+    assert not tells(b"ann@example.org", ANN)
+
+
+async def test_of_the_erased_nothing_is_left(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once nothing is left but what has an age: mail, queued copies, what was parked. After it
+    nothing at all; counts are true, the history is nobody's, and who comes back is somebody new."""
+    async with membership(broker, settings(tmp_path)) as service:
+        chunk = await live(service)
+        await sent(broker)
+        before = await service.whois(ANN.lower())
+        assert {"PEOPLE", "PENDING", "SEND", "RAW"} <= await in_streams(broker, ANN)
+        assert [name for name in in_files(tmp_path, ANN) if "roster" in name]
+
+        planned = await erase(service, dry=True)
+        assert (await service.whois(ANN.lower())).roles == ("member", "owner")
+        assert await erase(service) == planned
+        queues, dead, person = planned
+        assert (person.known, person.lists, person.questions) == (True, (CLOSED, LIST), 1)
+        assert (queues.letters, queues.chunks, queues.kept) == (2, 0, 1)
+        assert (dead.dead, dead.kept) == (0, 1)
+        assert await in_streams(broker, ANN) == {"RAW", "RECEIVED", "SEND", "DEADLETTER"}
+        aged = ("streams/RAW/", "streams/RECEIVED/", "streams/SEND/", "streams/DEADLETTER/")
+        left = in_files(tmp_path, ANN)
+        assert [name for name in left if not any(place in name for place in aged)] == []
+
+        later = now() + timedelta(days=91)
+        monkeypatch.setattr(erasing, "now", lambda: later)
+        queues, dead, person = await erase(service)
+        assert (queues.chunks, dead.dead, queues.kept, dead.kept) == (1, 1, 0, 0)
+        assert (person.known, person.lists) == (False, ())
+        for stream in ("RAW", "RECEIVED"):  # as the janitor will
+            async for stored in broker.scan(stream, ">"):
+                await broker.erase(stream, stored.seq)
+        assert await in_streams(broker, ANN) == set()
+        assert in_files(tmp_path, ANN) == []
+
+        assert (await service.whois(ANN.lower())).person == ""
+        (row,) = (await service.ask(ShowList(list=LIST))).lists
+        assert (row.members, row.owners) == (0, 0)
+        told = await service.ask(MemberHistory(list=LIST, address=ANN))
+        assert told.erased
+        assert [row.reason for row in told.history if row.event == "member_unsubscribed"] == [
+            "erased",
+            "erased",
+        ]
+        chunk = msgspec.structs.replace(chunk, since=now() - timedelta(minutes=1))
+        assert chunk.people[0] in await Departed(broker).of(chunk, now())
+        await service.add(ANN)
+        after = await service.whois(ANN.lower())
+        assert after.person not in ("", before.person)
+        assert after.roles == ("member",)
+
+
+async def test_what_is_on_its_way_is_left_and_others_are_untouched(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """A letter that was not sent yet stays and is told; the people, questions and letters of others
+    stay, those with an address that holds this one, too."""
+    longer = f"x.{ANN}"
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        mail = Post(broker)
+        for author in (ANN, longer):
+            await mail.ask("join", mail_of(author=author))
+        await service.add(BOB)
+        queues, _, person = await erase(service)
+        assert (queues.letters, queues.kept) == (0, 1)
+        assert queues.until > now().isoformat()
+        assert (person.known, person.questions) == (False, 1)
+        await sent(broker)
+        assert [found.letters for found in await erase(service)] == [1, 0, 0]
+        assert (await service.whois(BOB)).roles == ("member",)
+        assert "PENDING" in await in_streams(broker, longer)
+        assert [letter.to for letter in await mail.letters()] == [longer.lower()]
+
+
+async def test_an_erasure_cut_short_is_finished_by_the_next(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the person had left and PEOPLE had forgotten them, the roster's file is clean
+    after the next start."""
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.add(ANN, BOB)
+        with monkeypatch.context() as patch:
+            patch.setattr("projections.store.Store.rewrite", asyncio.Event().wait)
+            patch.setattr(erasing, "CLEAN_SECONDS", 0.1)
+            await erase(service)
+            assert [name for name in in_files(tmp_path, ANN) if "roster" in name]
+    async with membership(broker, settings(tmp_path)) as service:
+        assert in_files(tmp_path, ANN) == []
+        assert (await service.whois(BOB)).roles == ("member",)
+        (row,) = (await service.ask(ShowList(list=LIST))).lists
+        assert row.members == 1
+
+
+async def test_settings_that_name_somebody_are_told(broker: Broker, tmp_path: Path) -> None:
+    """An address that an owner wrote into a setting is not changed behind their back, but said."""
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create(also_to=ANN.lower())
+        *_, person = await erase(service, dry=True)
+        assert person.named == (LIST,)
+        *_, person = await erase(service, "unmistakable@example.org", dry=True)
+        assert person.named == ()
+
+
+async def test_questions_are_overwritten_before_their_stream_drops_them(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Of who was asked and never answered nothing is left on the disk after their time; what waits
+    still stays."""
+    for number, address in enumerate((ANN, BOB)):
+        asked = ConfirmationAsked(
+            list="team", action="join", address=address, cause=new_id(), expires=now()
+        )
+        data = codec.encode(envelope([asked], correlation="c", actor="test"))
+        await broker.publish(subjects.confirmation(f"{number:064x}"), data, expect=0)
+        if not number:
+            between = now()
+    await expiry.overwrite(broker, between)
+    assert in_files(tmp_path, ANN) == []
+    assert await in_streams(broker, BOB) == {"PENDING"}
