@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Attribute = str | int | float | bool
+Kind = Literal["internal", "client", "consumer"]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -13,10 +18,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     parent: str = ""
     name: str
     service: str
+    kind: Kind = "internal"
     start: int
     end: int
     error: str = ""
-    attributes: dict[str, str | int | float | bool] = {}
+    attributes: dict[str, Attribute] = {}
     instance: str = ""
 
 

@@ -111,7 +111,7 @@ async def _answer(context: Context, commands: Commands, name: str, request: Requ
     with context.telemetry.consumer(f"membership.{name}", request.headers) as span:
         answer = await _run(commands, name, request.data)
         if isinstance(answer, Answer) and answer.code:
-            span.set_attribute("postroad.refused", answer.code)
+            span.attributes["postroad.refused"] = answer.code
     context.health.count(name)
     with contextlib.suppress(Exception):
         if name == "whois" and isinstance(answer, Answer):

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, timedelta
 
-from opentelemetry.trace import SpanKind, StatusCode
-
 from postroad.runtime.clock import now
 from postroad.runtime.config import Relay
 from postroad.runtime.consume import Delivery
@@ -193,16 +191,14 @@ class Run:
     async def _window(self, connection: Carrier, planned: Plan) -> outcomes.Window:
         """Send a window and say what became of it."""
         event = self.chunk.event
-        with self.context.telemetry.span("sender.window", kind=SpanKind.CLIENT) as span:
-            span.set_attributes(
-                {
-                    "postroad.list": event.list,
-                    "postroad.chunk": event.chunk,
-                    "postroad.relay": self.relay.name,
-                    "postroad.window.start": planned.start,
-                    "postroad.window.end": planned.end,
-                }
-            )
+        with self.context.telemetry.span("sender.window", kind="client") as span:
+            span.attributes = {
+                "postroad.list": event.list,
+                "postroad.chunk": event.chunk,
+                "postroad.relay": self.relay.name,
+                "postroad.window.start": planned.start,
+                "postroad.window.end": planned.end,
+            }
             began = time.monotonic()
             transactions = await self._transactions(planned.offered)
             with self.watch.window(connection, planned.offered) as seen:
@@ -221,10 +217,10 @@ class Run:
                 late.add(planned.offered, results, connection.lingering, doubt)
                 self.left = True
             seen(results, window)
-            span.set_attribute("postroad.accepted", window.accepted)
-            span.set_attribute("smtp.reply.code", window.outcome.code)
+            span.attributes["postroad.accepted"] = window.accepted
+            span.attributes["smtp.reply.code"] = window.outcome.code
             if window.trouble:
-                span.set_status(StatusCode.ERROR, "relay")
+                span.error = "relay"
         self.context.health.count("copies", window.accepted)
         return window
 

@@ -1,0 +1,63 @@
+"""Finished spans to an OpenTelemetry collector: OTLP over HTTP, in batches, in a thread of the SDK.
+
+Imported only where a collector is configured.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread  # noqa: F401  its fork hook must come before OpenTelemetry's
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from schemas.spans import Span
+
+_SCOPE = InstrumentationScope("postroad")
+_PATH = "/v1/traces"
+
+
+class Collector:
+    """The way to the collector at `endpoint` (an http or https URL, with or without its path).
+    What it does not take is dropped: telemetry never fails the road."""
+
+    def __init__(self, endpoint: str, *, service: str, namespace: str, instance: str) -> None:
+        endpoint = endpoint.rstrip("/")
+        url = endpoint if endpoint.endswith(_PATH) else endpoint + _PATH
+        self._batches = BatchSpanProcessor(OTLPSpanExporter(endpoint=url))
+        self._resource = Resource.create(
+            {
+                "service.name": f"postroad-{service}",
+                "service.namespace": namespace or "postroad",
+                "service.instance.id": instance,
+            }
+        )
+
+    def send(self, span: Span) -> None:
+        """Have it sent with the next batch."""
+        self._batches.on_end(
+            ReadableSpan(
+                span.name,
+                context=_context(span.trace, span.span, remote=False),
+                parent=_context(span.trace, span.parent, remote=True) if span.parent else None,
+                resource=self._resource,
+                attributes=span.attributes,
+                kind=SpanKind[span.kind.upper()],
+                status=Status(StatusCode.ERROR, span.error) if span.error else Status(),
+                start_time=span.start,
+                end_time=span.end,
+                instrumentation_scope=_SCOPE,
+            )
+        )
+
+    def close(self) -> None:
+        """Send the rest."""
+        self._batches.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _context(trace: str, span: str, *, remote: bool) -> SpanContext:
+    flags = TraceFlags(TraceFlags.SAMPLED)
+    return SpanContext(int(trace, 16), int(span, 16), is_remote=remote, trace_flags=flags)
