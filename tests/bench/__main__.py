@@ -27,6 +27,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+import uvloop
 
 from postroad.runtime import logs
 from tests.bench import (
@@ -117,7 +118,7 @@ def main() -> int:
     names = parser.parse_args().scenario
     if unknown := set(names) - set(SCENARIOS):
         parser.error(f"no scenario {min(unknown)!r}; there are {', '.join(SCENARIOS)}")
-    return asyncio.run(bench(names or list(SCENARIOS)))
+    return uvloop.run(bench(names or list(SCENARIOS)))
 
 
 if __name__ == "__main__":
