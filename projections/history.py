@@ -10,7 +10,7 @@ import msgspec
 
 from projections.roster import NOBODY, Standing, after
 from schemas.envelope import Envelope, Event
-from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
+from schemas.lists import ListClosed, ListConfigured, ListCreated, ListLetterSet, ListSettings
 from schemas.membership import Consent, MemberChanged, MemberSubscribed, MemberUnsubscribed
 from schemas.people import PersonErased, PersonKnown
 
@@ -48,6 +48,9 @@ def of_list(said: Iterable[Envelope]) -> Iterator[Told]:
                 case ListConfigured():
                     changes = [(name, *change) for name, change in event.changes.items()]
                     yield tell(what="changed", changes=tuple(changes))
+                case ListLetterSet():
+                    name = f"letter {event.letter} {event.language}".rstrip()
+                    yield tell(what="changed", changes=((name, event.old, event.new),))
                 case ListClosed():
                     yield tell(what="closed", reason=event.reason)
                 case _:

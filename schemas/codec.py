@@ -32,6 +32,7 @@ EVENTS: tuple[type[Event], ...] = (
     road.Parked,
     lists.ListCreated,
     lists.ListConfigured,
+    lists.ListLetterSet,
     lists.ListClosed,
     membership.MemberSubscribed,
     membership.MemberUnsubscribed,

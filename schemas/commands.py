@@ -12,6 +12,7 @@ import msgspec
 from schemas.approvals import RequestRow, RequestWord
 from schemas.erasure import Erased
 from schemas.histories import HistoryRow, Person
+from schemas.letters import LetterRow, LetterShown
 from schemas.lists import ListSettings
 from schemas.membership import BounceKind, DeliveryMode, DeliveryStatus, Moderation, Role
 from schemas.road import AsOf, RuleHit, Wish
@@ -386,6 +387,8 @@ class Answer(Command, kw_only=True):
     total: int = 0
     history: tuple[HistoryRow, ...] = ()
     bounces: tuple[BounceRow, ...] = ()
+    letters: tuple[LetterRow, ...] = ()
+    letter: LetterShown | None = None
     person: Person | None = None
     erased: bool = False  # whom a history is about
     erasure: Erased | None = None

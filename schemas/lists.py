@@ -26,6 +26,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     (`postroad.mail.mergefields`). `subscription_policy` and `unsubscription_policy`
     say what a mail to `-join` and `-leave` does: at once, once it is confirmed, once the owners
     agree, or both.
+    `preferred_language` is that of the list's letters, empty for the site's.
     `also_to` are addresses that get each post besides the members: an archive, another list.
     `bounce_notify_owner_on_bounce_increment` is whether owners hear, once a day, of copies that
     failed for good; Mailman writes at once, and by default not at all. With `process_bounces` a
@@ -72,6 +73,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     unsubscription_policy: Policy = "confirm"
     send_welcome_message: bool = True
     send_goodbye_message: bool = True
+    preferred_language: str = ""
     also_to: tuple[str, ...] = ()
     bounce_notify_owner_on_bounce_increment: bool = True
     process_bounces: bool = True
@@ -127,6 +129,17 @@ class ListConfigured(Event, tag="list_configured", kw_only=True):
     """Settings changed: name to (old, new)."""
 
     changes: dict[str, tuple[object, object]]
+
+
+class ListLetterSet(Event, tag="list_letter_set", kw_only=True):
+    """The list has a text of its own for a letter (`services.membership.letters`), as typed, or has
+    none any more: then `new` is empty, as `old` is where it had none. `language` is empty for
+    every language."""
+
+    letter: str
+    language: str = ""
+    old: str = ""
+    new: str = ""
 
 
 class ListClosed(Event, tag="list_closed", kw_only=True):

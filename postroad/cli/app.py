@@ -24,6 +24,7 @@ from postroad.cli import (
     retry,
     run,
     status,
+    template,
     trace,
 )
 
@@ -69,6 +70,7 @@ for noun in (
     status.status,
     doctor.doctor,
     lists.lists,
+    template.template,
     erase.member,
     bringing.import_,
     mail.mail,

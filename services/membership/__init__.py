@@ -4,9 +4,10 @@ Answers    `postroad.membership.<command>` (NATS micro, queue group membership):
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
            member_set, member_erase, member_bounces, member_history, list_history,
            roster_past, consent, import, undo, roster, retry, held_ls, held_show,
-           held_decide, request_ls, request_decide. Requests and answers are in
-           schemas/commands.py, schemas/mass.py, schemas/approvals.py, schemas/histories.py
-           and schemas/erasure.py.
+           held_decide, request_ls, request_decide, letter_ls, letter_set, letter_preview.
+           Requests and answers are in schemas/commands.py, schemas/mass.py,
+           schemas/approvals.py, schemas/histories.py, schemas/erasure.py and
+           schemas/templates.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
@@ -26,7 +27,8 @@ Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one mes
            `raw.<notice>.0.0`, `mail.send.now.<list>.<notice>.0`: a letter to one person, which
            has a mail id of its own
 
-Settings   `[site]` state_dir, secret_file, base_url; `[web]` for https links to leave by;
+Settings   `[site]` state_dir, secret_file, base_url, default_language, letters_dir;
+           `[web]` for https links to leave by;
            `[[domain]]` owner: gets mail to the owners of a list that has none;
            `[[source]]` authserv_id: whose word proves who wrote a mail
 
@@ -70,6 +72,7 @@ Files      decider      one person on one list (pure)
            bans         who may not join
            refused      how a command is turned down (pure)
            actors       who did it (pure)
+           languages    in which letters are written (pure)
            directory    every list, in memory (pure)
            mirror       small lists, in memory (pure)
            fanout       an audience into chunks (pure)

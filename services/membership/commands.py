@@ -52,6 +52,7 @@ from services.membership.bounces.scores import Scores
 from services.membership.directory import Listed
 from services.membership.entries import Around
 from services.membership.history import History
+from services.membership.letters.templates import Templates
 from services.membership.moderation.desk import HeldDesk
 from services.membership.people import People, valid
 from services.membership.refused import Refused
@@ -81,6 +82,7 @@ class Commands:
         outbox: Outbox,
         held: HeldDesk,
         approvals: Approvals,
+        templates: Templates,
     ) -> None:
         self.broker = broker
         self.roster = roster
@@ -89,6 +91,7 @@ class Commands:
         self.outbox = outbox
         self.held = held
         self.approvals = approvals
+        self.templates = templates
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
 
@@ -151,6 +154,7 @@ class Commands:
             domain=address.rpartition("@")[2],
             lists=self.roster.feed.lists.addresses,
             key=self.people.key_of_normal,
+            languages=self.templates.readers.site.languages,
         )
 
     async def _rows(self, found: Sequence[Listed]) -> tuple[ListRow, ...]:

@@ -18,7 +18,7 @@ from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
 from postroad.runtime.service import Context
 from schemas import commands as requests
-from schemas import mass, subjects
+from schemas import mass, subjects, templates
 from schemas.commands import Answer, Command
 from services.membership.commands import Commands
 from services.membership.erasing import Erasure
@@ -64,6 +64,12 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "held_ls": (requests.ListHeld, Commands.held_ls),
     "held_show": (requests.ShowHeld, Commands.held_show),
     "held_decide": (requests.DecideHeld, Commands.held_decide),
+    "letter_ls": (templates.ListLetters, lambda commands, ask: commands.templates.ls(ask)),
+    "letter_set": (templates.SetLetter, lambda commands, ask: commands.templates.set_(ask)),
+    "letter_preview": (
+        templates.PreviewLetter,
+        lambda commands, ask: commands.templates.preview(ask),
+    ),
     "request_ls": (requests.ListRequests, lambda commands, ask: commands.approvals.ls(ask)),
     "request_decide": (
         requests.DecideRequest,

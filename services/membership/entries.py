@@ -11,7 +11,7 @@ import msgspec
 
 from postroad.mail import addresses, headermatch, patterns, senders
 from schemas.lists import ListSettings
-from services.membership import partnames
+from services.membership import languages, partnames
 
 _KEY = re.compile(r"#[0-9a-f]{64}")
 _OF_ANYBODY = ("bans", "dmarc_addresses")
@@ -33,11 +33,12 @@ def _no_key(_: str) -> NoReturn:
 @dataclass(frozen=True)
 class Around:
     """What settings are read in the light of: the `domain` of their list, the addresses of all
-    open `lists`, and what gives the `key` of an address."""
+    open `lists`, what gives the `key` of an address, and in which `languages` letters are."""
 
     domain: str = ""
     lists: Collection[str] = ()
     key: Callable[[str], str] = _no_key
+    languages: Collection[str] = languages.BUILT_IN
 
 
 NOWHERE = Around()

@@ -13,20 +13,23 @@ from postroad.mail import mergefields
 from postroad.mail.addresses import Form, SubAddress, match, parse_address, sub_address
 from schemas import subjects
 from schemas.envelope import Event
-from schemas.lists import ListClosed, ListConfigured, ListCreated, ListSettings
+from schemas.lists import ListClosed, ListConfigured, ListCreated, ListLetterSet, ListSettings
 from services.membership import settings
 from services.membership.entries import NOWHERE, Around
 from services.membership.refused import Refused
 
+MOST_LETTERS = 200  # own texts of one list
 LONGEST_SLUG = 100  # characters; an address may have 254, a subject should stay readable
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What holds for one list. Without `address` it does not exist."""
+    """What holds for one list. Without `address` it does not exist. `letters` are its own texts,
+    as typed, by letter and language (empty for every one)."""
 
     slug: str = ""
     address: str = ""
     settings: ListSettings = ListSettings()
+    letters: Mapping[tuple[str, str], str] = {}
     closed: bool = False
 
     @property
@@ -56,6 +59,11 @@ def evolve(state: State, event: Event) -> State:
         case ListConfigured():
             new = {name: change[1] for name, change in event.changes.items()}
             return msgspec.structs.replace(state, settings=_with(state.settings, new))
+        case ListLetterSet():
+            key = event.letter, event.language
+            others = {each: text for each, text in state.letters.items() if each != key}
+            letters = {**others, key: event.new} if event.new else others
+            return msgspec.structs.replace(state, letters=letters)
         case ListClosed():
             return msgspec.structs.replace(state, closed=True)
         case _:
@@ -107,6 +115,19 @@ def decide_configure(
         if getattr(state.settings, name) != value
     }
     return (ListConfigured(changes=changes),) if changes else ()
+
+
+def decide_letter(state: State, *, letter: str, language: str, text: str) -> tuple[Event, ...]:
+    """Have a letter say this `text`, which fits it; an empty one brings back ours. Raises Refused
+    for a closed list, or one that has too many."""
+    if not state.open:
+        raise Refused("closed", f"the list {state.address} is closed")
+    old = state.letters.get((letter, language), "")
+    if text == old:
+        return ()
+    if text and not old and len(state.letters) >= MOST_LETTERS:
+        raise Refused("bad_setting", f"{state.address} has {MOST_LETTERS} own texts, the most")
+    return (ListLetterSet(letter=letter, language=language, old=old, new=text),)
 
 
 def decide_close(state: State, *, reason: str = "") -> tuple[Event, ...]:

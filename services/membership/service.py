@@ -17,9 +17,12 @@ from services.membership.commands import Commands
 from services.membership.distribute import Distributor
 from services.membership.endpoints import serving
 from services.membership.feed import Feed, open_store
+from services.membership.letters import site
 from services.membership.letters.failed import FailureReports
 from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
+from services.membership.letters.readers import Readers
+from services.membership.letters.templates import Templates
 from services.membership.moderation.always import AlwaysAccepted
 from services.membership.moderation.bymail import RepliedVerdicts
 from services.membership.moderation.desk import HeldDesk
@@ -57,8 +60,10 @@ async def _work(context: Context, feed: Feed) -> None:
     """Answer commands and mail, and fan out, until told to stop."""
     broker, config, key = context.broker, context.config, context.config.site_key()
     roster, people = Roster(feed), People(broker, key)
-    letterbox, received, tokens = Letterbox(broker), Received(broker, config), TokenMaker(key)
-    questions, outbox = Questions(broker, people, key), Outbox(letterbox, tokens)
+    readers = Readers(site.read(config.site.letters_dir, config.site.default_language), feed)
+    letterbox, tokens = Letterbox(broker, readers.words), TokenMaker(key)
+    received, outbox = Received(broker, config), Outbox(letterbox, tokens)
+    questions = Questions(broker, people, key, readers.words)
     owners = Owners(config, roster, people)
     fanout = Distributor(broker, config, roster, owners, people)
     reports = FailureReports(broker, roster, owners, letterbox)
@@ -81,7 +86,8 @@ async def _work(context: Context, feed: Feed) -> None:
     bouncing = BounceLetters(broker, letterbox, owners)
     bounces = BounceDesk(broker, roster, people, received, bouncing)
     warnings = Warnings(broker, roster, bouncing)
-    commands = Commands(broker, roster, people, questions, outbox, held, approvals)
+    templates = Templates(broker, feed, readers)
+    commands = Commands(broker, roster, people, questions, outbox, held, approvals, templates)
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
         work.create_task(expiry.run(broker, context.stopping))

@@ -15,7 +15,7 @@ import msgspec
 from postroad.mail import addresses, approval, mergefields
 from postroad.mail.footer import fits
 from schemas.lists import ListSettings
-from services.membership import entries
+from services.membership import entries, languages
 from services.membership.entries import NOWHERE, Around
 from services.membership.refused import Refused
 
@@ -105,6 +105,8 @@ def _parse(name: str, text: str, around: Around) -> tuple[str, object]:
         return name, _answered(name, text)
     if name == "moderator_password":
         return name, _password(text)
+    if name == "preferred_language":
+        return name, _language(name, text, around)
     if get_origin(TYPES[name]) is tuple:
         return name, _several(name, lambda: entries.read(name, text, around))
     return name, _value(name, TYPES[name], text)
@@ -189,6 +191,13 @@ def _answered(name: str, text: str) -> str:
     if not address.isascii():
         raise Refused("bad_setting", f"{name}: must be ASCII, not every server takes more")
     return address
+
+
+def _language(name: str, text: str, around: Around) -> str:
+    try:
+        return languages.check(text, around.languages)
+    except ValueError as error:
+        raise Refused("bad_setting", f"{name}: {error}") from error
 
 
 def _password(text: str) -> str:

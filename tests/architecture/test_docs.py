@@ -67,6 +67,7 @@ def shell_lines(document: Document) -> Iterator[list[str]]:
     for block in document.fences("sh"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
+            words = words[: words.index(">")] if ">" in words else words  # into a file
             while words and (words[0] == "sudo" or "=" in words[0]):  # as whom, with what set
                 words = words[3:] if words[0] == "sudo" else words[1:]
             if words:

@@ -14,7 +14,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.config import Config, Domain, Site, Web
 from postroad.runtime.service import Context, running
-from schemas import codec, commands, mass, subjects
+from schemas import codec, commands, mass, subjects, templates
 from schemas.commands import Answer, Author, Command, Subscribe
 from schemas.mail import RawRef
 from schemas.mass import ImportMembers, ImportRow
@@ -46,6 +46,9 @@ ENDPOINTS = {
     commands.ListHeld: "held_ls",
     commands.ShowHeld: "held_show",
     commands.DecideHeld: "held_decide",
+    templates.ListLetters: "letter_ls",
+    templates.SetLetter: "letter_set",
+    templates.PreviewLetter: "letter_preview",
     commands.ListRequests: "request_ls",
     commands.DecideRequest: "request_decide",
 }

@@ -39,6 +39,7 @@ RELEASED = [
     "list_configured.1",
     "list_created.1",
     "list_created.1-rules",
+    "list_letter_set.1",
     "mail_received.1",
     "mail_received.1-named",
     "mail_received.1-opening",

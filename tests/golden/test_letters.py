@@ -16,7 +16,7 @@ import pytest
 
 from postroad.mail.addresses import Form
 from services.membership.letters import Letter, compose
-from services.membership.letters.texts import texts
+from services.membership.letters.catalog import texts
 
 LETTERS = Path(__file__).parent / "letters"
 NAMES = sorted({*texts()} - {"sign_off"})

@@ -72,7 +72,7 @@ NONE: Mapping[str, tuple[frozenset[str], str]] = {
         ("obscure_addresses web_page_url admin_member_chunksize", "true 1 30", ""),
         ("welcome_msg goodbye_msg", "", _TEXTS),
         ("member_moderation_notice nonmember_rejection_notice", "", _TEXTS),
-        ("preferred_language available_languages", "en", "letters are in English"),
+        ("available_languages", "en", "letters are in each language that there is"),
         ("admin_immed_notify", "true 1", "moderators are always told of held mail"),
         ("admin_notify_mchanges", "", "owners get no letter of who joins or leaves"),
         ("allow_list_posts include_list_post_header", "true 1", "List-Post stands always"),

@@ -1,6 +1,7 @@
 """Letters: every mail that Postroad itself writes to people.
 
-Texts      en.toml, the language file: one table a text, and what a text is made of
+Texts      en.toml, what we say in English: one table a text, and what a text is made of; other
+           languages are gettext catalogs beside it. A list or the site may have its own instead
 Each mail  plain text and an HTML twin that says the same: no remote content, no tracking
            From and Reply-To    the address with the token for what is to be confirmed, else the
                                 owners; at a list without sub-addresses the list itself, where a
@@ -19,7 +20,15 @@ Promises
       `authserv_id`), never where a program wrote it, three times a day at most, once a mail.
 
 Files      letter       what a letter is (pure)
-           texts        en.toml, filled in (pure)
+           catalog      what we say, in each language (pure)
+           po           gettext's catalogs as text (pure)
+           own          a text as an owner typed it (pure)
+           mailman      Mailman's names for letters and fields (pure)
+           wording      which words a letter has for whom (pure)
+           texts        words filled in (pure)
+           site         texts and catalogs of the site
+           readers      in which words a reader has a letter
+           templates    what owners ask of letters
            composing    a letter as bytes (pure)
            posting      stored, and queued to be sent
            undelivered  whose copies failed, in words (pure)

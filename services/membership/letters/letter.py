@@ -8,6 +8,7 @@ from datetime import datetime
 
 from postroad.mail.addresses import Form
 from postroad.mail.identity import mail_id
+from services.membership.letters.wording import Wording
 from services.membership.lists import State
 
 
@@ -15,7 +16,8 @@ from services.membership.lists import State
 class Letter:
     """What `compose` makes a mail of.
 
-    `text` names a text of en.toml, or several, separated by spaces, which then make one mail.
+    `text` names a text of en.toml, or several, separated by spaces, which then make one mail;
+    what these say to the reader is a matter of `wording`.
     `message_id` and `answering` (the Message-ID of the mail answered, empty where this answers
     none) are without brackets. `leave_token` makes the address to leave by, as programs see it,
     one that acts at once. `fields` are those of the texts that only the writer knows: token, days,
@@ -34,6 +36,7 @@ class Letter:
     answering: str = ""
     leave_token: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    wording: Wording = field(default_factory=Wording)
 
     @classmethod
     def of_list(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from postroad.mail.fields import body_offset, fields_end
 from postroad.runtime.blobs import put_raw
@@ -14,15 +16,23 @@ from schemas import codec, subjects
 from schemas.road import ChunkQueued, Copy
 from services.membership.letters.composing import compose
 from services.membership.letters.letter import Letter
+from services.membership.letters.wording import Wording
 
 ACTOR = "service:membership"
+Words = Callable[[str, str], Awaitable[Wording]]  # of a list (slug), for whom (address)
+
+
+async def english(_list_slug: str, _address: str) -> Wording:
+    """Ours, for everybody."""
+    return Wording()
 
 
 class Letterbox:
-    """Sends letters."""
+    """Sends letters, in the words that `words` has for their reader."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, words: Words = english) -> None:
         self.broker = broker
+        self.words = words
 
     async def send(
         self, letter: Letter, *, notice: str, list_slug: str, cause: str, post: int
@@ -39,7 +49,7 @@ class Letterbox:
         # Stored, but not queued: a crash came between. What it said then stands, so that a new
         # release with better words does not contradict it.
         stored = await self.broker.last("RAW", subjects.raw(notice, 0, 0))
-        data = stored.data if stored else compose(letter)
+        data = stored.data if stored else await self._composed(letter, list_slug)
         head = body_offset(data, fields_end(data, 0))
         ref = await put_raw(self.broker, notice, 0, data, head)
         crashpoint("membership.after_letter")
@@ -63,3 +73,6 @@ class Letterbox:
         message = envelope([chunk], correlation=cause, causation=cause, actor=ACTOR)
         with contextlib.suppress(Conflict):  # another instance was faster
             await self.broker.publish(subject, codec.encode(message), expect=0)
+
+    async def _composed(self, letter: Letter, list_slug: str) -> bytes:
+        return compose(replace(letter, wording=await self.words(list_slug, letter.to)))

@@ -1,4 +1,4 @@
-"""The texts of en.toml, filled in: a subject, and the same words as plain text and as HTML. Pure.
+"""Texts, filled in: a subject, and the same words as plain text and as HTML. Pure.
 
 There is no template language: a field is replaced by its value once, and a value is never looked
 into again. In HTML all of it is escaped; only addresses that we made ourselves become links.
@@ -6,24 +6,20 @@ into again. In HTML all of it is escaped; only addresses that we made ourselves 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import textwrap
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
-from importlib import resources
 from typing import NamedTuple
 from urllib.parse import quote
 
-import msgspec
-
 from postroad.mail.addresses import SubAddress, sub_address
 from postroad.mail.words import printable
+from services.membership.letters.catalog import FIELD, READER, Text, texts
 from services.membership.letters.letter import Letter
 
 WIDTH = 72  # columns of plain text
+EARLY = 50  # columns: a line was ended on purpose where the next word had room in so many
 VALUE = 200  # characters of a value
 LONG = {"reason": 500}  # of others
 LINES = 250  # of a value that may have several
@@ -40,18 +36,8 @@ GIVEN = (
     "other",
     *SEVERAL,
 )
-_FIELD = re.compile(r"\{([a-z]+)\}")
 _VERBATIM = "    "
 _ITEM = re.compile(r"^- ", re.MULTILINE)
-
-
-class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table of en.toml, which says what its keys mean."""
-
-    subject: str = ""
-    text: str
-    none: str = ""
-    member: bool = False
 
 
 class Value(NamedTuple):
@@ -63,26 +49,13 @@ class Value(NamedTuple):
 
 class Page(NamedTuple):
     """A letter's words: `subject` on one line, `plain` with bare LF, `html` a whole document.
-    `member` says that the reader is on the list."""
+    `member` says that the reader is on the list, `language` is that of the first text."""
 
     subject: str
     plain: str
     html: str
     member: bool
-
-
-@cache
-def texts() -> Mapping[str, Text]:
-    """Every text by name."""
-    tables = dict(_language())
-    del tables["phrases"]
-    return msgspec.convert(tables, dict[str, Text])
-
-
-def version(name: str) -> str:
-    """The name of a text, and a digest of its words as they are today: 48 bits of SHA-256."""
-    words = msgspec.json.encode(texts()[name])
-    return f"{name} {hashlib.sha256(words).hexdigest()[:12]}"
+    language: str
 
 
 def page(letter: Letter) -> Page:
@@ -90,11 +63,14 @@ def page(letter: Letter) -> Page:
     names = letter.text.split()
     if not names or any(name not in texts() or name == "sign_off" for name in names):
         raise ValueError(f"there is no text {letter.text!r}")
-    found = [texts()[name] for name in names]
-    values = _values(letter)
-    bodies = [each.none if letter.form == "none" and each.none else each.text for each in found]
-    sign_off = texts()["sign_off"].none if letter.form == "none" else texts()["sign_off"].text
-    blocks = [block for body in bodies for block in re.split(r"\n\s*\n", body.strip("\n"))]
+    first = letter.wording.find(names[0], letter.form)
+    language = first.language
+    found = [first.text, *(_beside(letter, language, name) for name in names[1:])]
+    values = _values(letter, lambda name: letter.wording.phrase(name, language))
+    below = _beside(letter, language, "sign_off")
+    sign_off = _body(letter, below.text, below.none)
+    bodies = [_body(letter, each.text, each.none) for each in found]
+    blocks = [block for body in bodies for block in blocks_of(body)]
     blocks = [block for block in blocks if _plain(block, values).strip()]
     plain = [_plain(block, values) for block in blocks]
     html = [_html(block, values) for block in blocks]
@@ -102,42 +78,60 @@ def page(letter: Letter) -> Page:
     return Page(
         subject=printable(" ".join(subject.split()), 2 * VALUE),
         plain="\n\n".join((*plain, f"-- \n{_plain(sign_off.strip(), values)}")) + "\n",
-        html=_document((*html, f"<p>--<br>\n{_run(sign_off.strip(), values)}</p>")),
+        html=_document(
+            (*html, f"<p>--<br>\n{_run(sign_off.strip(), values)}</p>"), language=language
+        ),
         member=any(each.member for each in found),
+        language=language,
     )
 
 
-@cache
-def _language() -> Mapping[str, Mapping[str, object]]:
-    file = resources.files("services.membership.letters") / "en.toml"
-    return tomllib.loads(file.read_text("utf-8"))
+def _beside(letter: Letter, language: str, name: str) -> Text:
+    return letter.wording.find(name, letter.form, language).text
 
 
-def _values(letter: Letter) -> Mapping[str, Value]:
-    """Every field that this letter may use."""
+def _body(letter: Letter, text: str, none: str) -> str:
+    return none if letter.form == "none" and none else text
+
+
+def blocks_of(text: str) -> list[str]:
+    """Paragraphs, lists and lines that are kept as they are."""
+    return re.split(r"\n\s*\n", text.strip("\n"))
+
+
+def as_typed(text: str) -> str:
+    """A text with its fields, wrapped, as somebody would type it."""
+    blocks = (_wrapped_block(block, "{{{}}}".format) for block in blocks_of(text))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _values(letter: Letter, phrase: Callable[[str], str]) -> Mapping[str, Value]:
+    """Every field that this letter may use, with phrases in its language."""
     if strange := set(letter.fields) - set(GIVEN):
         raise ValueError(f"a letter has no field {min(strange)!r}")
     values = {}
     for field, value in letter.fields.items():
         if field in SEVERAL:
             lines = [printable(line, 2 * VALUE) for line in value.splitlines()]
-            shown = "\n".join(filter(None, lines[:LINES])) or _phrase("no_lists")
+            shown = "\n".join(filter(None, lines[:LINES])) or phrase("no_lists")
             values[field] = Value(shown, escape(shown))
         elif field == "wish":
-            values[field] = _said(_phrase(value))
+            values[field] = _said(phrase(value))
         else:
             values[field] = _said(value, LONG.get(field, VALUE))
     if not values.get("subject", Value("-", "")).plain:
-        values["subject"] = _said(_phrase("no_subject"))
+        values["subject"] = _said(phrase("no_subject"))
     values["name"] = _said(letter.list_name.strip() or letter.list_address)
     values["description"] = _said(letter.list_description)
     values["list"] = _link(letter.list_address)
+    values[READER] = _said(letter.to)
+    with_subject = phrase("with_subject")
     for sub, words in _COMMANDS.items():
-        values[sub] = _way(letter, sub, words)
+        values[sub] = _way(letter, with_subject, sub, words)
     if token := letter.fields.get("token", ""):
         if not (token.isascii() and token.isalnum()):
             raise ValueError("a token is letters and digits")
-        values["confirm"] = _way(letter, "confirm", f"confirm {token}", token)
+        values["confirm"] = _way(letter, with_subject, "confirm", f"confirm {token}", token)
     return values
 
 
@@ -149,19 +143,15 @@ _COMMANDS: dict[SubAddress, str] = {
 }
 
 
-def _way(letter: Letter, sub: SubAddress, words: str, token: str = "") -> Value:
+def _way(letter: Letter, with_subject: str, sub: SubAddress, words: str, token: str = "") -> Value:
     """Where to write for something: its own address, or the list's with a Subject."""
     address = sub_address(letter.list_address, sub, letter.form, token)
     if letter.form != "none" or not words:
         return _link(address, words if token else "")
-    said = _phrase("with_subject").format(address="\0", words=words)
+    said = with_subject.format(address="\0", words=words)
     before, after = (escape(part) for part in said.split("\0"))
     link = _link(address, words)
     return Value(said.replace("\0", link.plain), f"{before}{link.html}{after}")
-
-
-def _phrase(name: str) -> str:
-    return str(_language()["phrases"][name])
 
 
 def _said(value: str, limit: int = VALUE) -> Value:
@@ -180,7 +170,7 @@ def _link(address: str, subject: str = "") -> Value:
 
 def _filled(text: str, fill: Callable[[str], str], literal: Callable[[str], str] = str) -> str:
     """`text` with its fields filled in, once, and what stands between them made `literal`."""
-    parts = _FIELD.split(text)
+    parts = FIELD.split(text)
     return "".join(fill(part) if at % 2 else literal(part) for at, part in enumerate(parts))
 
 
@@ -192,15 +182,32 @@ def _value(values: Mapping[str, Value], field: str) -> Value:
 
 def _plain(block: str, values: Mapping[str, Value]) -> str:
     """One block as plain text, wrapped; no word is ever broken."""
+    return _wrapped_block(block, lambda name: _value(values, name).plain)
 
+
+def _wrapped_block(block: str, fill: Callable[[str], str]) -> str:
     def run(text: str) -> str:
-        return _filled(text, lambda name: _value(values, name).plain)
+        return _filled(text, fill)
 
     if block.startswith(_VERBATIM):
         return "\n".join(_VERBATIM + line for line in run(textwrap.dedent(block)).split("\n"))
     if block.startswith("- "):
         return "\n".join(_wrapped(run(item), "- ", "  ") for item in _items(block))
-    return _wrapped(run(block), "", "")
+    return "\n".join(_wrapped(run(line), "", "") for line in _lines(block))
+
+
+def _lines(block: str) -> Iterator[str]:
+    """The lines of a paragraph that somebody ended on purpose, each to be wrapped by itself."""
+    line = ""
+    for each in block.split("\n"):
+        begins = each.lstrip()
+        early = len(line.rpartition("\n")[2]) + 1 + len(begins.partition(" ")[0]) <= EARLY
+        if line and (early or begins.startswith("- ")):
+            yield line
+            line = each
+        else:
+            line = f"{line}\n{each}" if line else each
+    yield line
 
 
 def _wrapped(text: str, first: str, others: str) -> str:
@@ -224,18 +231,19 @@ def _html(block: str, values: Mapping[str, Value]) -> str:
     if block.startswith("- "):
         items = "\n".join(f"<li>{_run(item, values)}</li>" for item in _items(block))
         return f"<ul>\n{items}\n</ul>"
-    return f"<p>{_run(block, values)}</p>"
+    lines = "<br>\n".join(_run(line, values) for line in _lines(block))
+    return f"<p>{lines}</p>"
 
 
 def _run(text: str, values: Mapping[str, Value]) -> str:
     return _filled(text, lambda name: _value(values, name).html, escape)
 
 
-def _document(blocks: Iterable[str]) -> str:
+def _document(blocks: Iterable[str], *, language: str) -> str:
     return "\n".join(
         (
             "<!DOCTYPE html>",
-            '<html lang="en">',
+            f'<html lang="{language}">',
             '<head><meta charset="utf-8"></head>',
             '<body style="font-family: sans-serif; max-width: 40em">',
             *blocks,

@@ -10,7 +10,9 @@ from postroad.runtime.crashpoint import crashpoint
 from schemas.membership import DeliveryMode, Role
 from schemas.pending import Action, ConfirmationAsked
 from services.membership.directory import Listed
-from services.membership.letters.texts import version
+from services.membership.letters.catalog import Text
+from services.membership.letters.posting import Words, english
+from services.membership.letters.wording import version
 from services.membership.people import People
 from services.membership.requests import confirmation
 from services.membership.requests.confirmations import Confirmations
@@ -20,9 +22,13 @@ from services.membership.requests.reply import Reply
 
 
 class Questions:
-    """Asks by mail; `cause` is the mail id or command id that wants to know."""
+    """Asks by mail, in the words that `words` has for who is asked; `cause` is the mail id or
+    command id that wants to know."""
 
-    def __init__(self, broker: Broker, people: People, site_key: bytes) -> None:
+    def __init__(
+        self, broker: Broker, people: People, site_key: bytes, words: Words = english
+    ) -> None:
+        self.words = words
         self.contacts = Contacts(broker, people)
         self.confirmations = Confirmations(broker, site_key)
 
@@ -46,7 +52,7 @@ class Questions:
         `text` names another text than that of the action; `proved` says that the address itself
         wants it, `invited` that those who run the list do.
         """
-        slug = listed.state.slug
+        slug, text = listed.state.slug, text or f"confirm_{action}"
         token = self.confirmations.token(cause, slug, action, address)
         key = self.confirmations.key(token)
         try:
@@ -67,17 +73,21 @@ class Questions:
             delivery_mode=delivery_mode,
             cause=cause,
             expires=at + confirmation.LIFE,
-            text=version(text or f"confirm_{action}"),
+            text=version(text, await self._asked_in(text, listed, address)),
             invited=invited,
         )
         await self.confirmations.ask(token, question)
         return Reply(
             "confirmation_sent",
-            text=text or f"confirm_{action}",
+            text=text,
             to=address,
             fields=fields_of(token),
             owed=True,
         )
+
+    async def _asked_in(self, text: str, listed: Listed, address: str) -> Text:
+        wording = await self.words(listed.state.slug, address)
+        return wording.find(text, listed.state.settings.sub_address).text
 
 
 def fields_of(token: str) -> dict[str, str]:

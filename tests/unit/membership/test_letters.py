@@ -19,7 +19,8 @@ from postroad.mail.addresses import Form, Match, match
 from postroad.mail.automatic import unanswerable
 from postroad.mail.headers import scan
 from services.membership.letters import Letter, compose, notice_id
-from services.membership.letters.texts import GIVEN, texts
+from services.membership.letters.catalog import texts
+from services.membership.letters.texts import GIVEN
 
 TEXTS = sorted({*texts()} - {"sign_off"})
 CONFIRMATIONS = [name for name in TEXTS if "confirm" in name]

@@ -1,0 +1,20 @@
+"""Languages in which Postroad writes letters, by their tags (BCP 47): English, and the catalogs in
+services/membership/letters. A site may have more of its own. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+ENGLISH = "en"
+BUILT_IN = (ENGLISH, "de")
+
+
+def check(language: str, known: Collection[str] = BUILT_IN) -> str:
+    """The tag of a language, empty for none. Raises ValueError naming those there are."""
+    tag = language.strip()
+    if tag and tag not in known:
+        near = difflib.get_close_matches(tag.lower(), known, n=1, cutoff=0.5)
+        nearest = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+        raise ValueError(f"there are no letters in the language {tag!r}; {nearest}")
+    return tag
