@@ -68,7 +68,8 @@ class MemberBounced(Event, tag="member_bounced", kw_only=True):
     and `score` what there is with it. `post` is the mail id of what did not arrive, `report` that
     of the mail that says so (empty where the server refused the copy itself). `status` is an
     enhanced code (RFC 3463), `said` what was said, without addresses, and `server` the host that
-    reports it. With `incident` many at the same provider failed at once, which counts once."""
+    reports it. With `incident` many at the same provider failed at once, which counts once. The
+    kind `unknown` was one before 2026-11-21: today's `hard`."""
 
     kind: BounceKind
     at: datetime

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["hard", "full", "policy", "soft", "autoreply", "challenge", "complaint", "unknown"]
-GRAVEST: tuple[Kind, ...] = ("hard", "full", "policy", "unknown", "soft")
+Kind = Literal["hard", "full", "policy", "soft", "autoreply", "challenge", "complaint"]
+GRAVEST: tuple[Kind, ...] = ("hard", "full", "policy", "soft")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,15 +32,24 @@ _HEADERS = re.compile(  # of the mail that is returned; two of these in a row be
 _SURE = re.compile(
     r"[>| \t]{0,10}(?:return-path|received|mime-version|dkim-signature) ?:", re.IGNORECASE
 )
+_TITLE = re.compile(
+    r":\s*\Z|\b(?:follow|attach|below|includ|enclos|append|quot)\w*[\s.]*\Z", re.IGNORECASE
+)
+_SENT_BY = re.compile(  # whose mail it was
+    r"(?:\bsent by|(?<!generated )(?<!expanded )\bfrom)\s*:?[\s<\"']*\Z", re.IGNORECASE
+)
+_LONE = re.compile(r"[ \t]+([\w.-]{2,40})(?:[ \t]{2,}\S.*)?[ \t\r]*")
+_NOTE = re.compile(r"\bscanned\b|\bvirus[- ]free\b|\bconfidential", re.IGNORECASE)
 _RULED = re.compile(r"\s*[-=_*#~+]{2,}")
 _BULLET = re.compile(
     r"[\s<>\[\]()\"'*:;,.|\u2022-]*(?:(?:mailto|rfc822|smtp)[:;=])?[\s<(\"']*", re.IGNORECASE
 )
 _SUMMARY = re.compile(  # of the mail in question, which tells nothing of why
-    r"\s*(?:subject|betreff|objet|asunto|oggetto|onderwerp|assunto|件名|主题|主題|тема|from|von|cc|sent"
+    r"\s*(?:to|subject|betreff|objet|asunto|oggetto|onderwerp|assunto|件名|主题|主題|тема|from|von|cc|sent"
     r"|date|datum|gesendet|message-id) ?[:：]",
     re.IGNORECASE,
 )
+_TO = re.compile(r"\s*to ?:", re.IGNORECASE)
 _NAMED = re.compile(
     r"recipient|\bto\b|\bfor:|(?:generated|expanded) from|user|address|mailbox|account|rcpt|mail"
     r"|für|\ban\b|destinat|宛先|收件人",
@@ -64,15 +73,20 @@ def text_above(parts: Sequence[Part]) -> str:
     return "\n".join(_own(("\n".join(said))[: 4 * CHARS]))[:CHARS]
 
 
-def failures(letter: str, own: frozenset[str], named: Sequence[str] = ()) -> tuple[Failure, ...]:
+def failures(
+    letter: str, own: frozenset[str], named: Sequence[str] = (), home: str = ""
+) -> tuple[Failure, ...]:
     """Who has no copy. `own` are addresses that the letter is from and to; `named` are those its
-    header names. Where it names nobody there is one failure, of nobody."""
+    header names; `home` is the domain of the server, whose users it may name without. Where it
+    names nobody there is one failure, of nobody."""
     found: dict[str, str] = {}
     for address, said in _told(letter, own):
         found.setdefault(address, said)
+    if home and not (found or named):
+        found = {f"{name}@{home}": said for name, said in _lone(letter)}
     for address in named:
         found.setdefault(address, "")
-    letter = "\n".join(line for line in letter.split("\n") if not _SUMMARY.match(line))
+    letter = "\n".join(line for line in letter.split("\n") if not _beside(line))
     delayed = wording.says(wording.plain(letter), "delayed")
     if not found:
         found[""] = letter
@@ -92,6 +106,11 @@ def _failure(address: str, said: str, letter: str, *, delayed: bool) -> Failure:
     return Failure(address, kind, code.status, printable(diagnostic, DIAGNOSTIC))
 
 
+def _beside(line: str) -> bool:
+    """Whether a line tells nothing of why: of the mail in question, or put below every mail."""
+    return _SUMMARY.match(line) is not None or _NOTE.search(line) is not None
+
+
 def _line_with(letter: str, status: str) -> str:
     lines = letter.splitlines()
     return next((line for line in lines if status and status in line), "")
@@ -104,7 +123,7 @@ def _own(text: str) -> Iterator[str]:
         after = lines[at + 1] if at + 1 < len(lines) else ""
         if _SURE.match(line) or (_HEADERS.match(line) and _SURE.match(after)):
             return
-        titled = line.rstrip().endswith((":", ".")) and len(line.split()) <= TITLE
+        titled = _TITLE.search(line) is not None and len(line.split()) <= TITLE
         ruled = _RULED.match(line) or titled
         if at and ruled and wording.says(wording.plain(line[:200]), "original"):
             return
@@ -122,27 +141,43 @@ def _told(letter: str, own: frozenset[str]) -> Iterator[tuple[str, str]]:
         yield address, _paragraph(lines[at : min(next(others, at + BELOW), at + BELOW)])
 
 
+def _lone(letter: str) -> Iterator[tuple[str, str]]:
+    """Names that stand alone below a line that says that they have no copy, and the lines there."""
+    lines = letter.split("\n")
+    for at, line in enumerate(lines):
+        below = [each for each in lines[at + 1 : at + BELOW] if each.strip()][:1]
+        told = line.rstrip().endswith(":") and below and _LONE.fullmatch(below[0])
+        if told and wording.says(wording.plain(" ".join(lines[max(at - 2, 0) : at + 1])), "failed"):
+            yield told[1].lower(), _paragraph(lines[max(at - 2, 0) : at + BELOW])
+
+
 def _marks(lines: Sequence[str], own: frozenset[str]) -> Iterator[tuple[int, str, int]]:
     """Each address that may be told of: its line, itself, and how sure that is (`_form`)."""
+    above = ""
     for at, line in enumerate(lines):
+        sender = _SENT_BY.search(above[-100:]) is not None
+        above = line.rstrip() or above
         for found in islice(ADDRESS.finditer(line[:500]), 10):
-            address = found[0].strip(".'").lower()
-            form = _form(line[:500], found)
+            address = found[0].lower().removeprefix("smtp=").strip(".'")
+            form = 0 if sender else _form(line[:500], found)
             if form and address not in own and not _NOBODY.match(address):
                 yield at, address, form
 
 
 def _form(line: str, found: re.Match[str]) -> int:
     """How sure it is that this address has no copy: 1 alone on its line, or with its reason behind
-    it, 2 in a line that begins with it or tells why, 3 after a name such as `To:`, 0 not at all."""
+    it, 2 in a line that begins with it or tells why, 3 after a name such as `for`, 4 where the mail
+    in question is described, 0 not at all."""
     before, after = line[: found.start()], line[found.end() :].lstrip(" >)]\"'")
     if _BULLET.fullmatch(before):
         return 1 if after[:1] in ("", ":", "(", ".", "-", ",", ";") else 2
-    if _SUMMARY.match(line):
+    if _SENT_BY.search(before):
         return 0
+    if _SUMMARY.match(line):
+        return 4 if _TO.match(line) else 0
     if codes.written(line).status or wording.meaning(wording.plain(line)):
         return 2
-    return 3 if _NAMED.search(before) else 0
+    return 3 if _NAMED.search(before) or found[0].upper().startswith("SMTP=") else 0
 
 
 def _paragraph(lines: Sequence[str]) -> str:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postroad.mail import automatic
-from postroad.mail.bounce import letter, report, wording
+from postroad.mail.bounce import codes, letter, report, wording
 from postroad.mail.bounce.kinds import Bounce, together
 from postroad.mail.bounce.wording import ADDRESS
 from postroad.mail.headers import decoded_fields, scan
-from postroad.mail.parts import parts
+from postroad.mail.parts import Part, parts
 from postroad.mail.subjectline import is_reply
 from schemas.mail import HeaderFacts
 
 LEVELS = 3  # of reports that are sent on in a mail that says nothing itself
 FIRST = 700  # characters of a letter in which it says what it is
-_DAEMONS = ("mailer-daemon", "postmaster", "mdaemon", "mail-daemon", "mailerdaemon", "mmdf", "uucp")
+_DAEMON = re.compile(
+    r"(?:mail|mailer)[-_.]?(?:daemon|delivery|system|admin|administrator)|post[-_.]?master|mdaemon"
+    r"|mmdf|uucp|mail[-_.]delivery[-_.].{1,40}|(?:bounce|ndr|nondelivery|undeliver\w{0,4})",
+    re.IGNORECASE,
+)
 _FAILED = "x-failed-recipients"  # Exim, Gmail
 _QUOTES = (">", "|")
 
@@ -26,17 +32,19 @@ def read(data: bytes, facts: HeaderFacts, envelope_from: str | None = None) -> B
     by_itself = bool(automatic.answers_by_itself(facts, envelope_from))
     for _ in range(LEVELS):
         found = tuple(parts(data))
-        if bounce := report.complaint(found) or report.receipt(found):
-            return bounce
         text = letter.text_above(found)
+        if bounce := report.complaint(found) or report.receipt(found, text):
+            return bounce
+        written = _Letter(data, facts, text, by_itself)
+        if written.complains(found):
+            return Bounce("complaint", diagnostic=facts.subject)
         bounce, told = report.delivery(found, text)
         if told:
-            return bounce
+            return bounce if not (bounce and written.holds(bounce)) else written.answer()
         whole = next((each.body for each in found if each.type == "message/rfc822"), b"")
         if text.strip() or not (whole and by_itself):
             break
         data, (facts, _) = whole, scan(whole)  # some filters send a report on within a mail
-    written = _Letter(data, facts, text, by_itself)
     return written.failure() or written.answer()
 
 
@@ -59,7 +67,7 @@ class _Letter:
         if self._daemon or self.by_itself:
             is_one = (titled or failed) and (self._daemon or not self._challenges)
         else:
-            is_one = titled and failed and not is_reply(self.facts.subject)
+            is_one = titled and failed and not self._by_person
         if not (is_one or _FAILED in self.facts.vendor_auto):
             return None
         named = [
@@ -70,28 +78,57 @@ class _Letter:
         ]
         facts = self.facts
         own = {box.address for box in (*facts.from_, *facts.to, *facts.reply_to)} - set(named)
-        return together(letter.failures(self.text, frozenset(own), named))
+        home = facts.from_[0].address.rpartition("@")[2] if self._daemon else ""
+        return together(letter.failures(self.text, frozenset(own), named, home))
+
+    def complains(self, found: Sequence[Part]) -> bool:
+        """Whether it hands back a mail that a recipient called spam, without fields that say so:
+        its subject does, and it says nothing itself."""
+        whole = any(part.type == "message/rfc822" for part in found)
+        return whole and wording.says(self._subject, "complaint") and not self.text.strip()
+
+    def holds(self, bounce: Bounce) -> bool:
+        """Whether this report of a failure is of a mail that waits for its sender's proof."""
+        vague = bounce.kind in ("policy", "soft") or codes.generic(bounce.status)
+        return (
+            vague and not self._daemon and wording.many(wording.plain(self._unquoted), "challenge")
+        )
 
     def answer(self) -> Bounce | None:
         """A program's answer or challenge."""
         author = tuple(box.address for box in self.facts.from_)[:1]
         if self._challenges:
             return Bounce("challenge", recipients=author, diagnostic=self.facts.subject)
-        away = automatic.out_of_office(self.facts.subject)
+        away = automatic.out_of_office(self.facts.subject.lstrip("[(*# "))
         lines = [line.strip() for line in self._unquoted.split("\n")[:20]]
-        if self.by_itself or (away and (self._machine or automatic.says_away(lines))):
+        sure = self._machine or self._answers or automatic.says_away(lines)
+        if self.by_itself or (away and sure):
             return Bounce("autoreply", recipients=author, diagnostic=self.facts.subject)
         return None
 
     @property
     def _challenges(self) -> bool:
         """Whether a program wants the sender to prove something. Of one that does not answer by
-        itself, as newsletters, both the subject and the text must say so."""
+        itself, as newsletters, both the subject and the text must say so; of one with no mark, the
+        text twice, in answer to a mail."""
+        text = wording.plain(self._unquoted)
         if not self._machine:
-            return False
+            answers = self._answers or is_reply(self.facts.subject)
+            return answers and wording.many(text, "challenge")
         told = wording.says(self._subject, "challenge")
-        said = wording.says(wording.plain(self._unquoted), "challenge")
+        said = wording.says(text, "challenge")
         return (told or said) if self.by_itself else (told and said)
+
+    @property
+    def _answers(self) -> bool:
+        """Whether it is in answer to a mail, by its fields."""
+        return bool(self.facts.in_reply_to or self.facts.references)
+
+    @property
+    def _by_person(self) -> bool:
+        """Whether it looks like a person's reply to a bounce: programs that put `Re:` before the
+        subject name no mail that they answer."""
+        return is_reply(self.facts.subject) and self._answers
 
     @property
     def _machine(self) -> bool:
@@ -99,8 +136,8 @@ class _Letter:
 
     @property
     def _daemon(self) -> bool:
-        locals_ = (box.address.rpartition("@")[0].lower() for box in self.facts.from_)
-        return any(local in _DAEMONS for local in locals_)
+        locals_ = (box.address.rpartition("@")[0] for box in self.facts.from_)
+        return any(_DAEMON.fullmatch(local) for local in locals_)
 
     @property
     def _subject(self) -> str:

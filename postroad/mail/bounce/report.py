@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from postroad.mail.addresses import parse_address
-from postroad.mail.bounce import codes
+from postroad.mail.bounce import codes, wording
 from postroad.mail.bounce.classify import kind_of
 from postroad.mail.bounce.codes import Code
 from postroad.mail.bounce.kinds import Bounce, Failure, Kind, together
@@ -25,10 +25,12 @@ DIAGNOSTIC = 1_000  # characters
 STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
 FEEDBACK = "message/feedback-report"
-_FEEDBACK: dict[str, Kind] = {"auth-failure": "policy", "not-spam": "unknown"}
-_OF_RECIPIENT = ("final-recipient", "original-recipient", "action")
+_RECIPIENT = ("final-recipient", "original-recipient")
+_OF_RECIPIENT = (*_RECIPIENT, "action")
 _SAID = ("diagnostic-code", "x400-supplementary-info", "x-supplementary-info")
-_DELIVERED = ("delivered", "relayed", "expanded")
+_FEEDBACK: dict[str, Kind] = {"auth-failure": "policy", "not-spam": "autoreply"}
+_REFUSED = re.compile(r"\s*automatic-action\b[^;]*;\s*(?:deleted|denied|failed)", re.IGNORECASE)
+_DELIVERED = ("delivered", "relayed", "expanded", "deliverable")  # the last by Postfix and sendmail
 _BLANK_LINES = re.compile(rb"(?:\r\n|\r(?!\n)|\n)[ \t]*(?:\r\n|\r|\n)\s*")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _FIELD = re.compile(r"[ \t]{0,20}([A-Za-z][\w-]{1,60})[ \t]*:[ \t]*(.*)", re.ASCII)
@@ -43,7 +45,7 @@ def delivery(parts: Sequence[Part], letter: str) -> tuple[Bounce | None, bool]:
         if part.type not in STATUS_TYPES:
             continue
         groups = _groups(part.body)
-        told = [each for each in groups if any(name in each for name in _OF_RECIPIENT)]
+        told = _of_recipients(groups)
         if told:
             failures = tuple(islice(_failures(told, letter), RECIPIENTS))
             if not failures:
@@ -54,13 +56,10 @@ def delivery(parts: Sequence[Part], letter: str) -> tuple[Bounce | None, bool]:
 
 def complaint(parts: Sequence[Part]) -> Bounce | None:
     """What a feedback report says. Of its types `auth-failure` (RFC 6591) is about the mail and
-    not its recipient, and `not-spam` is no complaint."""
-    part = next((each for each in parts if each.type == FEEDBACK), None)
-    if part is None:
+    not its recipient, and `not-spam` is no complaint, but an answer that asks for nothing."""
+    told = _all_fields(parts, (FEEDBACK,))
+    if told is None:
         return None
-    told: Fields = {}
-    for group in _groups(part.body):
-        told = {**group, **told}
     type_ = told.get("feedback-type", "abuse").lower()[:100]
     recipient = _address(told.get("original-rcpt-to") or told.get("removal-recipient", ""))
     kind = _FEEDBACK.get(type_, "complaint")
@@ -69,17 +68,40 @@ def complaint(parts: Sequence[Part]) -> Bounce | None:
     )
 
 
-def receipt(parts: Iterable[Part]) -> Bounce | None:
-    """A note that somebody has read or deleted a mail."""
-    part = next((each for each in parts if each.type in RECEIPT_TYPES), None)
+def receipt(parts: Sequence[Part], letter: str) -> Bounce | None:
+    """A note that somebody has read or deleted a mail; that a server has (`automatic-action`), and
+    its `letter` speaks of a failure, is one: so LDAs and Sieve (RFC 5429) refuse mail."""
+    told = _all_fields(parts, RECEIPT_TYPES)
+    if told is None:
+        return None
+    recipient = _address(told.get("final-recipient", ""))
+    said = decode(told.get("disposition", ""), DIAGNOSTIC)
+    if _REFUSED.match(said) and wording.says(wording.plain(letter), "failed"):
+        code = codes.written(letter)
+        diagnostic = printable(" ".join(letter.split()), DIAGNOSTIC)
+        return together((Failure(recipient, kind_of(code, letter), code.status, diagnostic),))
+    return Bounce("autoreply", recipients=_only(recipient), diagnostic=said)
+
+
+def _all_fields(parts: Iterable[Part], types: Sequence[str]) -> Fields | None:
+    """The fields of the first part of these types, the first of each; None without one."""
+    part = next((each for each in parts if each.type in types), None)
     if part is None:
         return None
     told: Fields = {}
     for group in _groups(part.body):
         told = {**group, **told}
-    recipient = _address(told.get("final-recipient", ""))
-    said = decode(told.get("disposition", ""), DIAGNOSTIC)
-    return Bounce("autoreply", recipients=_only(recipient), diagnostic=said)
+    return told
+
+
+def _of_recipients(groups: Sequence[Fields]) -> list[Fields]:
+    """The groups that tell of recipients. What some programs put above the empty line, where only
+    the server's own fields belong, is of all of them."""
+    told = [each for each in groups if any(name in each for name in _OF_RECIPIENT)]
+    named = [each for each in told if any(name in each for name in _RECIPIENT)]
+    if not named or told[0] in named:
+        return told
+    return [{**told[0], **each} for each in named]
 
 
 def _only(recipient: str) -> tuple[str, ...]:

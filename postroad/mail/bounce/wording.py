@@ -10,23 +10,39 @@ import re
 import tomllib
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import islice
 from typing import Literal
 
 from postroad.mail.phrases import folded
 
 Kind = Literal["full", "policy", "hard", "soft"]
-Meaning = Literal["size", "full", "sender", "certain", "policy", "passing", "hard", "soft"]
-Group = Literal[Meaning, "failed", "delayed", "challenge", "original"]
+Meaning = Literal[
+    "size",
+    "full",
+    "sender",
+    "certain",
+    "steady",
+    "policy",
+    "passing",
+    "hard",
+    "soft",
+    "turned",
+    "refused",
+]
+Group = Literal[Meaning, "failed", "delayed", "challenge", "complaint", "original"]
 # Nobody must leave a list for what refuses the mail, or will pass: looked for before hard.
 ORDER: dict[Meaning, Kind] = {
     "size": "policy",
     "full": "full",
     "sender": "policy",
     "certain": "hard",
+    "steady": "soft",
     "policy": "policy",
     "passing": "soft",
     "hard": "hard",
     "soft": "soft",
+    "turned": "policy",
+    "refused": "hard",
 }
 CHARS = 6_000  # of a text that are looked at
 GAP = 6  # words that ".." may stand for
@@ -37,16 +53,20 @@ ADDRESS = re.compile(
 _HOST = re.compile(
     r"(?<![\w.-])(?:[\w-]{1,63}\.){1,10}(?:[a-z]{2,63}|\d{1,3}\.\d{1,3})\b", re.IGNORECASE
 )
-_SIGNS = re.compile(r"[^\w]+")
+_PARAGRAPHS = re.compile(r"\n[ \t\r]*\n\s*(?=[A-Z])")
+_APART = "¶"
+_SIGNS = re.compile(r"[\W_]+")
 _SET = re.compile(r"\{(\w+)\}")
 
 
 @lru_cache(16)  # the letter of a report is asked for each of its recipients
 def plain(text: str) -> str:
     """Text as phrases are looked for in: folded words with single blanks between them, `addr` for
-    each address and `host` for each name of a host."""
-    text = ADDRESS.sub(" addr ", text[:CHARS])
-    return _SIGNS.sub(" ", folded(_HOST.sub(" host ", text)))[:CHARS].strip()
+    each address, `host` for each name of a host, and a sign between paragraphs, which no phrase
+    goes across."""
+    text = _HOST.sub(" host ", ADDRESS.sub(" addr ", text[:CHARS]))
+    paragraphs = (_SIGNS.sub(" ", folded(each)).strip() for each in _PARAGRAPHS.split(text))
+    return f" {_APART} ".join(filter(None, paragraphs))[:CHARS]
 
 
 def says(text: str, group: Group) -> bool:
@@ -55,9 +75,15 @@ def says(text: str, group: Group) -> bool:
 
 
 @lru_cache(16)
-def meaning(text: str) -> Literal[Kind, ""]:
-    """Why mail was not delivered, by the words of a plain text; empty where they do not tell."""
-    return next((kind for group, kind in ORDER.items() if says(text, group)), "")
+def meaning(text: str) -> Meaning | Literal[""]:
+    """Why mail was not delivered, by the words of a plain text: the first group of `ORDER` that it
+    has a phrase of; empty where it has none."""
+    return next((group for group in ORDER if says(text, group)), "")
+
+
+def many(text: str, group: Group) -> bool:
+    """Whether a plain text has two phrases of this group."""
+    return len({found[0] for found in islice(_pattern(group).finditer(text), 20)}) > 1
 
 
 @cache
@@ -72,7 +98,7 @@ def _pattern(group: Group) -> re.Pattern[str]:
 
 
 def _compiled(phrase: str, words: dict[str, str]) -> str:
-    gap = rf" (?:\S+ ){{0,{GAP}}}?"
+    gap = rf" (?:[^\s{_APART}]+ ){{0,{GAP}}}?"
     return gap.join(_piece(piece.strip(), words) for piece in phrase.split(".."))
 
 

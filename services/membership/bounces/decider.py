@@ -26,7 +26,7 @@ from schemas.membership import (
 )
 
 HOW = "bounces"
-POINTS: dict[BounceKind, float] = {"hard": 1.0, "unknown": 1.0, "full": 0.5, "soft": 0.5}
+POINTS: dict[BounceKind, float] = {"hard": 1.0, "full": 0.5, "soft": 0.5}
 KEPT: tuple[BounceKind, ...] = (*POINTS, "policy", "complaint")  # as evidence
 INCIDENT = timedelta(days=7)  # what lasts longer is none; what is so much later is another
 

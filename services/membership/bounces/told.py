@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postroad.mail.bounce.codes import Code, judged
 from postroad.mail.refusals import why
 from schemas.membership import BounceKind, MemberBounced
 
@@ -11,7 +12,7 @@ _ID = 16  # digits of a mail id: enough for every command
 _SUBJECT = 60
 
 WORDS: dict[BounceKind, str] = {
-    "hard": "nobody is there",
+    "hard": "it failed for good",
     "full": "the mailbox is full",
     "policy": "the mail was refused, not the recipient",
     "soft": "it was not taken for now",
@@ -23,8 +24,9 @@ WORDS: dict[BounceKind, str] = {
 
 
 def meaning(told: MemberBounced) -> str:
-    """What happened, in plain words: what the code says, else the class."""
-    if told.status and told.kind not in ("policy", "complaint"):
+    """What happened, in plain words: what the code says where it fits the class, else the class."""
+    same = told.status.startswith("4") or judged(Code(told.status)) in ("", told.kind)
+    if told.status and same and told.kind not in ("policy", "complaint"):
         code = 500 if told.status.startswith("5") else 400
         return why(code, told.status)
     return WORDS[told.kind]
