@@ -14,6 +14,7 @@ from postroad.mail import addresses
 from postroad.mail.tokens import address_key
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
+from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
@@ -97,6 +98,7 @@ class People:
             )
             end = await self.broker.publish(subject, codec.encode(marker), expect=last.seq)
             holder = None
+            crashpoint("membership.person_erased")
         erased = False
         async for stored in self.broker.scan(STREAM, subject):
             if stored.seq < end and (holder is None or not _names(stored, holder.id)):

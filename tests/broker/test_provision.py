@@ -40,6 +40,17 @@ async def test_provisioning_keeps_what_an_operator_changed(broker: Broker) -> No
     assert now["allow_direct"] is True
 
 
+async def test_an_older_install_keeps_enough_to_overwrite_it(broker: Broker) -> None:
+    """A stream that kept fewer messages of a subject than are needed now keeps them; one without
+    such a limit is left alone."""
+    config = (await broker.api("STREAM.INFO.PENDING"))["config"]
+    for before, wanted in ((1, config["max_msgs_per_subject"]), (-1, -1), (100, 100)):
+        await broker.api("STREAM.UPDATE.PENDING", {**config, "max_msgs_per_subject": before})
+        await provision(broker)
+        now = (await broker.api("STREAM.INFO.PENDING"))["config"]
+        assert now == {**config, "max_msgs_per_subject": wanted}
+
+
 async def test_every_stream_and_durable_exists(broker: Broker) -> None:
     """After provisioning the whole vocabulary is there, kept on disk and open to erasure."""
     for stream in subjects.STREAMS:

@@ -1,4 +1,5 @@
-"""Whether an address stands anywhere on a disk or in a stream, in any of six encodings."""
+"""Whether an address or a name stands anywhere on a disk or in a stream, in any of six encodings:
+UTF-8, UTF-16, base64, quoted (URL, quoted-printable, xtext), hexadecimal, JSON."""
 
 from __future__ import annotations
 
@@ -13,22 +14,24 @@ from schemas import subjects
 
 
 def _base64(word: str) -> Iterator[bytes]:
-    """What of a base64 text a word decides alone, wherever it begins."""
+    """What of a base64 text, of either alphabet, a word decides alone, wherever it begins."""
     for before in range(3):
         text = base64.b64encode(bytes(before) + word.encode())
-        yield text[(8 * before + 5) // 6 : 8 * (before + len(word.encode())) // 6].lower()
+        alone = text[(8 * before + 5) // 6 : 8 * (before + len(word.encode())) // 6].lower()
+        yield from {alone, alone.translate(bytes.maketrans(b"+/", b"-_"))}
 
 
 def _quoted(word: str) -> Iterator[bytes]:
     yield quote(word, safe="").encode()
     yield quote(word, safe="").replace("%", "=").encode()
     yield quote(word, safe="@").replace("%", "=").encode()
+    yield quote(word, safe="").replace("%", "+").encode()
 
 
 # how a word may stand in lower-case octets, by the name of the encoding
 ENCODINGS: Mapping[str, Callable[[str], Iterator[bytes]]] = {
     "utf-8": lambda word: iter([word.encode()]),
-    "utf-16": lambda word: iter([word.encode("utf-16-le")]),
+    "utf-16": lambda word: iter([word.encode("utf-16-le"), word.encode("utf-16-be")]),
     "base64": _base64,
     "quoted": _quoted,
     "hex": lambda word: iter([word.encode().hex().encode()]),
