@@ -111,6 +111,8 @@ def _rows(found: Erased) -> Iterator[tuple[str, str]]:
 
 def _said(found: Erased) -> str:
     """What was done, and what is left."""
+    if not any((found.known, found.questions, found.letters, found.chunks, found.dead, found.kept)):
+        return "nothing more of it is kept but in mail itself, until its own age (docs/privacy.md)"
     left = f"; {_kept(found)}: give the command again after {found.until[:10]}" * bool(found.kept)
     if found.kept and len(found.addresses) > 1:
         left += ", with each of these addresses"

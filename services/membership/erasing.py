@@ -38,7 +38,7 @@ POSTS = timedelta(days=7)  # that a chunk of a post stays once it is finished: b
 DEAD = timedelta(days=90)  # that a parked message stays, and that DELIVERY remembers
 SWEEP_SECONDS = 4.0  # of one request
 TRIES = 20
-CLEAN_SECONDS = 8.0  # for the roster's file to be written anew, which goes on if it takes longer
+CLEAN_SECONDS = 20.0  # for the roster's file to be written anew, which goes on if it takes longer
 HOW = "command line"
 _BEFORE = r"(?<![\w.!#$%&'*+/=?^`{|}~-])"  # no character of a local part
 _BEHIND = r"(?![\w-]|\.\w)"  # nor of a domain
