@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 Attribute = str | int | float | bool
-Kind = Literal["internal", "client", "consumer"]
+Kind = Literal["internal", "client", "consumer", "server"]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -188,6 +188,7 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
         "deadletter.>",
     ),
     "sender": ("delivery.>", "mail.retry.>", "mail.send.>", "spans.>", "deadletter.>"),
+    "web": ("spans.>",),
 }
 
 Kind = Literal[

@@ -11,7 +11,9 @@ from postroad.cli.frame import Call, command
 from postroad.runtime.errors import UsageError
 
 run = typer.Typer()
-Name = Annotated[str, typer.Argument(metavar="SERVICE", help="ingest, router, membership, sender.")]
+Name = Annotated[
+    str, typer.Argument(metavar="SERVICE", help="ingest, router, membership, sender, web.")
+]
 Once = Annotated[
     bool, typer.Option("--once", metavar="", help="Drain every mailbox, then end (for cron).")
 ]

@@ -126,8 +126,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if problems:
             raise SettingsError(_report(file, problems))
         warnings = settings_checks.warn(
-            *(site, config.domain, sources, relays, config._secret_files()),
-            web=config.web is not None,
+            site, config.domain, sources, relays, config._secret_files()
         )
         return msgspec.structs.replace(config, warnings=tuple(warnings))
 
@@ -230,6 +229,7 @@ def _checked(config: Config, given: Given) -> list[str]:
         *settings_checks.check_alarm(config.alarm),
         *settings_checks.check_dns(config.dns),
         *settings_checks.check_spamd(config.spamd),
+        *settings_checks.check_web(config.web, config.site),
         *settings_checks.check_domains(config.domain, config.relay),
         *settings_sources.check_sources(config.source, config.domain, given["source"]),
         *settings_checks.check_relays(config.relay, given["relay"]),

@@ -38,6 +38,7 @@ from schemas.subjects import Durable
 log = structlog.get_logger()
 YOUNG = 20_000  # new objects between two collections of garbage; most go without one
 ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
+BESIDE = ("web",)  # what no mail waits for; each runs where a section has its name
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,16 @@ async def connect(config: Config, name: str, *, wait: float = 10.0) -> Broker:
     return await Broker.connect(reach.url, name=name, wait=wait)
 
 
+def beside(config: Config) -> tuple[str, ...]:
+    """The services beside the road that these settings ask for."""
+    return tuple(name for name in BESIDE if getattr(config, name) is not None)
+
+
 def find(name: str) -> Service:
     """The service in `services/<name>`. Raises UsageError naming those there are."""
     if not name.isidentifier() or importlib.util.find_spec(f"services.{name}") is None:
-        raise UsageError(f"there is no service {name!r}; there are: {', '.join(sorted(ROAD))}")
+        names = ", ".join(sorted((*ROAD, *BESIDE)))
+        raise UsageError(f"there is no service {name!r}; there are: {names}")
     service = importlib.import_module(f"services.{name}.service").SERVICE
     assert isinstance(service, Service)
     return service

@@ -372,7 +372,7 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True):
-    """[web]: present when https links may stand in list headers."""
+    """[web]: present where links to leave by stand in copies; the proxy before it has the TLS."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8080

@@ -25,6 +25,7 @@ from postroad.runtime.settings import (
     Source,
     Spamd,
     Telemetry,
+    Web,
 )
 from postroad.runtime.settings_places import warn_place
 from postroad.runtime.settings_reader import no_choice
@@ -42,6 +43,18 @@ def check_site(site: Site) -> Iterator[str]:
             yield f'[site] spam_headers: "{name}" is not the name of a header field'
     where = "[site] delivery_retry_period"
     yield from forms.quantity(where, site.delivery_retry_period, duration, least=1)
+
+
+def check_web(web: Web | None, site: Site) -> Iterator[str]:
+    """A host, and links that a token may travel by: mail providers follow https alone (RFC 8058
+    section 3.1)."""
+    if web is None:
+        return
+    yield from forms.host("[web]", web.host)
+    if any(forms.secure_url("", site.base_url)):
+        yield "[web] needs [site] base_url to begin with https://, as links to leave by do"
+    elif not re.fullmatch(r"[^?#@]*", site.base_url):
+        yield "[web]: [site] base_url is what links begin with: no ?, # or @ may stand in it"
 
 
 def check_broker(broker: BrokerSettings) -> Iterator[str]:
@@ -188,15 +201,8 @@ def warn(
     sources: Sequence[Source],
     relays: Sequence[Relay],
     keys: Sequence[Path],
-    *,
-    web: bool,
 ) -> Iterator[str]:
     """What works and is still unwise."""
-    if web:
-        yield (
-            "[web] puts https links into list headers, and this release has no web service: "
-            "leave the section out unless something else answers at base_url"
-        )
     for name in site.spam_headers:
         if not _OF_A_FILTER.search(name):
             yield (

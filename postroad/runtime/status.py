@@ -15,7 +15,7 @@ from postroad.runtime.later import Scheduled
 from postroad.runtime.provision import NOT_FOUND
 from postroad.runtime.pull import heads
 from postroad.runtime.rollcall import rollcall
-from postroad.runtime.service import ROAD, connect
+from postroad.runtime.service import ROAD, beside, connect
 from postroad.runtime.verdict import Lag, Seen, Status, judge
 from schemas import subjects
 from schemas.codec import UnknownEvent
@@ -38,7 +38,7 @@ async def status(config: Config) -> Status:
 
 async def _look(config: Config, broker: Broker) -> Seen:
     reports, lags, streams, (parked, last_parked), later = await asyncio.gather(
-        rollcall(broker, ROAD),
+        rollcall(broker, (*ROAD, *beside(config))),
         _lags(broker),
         broker.api("INFO"),
         _parked(broker),
@@ -57,6 +57,7 @@ async def _look(config: Config, broker: Broker) -> Seen:
         later=later,
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
+        beside=beside(config),
         warnings=config.warnings,
     )
 
@@ -119,6 +120,7 @@ def _unreachable(config: Config, problem: str) -> Seen:
         unreachable=problem,
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
+        beside=beside(config),
         warnings=config.warnings,
     )
 

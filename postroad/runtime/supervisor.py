@@ -29,7 +29,7 @@ from postroad.runtime.health import Health
 from postroad.runtime.provision import provision
 from postroad.runtime.restarts import SETTLED_SECONDS, Restarts
 from postroad.runtime.rollcall import rollcall
-from postroad.runtime.service import ROAD, running
+from postroad.runtime.service import ROAD, beside, running
 from postroad.runtime.verdict import STOPPING
 
 START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
@@ -161,7 +161,7 @@ class Supervisor:
     def __init__(self, config: Config, broker: Broker, health: Health) -> None:
         self.broker = broker
         self.health = health
-        self.children = [Child(name, config.path, health) for name in ROAD]
+        self.children = [Child(name, config.path, health) for name in (*beside(config), *ROAD)]
         self.ready = asyncio.Event()
 
     async def start(self) -> None:
@@ -191,8 +191,8 @@ class Supervisor:
     async def stop(self) -> None:
         """Drain and end the services: first who takes mail, last who sends it."""
         self.health.report(NAME, STOPPING, ok=True)
-        membership, router, sender, ingest = self.children
-        for child in (ingest, router, membership, sender):
+        *others, membership, router, sender, ingest = self.children
+        for child in (*others, ingest, router, membership, sender):
             await child.stop()
 
     def kill(self) -> None:

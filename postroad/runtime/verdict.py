@@ -129,16 +129,18 @@ class Seen:
     later: Sequence[Scheduled] = ()
     sources: tuple[str, ...] = ()  # as configured, by name
     relays: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()  # services that no mail waits for, as configured
     warnings: tuple[str, ...] = ()
 
 
 def judge(seen: Seen) -> Status:
     """The state of the whole, and everything worth knowing of its parts."""
-    stages = tuple(_stage(name, durables, seen) for name, durables in STAGES.items())
+    stages = tuple(_stage(name, STAGES.get(name, ()), seen) for name in (*STAGES, *seen.beside))
     sources = tuple(_peer("source", name, seen) for name in seen.sources)
     relays = tuple(_peer("relay", name, seen) for name in seen.relays)
     problems = tuple(_problems(seen, stages, sources, relays))
-    down = bool(seen.unreachable) or any(stage.state == "down" for stage in stages)
+    road = [stage for stage in stages if stage.stage in STAGES]
+    down = bool(seen.unreachable) or any(stage.state == "down" for stage in road)
     child = _child("broker", "embedded", seen)
     return Status(
         state="down" if down else "degraded" if problems else "healthy",
@@ -229,6 +231,8 @@ def _problems(
         yield f"relay {peer.name} does not work: {peer.detail}; {copies}"
     for name, detail in _failed("lookup", seen):
         yield f"the {name} {detail}; mail goes on without it"
+    for name, detail in _failed("web", seen):
+        yield f"web at {name}: {detail}; links to leave by lead nowhere, mail goes on"
     for name, detail in _failed("hook", seen):
         yield f"the hook {name} could not be asked: {detail}; posts are held until it works again"
     if seen.parked:
@@ -255,7 +259,7 @@ def _absent(seen: Seen, missing: list[str]) -> Iterator[str]:
     if _child(SUPERVISOR, STOPPING, seen):
         yield "Postroad is stopping, as it was told to; then start it with `postroad up`"
         return
-    if len(missing) == len(STAGES) and not _reports(SUPERVISOR, seen):
+    if STAGES.keys() <= {*missing} and not _reports(SUPERVISOR, seen):
         yield "the broker answers, but no service runs; start them with `postroad up`"
         return
     yield from (_missing(name, seen) for name in missing)

@@ -4,10 +4,10 @@ Answers    `postroad.membership.<command>` (NATS micro, queue group membership):
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
            member_set, member_erase, member_bounces, member_history, list_history,
            roster_past, consent, import, undo, roster, retry, held_ls, held_show,
-           held_decide, request_ls, request_decide, letter_ls, letter_set, letter_preview.
-           Requests and answers are in schemas/commands.py, schemas/mass.py,
-           schemas/approvals.py, schemas/histories.py, schemas/erasure.py and
-           schemas/templates.py.
+           held_decide, request_ls, request_decide, letter_ls, letter_set, letter_preview,
+           leave_look, leave. Requests and answers are in schemas/commands.py, schemas/mass.py,
+           schemas/approvals.py, schemas/histories.py, schemas/erasure.py, schemas/templates.py
+           and schemas/leaving.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
@@ -97,6 +97,7 @@ Files      decider      one person on one list (pure)
            answers      mail that somebody waits for an answer to
            requests     what people ask for by mail
            bounces      what comes back, and what becomes of who has too much of it
+           links        leave links, followed on the web
            approvals    who waits for owners to let them join or leave
            moderation   held mail, and what people decide on it
            letters      every mail we write to people

@@ -53,6 +53,7 @@ from services.membership.directory import Listed
 from services.membership.entries import Around
 from services.membership.history import History
 from services.membership.letters.templates import Templates
+from services.membership.links import Links
 from services.membership.moderation.desk import HeldDesk
 from services.membership.people import People, valid
 from services.membership.refused import Refused
@@ -83,6 +84,8 @@ class Commands:
         held: HeldDesk,
         approvals: Approvals,
         templates: Templates,
+        *,
+        links: Links,
     ) -> None:
         self.broker = broker
         self.roster = roster
@@ -92,6 +95,7 @@ class Commands:
         self.held = held
         self.approvals = approvals
         self.templates = templates
+        self.links = links
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
 

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from postroad.mail.addresses import around_token
+from postroad.mail.leavelink import before_token
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Config
@@ -73,7 +74,7 @@ class Distributor:
     def copy(self, routed: Routed, listed: Listed, post: int) -> Copy:
         """How each copy of this mail looks."""
         address, form = listed.state.address, listed.state.settings.sub_address
-        web = self.config.web is not None and self.config.site.base_url
+        web = self.config.web is not None and isinstance(routed, PostRouted)
         ours = routed.list != subjects.NO_LIST  # what no list sends comes back to nobody
         return Copy(
             raw=routed.raw,
@@ -87,7 +88,7 @@ class Distributor:
             to_members=isinstance(routed, PostRouted),
             bounces=around_token(address, "bounces", form) if ours else ("", ""),
             leave=around_token(address, "leave", form) if ours else ("", ""),
-            unsubscribe_url=f"{self.config.site.base_url.rstrip('/')}/u/" if web else "",
+            unsubscribe_url=before_token(self.config.site.base_url, routed.list) if web else "",
             post=post,
         )
 

@@ -18,7 +18,7 @@ from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
 from postroad.runtime.service import Context
 from schemas import commands as requests
-from schemas import mass, subjects, templates
+from schemas import leaving, mass, subjects, templates
 from schemas.commands import Answer, Command
 from services.membership.commands import Commands
 from services.membership.erasing import Erasure
@@ -75,6 +75,8 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
         requests.DecideRequest,
         lambda commands, ask: commands.approvals.request_decide(ask),
     ),
+    "leave_look": (leaving.LookAtLink, lambda commands, ask: commands.links.look(ask)),
+    "leave": (leaving.FollowLink, lambda commands, ask: commands.links.follow(ask)),
 }
 
 

@@ -23,6 +23,7 @@ from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
 from services.membership.letters.readers import Readers
 from services.membership.letters.templates import Templates
+from services.membership.links import Links
 from services.membership.moderation.always import AlwaysAccepted
 from services.membership.moderation.bymail import RepliedVerdicts
 from services.membership.moderation.desk import HeldDesk
@@ -75,10 +76,9 @@ async def _work(context: Context, feed: Feed) -> None:
     replied = RepliedVerdicts(verdicts, owners, roster)
     verdict_tokens = Tokens(broker, key)
     approvals = Approvals(broker, roster, people, owners, letterbox, outbox, verdict_tokens)
+    office = Office(broker, roster, people, questions, tokens, replied, approvals)
     answers = Answers(
-        Desk(
-            Office(broker, roster, people, questions, tokens, replied, approvals), received, outbox
-        ),
+        Desk(office, received, outbox),
         PostNotices(feed, received, letterbox, questions.contacts),
         AlwaysAccepted(broker, roster, people, received),
         waits,
@@ -87,7 +87,10 @@ async def _work(context: Context, feed: Feed) -> None:
     bounces = BounceDesk(broker, roster, people, received, bouncing)
     warnings = Warnings(broker, roster, bouncing)
     templates = Templates(broker, feed, readers)
-    commands = Commands(broker, roster, people, questions, outbox, held, approvals, templates)
+    links = Links(office, outbox)
+    commands = Commands(
+        broker, roster, people, questions, outbox, held, approvals, templates, links=links
+    )
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
         work.create_task(expiry.run(broker, context.stopping))

@@ -30,8 +30,8 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
            for which it is the same share one
 
 Settings   `[[source]]` domain, list, user, one_copy; `[[domain]]` owner, catch_all; `[site]`
-           base_url and `[web]` for https links, secret_file for the tokens it reads (read when
-           the first one comes), header_checks for the rule suspicious-header, spam_headers;
+           secret_file for the tokens it reads (read when the first one comes), header_checks for
+           the rule suspicious-header, spam_headers;
            `[dns]`, `[spamd]`; of a list:
            those that the rules name, acceptable_aliases, default_member_action, personalize,
            sub_address, subject_prefix, display_name, description, header, footer,

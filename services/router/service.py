@@ -55,7 +55,6 @@ class Router:
     def __init__(self, context: Context) -> None:
         site = context.config.site
         self.broker = context.broker
-        self.web = site.base_url if context.config.web else ""
         self.lists = ListFeed(context.broker)
         self.directory = self.lists.directory
         self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
@@ -160,7 +159,6 @@ class Router:
             known,
             author,
             mail_id=mail_id,
-            web=self.web,
             authserv_id=source.authserv_id,
             looked=looked,
             accepted=accepted,

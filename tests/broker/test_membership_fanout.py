@@ -193,7 +193,7 @@ async def test_two_instances_queue_a_post_once(
 
 async def test_addresses_follow_the_settings_of_the_list(broker: Broker, tmp_path: Path) -> None:
     """Generated addresses have the form the list is set to, and the https link stands in a copy
-    only where there is a web service."""
+    only where there is a web service, and in none to owners, who would not leave by it."""
     async with membership(broker, settings(tmp_path, web=Web())) as service:
         await service.create()
         await service.add("ann@example.org")
@@ -204,7 +204,13 @@ async def test_addresses_follow_the_settings_of_the_list(broker: Broker, tmp_pat
         ((_, chunk),) = await queued(broker, routed.mail_id)
         assert chunk.copy.bounces == ("team+bounces-", "@lists.example.org")
         assert chunk.copy.leave == ("team+leave-", "@lists.example.org")
-        assert chunk.copy.unsubscribe_url == "https://lists.example.org/u/"
+        assert chunk.copy.unsubscribe_url == f"https://lists.example.org/u/{SLUG}-"
+        await service.add("owner@example.org", role="owner")
+        mail = to_owners(await service.as_of())
+        await route(broker, mail)
+        await done(broker, mail.mail_id)
+        ((_, chunk),) = await queued(broker, mail.mail_id)
+        assert chunk.copy.unsubscribe_url == ""
 
 
 def to_owners(as_of: AsOf) -> OwnerMailRouted:

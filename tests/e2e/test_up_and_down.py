@@ -11,6 +11,7 @@ import pytest
 
 from postroad.runtime.verdict import Status
 from tests.e2e.installation import COMMAND, Installation, Up
+from tests.peers.process import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("up")]  # one installation for all
 TEAM = "team@lists.example.org"
@@ -42,8 +43,9 @@ def counted(found: Status, stage: str, what: str) -> int:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Up]]:
-    """One installation that runs, with a list of two members."""
-    with Installation.at(tmp_path_factory.mktemp("up")) as ours, ours.up() as up:
+    """One installation that runs, web and all, with a list of two members."""
+    home, settings = tmp_path_factory.mktemp("up"), f"[web]\nport = {free_port()}\n"
+    with Installation.at(home, settings=settings) as ours, ours.up() as up:
         ours.json("list", "create", TEAM)
         ours.json("member", "add", TEAM, "ann@example.net", "bob@example.net", "--confirmed")
         yield ours, up
@@ -60,7 +62,7 @@ def test_a_running_system_is_healthy(ours: Installation):
     ours.until(lambda found: found.state == "healthy", "healthy")
     found = ours.status()
     stages = [stage["stage"] for stage in found["stages"]]
-    assert stages == ["ingest", "router", "membership", "sender"]
+    assert stages == ["ingest", "router", "membership", "sender", "web"]
     assert all(len(stage["instances"]) == 1 for stage in found["stages"])
     assert [peer["name"] for peer in found["sources"] + found["relays"]] == ["home", "out"]
     assert found["problems"] == []

@@ -6,6 +6,7 @@ difference before it is committed.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,24 @@ def made() -> dict[str, bytes]:
 def test_copies_are_what_was_looked_at(name: str) -> None:
     """The header set of each kind of copy, signed and unsigned, is what somebody has approved."""
     assert (COPIES / name).read_bytes() == made()[name]
+
+
+@pytest.mark.parametrize("name", ["personal_signed.eml", "personal_footer_and_keys.eml"])
+def test_one_click_is_under_every_signature(name: str) -> None:
+    """Both fields of RFC 8058 stand in h= of each DKIM signature, twice, so that no other can be
+    added; the link is https, and its token that of the mailto link."""
+    head = (COPIES / name).read_bytes().partition(b"\r\n\r\n")[0]
+    lines = re.sub(rb"\r\n[ \t]+", b" ", head).split(b"\r\n")
+    ours = [line for line in lines if line.startswith(b"DKIM-Signature:") and b"x=" in line]
+    assert len(ours) == 2
+    for line in ours:
+        (named,) = re.findall(rb"; h=([^;]+);", line)
+        fields = named.replace(b" ", b"").split(b":")
+        assert fields.count(b"list-unsubscribe") == 2
+        assert fields.count(b"list-unsubscribe-post") == 2
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
+    (way_out,) = (line for line in lines if line.startswith(b"List-Unsubscribe: "))
+    assert re.search(rb"<https://[^>]+/u/team-([a-z2-7]{32})>, <mailto:team-leave\+\1@", way_out)
 
 
 def test_an_anonymous_copy_names_nobody() -> None:

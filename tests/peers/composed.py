@@ -6,6 +6,7 @@ from typing import Any
 
 from postroad.mail.addresses import Form, around_token
 from postroad.mail.headers import scan
+from postroad.mail.leavelink import before_token
 from postroad.mail.tokens import TokenMaker
 from schemas.mail import RawRef
 from schemas.road import Copy, MailReceived, Origin, PostRouted
@@ -35,14 +36,13 @@ def composed(
 ) -> bytes:
     """What one member gets of a post, behind its envelope sender: as the router decides on it and
     the sender composes it, read back from the wire. `settings` are those of the list."""
-    base = f"https://{DOMAIN}" if web else ""
     known = the_list(sub_address=form, **settings)
     facts, head = scan(post)
     ref = RawRef(mail_id="0" * 32, chunks=1, size=len(post), sha256="", head=head)
     received = MailReceived(
         mail_id=ref.mail_id, origin=Origin(source="office"), raw=ref, facts=facts
     )
-    edits = copies.post_edits(before(received, MEMBER, known), base, munged=munged)
+    edits = copies.post_edits(before(received, MEMBER, known), munged=munged)
     routed = PostRouted(mail_id=ref.mail_id, list="team", raw=ref, edits=edits)
     if known.settings.header or known.settings.footer:
         routed = copies.decorated(routed, known, post)
@@ -57,7 +57,7 @@ def composed(
         list_name=copies.list_name(known),
         bounces=around_token(known.address, "bounces", form),
         leave=around_token(known.address, "leave", form),
-        unsubscribe_url=f"{base}/u/" if web else "",
+        unsubscribe_url=before_token(f"https://{DOMAIN}", "team") if web else "",
         post=7,
     )
     signer = Signer(KEYS, AT) if signed else None

@@ -196,3 +196,20 @@ def test_warnings_do_not_degrade():
     """Settings that are merely unwise are shown and change no exit code."""
     found = judge(Seen(reports=road(), warnings=("there is no [[relay]]",)))
     assert (found.state, found.warnings) == ("healthy", ("there is no [[relay]]",))
+
+
+def test_the_web_service_is_beside_the_road():
+    """Where it is wanted it is shown; away, or without its port, links lead nowhere and mail goes
+    on."""
+    away = judge(Seen(reports=road(), beside=("web",)))
+    assert [stage.stage for stage in away.stages] == [*STAGES, "web"]
+    assert (away.state, away.problems) == (
+        "degraded",
+        ("web does not answer; start it with `postroad up` or `postroad run web`",),
+    )
+    taken = report("web", Fact(kind="web", name="127.0.0.1:8080", ok=False, detail="no port"))
+    found = judge(Seen(reports=(*road(), taken), beside=("web",)))
+    assert found.state == "degraded"
+    assert found.problems[0].startswith("web at 127.0.0.1:8080: no port; ")
+    assert judge(Seen(reports=(*road(), report("web")), beside=("web",))).state == "healthy"
+    assert judge(Seen(beside=("web",))).problems == judge(Seen()).problems

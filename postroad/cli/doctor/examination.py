@@ -99,7 +99,7 @@ def _subjects(config: Config, running: Running) -> list[Subject]:
 async def _installation(config: Config, running: Running) -> AsyncIterator[Finding]:
     # the files are a check of their own, which says more of them
     told = config.site, config.domain, config.source, config.relay
-    warnings = list(warn(*told, (), web=config.web is not None))
+    warnings = list(warn(*told, ()))
     for finding in judge_machine.settings(str(config.path), warnings):
         yield finding
     for finding in judge_machine.secrets(machine.secrets(config)):

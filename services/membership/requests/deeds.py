@@ -97,9 +97,9 @@ class Deeds:
             return Reply("answered", text="not_member", to=address, owed=True)
         return self._goodbye(address, person.id)
 
-    async def leave_by_link(self, person: str) -> Reply | None:
+    async def leave_by_link(self, person: str, *, how: str) -> Reply | None:
         """Take off whom a leave token means; None where they are not on the list."""
-        decide = partial(decider.decide_unsubscribe, how="leave link by mail")
+        decide = partial(decider.decide_unsubscribe, how=how)
         if not await self._change(person, decide):
             return None
         return self._goodbye(await self.office.roster.address(person), person)

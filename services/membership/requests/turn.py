@@ -144,7 +144,8 @@ class Turn:
     async def _leave(self, word: Word) -> Reply:
         person = self.office.tokens.read_leave(self.slug, word.token) if word.token else None
         if person is not None:
-            return await self.deeds.leave_by_link(person) or self._say("not_member")
+            left = await self.deeds.leave_by_link(person, how="leave link by mail")
+            return left or self._say("not_member")
         if not self.author:
             return _NOBODY
         if intent.for_another(word, self.author, self.listed.state.address):

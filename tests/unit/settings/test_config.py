@@ -140,3 +140,26 @@ class TestPlaces:
         (tmp_path / "latin.toml").write_bytes(b'[site]\nname = "\xe9"\n')
         with pytest.raises(SettingsError, match="not UTF-8"):
             Config.load(tmp_path / "latin.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "told"),
+    [
+        ("http://lists.example.org", "[web] needs [site] base_url to begin with https://"),
+        ("https://lists.example.org/?a", "no ?, # or @ may stand in it"),
+        ("https://me:secret@lists.example.org", "no ?, # or @ may stand in it"),
+        ("https://lists.example.org/lists/", ""),
+        ("http://127.0.0.1:8080", ""),
+    ],
+)
+def test_links_to_leave_by_are_https(load: Load, refuse: Refuse, base_url: str, told: str) -> None:
+    """With [web], links that hold a token and that providers follow begin with base_url: https, but
+    for this machine. Without, it is of no account."""
+    text = MINIMAL.replace("[site]", f'[site]\nbase_url = "{base_url}"')
+    assert load(text).web is None
+    if told:
+        said = refuse(f"{text}[web]\n")
+        assert told in said
+        assert "secret" not in said
+    else:
+        assert load(f"{text}[web]\n").web is not None

@@ -33,6 +33,7 @@ MAILDIR = 'kind = "maildir"\npath = "/var/mail/lists"\n'
         ("[[domain]]\nname = 'a.org'\n[[domain]]\narc = false", "[[domain]] number 2: name is mis"),
         ("port = 0", '[[relay]] "out" port: expected integer >= 1'),
         ("[web]\nport = 0", "[web] port: expected integer >= 1"),
+        ("[web]\nhost = 'h:80'", '[web] host: "h:80" holds a port; write host = "h"'),
         ("[[site]]", "not valid TOML"),
         ("[[broker]]", "broker must be one table: write [broker]"),
     ],

@@ -1,0 +1,76 @@
+"""Web's I/O: what a request asks, membership is asked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from nats.errors import NoRespondersError
+
+from postroad.runtime.errors import Retry
+from postroad.runtime.service import Context, Service
+from schemas import subjects
+from schemas.leaving import FollowLink, Leaving, LookAtLink
+from services.web.decider import Request, Response, decide, respond, unavailable
+from services.web.listener import Listener
+
+AT_ONCE = 16  # questions to membership; more wait their turn
+ASK_SECONDS = 5.0  # for an answer
+ABSENT_SECONDS = 3.0  # that membership may be away, as when it is just started again
+
+_answer = msgspec.json.Decoder(Leaving)
+
+
+class Pages:
+    """Answers requests."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        _, _, rest = context.config.site.base_url.partition("://")
+        self._base = rest[len(rest.partition("/")[0]) :]
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def respond(self, request: Request) -> Response:
+        """What a request gets. No token goes anywhere but to membership."""
+        asked = decide(request, self._base)
+        if isinstance(asked, Response):
+            return asked
+        endpoint = "leave" if isinstance(asked, FollowLink) else "leave_look"
+        with self._context.telemetry.span(f"web.{endpoint}", kind="server") as span:
+            try:
+                async with asyncio.timeout(ASK_SECONDS + ABSENT_SECONDS), self._room:
+                    found = await self._ask(endpoint, asked)
+            except (Retry, TimeoutError):
+                response = unavailable(asked)
+            else:
+                response = respond(asked, found)
+                self._context.health.count("left", int(found.changed))
+            span.attributes["http.response.status_code"] = response.status
+        return response
+
+    async def _ask(self, endpoint: str, asked: LookAtLink) -> Leaving:
+        """Membership's answer. Raises Retry where there is none."""
+        loop = asyncio.get_running_loop()
+        subject, data = subjects.command(endpoint), msgspec.json.encode(asked)
+        until = loop.time() + ABSENT_SECONDS
+        while True:
+            try:
+                reply = await self._context.broker.request(subject, data, timeout=ASK_SECONDS)
+            except Retry as error:
+                if not isinstance(error.__cause__, NoRespondersError) or loop.time() > until:
+                    raise
+            else:
+                return _answer.decode(reply)
+            await asyncio.sleep(0.1)
+
+
+async def run(context: Context) -> None:
+    """Answer until told to stop."""
+    await Listener(context, Pages(context).respond).run()
+
+
+SERVICE = Service(
+    name="web",
+    about="the page behind links to leave a list, and one-click leaving",
+    run=run,
+)
