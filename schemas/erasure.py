@@ -8,9 +8,9 @@ import msgspec
 class Erased(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What was erased, or would be. `known`: it was somebody's address; `addresses` are theirs, and
     the one that was given. `rewriting`: the roster's file is still being written anew. `lists` are
-    left, `named` those whose settings name an address. `chunks` are queues of copies to
-    several people. What is `kept` has not reached its age; all of it has at the time `until`
-    (RFC 3339)."""
+    left, `named` those whose settings or texts name an address, or did. `chunks` are queues of
+    copies to several people. What is `kept` has not reached its age; all of it has at the time
+    `until` (RFC 3339)."""
 
     known: bool = False
     addresses: tuple[str, ...] = ()

@@ -106,12 +106,18 @@ def _rows(found: Erased) -> Iterator[tuple[str, str]]:
     if found.kept:
         yield "stays for now", f"{_kept(found)}, until {found.until[:10]}"
     if found.named:
-        yield "stays", "\n".join(f"in the settings of {list_}" for list_ in found.named)
+        yield (
+            "stays",
+            "\n".join(
+                f"in settings or texts of {list_}, or their history" for list_ in found.named
+            ),
+        )
 
 
 def _said(found: Erased) -> str:
     """What was done, and what is left."""
-    if not any((found.known, found.questions, found.letters, found.chunks, found.dead, found.kept)):
+    counts = (found.questions, found.letters, found.chunks, found.dead, found.kept)
+    if not (found.known or found.named or any(counts)):
         return "nothing more of it is kept but in mail itself, until its own age (docs/privacy.md)"
     left = f"; {_kept(found)}: give the command again after {found.until[:10]}" * bool(found.kept)
     if found.kept and len(found.addresses) > 1:

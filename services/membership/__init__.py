@@ -79,6 +79,7 @@ Files      decider      one person on one list (pure)
            failures     who finally got no copy, and into chunks again (pure)
            people       whose address it is
            erasing      a person is forgotten, wherever we keep anything of them
+           naming       whether a text names somebody (pure)
            expiry       questions that nobody can answer any more
            feed         what keeps the roster true
            roster       every question anybody asks of it

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,6 +30,7 @@ from schemas.erasure import Erased
 from schemas.people import PersonErased, PersonKnown
 from schemas.road import ChunkQueued, Parked, WindowRecorded
 from services.membership import actors, decider, expiry
+from services.membership.naming import names
 from services.membership.people import People, valid
 from services.membership.roster import Roster
 
@@ -40,8 +40,6 @@ SWEEP_SECONDS = 4.0  # of one request
 TRIES = 20
 CLEAN_SECONDS = 20.0  # for the roster's file to be written anew, which goes on if it takes longer
 HOW = "command line"
-_BEFORE = r"(?<![\w.!#$%&'*+/=?^`{|}~-])"  # no character of a local part
-_BEHIND = r"(?![\w-]|\.\w)"  # nor of a domain
 
 
 class Erasure:
@@ -62,7 +60,7 @@ class Erasure:
             known=known,
             addresses=tuple(sorted(theirs)),
             lists=await self._leave(person, ask),
-            named=self._naming(theirs),
+            named=await self._naming(theirs),
             questions=await self._questions(theirs, person, dry=ask.dry),
         )
         if ask.dry:
@@ -138,15 +136,15 @@ class Erasure:
                 left.append(self._roster.feed.lists.known[slug].address)
         return tuple(sorted(left))
 
-    def _naming(self, theirs: Collection[str]) -> tuple[str, ...]:
-        """The lists whose settings name one of these addresses: that is for an owner to change."""
-        return tuple(
-            sorted(
-                state.address
-                for state in self._roster.feed.lists.known.values()
-                if _tells(msgspec.json.encode(state.settings).decode(), theirs)
-            )
-        )
+    async def _naming(self, theirs: Collection[str]) -> tuple[str, ...]:
+        """The lists whose settings or texts name one of these addresses, or did: what stands there
+        now is for an owner to change."""
+        found = set()
+        async for stored in self._broker.scan("LISTS", subjects.lists("*")):
+            if names(stored.data.decode(errors="replace"), theirs):
+                found.add(stored.subject.removeprefix("lists."))
+        known = self._roster.feed.lists.known
+        return tuple(sorted(known[slug].address for slug in found & known.keys()))
 
     async def _questions(self, theirs: Collection[str], person: str, *, dry: bool) -> int:
         """Erase what was asked of these addresses or of this person and what they requested,
@@ -228,7 +226,7 @@ class _Sweep:
 
     def meets(self, text: str) -> bool:
         """Whether a text holds one of their addresses, or says that it is about them."""
-        return (self.person != "" and self.person in text) or _tells(text, self.theirs)
+        return (self.person != "" and self.person in text) or names(text, self.theirs)
 
     def passed(self, limit: datetime) -> bool:
         """Whether it is past this time; else what is looked at is kept till then."""
@@ -251,15 +249,6 @@ class _Sweep:
             until=self.until.isoformat(timespec="seconds") if self.kept else "",
             after=after,
         )
-
-
-def _tells(text: str, theirs: Collection[str]) -> bool:
-    """Whether a text holds one of these addresses, and not only as a part of another."""
-    folded = text.casefold()
-    return any(
-        address in folded and re.search(_BEFORE + re.escape(address) + _BEHIND, folded)
-        for address in theirs
-    )
 
 
 def _normal(address: str) -> str:

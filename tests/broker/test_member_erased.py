@@ -18,6 +18,7 @@ from postroad.runtime.errors import Retry
 from schemas import codec, subjects
 from schemas.commands import (
     CloseList,
+    ConfigureList,
     EraseMember,
     ListRequests,
     MemberHistory,
@@ -305,9 +306,11 @@ async def test_whoever_has_an_address_by_now_keeps_it(broker: Broker, tmp_path: 
 
 
 async def test_settings_that_name_somebody_are_told(broker: Broker, tmp_path: Path) -> None:
-    """An address that an owner wrote into a setting is not changed behind their back, but said."""
+    """An address that an owner wrote into a setting is not changed behind their back, but said;
+    also where it stands only in its history."""
     async with membership(broker, settings(tmp_path)) as service:
         await service.create(also_to=ANN.lower())
+        await service.ask(ConfigureList(list=LIST, settings={"also_to": ""}))
         *_, person = await erase(service, dry=True)
         assert person.named == (LIST,)
         *_, person = await erase(service, "unmistakable@example.org", dry=True)
