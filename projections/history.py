@@ -11,8 +11,14 @@ import msgspec
 from projections.roster import NOBODY, Standing, after
 from schemas.envelope import Envelope, Event
 from schemas.lists import ListClosed, ListConfigured, ListCreated, ListLetterSet, ListSettings
-from schemas.membership import Consent, MemberChanged, MemberSubscribed, MemberUnsubscribed
-from schemas.people import PersonErased, PersonKnown
+from schemas.membership import (
+    Consent,
+    MemberChanged,
+    MemberMoved,
+    MemberSubscribed,
+    MemberUnsubscribed,
+)
+from schemas.people import AddressDropped, PersonErased, PersonKnown
 
 # of a standing: its field, and how commands and settings call it
 OPTIONS = {"moderation": "moderation_action"}
@@ -76,6 +82,8 @@ def of_person(said: Iterable[Envelope]) -> Iterator[Told]:
                     yield tell(what="became known", how=event.evidence)
                 case PersonErased():
                     yield tell(what="erased")
+                case AddressDropped():
+                    yield tell(what="left this address")
                 case _:
                     yield tell(what=_words(event))
 
@@ -93,6 +101,8 @@ def _told(envelope: Envelope, event: Event, before: Standing, standing: Standing
             what, changes = f"is {event.role} no more", ()
         case MemberChanged():
             what = "changed"
+        case MemberMoved():
+            what = "changed their address"
         case _:  # of another kind: as it stands
             what, facts = _words(event), _facts(event)
     return Told(

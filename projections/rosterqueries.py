@@ -31,14 +31,14 @@ PERSON = "select person from people where key = $key and address is not null"
 # $person -> address: where somebody is reached
 ADDRESS = """
     select address from people where person = $person and address is not null
-    order by seq desc limit 1
+    order by secondary, seq desc limit 1
 """
 
-# $people -> person, address: the same for many; of several, the newest comes last
+# $people -> person, address: the same for many; of several addresses it comes last
 ADDRESSES = """
     select p.person, p.address from people p
     join (select unnest($people::varchar[]) as person) as wanted on p.person = wanted.person
-    where p.address is not null order by p.seq
+    where p.address is not null order by p.secondary desc, p.seq
 """
 
 # $people -> person, key, address: all that is known, or was (null), of whose address is whose
@@ -50,6 +50,9 @@ WHOSE = """
 # $person -> list: where somebody is a member, in order
 LISTS = "select list from member where person = $person and to_seq is null and member order by list"
 
+# $person -> list: where somebody has a role, in order
+ROLES = "select list from member where person = $person and to_seq is null order by list"
+
 # $person -> list: where somebody ever was anything, in order
 EVER = "select distinct list from member where person = $person order by list"
 
@@ -57,23 +60,24 @@ EVER = "select distinct list from member where person = $person order by list"
 EVERYBODY = """
     select m.* exclude (list, to_seq), p.seq is not null, p.address, p.domain
     from (select * from member where list = $list and to_seq is null limit $limit) m
-    left join people p on p.person = m.person order by m.person, p.seq desc
+    left join people p on p.person = m.person and not p.secondary
+    order by m.person, p.address is null, p.seq desc
 """
 
 # $list -> person, known, address, domain: owners and moderators, in order of person
 STAFF = """
     select m.person, p.seq is not null, p.address, p.domain
-    from member m left join people p on p.person = m.person
+    from member m left join people p on p.person = m.person and not p.secondary
     where m.list = $list and m.to_seq is null and (m.owner or m.moderator)
-    order by m.person, p.seq desc
+    order by m.person, p.address is null, p.seq desc
 """
 
 # $list, $as_of, $after, $upto -> person, known, address, domain, in order of person: who receives
 # posts now and received them at $as_of, above $after and, unless it is empty, up to $upto.
-# Several rows for a person of several addresses, the newest first.
+# Of several rows for a person the first counts: an address that they have left has one, too.
 AUDIENCE = """
     select m.person, p.seq is not null, p.address, p.domain
-    from member m left join people p on p.person = m.person
+    from member m left join people p on p.person = m.person and not p.secondary
     where m.list = $list and m.to_seq is null
     and m.person > $after and ($upto = '' or m.person <= $upto)
     and receives(m.member, m.delivery_mode, m.delivery_status)
@@ -81,14 +85,14 @@ AUDIENCE = """
         select 1 from member old where old.list = $list and old.person = m.person
         and old.from_seq <= $as_of and old.to_seq > $as_of
         and receives(old.member, old.delivery_mode, old.delivery_status)))
-    order by m.person, p.seq desc
+    order by m.person, p.address is null, p.seq desc
 """
 
 # $list, $domain -> count: the members who have an address there
 AT_DOMAIN = """
     select count(distinct m.person) from member m join people p on p.person = m.person
     where m.list = $list and m.to_seq is null and m.member
-    and p.domain = $domain and p.address is not null
+    and p.domain = $domain and p.address is not null and not p.secondary
 """
 
 # -> list, person, in order: whose delivery bounces have stopped
@@ -107,14 +111,14 @@ NO_LIST_COPY = """
 # $list, $role, $after, $limit -> address, name, standing, in order of address
 PAGE = """
     select p.address, p.name, m.* exclude (list, person, to_seq)
-    from member m join people p on p.person = m.person
+    from member m join people p on p.person = m.person and not p.secondary
     where m.list = $list and m.to_seq is null and p.address > $after
     and case $role when 'owner' then m.owner when 'moderator' then m.moderator else m.member end
     order by p.address limit $limit
 """
 
 # $list, $role, $as_of, $after, $limit -> person, known, address, name, standing: who had this role
-# at $as_of, in order of person. Several rows for a person of several addresses, the newest first.
+# at $as_of, in order of person; of several rows for a person the first counts.
 PAST = """
     select m.person, p.seq is not null, p.address, p.name, m.* exclude (list, person, to_seq)
     from (
@@ -122,7 +126,8 @@ PAST = """
         and from_seq <= $as_of and (to_seq is null or to_seq > $as_of)
         and case $role when 'owner' then owner when 'moderator' then moderator else member end
         order by person limit $limit
-    ) m left join people p on p.person = m.person order by m.person, p.seq desc
+    ) m left join people p on p.person = m.person and not p.secondary
+    order by m.person, p.address is null, p.seq desc
 """
 
 # $list, $role, $as_of -> how many they were

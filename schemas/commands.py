@@ -30,6 +30,7 @@ Code = Literal[
     "decided",
     "closed",
     "banned",
+    "taken",
     "password",
     "bad_request",
     "limited",

@@ -63,6 +63,14 @@ class MemberChanged(Event, tag="member_changed", kw_only=True):
     reason: str = ""
 
 
+class MemberMoved(Event, tag="member_moved", kw_only=True):
+    """The person is reached at another address since `at`; what came back before is of no account.
+    Which address it is PEOPLE knows."""
+
+    at: datetime
+    how: str = ""
+
+
 class MemberBounced(Event, tag="member_bounced", kw_only=True):
     """A copy came back, or was refused, `at` a time: the evidence of it. `points` is what it counts
     and `score` what there is with it. `post` is the mail id of what did not arrive, `report` that

@@ -15,14 +15,23 @@ from schemas.mail import Data
 from schemas.membership import Consent, DeliveryMode, Role
 
 Action = Literal[
-    "join", "leave", "mail_on", "mail_off", "own_on", "own_off", "copies_on", "copies_off"
+    "join",
+    "leave",
+    "mail_on",
+    "mail_off",
+    "own_on",
+    "own_off",
+    "copies_on",
+    "copies_off",
+    "move_away",  # somebody's mail shall go to the address `other`; who is asked is they
+    "move",  # the mail of `person` shall come here, and not to the address with the key `other`
 ]
 
 
 class ConfirmationAsked(Event, tag="confirmation_asked", kw_only=True):
     """Somebody is to confirm `action`, by the token whose MAC names the subject. `cause` is the
     mail id or command id that asked; `role` and `delivery_mode` are what a join is for, `invited`
-    whether those who run the list want it."""
+    whether those who run the list want it. `person` and `other` say more of some actions."""
 
     list: str
     action: Action
@@ -34,6 +43,8 @@ class ConfirmationAsked(Event, tag="confirmation_asked", kw_only=True):
     expires: datetime
     text: str = ""  # as in `Consent`
     invited: bool = False
+    person: str = ""
+    other: str = ""
 
 
 class ConfirmationUsed(Event, tag="confirmation_used", kw_only=True):

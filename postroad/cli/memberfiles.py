@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from postroad.cli.addresses import member
 from postroad.cli.frame import Call, command
-from postroad.cli.member import DryRun, List, mass_change, member
+from postroad.cli.member import DryRun, List, mass_change
 from postroad.cli.output import print_json
 from schemas.membership import Role
 

@@ -25,7 +25,10 @@ LINE_CHARS = 500  # of a line that are read
 TOKEN_CHARS = 64  # of a token that are kept; ours have fewer
 
 Option = Literal["own_on", "own_off", "copies_on", "copies_off"]  # of a member, as Mailman 2's
-Name = Literal["help", "join", "leave", "confirm", "mail_on", "mail_off", "which", "echo"] | Option
+Name = (
+    Literal["help", "join", "leave", "confirm", "mail_on", "mail_off", "which", "echo", "move"]
+    | Option
+)
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -137,6 +140,10 @@ def spoken(line: str, names: Collection[str] = ()) -> Word | None:
         return found
     polite = _after_opening(words)
     match polite:
+        case ["set" | "change", "address", *_, address] | ["changeaddress", *_, address] if (
+            "@" in address
+        ):
+            return Word(name="move", addresses=(_bare(address)[:320],))
         case ["set", *rest]:
             return _setting([word for word in rest if word not in _POLITE], names)
         case ["confirm", token]:
@@ -165,6 +172,8 @@ def _exact(words: Sequence[str], names: Collection[str]) -> Word | None:
             return Word(name=_EXACT[word])
         case ["leave" | "unsubscribe", token] if _LEAVE.fullmatch(token):
             return Word(name="leave", token=token)
+        case ["set", "address", address] if "@" in address:
+            return Word(name="move", addresses=(address[:320],))
         case ["set", *rest]:
             return _setting(rest, names)
         case _:

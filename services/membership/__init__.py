@@ -2,12 +2,13 @@
 
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
-           member_set, member_erase, member_bounces, member_history, list_history,
-           roster_past, consent, import, undo, roster, retry, held_ls, held_show,
-           held_decide, request_ls, request_decide, letter_ls, letter_set, letter_preview,
-           leave_look, leave. Requests and answers are in schemas/commands.py, schemas/mass.py,
-           schemas/approvals.py, schemas/histories.py, schemas/erasure.py, schemas/templates.py
-           and schemas/leaving.py.
+           member_set, member_move, member_erase, member_bounces, member_history,
+           list_history, roster_past, consent, import, undo, roster, retry, held_ls,
+           held_show, held_decide, request_ls, request_decide, letter_ls, letter_set,
+           letter_preview, leave_look, leave. Requests and answers are in
+           schemas/commands.py, schemas/addresses.py, schemas/mass.py,
+           schemas/approvals.py, schemas/histories.py, schemas/erasure.py,
+           schemas/templates.py and schemas/leaving.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
@@ -81,6 +82,8 @@ Files      decider      one person on one list (pure)
            erasing      a person is forgotten, wherever we keep anything of them
            naming       whether a text names somebody (pure)
            expiry       questions that nobody can answer any more
+           addressbook  what becomes of an address that somebody changes (pure)
+           moves        a person's address changes, and their lists know
            feed         what keeps the roster true
            roster       every question anybody asks of it
            commands     one function a command

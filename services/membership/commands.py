@@ -57,6 +57,7 @@ from services.membership.links import Links
 from services.membership.moderation.desk import HeldDesk
 from services.membership.people import People, valid
 from services.membership.refused import Refused
+from services.membership.requests.moving import Moving
 from services.membership.requests.outbox import Outbox
 from services.membership.requests.questions import Questions
 from services.membership.requests.reply import Reply, bundles
@@ -98,6 +99,7 @@ class Commands:
         self.links = links
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
+        self.moving = Moving(broker, roster, people, questions, outbox)
 
     async def whois(self, ask: WhoIs) -> Author:
         """Who an author is on a list, as far as is folded."""

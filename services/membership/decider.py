@@ -18,6 +18,7 @@ from schemas.membership import (
     DeliveryMode,
     DeliveryStatus,
     MemberChanged,
+    MemberMoved,
     MemberSubscribed,
     MemberUnsubscribed,
     Moderation,
@@ -168,6 +169,16 @@ def decide_option(state: State, action: str, *, how: str) -> tuple[Event, ...]:
         receive_list_copy=wanted.receive_list_copy,
         how=how,
     )
+
+
+def decide_moved(state: State, *, at: datetime, how: str) -> tuple[Event, ...]:
+    """The person is reached at another address `at` a time, of which no mail has come back yet."""
+    if not state.roles:
+        return ()
+    moved = MemberMoved(at=at, how=how)
+    if state.delivery_status != "by_bounces":
+        return (moved,)
+    return (MemberChanged(delivery_status="enabled", how=how), moved)
 
 
 def not_on_list() -> Refused:

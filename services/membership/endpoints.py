@@ -17,8 +17,8 @@ from nats.micro.request import Request
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
 from postroad.runtime.service import Context
+from schemas import addresses, leaving, mass, subjects, templates
 from schemas import commands as requests
-from schemas import leaving, mass, subjects, templates
 from schemas.commands import Answer, Command
 from services.membership.commands import Commands
 from services.membership.erasing import Erasure
@@ -51,6 +51,7 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "subscribe": (requests.Subscribe, Commands.subscribe),
     "unsubscribe": (requests.Unsubscribe, Commands.unsubscribe),
     "member_set": (requests.ChangeMember, Commands.member_set),
+    "member_move": (addresses.MoveMember, lambda commands, ask: commands.moving.member_move(ask)),
     "import": (mass.ImportMembers, Commands.import_members),
     "undo": (mass.UndoChange, Commands.undo),
     "roster": (requests.RosterPage, Commands.roster_page),

@@ -1,24 +1,29 @@
 """PEOPLE: whose address it is. The only place that writes addresses to keep them.
 
 One subject per address, named by its HMAC; each message says all there is to say, so the last
-one counts. A person is 96 random bits, and one who was erased and comes back is a new one.
+one counts. A person is 96 random bits, and one who was erased and comes back is a new one. What
+becomes of the addresses of a person `addressbook` decides.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
+from functools import reduce
 
 import msgspec
 
 from postroad.mail import addresses
 from postroad.mail.tokens import address_key
-from postroad.runtime.broker import Broker
+from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
-from schemas.people import PersonErased, PersonKnown
+from schemas.people import AddressDropped, PersonErased, PersonKnown
+from services.membership import addressbook
+from services.membership.addressbook import Book, Said
 from services.membership.refused import Refused
 
 STREAM = "PEOPLE"
@@ -99,12 +104,59 @@ class People:
             end = await self.broker.publish(subject, codec.encode(marker), expect=last.seq)
             holder = None
             crashpoint("membership.person_erased")
+        return await self._overwrite(subject, end, holder)
+
+    async def book(self, keys: Iterable[str]) -> tuple[Book, Mapping[str, Stored]]:
+        """What is said of the addresses with these keys, and the last message of each."""
+        wanted = {subjects.people(key): key for key in keys}
+        stored = await self.broker.last_many(STREAM, wanted)
+        last = {key: stored[subject] for subject, key in wanted.items() if subject in stored}
+        events = {key: one.envelope().events for key, one in last.items()}
+        return {
+            key: reduce(addressbook.evolve, said, addressbook.NOBODY)
+            for key, said in events.items()
+        }, last
+
+    async def say(
+        self, said: Said, last: Mapping[str, Stored], *, correlation: str, actor: str
+    ) -> int:
+        """Store what was decided, all or nothing, an event a key; `last` are the messages that it
+        rests on. The sequence. Raises Conflict."""
+        return await self.broker.publish_batch(
+            [
+                Message(
+                    subjects.people(key),
+                    codec.encode(envelope([event], correlation=correlation, actor=actor)),
+                    expect=last[key].seq if key in last else 0,
+                )
+                for key, event in said
+            ]
+        )
+
+    async def forget(self, key: str) -> None:
+        """Overwrite what an address was, which belongs to nobody any more."""
+        subject = subjects.people(key)
+        last = await self.broker.last(STREAM, subject)
+        if last is not None and known(last) is None:
+            await self._overwrite(subject, last.seq)
+
+    async def _overwrite(self, subject: str, end: int, holder: Person | None = None) -> bool:
+        """Overwrite every message before `end` that holds an address, but for those of its
+        `holder`; whether there was one. Who had it once stays known, by marks without it."""
         erased = False
         async for stored in self.broker.scan(STREAM, subject):
-            if stored.seq < end and (holder is None or not _names(stored, holder.id)):
+            people = [getattr(event, "person", "") for event in stored.events()]
+            theirs = holder is not None and holder.id in people
+            if stored.seq < end and not theirs and not _is_mark(stored):
                 await self.broker.erase(STREAM, stored.seq)
                 erased = True
         return erased
+
+
+def _is_mark(stored: Stored) -> bool:
+    """Whether it only says that an address is somebody's no more."""
+    events = stored.events()
+    return bool(events) and all(isinstance(one, PersonErased | AddressDropped) for one in events)
 
 
 def valid(address: str) -> str:
@@ -123,10 +175,6 @@ def new_person(address: str, name: str, evidence: str) -> PersonKnown:
         display_name=" ".join(name.split())[:LONGEST_NAME],
         evidence=evidence,
     )
-
-
-def _names(stored: Stored, person: str) -> bool:
-    return any(getattr(event, "person", "") == person for event in stored.events())
 
 
 def known(last: Stored | None) -> Person | None:

@@ -136,6 +136,10 @@ class Roster:
         """The slugs of the lists that a person is a member of."""
         return [str(row[0]) for row in await self._store.read(tables.LISTS, {"person": person})]
 
+    async def roles_of(self, person: str) -> list[str]:
+        """The slugs of the lists that a person has a role on."""
+        return [str(row[0]) for row in await self._store.read(tables.ROLES, {"person": person})]
+
     async def at_domain(self, list_: str, domain: str) -> int:
         """How many members of a list have an address at this domain."""
         rows = await self._store.read(tables.AT_DOMAIN, {"list": list_, "domain": domain})

@@ -36,6 +36,7 @@ from services.membership.people import People
 from services.membership.received import Received
 from services.membership.requests.deeds import Office
 from services.membership.requests.desk import Desk
+from services.membership.requests.moving import Moving
 from services.membership.requests.outbox import Outbox
 from services.membership.requests.questions import Questions
 from services.membership.roster import Roster
@@ -76,7 +77,8 @@ async def _work(context: Context, feed: Feed) -> None:
     replied = RepliedVerdicts(verdicts, owners, roster)
     verdict_tokens = Tokens(broker, key)
     approvals = Approvals(broker, roster, people, owners, letterbox, outbox, verdict_tokens)
-    office = Office(broker, roster, people, questions, tokens, replied, approvals)
+    moving = Moving(broker, roster, people, questions, outbox)
+    office = Office(broker, roster, people, questions, tokens, replied, approvals, moving)
     answers = Answers(
         Desk(office, received, outbox),
         PostNotices(feed, received, letterbox, questions.contacts),

@@ -14,7 +14,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.config import Config, Domain, Site, Web
 from postroad.runtime.service import Context, running
-from schemas import codec, commands, mass, subjects, templates
+from schemas import addresses, codec, commands, mass, subjects, templates
 from schemas.commands import Answer, Author, Command, Subscribe
 from schemas.mail import RawRef
 from schemas.mass import ImportMembers, ImportRow
@@ -33,6 +33,7 @@ ENDPOINTS = {
     commands.Subscribe: "subscribe",
     commands.Unsubscribe: "unsubscribe",
     commands.ChangeMember: "member_set",
+    addresses.MoveMember: "member_move",
     mass.ImportMembers: "import",
     commands.RosterPage: "roster",
     commands.ListHistory: "list_history",

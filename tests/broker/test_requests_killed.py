@@ -109,6 +109,21 @@ async def test_killed_while_one_question_replaces_another(broker: Broker, tmp_pa
         assert done.outcome == "answered"
 
 
+async def test_killed_while_moving(broker: Broker, tmp_path: Path) -> None:
+    """Killed once the address is changed, the list is told once, and so is who moved."""
+    await prepared(broker, tmp_path, member=True)
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)):
+        wish = mail_of("set address anna@new.example\n", **PROVED)
+        _, letters = await post.ask("request", wish)
+    (token,) = filter(None, (letter.token for letter in letters))
+    outcome, (letter,) = await finished(
+        broker, tmp_path, "confirm", "membership.address_changed", token
+    )
+    assert (outcome, letter.to) == ("moved", "anna@new.example")
+    assert await events(broker) == ["MemberSubscribed", "MemberMoved"]
+
+
 @pytest.mark.parametrize("crashpoint", CONFIRMING)
 async def test_killed_while_joining(broker: Broker, tmp_path: Path, crashpoint: str) -> None:
     """The member joins once and is welcomed once; the token is not refused as used."""

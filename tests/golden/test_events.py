@@ -17,6 +17,7 @@ from schemas import codec
 
 EVENTS = Path(__file__).parent / "events"
 RELEASED = [
+    "address_dropped.1",
     "bounce_routed.1",
     "bounces_read.1",
     "chunk_queued.1",
@@ -25,6 +26,7 @@ RELEASED = [
     "command_routed.1",
     "command_routed.1-domain",
     "confirmation_asked.1",
+    "confirmation_asked.1-address",
     "confirmation_asked.1-invited",
     "confirmation_asked.1-text",
     "confirmation_used.1",
@@ -53,6 +55,7 @@ RELEASED = [
     "member_changed.1",
     "member_changed.1-copies",
     "member_changed.1-reason",
+    "member_moved.1",
     "member_subscribed.1",
     "member_subscribed.1-consent",
     "member_subscribed.1-since",
@@ -64,6 +67,7 @@ RELEASED = [
     "parked.1",
     "person_erased.1",
     "person_known.1",
+    "person_known.1-secondary",
     "post_routed.1",
     "post_routed.1-conversation",
     "post_routed.1-footer",

@@ -1,8 +1,8 @@
 """One person's bounces on one list: score, stop, warnings, removal.
 
 The rest of the aggregate `membership.<list>.<person>`; a score lives until delivery is enabled
-again, or the person leaves. As in Mailman a score is forgotten once it is stale, and a day brings
-one point at most.
+again, the person leaves, or is reached at another address. As in Mailman a score is forgotten once
+it is stale, and a day brings one point at most.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from schemas.membership import (
     DeliveryStatus,
     MemberBounced,
     MemberChanged,
+    MemberMoved,
     MemberSubscribed,
     MemberUnsubscribed,
     MemberWarned,
@@ -33,7 +34,8 @@ INCIDENT = timedelta(days=7)  # what lasts longer is none; what is so much later
 
 class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What holds for one person on one list. `points` are those of the day of `counted`, the last
-    bounce that counted; `noted` is the last that did not. `warned` of `number` letters was `at`."""
+    bounce that counted; `noted` is the last that did not. `warned` of `number` letters was `at`.
+    Since `moved` they are reached at another address."""
 
     member: bool = False
     status: DeliveryStatus = "enabled"
@@ -46,6 +48,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last: MemberBounced | None = None  # the newest evidence
     warnings: int = 0
     warned: datetime | None = None
+    moved: datetime | None = None
 
 
 initial = State()
@@ -60,11 +63,13 @@ def evolve(state: State, event: Event) -> State:
             return initial
         case MemberChanged() if state.member and event.delivery_status:
             if event.delivery_status == "enabled":
-                return State(member=True)
+                return State(member=True, moved=state.moved)
             by_hand = event.how != HOW
             return msgspec.structs.replace(
                 state, status=event.delivery_status, by_hand=by_hand, warnings=0, warned=None
             )
+        case MemberMoved() if state.member:
+            return State(member=True, status=state.status, by_hand=state.by_hand, moved=event.at)
         case MemberBounced() if state.member:
             return _bounced(state, event)
         case MemberWarned() if state.member:
@@ -87,6 +92,8 @@ def decide_bounce(state: State, found: MemberBounced, settings: ListSettings) ->
         reason = "their provider says that they called a mail of the list spam"
         stop = MemberChanged(delivery_status="by_user", how=HOW, reason=reason)
         return (found, stop)
+    if _went_elsewhere(state, found):
+        return ()
     since = _incident(state, found.at)
     if since is not None and found.at - since >= INCIDENT:
         found = msgspec.structs.replace(found, incident=False)
@@ -154,6 +161,17 @@ def _points(state: State, found: MemberBounced) -> float:
     if _day(found.at) == _day(state.counted):
         return max(weight - state.points, 0.0)
     return weight
+
+
+def _went_elsewhere(state: State, found: MemberBounced) -> bool:
+    """Whether the post came before the person's address changed: the old one is meant."""
+    if state.moved is None:
+        return False
+    try:
+        came = int(found.post[:12], 16) / 1000  # a mail id begins with its time, as a UUIDv7
+    except ValueError:
+        return False
+    return came < state.moved.timestamp()
 
 
 def _counted_since(state: State, found: MemberBounced) -> bool:

@@ -11,6 +11,8 @@ Policy     Joining asks first, unless the list is open. Leaving and `set` act at
            Where owners are to agree, they decide then: see services/membership/approvals. A leave
            token acts at once, whatever the policy.
            From says whom to answer, never Reply-To. Nobody asks for somebody else.
+           `set address` asks the new address, once it is proved, or confirmed by the old one, that
+           it is they who want it; until the new one says yes nothing changes.
 
 Promises
     - A mail is obeyed once and answered once, whatever is killed: `mail.routed.done` is its key,
@@ -35,8 +37,8 @@ Promises
     - Nobody is put onto a list without hearing of it: at an open one, where the answers of a day
       are used up, whoever is not proved stays off.
 
-Outcomes   in `command_done`: joined, left, waiting, decided, confirmation_sent, answered, refused,
-           ignored, limited
+Outcomes   in `command_done`: joined, left, moved, waiting, decided, confirmation_sent, answered,
+           refused, ignored, limited
 
 Letters    `Letter.text` names texts of letters/en.toml, several where a mail has several
            commands: confirm_<action>, confirm_invitation and not_confirmed are given `token`
@@ -56,6 +58,7 @@ Files      words          the commands in a mail; their grammar: postroad.mail.c
            policy         what comes next: the wish, a question, or the owners (pure)
            questions      asking somebody
            deeds          what a mail changes, and the letters that say so
+           moving         to another address: it is asked, the old one is told
            turn           the commands of one mail
            outbox         replies on their way
            desk           one mail from the stream to done

@@ -27,6 +27,7 @@ from services.membership.directory import Listed
 from services.membership.moderation.bymail import RepliedVerdicts
 from services.membership.people import People
 from services.membership.refused import Refused
+from services.membership.requests.moving import Moving
 from services.membership.requests.questions import Questions
 from services.membership.requests.reply import Reply
 from services.membership.roster import Roster
@@ -47,6 +48,7 @@ class Office:
     tokens: TokenMaker
     verdicts: RepliedVerdicts
     approvals: Approvals
+    moving: Moving
 
 
 @dataclass

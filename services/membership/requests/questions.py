@@ -46,11 +46,14 @@ class Questions:
         text: str = "",
         proved: bool = False,
         invited: bool = False,
+        person: str = "",
+        other: str = "",
     ) -> Reply:
         """The reply that asks `address`; "limited", and silent, where it was asked enough.
 
         `text` names another text than that of the action; `proved` says that the address itself
-        wants it, `invited` that those who run the list do.
+        wants it, `invited` that those who run the list do. `person` and `other` are for the actions
+        that need them.
         """
         slug, text = listed.state.slug, text or f"confirm_{action}"
         token = self.confirmations.token(cause, slug, action, address)
@@ -75,6 +78,8 @@ class Questions:
             expires=at + confirmation.LIFE,
             text=version(text, await self._asked_in(text, listed, address)),
             invited=invited,
+            person=person,
+            other=other,
         )
         await self.confirmations.ask(token, question)
         return Reply(

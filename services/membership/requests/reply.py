@@ -15,6 +15,7 @@ from typing import Literal, get_args
 Outcome = Literal[
     "joined",
     "left",
+    "moved",
     "waiting",
     "decided",
     "confirmation_sent",

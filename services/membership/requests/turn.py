@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from postroad.mail import automatic
+from postroad.mail.addresses import parse_address
 from postroad.mail.commandwords import Word
 from postroad.runtime.crashpoint import crashpoint
 from schemas.lists import ListSettings
@@ -17,6 +18,7 @@ from services.membership import decider
 from services.membership.approvals.decider import LIFE
 from services.membership.bans import banned
 from services.membership.directory import Listed
+from services.membership.refused import Refused
 from services.membership.requests import confirmation, intent, policy
 from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
@@ -46,6 +48,7 @@ class Turn:
     doubted: bool = False
     foreign: bool = False
     asked: tuple[Action, Reply] | None = None
+    besides: list[Reply] = field(default_factory=list)  # what else there is to say
     deeds: Deeds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +86,7 @@ class Turn:
             return [Reply("ignored", reason="its subject is that of a vacation notice")]
         if not wanted.words:
             return [self._say("not_understood" if wanted.strange else "help")]
-        return [await self._obey(word) for word in wanted.words]
+        return [await self._obey(word) for word in wanted.words] + self.besides
 
     async def _obey(self, word: Word) -> Reply:
         match word.name:
@@ -95,6 +98,8 @@ class Turn:
                 return await self._confirm(word.token)
             case "mail_on" | "mail_off" | "own_on" | "own_off" | "copies_on" | "copies_off":
                 return await self._set(word.name)
+            case "move":
+                return await self._move(word)
             case "which":
                 return await self._which()
             case _:
@@ -168,6 +173,33 @@ class Turn:
             return await self._ask(action)
         return _counted(await self.deeds.set_mail(self.author, action, how="mail"))
 
+    async def _move(self, word: Word) -> Reply:
+        """To another address: first it must be certain who wants it."""
+        if not self.author:
+            return _NOBODY
+        new = parse_address(word.addresses[0])
+        if new is None or self.office.roster.feed.lists.means_list(new.key):
+            return self._refuse("move_unreadable", "the new address is none, or that of a list")
+        if not self.proved:
+            return await self._ask("move_away", other=str(new))
+        if reason := self.unanswerable:
+            return Reply("ignored", reason=reason)
+        if self.asked:
+            return self._left_out("move", *self.asked)
+        reply = await self._ask_new(self.author, str(new))
+        self.asked = "move", reply
+        return reply
+
+    async def _ask_new(self, old: str, new: str) -> Reply:
+        try:
+            question, told = await self.office.moving.ask(
+                self.listed, old, new, cause=self.limited_as, at=self.at
+            )
+        except Refused:
+            return Reply("refused", "not a member", text="not_member", to=old, owed=True)
+        self.besides.append(told)
+        return question
+
     async def _which(self) -> Reply:
         person = await self.office.people.find(self.author) if self.author else None
         roster = self.office.roster
@@ -176,7 +208,7 @@ class Turn:
         lists = "\n".join(sorted(state.address for state in found if state.open))
         return self._say("which", lists=lists)
 
-    async def _ask(self, action: Action) -> Reply:
+    async def _ask(self, action: Action, *, other: str = "") -> Reply:
         """Ask the author. A mail asks one question, and says which commands it left out."""
         if self.asked:
             return self._left_out(action, *self.asked)
@@ -193,6 +225,7 @@ class Turn:
             at=self.at,
             text="confirm_option" if action in decider.OPTIONS else "",
             proved=self.proved,
+            other=other,
         )
         if action in decider.OPTIONS and reply.outcome == "confirmation_sent":
             reply = replace(reply, fields={**reply.fields, "wish": action})
@@ -203,7 +236,8 @@ class Turn:
 
     def _left_out(self, action: Action, asked: Action, reply: Reply) -> Reply:
         told = reply.outcome == "confirmation_sent" and action != asked
-        text = f"left_out_{'option' if action in decider.OPTIONS else action}" if told else ""
+        name = "option" if action in decider.OPTIONS else action.removesuffix("_away")
+        text = f"left_out_{name}" if told else ""
         return Reply("limited", "one mail asks one question", text=text, to=self.author)
 
     async def _confirm(self, token: str) -> Reply:
@@ -275,6 +309,12 @@ class Turn:
                 return await self._wait("leave", asked, token)
             case "leave":
                 return await self.deeds.unsubscribe(asked.address, how=how)
+            case "move_away":
+                return await self._ask_new(asked.address, asked.other)
+            case "move":
+                evidence = self._evidence(asked)
+                moving = self.office.moving
+                return await moving.confirmed(asked, evidence=evidence, mail_id=self.mail_id)
             case _:
                 return await self.deeds.set_mail(asked.address, asked.action, how=how)
 

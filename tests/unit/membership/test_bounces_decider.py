@@ -18,6 +18,7 @@ from schemas.membership import (
     DeliveryStatus,
     MemberBounced,
     MemberChanged,
+    MemberMoved,
     MemberSubscribed,
     MemberUnsubscribed,
     MemberWarned,
@@ -57,6 +58,23 @@ def after(*given: Event, settings: ListSettings = SETTINGS) -> list[Event]:
 
 def status(stored: list[Event]) -> str:
     return fold(stored).status
+
+
+def test_a_new_address_has_no_bounces() -> None:
+    """The score of the old address is forgotten; what comes back from there later, of a post that
+    came before, counts no more, unless it is a complaint."""
+    moved = MemberMoved(at=START + timedelta(days=2))
+    stored = after(bounce(), bounce(days=1), moved)
+    assert score_at(fold(stored), moved.at, SETTINGS) == 0
+
+    def of_post(came: datetime, kind: BounceKind = "hard") -> MemberBounced:
+        post = f"{int(came.timestamp() * 1000):012x}7000800000000000abcd"
+        return replace(bounce(kind, days=3), post=post)
+
+    earlier, later = moved.at - timedelta(hours=1), moved.at + timedelta(hours=1)
+    assert not decide_bounce(fold(stored), of_post(earlier), SETTINGS)
+    assert decide_bounce(fold(stored), of_post(later), SETTINGS)
+    assert decide_bounce(fold(stored), of_post(earlier, "complaint"), SETTINGS)
 
 
 def test_delivery_stops_at_the_threshold_and_not_before() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial, reduce
 
 from hypothesis import given
@@ -9,12 +10,13 @@ from hypothesis import strategies as st
 
 from postroad.testing import Decider
 from schemas.envelope import Event
-from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscribed
+from schemas.membership import MemberChanged, MemberMoved, MemberSubscribed, MemberUnsubscribed
 from services.membership.decider import (
     State,
     decide_change,
     decide_erase,
     decide_mail,
+    decide_moved,
     decide_option,
     decide_subscribe,
     decide_unsubscribe,
@@ -23,6 +25,7 @@ from services.membership.decider import (
 )
 from services.membership.refused import Refused
 
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 person = Decider(initial=initial, evolve=evolve)
 
 roles = st.sampled_from(["member", "owner", "moderator"])
@@ -71,6 +74,18 @@ def test_a_member_stays_as_they_are() -> None:
     person.given(MemberSubscribed()).when(
         decide_subscribe, delivery_mode="none", how="import"
     ).then_nothing()
+
+
+def test_a_new_address_gets_the_mail_that_the_old_one_refused() -> None:
+    """What bounces have stopped goes on; what somebody has stopped stays stopped; of who is not on
+    the list nothing is said."""
+    moved = MemberMoved(at=NOON, how="mail")
+    bounced = MemberSubscribed(delivery_status="by_bounces")
+    on = MemberChanged(delivery_status="enabled", how="mail")
+    person.given(bounced).when(decide_moved, at=NOON, how="mail").then(on, moved)
+    away = MemberSubscribed(delivery_status="by_user")
+    person.given(away).when(decide_moved, at=NOON, how="mail").then(moved)
+    person.given().when(decide_moved, at=NOON, how="mail").then_nothing()
 
 
 def test_roles_are_held_side_by_side() -> None:

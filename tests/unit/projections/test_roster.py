@@ -18,8 +18,8 @@ from projections import rosterqueries as queries
 from projections.roster import Message
 from projections.store import Schema, Store
 from schemas.envelope import Envelope, Event
-from schemas.membership import MemberChanged, MemberSubscribed, MemberUnsubscribed
-from schemas.people import PersonErased, PersonKnown
+from schemas.membership import MemberChanged, MemberMoved, MemberSubscribed, MemberUnsubscribed
+from schemas.people import AddressDropped, PersonErased, PersonKnown
 from services.membership import decider
 from services.membership.feed import standings
 
@@ -30,6 +30,7 @@ roles = st.sampled_from(["member", "owner"])
 stored = st.one_of(
     st.builds(MemberSubscribed, role=roles, delivery_mode=st.sampled_from(["regular", "none"])),
     st.builds(MemberUnsubscribed, role=roles),
+    st.just(MemberMoved(at=NOON)),
     st.builds(
         MemberChanged,
         delivery_status=st.sampled_from([None, "enabled", "by_user"]),
@@ -282,6 +283,35 @@ async def test_an_erased_address_is_gone_from_the_tables(store: Store) -> None:
         ("a", None, "", "")
     ]
     assert await store.read(queries.PERSON, {"key": "k1"}) == []
+
+
+async def test_who_has_several_addresses_is_shown_once(store: Store) -> None:
+    """Copies go to the one that is not secondary, however old; an address that was left, or that is
+    somebody else's now, is nobody's row in a list, and whose it was is still known."""
+    await know(
+        store,
+        ("people.k1", known("a", "a@x.org")),
+        ("people.k2", PersonKnown(person="a", address="second@y.org", secondary=True)),
+        ("people.k3", known("a", "left@z.org")),
+        ("people.k3", AddressDropped(person="a")),
+        ("people.k4", known("b", "b@x.org")),
+        ("people.k4", AddressDropped(person="b")),
+        ("people.k4", known("c", "b@x.org")),
+    )
+    joined = [(f"membership.team.{one}", MemberSubscribed()) for one in "abc"]
+    await fold(store, messages(*joined, ("membership.team.b", MemberUnsubscribed())))
+    page = {"list": "team", "role": "member", "after": "", "limit": 10}
+    rows = await store.read(queries.PAGE, page)
+    assert [row[0] for row in rows] == ["a@x.org", "b@x.org"]
+    assert {row[0]: row[2] for row in reversed(await audience(store, as_of=9))} == {
+        "a": "a@x.org",
+        "c": "b@x.org",
+    }
+    past = await store.read(queries.PAST, page | {"as_of": 3})
+    assert [row[:3] for row in past if row[0] != "a"] == [("b", True, None), ("c", True, "b@x.org")]
+    assert await store.read(queries.PERSON, {"key": "k2"}) == [("a",)]
+    assert await store.read(queries.ADDRESS, {"person": "a"}) == [("a@x.org",)]
+    assert await store.read(queries.PERSON, {"key": "k3"}) == []
 
 
 async def test_the_newest_address_of_a_person_comes_first(store: Store) -> None:

@@ -114,6 +114,20 @@ def test_addresses_are_named() -> None:
     assert the("leave eve@example.com").addresses == ("eve@example.com",)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "set address a@new.example",
+        "Please change address to <A@new.example>",
+        "changeaddress a@new.example",
+    ],
+)
+def test_a_new_address_is_named(line: str) -> None:
+    """Where mail is to go stands behind the command; without it there is none."""
+    assert the(line) == Word(name="move", addresses=("a@new.example",))
+    assert not read("", line.rpartition(" ")[0]).words
+
+
 def test_a_leave_token_is_told_from_a_name() -> None:
     """`leave TOKEN` brings a token; any other word is the name of a list."""
     assert the(f"leave {LEAVE}").token == LEAVE

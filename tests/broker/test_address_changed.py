@@ -1,0 +1,181 @@
+"""Somebody is reached at another address: asked of the real service on a real broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.embedded import EmbeddedBroker
+from schemas.addresses import MoveMember
+from schemas.commands import (
+    Answer,
+    MemberHistory,
+    PastPage,
+    RosterPage,
+    Subscribe,
+    Unsubscribe,
+)
+from schemas.membership import MemberMoved
+from tests.broker.membership import (
+    LIST,
+    SLUG,
+    Membership,
+    done,
+    everybody,
+    membership,
+    post,
+    queued,
+    route,
+)
+from tests.broker.requests import ANNA, PROVED, Post, mail_of, settings
+from tests.broker.test_membership_people import traces
+
+NEW = "anna.new@example.com"
+CREW = "crew@lists.example.org"
+
+
+@pytest.fixture
+async def service(broker: Broker, tmp_path: Path) -> AsyncIterator[Membership]:
+    """A running membership service with one list, and Anna on it."""
+    async with membership(broker, settings(tmp_path)) as running:
+        await running.create()
+        await running.add(ANNA, display_name="Anna")
+        yield running
+
+
+async def members(service: Membership) -> list[str]:
+    """Who is on the list."""
+    return [row.address for row in (await service.ask(RosterPage(list=LIST))).rows]
+
+
+async def move(service: Membership, old: str, new: str, *, confirmed: bool = True) -> Answer:
+    """As `postroad member move` asks for it."""
+    return await service.ask(MoveMember(old=old, new=new, confirmed=confirmed))
+
+
+async def moves(broker: Broker, person: str, slug: str = SLUG) -> int:
+    """How often a list was told of a new address of this person."""
+    said = [m async for m in broker.scan("MEMBERSHIP", f"membership.{slug}.{person}")]
+    return sum(isinstance(event, MemberMoved) for one in said for event in one.envelope().events)
+
+
+async def test_a_member_moves_by_mail(service: Membership) -> None:
+    """A proved author names a new address: it is asked, the old one is told, nothing changes until
+    the new one says yes; then copies go there, the person is who they were, and PEOPLE has nothing
+    of the old one."""
+    letters = Post(service.broker)
+    before = await service.whois(ANNA)
+    wish = mail_of(f"set address {NEW}\n", **PROVED)
+    came, written = await letters.ask("request", wish)
+    asked = next(letter for letter in written if letter.to == NEW)
+    told = next(letter for letter in written if letter.to == ANNA)
+    assert (came.outcome, len(written)) == ("confirmation_sent", 2)
+    assert ANNA not in asked.text
+    assert NEW in told.text
+    assert not told.token
+    assert await members(service) == [ANNA]
+    came, (welcome,) = await letters.ask("confirm", mail_of("yes", author=NEW), token=asked.token)
+    assert (came.outcome, came.person, welcome.to) == ("moved", before.person, NEW)
+    assert await members(service) == [NEW]
+    assert (await service.whois(NEW)).person == before.person
+    assert not (await service.whois(ANNA)).person
+    routed = post(await service.as_of())
+    await route(service.broker, routed)
+    await done(service.broker, routed.mail_id)
+    assert everybody(await queued(service.broker, routed.mail_id)) == [NEW]
+    (row,) = (await service.ask(PastPage(list=LIST, as_of=1))).past
+    assert row.row.address == NEW
+    rows = (await service.ask(MemberHistory(list=LIST, address=ANNA))).history
+    assert [one.what for one in rows] == ["joined", "changed their address"]
+    assert rows[-1].by == "themselves"
+    assert not [name async for name in people_with(service.broker, b"anna@example.net")]
+
+
+async def people_with(broker: Broker, words: bytes) -> AsyncIterator[str]:
+    """Messages of PEOPLE that hold these bytes."""
+    async for stored in broker.scan("PEOPLE", "people.>"):
+        if words in stored.data:
+            yield stored.subject
+
+
+async def test_a_from_that_may_be_forged_moves_nobody(service: Membership) -> None:
+    """Whose From is not proved is asked first; only then the new address is."""
+    letters = Post(service.broker)
+    came, (first,) = await letters.ask("request", mail_of(f"set address {NEW}\n"))
+    assert (came.outcome, first.to, NEW in first.text) == ("confirmation_sent", ANNA, False)
+    _, written = await letters.ask("confirm", mail_of("yes"), token=first.token)
+    (asked,) = [letter for letter in written if letter.to == NEW]
+    assert await members(service) == [ANNA]
+    came, _ = await letters.ask("confirm", mail_of("no", author=NEW), token=asked.token)
+    assert (came.outcome, await members(service)) == ("refused", [ANNA])
+
+
+async def test_only_members_are_moved(service: Membership) -> None:
+    """Somebody who is not on the list has nobody asked; nor is a list's address a new one."""
+    letters = Post(service.broker)
+    wish = mail_of(f"set address {NEW}\n", author="zoe@example.net", **PROVED)
+    came, (letter,) = await letters.ask("request", wish)
+    assert (came.outcome, letter.to) == ("refused", "zoe@example.net")
+    came, (letter,) = await letters.ask("request", mail_of(f"set address {LIST}\n", **PROVED))
+    assert (came.outcome, letter.to) == ("refused", ANNA)
+    assert "refused" in repr(await move(service, ANNA, LIST))
+
+
+async def test_the_new_address_is_on_a_list_already(service: Membership) -> None:
+    """It is not told to whoever asks, but to whoever answers there; the command line says which
+    list it is."""
+    letters = Post(service.broker)
+    await service.add(NEW)
+    _, written = await letters.ask("request", mail_of(f"set address {NEW}\n", **PROVED))
+    (asked,) = [letter for letter in written if letter.to == NEW]
+    came, (letter,) = await letters.ask("confirm", mail_of("yes", author=NEW), token=asked.token)
+    assert (came.outcome, letter.to) == ("refused", NEW)
+    assert "on a list here already" in " ".join(letter.text.split())
+    answer = await move(service, ANNA, NEW)
+    assert answer.code == "taken"
+    assert LIST in answer.refused
+    assert await members(service) == [NEW, ANNA]
+
+
+async def test_an_operator_moves_somebody_at_once(service: Membership) -> None:
+    """On all lists, in every role; the same again changes nothing, also when they have joined
+    another list since."""
+    await service.create(CREW)
+    person = (await service.whois(ANNA)).person
+    assert (await move(service, ANNA, NEW)).changed == 1
+    assert await members(service) == [NEW]
+    await service.ask(Subscribe(list=CREW, address=NEW))
+    assert (await move(service, ANNA, NEW)).changed == 0
+    assert await moves(service.broker, person) == 1
+    assert await moves(service.broker, person, "crew-lists-example-org") == 0
+    assert (await move(service, NEW, ANNA)).changed == 1
+    assert await members(service) == [ANNA]
+    assert (await move(service, ANNA, NEW)).changed == 1
+    assert await moves(service.broker, person) == 3
+    assert (await move(service, "zoe@example.net", NEW)).code == "unknown_member"
+
+
+async def test_an_operator_has_somebody_asked(service: Membership) -> None:
+    """Without --confirmed both addresses are written to, and nothing changes."""
+    answer = await move(service, ANNA, NEW, confirmed=False)
+    written = await Post(service.broker).letters()
+    assert (answer.changed, sorted(letter.to for letter in written)) == (1, [NEW, ANNA])
+    assert await members(service) == [ANNA]
+    assert (await move(service, ANNA, NEW, confirmed=False)).code == "limited"
+
+
+async def test_who_left_gives_their_address_away(
+    service: Membership, server: EmbeddedBroker
+) -> None:
+    """An address of somebody who is on no list any more can be another's; who was there at an
+    earlier moment is still known, without an address."""
+    await service.add("old.unmistakable@example.com")
+    await service.ask(Unsubscribe(list=LIST, address="old.unmistakable@example.com"))
+    assert (await move(service, ANNA, "old.unmistakable@example.com")).changed == 1
+    as_of = (await service.as_of()).membership
+    rows = (await service.ask(PastPage(list=LIST, as_of=as_of - 2))).past
+    assert sorted(row.row.address for row in rows) == ["", "old.unmistakable@example.com"]
+    assert traces(server, b"anna@example.net") == []

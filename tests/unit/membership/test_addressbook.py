@@ -1,0 +1,113 @@
+"""Whose addresses are whose, when people change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.people import AddressDropped, PersonErased, PersonKnown
+from services.membership import addressbook
+from services.membership.addressbook import Book, Entry, decide_move
+from services.membership.refused import Refused
+
+ANN = Entry(person="ann", address="ann@old.example", name="Ann", evidence="import")
+BOB = Entry(person="bob", address="bob@x.example")
+KEYS = ("k1", "k2", "k3", "k4")
+
+keys = st.sampled_from(KEYS)
+entries = st.one_of(
+    st.builds(Entry, person=st.sampled_from(["ann", "bob", "cia"])),
+    st.builds(
+        Entry,
+        person=st.sampled_from(["ann", "bob", "cia"]),
+        address=st.sampled_from(["a@x.example", "b@x.example"]),
+        secondary=st.booleans(),
+    ),
+)
+books = st.dictionaries(keys, entries)
+
+
+def move(book: Book, old: str, new: str, *on: str) -> addressbook.Said:
+    """Have who is at `old` reached at `new`."""
+    return decide_move(book, old, new, f"{new}@new.example", evidence="asked", on=on)
+
+
+def test_the_person_stays_and_the_old_address_is_nobodys() -> None:
+    """The new address is theirs, with their name and how we came to know both; the old is not."""
+    said = move({"k1": ANN}, "k1", "k2")
+    assert dict(said) == {
+        "k2": PersonKnown(
+            person="ann",
+            address="k2@new.example",
+            display_name="Ann",
+            evidence="import; asked",
+        ),
+        "k1": AddressDropped(person="ann"),
+    }
+    assert said[0][0] == "k2"  # whoever reads only this finds them reached, and at one address
+
+
+def test_a_stranger_has_no_address_to_change() -> None:
+    """Nobody, somebody erased and who has left the address already are refused."""
+    for book in ({}, {"k1": Entry(person="ann")}, {"k1": Entry(person="ann"), "k2": BOB}):
+        with pytest.raises(Refused) as refused:
+            move(book, "k1", "k2")
+        assert refused.value.code == "unknown_member"
+
+
+def test_two_people_never_become_one() -> None:
+    """An address that somebody else is on a list with is refused, and by which list it is said;
+    of who is on none it is taken first."""
+    book = {"k1": ANN, "k2": BOB}
+    with pytest.raises(Refused, match=r"bob@x\.example is on team@lists\.example\.org") as refused:
+        move(book, "k1", "k2", "team@lists.example.org")
+    assert refused.value.code == "taken"
+    assert move(book, "k1", "k2")[0] == ("k2", AddressDropped(person="bob"))
+
+
+def test_another_spelling_is_the_same_address() -> None:
+    """Only what is written changes, once."""
+    again = ANN.address.replace("ann", "Ann")
+    ((key, known),) = decide_move({"k1": ANN}, "k1", "k1", again, evidence="")
+    assert (key, getattr(known, "address", "")) == ("k1", again)
+    assert not decide_move({"k1": ANN}, "k1", "k1", ANN.address, evidence="")
+
+
+def reached(book: Book) -> Mapping[str, list[str]]:
+    """The addresses that copies go to, by person."""
+    found: dict[str, list[str]] = {}
+    for entry in book.values():
+        if entry.address and not entry.secondary:
+            found.setdefault(entry.person, []).append(entry.address)
+    return found
+
+
+@given(books, st.lists(st.tuples(keys, keys), max_size=6))
+def test_whatever_is_asked_everybody_keeps_one_address(
+    book: Book, moves: list[tuple[str, str]]
+) -> None:
+    """Nobody gets a second address for copies, nobody who had one is left without, but who is on
+    no list; and the same once more changes nothing."""
+    for old, new in moves:
+        before = reached(book)
+        person, there = book.get(old, Entry()).person, book.get(new, Entry())
+        try:
+            said = move(book, old, new)
+        except Refused:
+            continue
+        book = addressbook.after(book, said)
+        assert not move(book, old, new)
+        assert book[new].person == person
+        now = reached(book)
+        for who in {*before, *now} - ({there.person} - {person}):
+            assert len(now.get(who, [])) <= max(1, len(before.get(who, [])))
+            assert bool(now.get(who)) == bool(before.get(who))
+
+
+def test_who_was_erased_is_told_from_who_was_never_known() -> None:
+    """An address keeps whose it was, without anything personal."""
+    after = addressbook.after({"k1": ANN}, [("k1", PersonErased(person="ann"))])
+    assert after == {"k1": Entry(person="ann")}
