@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from postroad.cli.doctor.probe.web import look
 from postroad.runtime.broker import Broker
 from services.web import connection, listener
 from tests.broker.leavepages import ONE_CLICK, Pages, pages, web_settings
@@ -86,6 +87,7 @@ async def test_whatever_is_said_gets_one_safe_answer(broker: Broker, tmp_path: P
         half = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 26\r\n\r\nList"
         assert status(await shown.raw(half, end=True)) == 400
         assert await shown.raw(b"", end=True) == b""
+        assert (await look(f"http://127.0.0.1:{shown.port}")).ours  # to the doctor, too
         assert shown.context.telemetry._finished == []  # a span is a question
 
 

@@ -10,9 +10,13 @@ import pytest
 from postroad.cli.doctor.judge import machine
 from postroad.cli.doctor.judge.broker import Broker, broker
 from postroad.cli.doctor.judge.machine import State
+from postroad.cli.doctor.judge.web import web
+from postroad.cli.doctor.probe.web import look
 from schemas.commands import Subscribe
+from services.web.pages import nothing_here
 from tests.e2e.examined import check, examined, relay, section, source
 from tests.e2e.system import System
+from tests.peers.httpscript import CUT, HttpScript
 from tests.peers.nats import NatsServer
 from tests.peers.process import free_port
 
@@ -161,3 +165,29 @@ async def test_every_check_of_nothing(tmp_path: Path) -> None:
     """An installation without sources and relays is looked at as far as there is something."""
     checks = ("settings", "secrets", "state", "python", "broker", "lists")
     assert set(await examined(tmp_path, only=checks)) == set(checks)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "says"),
+    [
+        (f"404 Not Found | {nothing_here().decode()}", "ok", "leads to us"),
+        ("404 Not Found | nothing", "failed", "something else (status 404)"),
+        ("301 Moved\r\nLocation: /", "failed", "something else (status 301)"),
+        ("502 Bad Gateway", "failed", "something else (status 502)"),
+        (CUT, "warning", "cannot be reached from here: "),
+    ],
+)
+async def test_web_that_leads_elsewhere(answer: str, state: str, says: str) -> None:
+    """Links that something else answers fail; where the server is out of reach from here, that is a
+    warning, for it may be in reach from outside. No redirect is followed."""
+    async with HttpScript.start([answer]) as server:
+        found = web(await look(f"http://127.0.0.1:{server.port}"))
+    assert (found.state, says in found.finding) == (state, True)
+    assert bool(found.remedy) is (state != "ok")
+    assert [request.line for request in server.requests] == ["GET /u/doctor HTTP/1.1"]
+
+
+async def test_web_that_nobody_wants_or_runs(tmp_path: Path) -> None:
+    """Without [web] all is well, and while nothing runs nobody is asked."""
+    assert (await check("web", tmp_path)).state == "ok"
+    assert (await check("web", tmp_path, section("[web]", {}))).state == "skipped"

@@ -57,6 +57,12 @@ CHECKS = (
         "add a [[domain]] and a [[source]] for the domain of the list; add an owner",
     ),
     Check(
+        "web",
+        ("installation",),
+        "with [web]: the links to leave by lead to Postroad",
+        "have your web server pass on /u/ to host and port of [web], with a trusted certificate",
+    ),
+    Check(
         "token",
         ("source", "relay"),
         "with oauth2: there is a token, and it can be renewed",

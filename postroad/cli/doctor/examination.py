@@ -12,6 +12,7 @@ from postroad.cli.doctor.checks import ORDER, REMEDIES, names, of_relay, of_sour
 from postroad.cli.doctor.finding import Finding, failed, skipped
 from postroad.cli.doctor.judge import broker as judge_broker
 from postroad.cli.doctor.judge import machine as judge_machine
+from postroad.cli.doctor.judge import web as judge_web
 from postroad.cli.doctor.probe import machine
 from postroad.cli.doctor.probe.account import (
     Access,
@@ -22,6 +23,7 @@ from postroad.cli.doctor.probe.account import (
 from postroad.cli.doctor.probe.broker import Running
 from postroad.cli.doctor.probe.dns import Resolver
 from postroad.cli.doctor.probe.domain import examine_domain
+from postroad.cli.doctor.probe.web import look
 from postroad.runtime.config import Config, Source
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.settings_checks import warn
@@ -111,6 +113,14 @@ async def _installation(config: Config, running: Running) -> AsyncIterator[Findi
     yield judge_broker.broker(seen.broker)
     for finding in judge_broker.lists(seen.lists, config):
         yield finding
+    yield judge_web.web(await _web(config, running=seen.lists is not None))
+
+
+async def _web(config: Config, *, running: bool) -> judge_web.Web | None:
+    if config.web is None:
+        return None
+    base_url = config.site.base_url
+    return await look(base_url) if running else judge_web.Web(base_url, running=False)
 
 
 async def examined(subject: Subject, patience: float) -> list[Finding]:
