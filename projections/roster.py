@@ -48,6 +48,7 @@ _MEMBER = {
     "moderation": "varchar",
     "receive_own_postings": "boolean",
     "receive_list_copy": "boolean",
+    "preferred_language": "varchar",
     "since": "timestamp",  # UTC: when they came onto the list, here or where it was before
     "from_seq": "ubigint",
     "to_seq": "ubigint",
@@ -101,6 +102,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     moderation: Moderation = ""
     receive_own_postings: bool = True
     receive_list_copy: bool = True
+    preferred_language: str = ""
     since: datetime | None = None  # UTC, without saying so
     from_seq: int = 0
 
@@ -137,6 +139,7 @@ def after(standing: Standing, event: Event) -> Standing:
                     "delivery_status": "enabled",
                     "receive_own_postings": True,
                     "receive_list_copy": True,
+                    "preferred_language": "",
                 }
         case MemberChanged() if standing.roles:
             wanted = {
@@ -145,6 +148,7 @@ def after(standing: Standing, event: Event) -> Standing:
                 "moderation": event.moderation_action,
                 "receive_own_postings": event.receive_own_postings,
                 "receive_list_copy": event.receive_list_copy,
+                "preferred_language": event.preferred_language,
             }
             change = {name: value for name, value in wanted.items() if value is not None}
     return msgspec.structs.replace(standing, **change)
@@ -240,6 +244,7 @@ def _row(key: Key, standing: Standing, to_seq: int | None) -> tuple[Any, ...]:
         standing.moderation,
         standing.receive_own_postings,
         standing.receive_list_copy,
+        standing.preferred_language,
         standing.since,
         standing.from_seq,
         to_seq,

@@ -56,6 +56,12 @@ ROLES = "select list from member where person = $person and to_seq is null order
 # $person -> list: where somebody ever was anything, in order
 EVER = "select distinct list from member where person = $person order by list"
 
+# $list, $person -> preferred_language, as it is, or was when they last were on the list
+LANGUAGE = """
+    select preferred_language from member where person = $person and list = $list
+    order by from_seq desc limit 1
+"""
+
 # $list, $limit -> person, standing, known, address, domain: everybody who has a role
 EVERYBODY = """
     select m.* exclude (list, to_seq), p.seq is not null, p.address, p.domain
@@ -157,7 +163,8 @@ def slices(members: int) -> list[str]:
 
 def standing_of(row: Sequence[Any]) -> Standing:
     """The standing in these columns."""
-    member, owner, moderator, mode, status, moderation, own, copy, since, from_seq = row
+    member, owner, moderator, mode, status, moderation, *options, since, from_seq = row
+    own, copy, language = options
     held = {"member": member, "owner": owner, "moderator": moderator}
     return Standing(
         roles=frozenset(role for role, has in held.items() if has),  # type: ignore[misc]
@@ -166,6 +173,7 @@ def standing_of(row: Sequence[Any]) -> Standing:
         moderation=moderation,
         receive_own_postings=own,
         receive_list_copy=copy,
+        preferred_language=language,
         since=since,
         from_seq=from_seq,
     )

@@ -153,6 +153,7 @@ class ChangeMember(Change, kw_only=True):
     moderation_action: Moderation | None = None
     receive_own_postings: bool | None = None
     receive_list_copy: bool | None = None
+    preferred_language: str | None = None
     how: str = "command line"
     reason: str = ""
 
@@ -184,6 +185,7 @@ class RosterRow(Command, kw_only=True):
     moderation_action: Moderation = ""
     receive_own_postings: bool = True
     receive_list_copy: bool = True
+    preferred_language: str = ""
     since: str = ""  # RFC 3339, when they came onto the list
 
 

@@ -28,6 +28,7 @@ class ImportRow(Command, kw_only=True):
     moderation_action: Moderation | None = None
     receive_own_postings: bool | None = None
     receive_list_copy: bool | None = None
+    preferred_language: str | None = None
     since: datetime | None = None
 
 

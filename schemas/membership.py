@@ -51,7 +51,8 @@ class MemberUnsubscribed(Event, tag="member_unsubscribed", kw_only=True):
 
 
 class MemberChanged(Event, tag="member_changed", kw_only=True):
-    """Options changed; None leaves an option as it was. `reason` says why, where it was not the
+    """Options changed; None leaves an option as it was. `preferred_language` is that of letters to
+    them, empty for the list's. `reason` says why, where it was not the
     member, in words without an address."""
 
     delivery_mode: DeliveryMode | None = None
@@ -59,6 +60,7 @@ class MemberChanged(Event, tag="member_changed", kw_only=True):
     moderation_action: Moderation | None = None
     receive_own_postings: bool | None = None
     receive_list_copy: bool | None = None
+    preferred_language: str | None = None
     how: str = ""
     reason: str = ""
 

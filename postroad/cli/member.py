@@ -28,6 +28,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "moderation_action": get_args(Moderation),
     "receive_own_postings": ("true", "false"),
     "receive_list_copy": ("true", "false"),
+    "preferred_language": (),  # membership knows those there are
 }
 
 member = group("member", "Who is on a list.", example="postroad member ls staff@lists.example.org")
@@ -149,7 +150,7 @@ async def set_(
     by_moderator; moderation_action is defer, accept, hold, reject, discard or empty.
     receive_own_postings says whether authors get what they write to the list themselves,
     receive_list_copy whether somebody gets a copy of what names them in To or Cc; both are true
-    or false.
+    or false. preferred_language is that of letters to them, empty for the list's.
     """
     change = msgspec.structs.replace(change_of(list_, address, options), reason=reason)
     return await _each(call, "member_set", [change], done="changed", already="set so already")
@@ -325,7 +326,7 @@ def change_of(list_: str, address: str, options: Sequence[str]) -> ChangeMember:
             raise UsageError(
                 f"{key}={value}: there are no digests yet; use regular (each mail) or none"
             )
-        if value not in OPTIONS[key]:
+        if OPTIONS[key] and value not in OPTIONS[key]:
             allowed = ", ".join(word or "(empty)" for word in OPTIONS[key])
             raise UsageError(f"{key}={value}: must be one of {allowed}")
     wanted = {"list": list_, "address": address, **typed}

@@ -30,6 +30,7 @@ COLUMNS = (
     "moderation_action",
     "receive_own_postings",
     "receive_list_copy",
+    "preferred_language",
     "since",
 )
 

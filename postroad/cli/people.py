@@ -19,6 +19,7 @@ import msgspec
 from postroad.runtime.errors import UsageError
 from schemas.mass import ImportRow
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
+from services.membership.languages import TAG
 
 SEPARATORS = ",;\t|"
 LONGEST_FIELD = 10_000  # characters; where a quote is never closed, this is how far it reaches
@@ -35,6 +36,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "receive_own_postings": ("true", "false"),
     "receive_list_copy": ("true", "false"),
 }
+LANGUAGE = "preferred_language"
+OPTIONS = (*WORDS, LANGUAGE)
 
 BadLine = tuple[int, str]  # number of the line from 1, and what is wrong with it
 
@@ -91,9 +94,11 @@ def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | Bad
     told = {name: " ".join(text.split()) for name, text in fields.items()}
     if not told.get(EMAIL):
         return line, "there is no email in this line"
-    options = {name: told[name] for name in WORDS if told.get(name)}
+    options = {name: told[name] for name in OPTIONS if told.get(name)}
     for name, word in options.items():
-        if word not in WORDS[name]:
+        if name == LANGUAGE and not TAG.fullmatch(word):
+            return line, f"{name} {word[:60]!r} is no language such as de or pt-BR"
+        if word not in WORDS.get(name, (word,)):
             return line, f"{name} {word[:60]!r} is not one of {', '.join(WORDS[name])}"
     since = _time(told.get(SINCE) or "")
     if isinstance(since, str):
@@ -145,7 +150,7 @@ def _heading(line: str) -> tuple[Mapping[str, int], str] | None:
         for at, name in enumerate(names):
             columns.setdefault(name.strip().lower(), at)
         if EMAIL in columns:
-            wanted = {EMAIL, SINCE, *NAMES, *WORDS}
+            wanted = {EMAIL, SINCE, *NAMES, *OPTIONS}
             return {name: at for name, at in columns.items() if name in wanted}, separator
     return None
 

@@ -16,7 +16,7 @@ from postroad.cli.frame import Call, command
 from postroad.cli.member import DryRun, List
 from postroad.cli.memberfiles import member
 from postroad.cli.output import counted
-from postroad.cli.people import WORDS
+from postroad.cli.people import OPTIONS
 from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def told(wanted: Plan) -> Iterator[str]:
 
 def _different(row: ImportRow, now: RosterRow) -> dict[str, str]:
     """The options that a row tells and a member has not so, as a file writes them."""
-    told = {name: getattr(row, name) for name in WORDS if name != "role"}
+    told = {name: getattr(row, name) for name in OPTIONS if name != "role"}
     return {
         name: str(value).lower()
         for name, value in told.items()

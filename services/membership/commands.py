@@ -272,6 +272,7 @@ class Commands:
         person = await self.people.find(ask.address)
         if person is None:
             raise decider.not_on_list()
+        language = ask.preferred_language and self.templates.language(ask.preferred_language)
         decide = partial(
             decider.decide_change,
             delivery_mode=ask.delivery_mode,
@@ -279,6 +280,7 @@ class Commands:
             moderation_action=ask.moderation_action,
             receive_own_postings=ask.receive_own_postings,
             receive_list_copy=ask.receive_list_copy,
+            preferred_language=language,
             how=ask.how,
             reason=_reason(ask.reason),
         )

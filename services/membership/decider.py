@@ -45,6 +45,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     moderation: Moderation = ""
     receive_own_postings: bool = True
     receive_list_copy: bool = True
+    preferred_language: str = ""
 
     @property
     def receives(self) -> bool:
@@ -81,6 +82,7 @@ def evolve(state: State, event: Event) -> State:
                 moderation=_or(event.moderation_action, state.moderation),
                 receive_own_postings=_or(event.receive_own_postings, state.receive_own_postings),
                 receive_list_copy=_or(event.receive_list_copy, state.receive_list_copy),
+                preferred_language=_or(event.preferred_language, state.preferred_language),
             )
         case _:
             return state
@@ -128,6 +130,7 @@ def decide_change(
     moderation_action: Moderation | None = None,
     receive_own_postings: bool | None = None,
     receive_list_copy: bool | None = None,
+    preferred_language: str | None = None,
     how: str,
     reason: str = "",
 ) -> tuple[Event, ...]:
@@ -140,6 +143,7 @@ def decide_change(
         moderation_action=_new(moderation_action, state.moderation),
         receive_own_postings=_new(receive_own_postings, state.receive_own_postings),
         receive_list_copy=_new(receive_list_copy, state.receive_list_copy),
+        preferred_language=_new(preferred_language, state.preferred_language),
         how=how,
         reason=reason,
     )

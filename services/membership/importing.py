@@ -169,4 +169,5 @@ def state_of(standing: Standing) -> decider.State:
         moderation=standing.moderation,
         receive_own_postings=standing.receive_own_postings,
         receive_list_copy=standing.receive_list_copy,
+        preferred_language=standing.preferred_language,
     )

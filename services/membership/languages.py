@@ -4,8 +4,10 @@ services/membership/letters. A site may have more of its own. Pure."""
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 
+TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 ENGLISH = "en"
 BUILT_IN = (ENGLISH, "de")
 

@@ -44,6 +44,7 @@ def restore(
             moderation_action=before.moderation,
             receive_own_postings=before.receive_own_postings,
             receive_list_copy=before.receive_list_copy,
+            preferred_language=before.preferred_language,
             how=how,
         )
     return tuple(events)

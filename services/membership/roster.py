@@ -55,6 +55,12 @@ class Roster:
             return small.standings.get(person, NOBODY)
         return (await self.standings({(list_, person)})).get((list_, person), NOBODY)
 
+    async def language(self, list_: str, person: str) -> str:
+        """In which language a person wants letters of a list, or did until they left it; empty
+        where they never said."""
+        rows = await self._store.read(tables.LANGUAGE, {"list": list_, "person": person})
+        return str(rows[0][0]) if rows else ""
+
     async def without_list_copy(self, list_: str, keys: Sequence[str]) -> list[str]:
         """The members among the addresses with these keys who want no copy of a post that names
         them."""
@@ -228,5 +234,6 @@ def _roster_row(role: Role, address: str, name: str, *standing: Any) -> RosterRo
         moderation_action=found.moderation,
         receive_own_postings=found.receive_own_postings,
         receive_list_copy=found.receive_list_copy,
+        preferred_language=found.preferred_language,
         since=f"{found.since.isoformat(timespec='seconds')}Z" if found.since else "",
     )

@@ -47,6 +47,7 @@ def _set(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:
         moderation_action=row.moderation_action,
         receive_own_postings=row.receive_own_postings if reads else None,
         receive_list_copy=row.receive_list_copy if reads else None,
+        preferred_language=row.preferred_language,
         how=how,
     )
 

@@ -62,7 +62,8 @@ async def _work(context: Context, feed: Feed) -> None:
     """Answer commands and mail, and fan out, until told to stop."""
     broker, config, key = context.broker, context.config, context.config.site_key()
     roster, people = Roster(feed), People(broker, key)
-    readers = Readers(site.read(config.site.letters_dir, config.site.default_language), feed)
+    own = site.read(config.site.letters_dir, config.site.default_language)
+    readers = Readers(own, roster, people)
     letterbox, tokens = Letterbox(broker, readers.words), TokenMaker(key)
     received, outbox = Received(broker, config), Outbox(letterbox, tokens)
     questions = Questions(broker, people, key, readers.words)

@@ -11,10 +11,11 @@ import msgspec
 
 from postroad.runtime.blobs import get_raw
 from postroad.runtime.broker import Broker
-from schemas.commands import ConfigureList, ListHistory, Subscribe
+from schemas.commands import ChangeMember, ConfigureList, ListHistory, RosterPage, Subscribe
 from schemas.road import ChunkQueued
 from schemas.templates import ListLetters, PreviewLetter, SetLetter
 from tests.broker.membership import LIST, membership, settings
+from tests.broker.requests import ANNA, Post
 
 HELLO = "Subject: Hello from {name}\n\nGood to have you, {address}."
 
@@ -86,3 +87,22 @@ async def test_a_list_has_a_welcome_of_its_own(broker: Broker, tmp_path: Path) -
     assert first.changes == (("letter welcome", "", HELLO),)
     assert first.by == "carol at the command line"
     assert len(await sent(broker)) == 1  # no preview among them
+
+
+async def test_a_member_reads_their_own_language(broker: Broker, tmp_path: Path) -> None:
+    """Whatever the list prefers; from the question whether they want to leave to the goodbye,
+    when they are on it no more."""
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.add(ANNA)
+        change = ChangeMember(list=LIST, address=ANNA, preferred_language="dee")
+        assert "did you mean 'de'?" in (await service.ask(change)).refused
+        change = msgspec.structs.replace(change, preferred_language="de")
+        assert [(await service.ask(change)).changed for _ in range(2)] == [1, 0]
+        (row,) = (await service.ask(RosterPage(list=LIST))).rows
+        assert row.preferred_language == "de"
+        post = Post(broker)
+        _, (question,) = await post.ask("leave")
+        assert question.mail["Subject"] == f"Bitte bestätigen: Austritt aus {LIST}"
+        _, (goodbye,) = await post.ask("confirm", token=question.token)
+        assert goodbye.mail["Subject"] == "Austritt aus Team"

@@ -201,6 +201,7 @@ def _as_told(value: Any) -> Any:
             moderation_action=st.sampled_from(get_args(Moderation)),
             receive_own_postings=st.booleans(),
             receive_list_copy=st.booleans(),
+            preferred_language=st.sampled_from(["", "de"]),
             since=st.integers(0, 2**32).map(lambda at: _as_told(datetime.fromtimestamp(at, UTC))),
         )
     ),

@@ -7,7 +7,6 @@ fr.po             a catalog (see `postroad template catalog`); of ours it replac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from services.membership.letters.catalog import Catalog
 from services.membership.letters.wording import Site
 
 LARGEST = 1 << 20  # octets of a file
-_TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _KINDS = (".txt", ".po")
 
 
@@ -83,6 +81,6 @@ def _take(file: Path, texts: dict[tuple[str, str], str], catalogs: dict[str, Cat
 
 
 def _tag(language: str) -> str:
-    if not _TAG.fullmatch(language):
+    if not languages.TAG.fullmatch(language):
         raise ValueError(f"{language!r} is no language; write a tag such as de or pt-BR")
     return language

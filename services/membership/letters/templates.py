@@ -62,14 +62,14 @@ class Templates:
     async def ls(self, ask: ListLetters) -> Answer:
         """What letters say."""
         listed = self._feed.lists.find(ask.list) if ask.list else None
-        wording = self.readers.of(listed, self._language(ask.language))
+        wording = self.readers.of(listed, self.language(ask.language))
         form: Form = listed.state.settings.sub_address if listed else "dash"
         names = [_named(ask.letter)] if ask.letter else list(texts())
         return Answer(letters=tuple(_row(wording, form, name) for name in names))
 
     async def set_(self, ask: SetLetter) -> Answer:
         """Have a letter say something else, or ours again."""
-        name, language, text = _named(ask.letter), self._language(ask.language), own.kept(ask.text)
+        name, language, text = _named(ask.letter), self.language(ask.language), own.kept(ask.text)
 
         def decide(state: lists.State) -> tuple[Event, ...]:
             if text:
@@ -90,7 +90,7 @@ class Templates:
     async def preview(self, ask: PreviewLetter) -> Answer:
         """A letter as it would be sent."""
         listed = self._feed.lists.find(ask.list)
-        name, language, text = _named(ask.letter), self._language(ask.language), own.kept(ask.text)
+        name, language, text = _named(ask.letter), self.language(ask.language), own.kept(ask.text)
         wording = self.readers.of(listed, language)
         form = listed.state.settings.sub_address
         if text:
@@ -127,7 +127,8 @@ class Templates:
             )
         )
 
-    def _language(self, typed: str) -> str:
+    def language(self, typed: str) -> str:
+        """A language as typed. Raises Refused where there are no letters in it."""
         try:
             return languages.check(typed, self.readers.site.languages)
         except ValueError as error:

@@ -44,6 +44,7 @@ commands = st.one_of(
         moderation_action=st.none() | moderations,
         receive_own_postings=st.none() | st.booleans(),
         receive_list_copy=st.none() | st.booleans(),
+        preferred_language=st.sampled_from([None, "", "de"]),
         how=st.just(""),
     ),
 )
@@ -57,6 +58,7 @@ stored = st.lists(
             moderation_action=moderations,
             receive_own_postings=st.none() | st.booleans(),
             receive_list_copy=st.none() | st.booleans(),
+            preferred_language=st.sampled_from([None, "", "de"]),
         ),
     )
 )

@@ -37,6 +37,7 @@ lives = st.lists(
             moderation_action=st.none() | st.sampled_from(get_args(Moderation)),
             receive_own_postings=st.none() | st.booleans(),
             receive_list_copy=st.none() | st.booleans(),
+            preferred_language=st.sampled_from([None, "", "de"]),
         ),
     ),
     max_size=8,

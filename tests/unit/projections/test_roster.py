@@ -36,6 +36,7 @@ stored = st.one_of(
         delivery_status=st.sampled_from([None, "enabled", "by_user"]),
         receive_own_postings=st.none() | st.booleans(),
         receive_list_copy=st.none() | st.booleans(),
+        preferred_language=st.sampled_from([None, "", "de"]),
     ),
 )
 subjects = st.sampled_from(["membership.team.a", "membership.team.b", "membership.crew.a"])
@@ -119,6 +120,7 @@ def test_the_roster_says_what_the_decider_says(said: list[tuple[str, Event]], cu
             "moderation",
             "receive_own_postings",
             "receive_list_copy",
+            "preferred_language",
         ):
             assert getattr(standing, option) == getattr(state, option)
         assert standing.receives == state.receives
