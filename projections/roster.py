@@ -6,14 +6,14 @@ erased or dropped one stays as a row without address, so that a person not folde
 one who was forgotten. Of an address that has had several persons each has a row. Folds are pure:
 the rows that stand now and some messages in, changes out.
 
-No index: at a million rows one costs 180 MB and a look-up without takes 25 ms.
+No index: at a million rows one costs 180 MB. A `mark` instead, 64 bits of a digest, beside what is
+looked for: comparing a column of these takes 3 ms, comparing the ids themselves 25.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import reduce
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ from schemas.membership import (
 )
 from schemas.people import AddressDropped, PersonErased, PersonKnown
 
-VERSION = 3
+VERSION = 4
 STREAMS = ("MEMBERSHIP", "PEOPLE")
 
 Key = tuple[str, str]  # list, person
@@ -70,26 +70,29 @@ def _columns(columns: Mapping[str, str]) -> str:
 
 
 TABLES = f"""
-    create table member ({_columns(_MEMBER)});
-    create table people ({_columns(_PEOPLE)});
+    create table member ({_columns(_MEMBER)}, mark ubigint);
+    create table people ({_columns(_PEOPLE)}, mark ubigint, key_mark ubigint);
+    create macro mark(id) as md5_number_lower(id);
     create macro receives(member, mode, status) as
         member and mode = 'regular' and status = 'enabled';
 """
 
 _CLOSE = """
     update member set to_seq = ended.to_seq from appender_data as ended
-    where member.list = ended.list and member.person = ended.person and member.to_seq is null
+    where member.mark = mark(ended.person) and member.person = ended.person
+    and member.list = ended.list and member.to_seq is null
 """
-_OPEN = "insert into member select * from appender_data"
+_OPEN = "insert into member select *, mark(person) from appender_data"
 _KNOW = """
     merge into people using appender_data as known
-    on people.key = known.key and people.person = known.person
+    on people.key_mark = mark(known.key) and people.key = known.key
+    and people.person = known.person
     when matched then update set
         address = known.address, name = known.name, domain = known.domain,
         secondary = known.secondary, seq = known.seq
     when not matched then insert values
         (known.key, known.person, known.address, known.name, known.domain, known.secondary,
-        known.seq)
+        known.seq, mark(known.person), mark(known.key))
 """
 
 
@@ -121,37 +124,43 @@ NOBODY = Standing()
 
 def after(standing: Standing, event: Event) -> Standing:
     """The standing after `event`; losing the last role forgets every option."""
-    change: dict[str, Any] = {}
-    match event:
-        case MemberSubscribed():
-            change["roles"] = standing.roles | {event.role}
-            if event.role == "member":
-                change["delivery_mode"] = event.delivery_mode
-                change["delivery_status"] = event.delivery_status
-        case MemberUnsubscribed():
-            roles = standing.roles - {event.role}
-            if not roles:
-                return NOBODY
-            change["roles"] = roles
-            if event.role == "member":
-                change |= {
-                    "delivery_mode": "regular",
-                    "delivery_status": "enabled",
-                    "receive_own_postings": True,
-                    "receive_list_copy": True,
-                    "preferred_language": "",
-                }
-        case MemberChanged() if standing.roles:
-            wanted = {
-                "delivery_mode": event.delivery_mode,
-                "delivery_status": event.delivery_status,
-                "moderation": event.moderation_action,
-                "receive_own_postings": event.receive_own_postings,
-                "receive_list_copy": event.receive_list_copy,
-                "preferred_language": event.preferred_language,
-            }
-            change = {name: value for name, value in wanted.items() if value is not None}
-    return msgspec.structs.replace(standing, **change)
+    if isinstance(event, MemberSubscribed):
+        roles = standing.roles | {event.role}
+        if event.role != "member":
+            return msgspec.structs.replace(standing, roles=roles)
+        return msgspec.structs.replace(
+            standing,
+            roles=roles,
+            delivery_mode=event.delivery_mode,
+            delivery_status=event.delivery_status,
+        )
+    if isinstance(event, MemberUnsubscribed):
+        roles = standing.roles - {event.role}
+        if not roles:
+            return NOBODY
+        if event.role != "member":
+            return msgspec.structs.replace(standing, roles=roles)
+        return msgspec.structs.replace(
+            standing,
+            roles=roles,
+            delivery_mode="regular",
+            delivery_status="enabled",
+            receive_own_postings=True,
+            receive_list_copy=True,
+            preferred_language="",
+        )
+    if isinstance(event, MemberChanged) and standing.roles:
+        wanted = {
+            "delivery_mode": event.delivery_mode,
+            "delivery_status": event.delivery_status,
+            "moderation": event.moderation_action,
+            "receive_own_postings": event.receive_own_postings,
+            "receive_list_copy": event.receive_list_copy,
+            "preferred_language": event.preferred_language,
+        }
+        changed = {name: value for name, value in wanted.items() if value is not None}
+        return msgspec.structs.replace(standing, **changed)
+    return standing
 
 
 def keys_of(messages: Iterable[Message]) -> set[Key]:
@@ -178,9 +187,10 @@ def fold_membership(
     passed: list[tuple[Any, ...]] = []  # rows that began and ended among these messages
     for subject, seq, envelope in messages:
         key = _key(subject)
-        before = now.get(key, NOBODY)
-        standing = reduce(after, envelope.events, before)
-        if standing == before:
+        standing = before = now.get(key, NOBODY)
+        for event in envelope.events:
+            standing = after(standing, event)
+        if standing is before or standing == before:
             continue
         if before.roles and current.get(key) == before:
             ended.append((*key, seq))
@@ -224,12 +234,17 @@ def _key(subject: str) -> Key:
 
 def _since(envelope: Envelope) -> datetime:
     """When somebody came whom this message brings: now, or as long ago as an event of it says."""
-    told = (event.since for event in envelope.events if isinstance(event, MemberSubscribed))
-    return _utc(min([envelope.ts, *filter(None, told)]))
+    since = envelope.ts
+    for event in envelope.events:
+        if isinstance(event, MemberSubscribed) and event.since is not None:
+            since = min(since, event.since)
+    return _utc(since)
 
 
 def _utc(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None)
+    if time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    return datetime.combine(time.date(), time.time())  # a tenth of what replace(tzinfo=None) costs
 
 
 def _row(key: Key, standing: Standing, to_seq: int | None) -> tuple[Any, ...]:

@@ -13,31 +13,37 @@ from projections.roster import Standing
 
 # $lists, $people -> list, person, standing: the open rows `fold_membership` needs
 OPEN_ROWS = """
-    select m.* exclude (to_seq) from member m
+    select m.* exclude (to_seq, mark) from member m
     join (select unnest($lists::varchar[]) as list, unnest($people::varchar[]) as person) as wanted
-    on m.list = wanted.list and m.person = wanted.person where m.to_seq is null
+    on m.mark = mark(wanted.person) and m.person = wanted.person and m.list = wanted.list
+    where m.to_seq is null
 """
 
 # $list, $people -> person, standing, to_seq: every state that they were in, in order
 PERIODS = """
-    select m.* exclude (list) from member m
-    join (select unnest($people::varchar[]) as person) as wanted on m.person = wanted.person
+    select m.* exclude (list, mark) from member m
+    join (select unnest($people::varchar[]) as person) as wanted
+    on m.mark = mark(wanted.person) and m.person = wanted.person
     where m.list = $list order by m.person, m.from_seq
 """
 
 # $key -> person
-PERSON = "select person from people where key = $key and address is not null"
+PERSON = """
+    select person from people where key_mark = mark($key) and key = $key and address is not null
+"""
 
 # $person -> address: where somebody is reached
 ADDRESS = """
-    select address from people where person = $person and address is not null
+    select address from people
+    where mark = mark($person) and person = $person and address is not null
     order by secondary, seq desc limit 1
 """
 
 # $people -> person, address: the same for many; of several addresses it comes last
 ADDRESSES = """
     select p.person, p.address from people p
-    join (select unnest($people::varchar[]) as person) as wanted on p.person = wanted.person
+    join (select unnest($people::varchar[]) as person) as wanted
+    on p.mark = mark(wanted.person) and p.person = wanted.person
     where p.address is not null order by p.secondary desc, p.seq
 """
 
@@ -48,23 +54,33 @@ WHOSE = """
 """
 
 # $person -> list: where somebody is a member, in order
-LISTS = "select list from member where person = $person and to_seq is null and member order by list"
+LISTS = """
+    select list from member
+    where mark = mark($person) and person = $person and to_seq is null and member order by list
+"""
 
 # $person -> list: where somebody has a role, in order
-ROLES = "select list from member where person = $person and to_seq is null order by list"
+ROLES = """
+    select list from member
+    where mark = mark($person) and person = $person and to_seq is null order by list
+"""
 
 # $person -> list: where somebody ever was anything, in order
-EVER = "select distinct list from member where person = $person order by list"
+EVER = """
+    select distinct list from member
+    where mark = mark($person) and person = $person order by list
+"""
 
 # $list, $person -> preferred_language, as it is, or was when they last were on the list
 LANGUAGE = """
-    select preferred_language from member where person = $person and list = $list
+    select preferred_language from member
+    where mark = mark($person) and person = $person and list = $list
     order by from_seq desc limit 1
 """
 
 # $list, $limit -> person, standing, known, address, domain: everybody who has a role
 EVERYBODY = """
-    select m.* exclude (list, to_seq), p.seq is not null, p.address, p.domain
+    select m.* exclude (list, to_seq, mark), p.seq is not null, p.address, p.domain
     from (select * from member where list = $list and to_seq is null limit $limit) m
     left join people p on p.person = m.person and not p.secondary
     order by m.person, p.address is null, p.seq desc
@@ -116,7 +132,7 @@ NO_LIST_COPY = """
 
 # $list, $role, $after, $limit -> address, name, standing, in order of address
 PAGE = """
-    select p.address, p.name, m.* exclude (list, person, to_seq)
+    select p.address, p.name, m.* exclude (list, person, to_seq, mark)
     from member m join people p on p.person = m.person and not p.secondary
     where m.list = $list and m.to_seq is null and p.address > $after
     and case $role when 'owner' then m.owner when 'moderator' then m.moderator else m.member end
@@ -126,7 +142,7 @@ PAGE = """
 # $list, $role, $as_of, $after, $limit -> person, known, address, name, standing: who had this role
 # at $as_of, in order of person; of several rows for a person the first counts.
 PAST = """
-    select m.person, p.seq is not null, p.address, p.name, m.* exclude (list, person, to_seq)
+    select m.person, p.seq is not null, p.address, p.name, m.* exclude (list, person, to_seq, mark)
     from (
         select * from member where list = $list and person > $after
         and from_seq <= $as_of and (to_seq is null or to_seq > $as_of)

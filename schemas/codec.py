@@ -88,8 +88,9 @@ def decode(data: bytes) -> Envelope:
         envelope = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         return _decode_older(data, error)
-    if any(event.v != _CURRENT.get(type(event), 1) for event in envelope.events):
-        return _decode_older(data, None)
+    for event in envelope.events:
+        if event.v != _CURRENT.get(type(event), 1):
+            return _decode_older(data, None)
     return envelope
 
 

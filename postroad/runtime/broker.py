@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from postroad.runtime import pull, telemetry
+from postroad.runtime import following, telemetry, wire
 from postroad.runtime.apierror import CONFLICTS, NO_ROOM, PASSING, Ack, ApiError, Refusal
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import (
@@ -77,6 +77,7 @@ class Broker:
         """Connect, waiting up to `wait` seconds for a broker that is starting. Once connected,
         reconnects for ever. Raises PostroadError naming the address, never the password."""
         nc = Client()
+        wire.install(nc)
         broker = cls(nc)
         problems: list[Exception] = []
 
@@ -276,7 +277,7 @@ class Broker:
         self, stream: str, subject_filter: str, start_seq: int = 1
     ) -> AsyncIterator[list[Stored]]:
         """Every message from `start_seq` on, for ever, in order, in batches as they come."""
-        return pull.follow(self, stream, subject_filter, start_seq)
+        return following.follow(self, stream, subject_filter, start_seq)
 
     async def last_many(self, stream: str, names: Iterable[str]) -> dict[str, Stored]:
         """The last message of each of these subjects, where there is one. One with a wildcard

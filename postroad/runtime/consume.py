@@ -30,7 +30,7 @@ from postroad.runtime.errors import (
     Retry,
     Superseded,
 )
-from postroad.runtime.pull import Pull
+from postroad.runtime.pull import Deliveries
 from postroad.runtime.telemetry import Telemetry
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
@@ -119,7 +119,7 @@ class Consumer:
     async def run(self, stopping: asyncio.Event, drain: float = 20.0) -> None:
         """Consume until `stopping`, then let what runs finish for up to `drain` seconds."""
         room = asyncio.Semaphore(self.concurrency)
-        async with Pull(
+        async with Deliveries(
             self.broker, self.durable.stream, self.durable.name, limit=2 * self.concurrency
         ) as pull:
             keeper = asyncio.create_task(self._keep())
@@ -139,7 +139,7 @@ class Consumer:
                     task.cancel()
 
     def _take(
-        self, message: Msg, pull: Pull, room: asyncio.Semaphore, stopping: asyncio.Event
+        self, message: Msg, pull: Deliveries, room: asyncio.Semaphore, stopping: asyncio.Event
     ) -> None:
         delivery = Delivery(message, asyncio.get_running_loop().time())
         held = self._held.get(delivery.seq)
@@ -152,7 +152,7 @@ class Consumer:
         self._tasks.add(task)
         task.add_done_callback(partial(self._over, delivery.seq, pull))
 
-    def _over(self, seq: int, pull: Pull, task: asyncio.Task[None]) -> None:
+    def _over(self, seq: int, pull: Deliveries, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         del self._held[seq]
         pull.done()
@@ -267,6 +267,6 @@ def _nak(delay: float) -> bytes:
     return b"-NAK " + msgspec.json.encode({"delay": int(delay * NANO)})
 
 
-async def _stop(pull: Pull, stopping: asyncio.Event) -> None:
+async def _stop(pull: Deliveries, stopping: asyncio.Event) -> None:
     await stopping.wait()
     pull.stop()

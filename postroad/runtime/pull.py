@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 import structlog
@@ -37,8 +38,12 @@ log = structlog.get_logger()
 _json = msgspec.json.Encoder().encode
 
 
-class Pull:
-    """Messages of one pull consumer. `limit` bounds what is asked for but not yet `done()`."""
+M = TypeVar("M")
+
+
+class Pull(ABC, Generic[M]):
+    """Messages of one pull consumer, as `M`. `limit` bounds what is asked for but not yet
+    `done()`."""
 
     def __init__(
         self,
@@ -58,7 +63,7 @@ class Pull:
         self.lost = lost  # called when the consumer is gone
         self._asked = 0  # messages the server still owes us
         self._held = 0  # messages handed over and not yet done
-        self._queue: deque[Msg] = deque()
+        self._queue: deque[M] = deque()
         self._wake = asyncio.Event()
         self._heard = 0.0
         self._gone = False
@@ -68,9 +73,7 @@ class Pull:
 
     async def __aenter__(self) -> Self:
         self._inbox = self.broker.nc.new_inbox()
-        self._subscription = await self.broker.nc.subscribe(
-            self._inbox, cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        self._subscription = await self._subscribe(self._inbox)
         self.broker.reconnected.append(self._reconnected)
         await self._ask()
         return self
@@ -86,7 +89,7 @@ class Pull:
         self.stopped = True
         self._wake.set()
 
-    def queued(self) -> list[Msg]:
+    def queued(self) -> list[M]:
         """What arrived and was not handed over, to be given back at a stop."""
         rest = list(self._queue)
         self._queue.clear()
@@ -101,7 +104,7 @@ class Pull:
     def _room(self) -> bool:
         return self._asked + len(self._queue) + self._held <= self.limit // 2
 
-    async def next(self) -> list[Msg]:
+    async def next(self) -> list[M]:
         """The messages that are here; waits for at least one. Empty once stopped."""
         loop = asyncio.get_running_loop()
         while not self.stopped:
@@ -152,74 +155,48 @@ class Pull:
                 reply=self._inbox,
             )
 
-    async def _receive(self, message: Msg) -> None:
+    @abstractmethod
+    async def _subscribe(self, inbox: str) -> Subscription:
+        """Have what arrives there go to `_arrived` and `_told`."""
+
+    def _arrived(self, message: M) -> None:
         self._heard = asyncio.get_running_loop().time()
-        head = message.headers
-        status = head.get("Status") if head else None
-        if status is None:
-            self._asked = max(0, self._asked - 1)
-            self._queue.append(message)
-            self._wake.set()
-        elif status == "100":
+        self._asked = max(0, self._asked - 1)
+        self._queue.append(message)
+        self._wake.set()
+
+    def _told(self, head: Mapping[str, str]) -> None:
+        """The server says something about a request."""
+        loop = asyncio.get_running_loop()
+        self._heard = loop.time()
+        status = head["Status"]
+        if status == "100":
             return
-        elif (
-            status in ("404", "408", "409") and head is not None and "Nats-Pending-Messages" in head
-        ):
+        if status in ("404", "408", "409") and "Nats-Pending-Messages" in head:
             self._asked = max(0, self._asked - int(head["Nats-Pending-Messages"]))
             self._wake.set()
         else:  # consumer deleted, leadership changed, no responders
-            await asyncio.sleep(0.1)  # an election answers at once, for seconds
-            self._gone = True
-            self._wake.set()
+            loop.call_later(0.1, self._reconnected)  # an election answers at once, for seconds
 
     def _reconnected(self) -> None:
         self._gone = True
         self._wake.set()
 
 
-async def follow(
-    broker: Broker, stream: str, subject_filter: str, start_seq: int = 1, *, limit: int = 2000
-) -> AsyncIterator[list[Stored]]:
-    """Every message from `start_seq` on, for ever, in batches as they come, in order, each once.
+class Deliveries(Pull[Msg]):
+    """Messages as nats-py makes them, which can be acknowledged."""
 
-    An ephemeral consumer without acknowledgements: the reader's own checkpoint is the position.
-    """
-    position = start_seq - 1
-    pull: Pull | None = None
+    async def _subscribe(self, inbox: str) -> Subscription:
+        return await self.broker.nc.subscribe(
+            inbox, cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
 
-    async def create() -> None:
-        assert pull is not None
-        name = f"follow-{new_id()}"
-        pull.queued()
-        pull.consumer = name
-        start = {"deliver_policy": "by_start_sequence", "opt_start_seq": position + 1}
-        await _ephemeral(broker, stream, name, subject_filter, 60.0, start)
-
-    pull = Pull(broker, stream, "", limit=limit, lost=create)
-    await create()
-    async with pull:
-        while True:
-            messages = await pull.next()
-            pull.done(len(messages))
-            batch = []
-            for message in messages:
-                # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
-                parts = message.reply.split(".")
-                seq = int(parts[5])
-                if seq > position and parts[3] == pull.consumer:
-                    position = seq
-                    batch.append(
-                        Stored(
-                            message.subject,
-                            seq,
-                            message.data,
-                            message.headers or {},
-                            ns=int(parts[7]),
-                            pending=int(parts[8]),
-                        )
-                    )
-            if batch:
-                yield batch
+    async def _receive(self, message: Msg) -> None:
+        head = message.headers
+        if head and "Status" in head:
+            self._told(head)
+        else:
+            self._arrived(message)
 
 
 async def heads(broker: Broker, stream: str, subject_filter: str) -> list[Stored]:
@@ -227,7 +204,7 @@ async def heads(broker: Broker, stream: str, subject_filter: str) -> list[Stored
     Raises BrokerUnavailable, ApiError."""
     name = f"heads-{new_id()}"
     all_heads = {"deliver_policy": "all", "headers_only": True}
-    await _ephemeral(broker, stream, name, subject_filter, 2 * HEARTBEAT, all_heads)
+    await ephemeral(broker, stream, name, subject_filter, 2 * HEARTBEAT, all_heads)
     inbox = broker.nc.new_inbox()
     subscription = await broker.nc.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
     found: list[Stored] = []
@@ -249,7 +226,7 @@ async def heads(broker: Broker, stream: str, subject_filter: str) -> list[Stored
             await broker.api(f"CONSUMER.DELETE.{stream}.{name}")
 
 
-async def _ephemeral(
+async def ephemeral(
     broker: Broker,
     stream: str,
     name: str,

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
+
+import msgspec
 
 from schemas import codec
 from schemas.envelope import Envelope, Event
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """A message as it lies in a stream. `ts` is RFC 3339, empty where it was not asked for."""
 
     subject: str
     seq: int
     data: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
     ts: str = ""
     ns: int = 0  # the same, in nanoseconds since the epoch, where a consumer told it
     pending: int = 0  # messages that the consumer had yet to deliver behind this one

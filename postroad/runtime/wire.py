@@ -1,0 +1,117 @@
+"""Messages of some subscriptions, straight from the socket: 2 us of CPU each instead of 11.
+
+nats-py matches each message against regular expressions, reads its headers, makes an object of it,
+puts that into a queue and wakes a task. Whoever reads a stream of millions taps the wire: each
+message of a tapped subscription is given to a plain function. All else goes on to nats-py's parser,
+in order, frame by frame as the server sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from nats.errors import ProtocolError
+from nats.protocol.parser import Parser
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.subscription import Subscription
+
+# subject, reply, headers as sent (empty where there are none), payload
+Tap = Callable[[bytes, bytes, bytes, bytes], None]
+
+_Said = tuple[bytes, bytes, bytes, bytes]
+_Frame = tuple[int, Tap | None, _Said]  # where it ends, whose it is, what it says
+_END = b"\r\n"
+_NOTHING: _Said = (b"", b"", b"", b"")
+
+
+class Wire(Parser):
+    """The parser of one connection. Raises ProtocolError for what is no frame."""
+
+    def __init__(self, nc: Client) -> None:
+        self.taps: dict[bytes, Tap] = {}
+        super().__init__(nc)
+
+    def reset(self) -> None:
+        """Forget what was begun: a new connection begins."""
+        super().reset()
+        self._rest = bytearray()  # of a frame whose end has not arrived
+        self._needed = 0  # octets that it has, where that is known
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Take in what was received."""
+        rest = self._rest
+        if rest:
+            rest += data
+            if len(rest) < self._needed:
+                return
+            data = bytes(rest)
+            rest.clear()
+        self._needed = 0
+        at = passed = 0  # where the frame begins; up to where all is dealt with
+        while (frame := self._frame(data, at)) is not None:
+            end, tap, said = frame
+            if tap is not None:
+                if passed < at:
+                    await super().parse(data[passed:at])
+                    if self._rest is not rest:
+                        return  # that ended the connection
+                tap(*said)
+                passed = end
+            at = end
+        if passed < at:
+            await super().parse(data[passed:at])
+        if self._rest is rest:
+            rest += data[at:]
+
+    def _frame(self, data: bytes, at: int) -> _Frame | None:
+        """The frame that begins there; None where it is not whole."""
+        line = data.find(_END, at)
+        if line < 0:
+            return None
+        words = data[at:line].split(b" ")
+        end = body = line + 2
+        headed = words[0] == b"HMSG"
+        if not headed and words[0] != b"MSG":
+            return end, None, _NOTHING
+        end += _number(words[-1]) + 2
+        if end > len(data):
+            self._needed = end - at
+            return None
+        tap = self.taps.get(words[2])
+        if tap is None:
+            return end, None, _NOTHING
+        if headed:
+            body += _number(words[-2])
+        reply = words[3] if len(words) == 5 + headed else b""
+        return end, tap, (words[1], reply, data[line + 2 : body], data[body : end - 2])
+
+
+def install(nc: Client) -> None:
+    """Have a connection read by a Wire; before it connects."""
+    nc._ps = Wire(nc)  # noqa: SLF001  nats-py has no other way in
+
+
+def tap(nc: Client, subscription: Subscription, take: Tap) -> Callable[[], object]:
+    """Have `take` get the messages of a subscription; what to call to end that."""
+    wire, sid = nc._ps, str(subscription._id).encode()  # noqa: SLF001
+    assert isinstance(wire, Wire)
+    wire.taps[sid] = take
+    return partial(wire.taps.pop, sid, None)
+
+
+def status(head: bytes) -> dict[str, str]:
+    """What a message without a payload says by its headers: `Status`, and others by name."""
+    first, *fields = head.decode(errors="replace").split("\r\n")
+    named = (field.partition(":") for field in fields if field)
+    return {name: value.strip() for name, _, value in named} | {"Status": first[9:12]}
+
+
+def _number(word: bytes) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise ProtocolError(f"no size: {word!r}") from None
