@@ -204,7 +204,7 @@ def fold_membership(
         if standing.roles and standing != current.get(key)
     ]
     return (
-        Change(sql=_CLOSE, columns=_ENDED, rows=ended),
+        Change(sql=_CLOSE, columns=_ENDED, rows=ended, finds=True),
         Change(sql=_OPEN, columns=_MEMBER, rows=[*passed, *begun]),
     )
 
@@ -224,7 +224,7 @@ def fold_people(messages: Iterable[Message]) -> tuple[Change, ...]:
                     rows[key, event.person] = (key, event.person, None, "", "", False, seq)
                 case _:
                     pass
-    return (Change(sql=_KNOW, columns=_PEOPLE, rows=list(rows.values())),)
+    return (Change(sql=_KNOW, columns=_PEOPLE, rows=list(rows.values()), finds=True),)
 
 
 def _key(subject: str) -> Key:

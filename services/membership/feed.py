@@ -20,7 +20,7 @@ from postroad.runtime.health import Health
 from postroad.runtime.stored import Stored
 from projections import roster, rosterqueries
 from projections.roster import Key, Message, Standing
-from projections.store import Schema, Store, StoreBusy, drop
+from projections.store import FEW, Schema, Store, StoreBusy, drop
 from schemas.codec import UnknownEvent
 from schemas.people import PersonErased
 from schemas.road import AsOf
@@ -30,7 +30,7 @@ from services.membership.mirror import Mirror
 SUBJECTS = {"PEOPLE": "people.>", "MEMBERSHIP": "membership.>", "LISTS": "lists.>"}
 SCHEMA = Schema(version=roster.VERSION, tables=roster.TABLES, streams=roster.STREAMS)
 INSTANCES = 16  # on one host
-BATCH = 5_000  # messages in one transaction, where so many are there: 10 MB in memory
+BATCH = 20_000  # messages in one transaction, where so many are there: 20 MB in memory
 PAUSE_SECONDS = 0.25  # between two transactions that nobody waits for: each reads whole tables
 WAIT_SECONDS = 10.0
 
@@ -180,12 +180,20 @@ class Feed:
 async def standings(store: Store, keys: set[Key]) -> dict[Key, Standing]:
     """How these persons stand on these lists; who is not on one is left out."""
     wanted = tuple(keys)
+    size = 1 if len(wanted) <= FEW else len(wanted)
+    found = await asyncio.gather(
+        *(_standings(store, wanted[at : at + size]) for at in range(0, len(wanted), size))
+    )
+    return {key: standing for some in found for key, standing in some}
+
+
+async def _standings(store: Store, wanted: Sequence[Key]) -> list[tuple[Key, Standing]]:
     parameters = {
         "lists": [list_ for list_, _ in wanted],
         "people": [person for _, person in wanted],
     }
     rows = await store.read(rosterqueries.OPEN_ROWS, parameters)
-    return {(row[0], row[1]): rosterqueries.standing_of(row[2:]) for row in rows}
+    return [((row[0], row[1]), rosterqueries.standing_of(row[2:])) for row in rows]
 
 
 async def open_store(broker: Broker, state_dir: Path) -> Store:

@@ -178,6 +178,50 @@ async def test_the_past_is_a_plain_fold_up_to_there(
         await store.close()
 
 
+somebody = st.sampled_from([(f"people.k{n}", person) for n in range(12) for person in ("a", "b")])
+people = st.lists(
+    st.tuples(somebody, st.booleans()).map(
+        lambda one: (
+            one[0][0],
+            known(one[0][1], f"{one[0][0][7:]}@x.org")
+            if one[1]
+            else PersonErased(person=one[0][1]),
+        )
+    ),
+    max_size=30,
+)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(said=histories, told=people, size=st.integers(1, 12))
+async def test_a_rebuilt_roster_is_the_live_one(
+    tmp_path_factory: pytest.TempPathFactory,
+    said: list[tuple[str, Event]],
+    told: list[tuple[str, Event]],
+    size: int,
+) -> None:
+    """Folded as it came, a few messages at a time, and all at once in a new file: every row of
+    every table is the same."""
+    place = tmp_path_factory.mktemp("rebuilt")
+    everything = messages(*said)
+    tables = []
+    for name, portion in (("live", size), ("new", 30)):
+        store = await Store.open(place / f"{name}.duckdb", SCHEMA)
+        try:
+            for at in range(0, 30, portion):
+                await fold(store, everything[at : at + portion])
+                await know(store, *told[at : at + portion])
+            rows = [
+                await store.read(f"from {table} order by all") for table in ("member", "people")
+            ]
+        finally:
+            await store.close()
+        tables.append(rows)
+    assert tables[0] == tables[1]
+
+
 async def test_an_earlier_moment_can_be_asked_for(store: Store) -> None:
     """A post goes to whoever received posts when it was routed and still does; who left since,
     or joined since, is not among them."""
