@@ -58,6 +58,7 @@ class History:
         said = [one async for one in self._said("MEMBERSHIP", life)]
         if not said:
             raise Refused("unknown_member", "this address was never on the list")
+        await self.roster.feed.reached(AsOf(people=last.seq if last else 0))
         erased = known(last) is None and not await self.roster.address(person)
         told = list(history.of_member(said))
         if erased:
