@@ -93,6 +93,8 @@ async def _all(broker: Broker, address: str, *, dry: bool) -> Erased:
 def _rows(found: Erased) -> Iterator[tuple[str, str]]:
     """What will be erased, and what stays."""
     yield "addresses", "\n".join(found.addresses) if found.known else "nobody's"
+    if found.moved:
+        yield "not erased", f"who gave it up, and is reached at {found.moved} now: give that"
     if found.lists:
         yield "leaves", "\n".join(found.lists)
     for count, what in (

@@ -27,7 +27,7 @@ from schemas import subjects
 from schemas.commands import EraseMember
 from schemas.envelope import Event
 from schemas.erasure import Erased
-from schemas.people import PersonErased, PersonKnown
+from schemas.people import AddressDropped, PersonErased, PersonKnown
 from schemas.road import ChunkQueued, Parked, WindowRecorded
 from services.membership import actors, decider, expiry
 from services.membership.naming import names
@@ -59,6 +59,7 @@ class Erasure:
         found = Erased(
             known=known,
             addresses=tuple(sorted(theirs)),
+            moved=await self._moved(ask.address),
             lists=await self._leave(person, ask),
             named=await self._naming(theirs),
             questions=await self._questions(theirs, person, dry=ask.dry),
@@ -88,12 +89,24 @@ class Erasure:
     # --- the person -----------------------------------------------------------------------------
 
     async def _whose(self, address: str) -> tuple[str, bool]:
-        """Whose address it is or was, empty for nobody's, and whether it still is."""
-        last = await self._broker.last("PEOPLE", subjects.people(self._people.key(address)))
-        for event in reversed(last.events() if last else ()):
-            if isinstance(event, PersonKnown | PersonErased):
-                return event.person, isinstance(event, PersonKnown)
+        """Whose address it is, or was until they were erased, empty for nobody's, and whether it
+        still is. One that somebody gave up is nobody's."""
+        match await self._said(address):
+            case PersonKnown(person=person):
+                return person, True
+            case PersonErased(person=person):
+                return person, False
         return "", False
+
+    async def _moved(self, address: str) -> str:
+        """Where whoever gave this address up is reached now; empty for nowhere."""
+        said = await self._said(address)
+        return await self._roster.address(said.person) if isinstance(said, AddressDropped) else ""
+
+    async def _said(self, address: str) -> Event | None:
+        last = await self._broker.last("PEOPLE", subjects.people(self._people.key(address)))
+        events = last.events() if last else ()
+        return events[-1] if events else None
 
     async def _theirs(self, address: str, person: str) -> frozenset[str]:
         """This address and the others of the person, in normal form."""

@@ -31,7 +31,7 @@ from tests.broker.membership import (
     route,
 )
 from tests.broker.requests import ANNA, PROVED, Post, mail_of, settings
-from tests.broker.test_membership_people import traces
+from tests.peers.traces import in_files
 
 NEW = "anna.new@example.com"
 CREW = "crew@lists.example.org"
@@ -178,4 +178,4 @@ async def test_who_left_gives_their_address_away(
     as_of = (await service.as_of()).membership
     rows = (await service.ask(PastPage(list=LIST, as_of=as_of - 2))).past
     assert sorted(row.row.address for row in rows) == ["", "old.unmistakable@example.com"]
-    assert traces(server, b"anna@example.net") == []
+    assert in_files(server.home / "jetstream", "anna@example.net") == []

@@ -16,6 +16,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Retry
 from schemas import codec, subjects
+from schemas.addresses import MoveMember
 from schemas.commands import (
     CloseList,
     ConfigureList,
@@ -227,26 +228,6 @@ async def test_what_is_on_its_way_is_left_and_others_are_untouched(
         assert [letter.to for letter in await mail.letters()] == [longer.lower()]
 
 
-async def test_an_erasure_cut_short_is_finished_by_the_next(
-    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed when the person had left and PEOPLE had forgotten them, the roster's file is clean
-    after the next start."""
-    async with membership(broker, settings(tmp_path)) as service:
-        await service.create()
-        await service.add(ANN, BOB)
-        with monkeypatch.context() as patch:
-            patch.setattr("projections.store.Store.rewrite", asyncio.Event().wait)
-            patch.setattr(erasing, "CLEAN_SECONDS", 0.1)
-            await erase(service)
-            assert [name for name in in_files(tmp_path, ANN) if "roster" in name]
-    async with membership(broker, settings(tmp_path)) as service:
-        assert in_files(tmp_path, ANN) == []
-        assert (await service.whois(BOB)).roles == ("member",)
-        (row,) = (await service.ask(ShowList(list=LIST))).lists
-        assert row.members == 1
-
-
 async def test_killed_in_the_middle_the_next_erases_the_rest(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -303,6 +284,25 @@ async def test_whoever_has_an_address_by_now_keeps_it(broker: Broker, tmp_path: 
         found = await people.find(WORK)
         assert found is not None
         assert found.id == "1" * 24
+
+
+async def test_who_has_moved_is_erased_where_they_are_reached(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """An address that somebody gave up is nobody's, and whose it was is told; erased at the address
+    that they have now, no trace is left of either."""
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.add(ANN)
+        moved = await service.ask(MoveMember(old=ANN, new=WORK, confirmed=True))
+        assert moved.changed
+        *_, person = await erase(service)
+        assert (person.known, person.moved, person.lists) == (False, WORK, ())
+        assert (await service.whois(WORK)).roles == ("member",)
+        *_, person = await erase(service, WORK)
+        assert (person.known, person.lists) == (True, (LIST,))
+        for word in (ANN, WORK):
+            assert in_files(tmp_path, word) == []
 
 
 async def test_settings_that_name_somebody_are_told(broker: Broker, tmp_path: Path) -> None:
