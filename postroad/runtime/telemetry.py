@@ -47,7 +47,8 @@ _current: ContextVar[_Place] = ContextVar("current_span", default=_NOWHERE)
 class OpenSpan:
     """A span for a `with` block, in which it is the current one. An exception marks it failed, by
     type and not by text, because texts may hold addresses. `attributes` may be added to, and
-    `error` set, until the block ends."""
+    `error` set, until the block ends; one that is not `kept` leaves no trace on the disk, which
+    is for what strangers may cause by the million."""
 
     __slots__ = (
         "_here",
@@ -59,6 +60,7 @@ class OpenSpan:
         "_token",
         "attributes",
         "error",
+        "kept",
     )
     _token: Token[_Place]
 
@@ -72,6 +74,7 @@ class OpenSpan:
     ) -> None:
         self.attributes = attributes
         self.error = ""
+        self.kept = True
         self._of = of
         self._name = name
         self._kind = kind
@@ -90,6 +93,8 @@ class OpenSpan:
         _current.reset(self._token)
         if kind is not None and issubclass(kind, Exception):
             self.error = kind.__name__
+        if not self.kept:
+            return
         self._of.keep(
             Span(
                 trace=self._here.trace,

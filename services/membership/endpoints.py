@@ -121,6 +121,7 @@ async def _answer(context: Context, commands: Commands, name: str, request: Requ
         answer = await _run(commands, name, request.data)
         if isinstance(answer, Answer) and answer.code:
             span.attributes["postroad.refused"] = answer.code
+        span.kept = not (isinstance(answer, leaving.Leaving) and answer.standing == "unknown")
     context.health.count(name)
     with contextlib.suppress(Exception):
         if name == "whois" and isinstance(answer, Answer):

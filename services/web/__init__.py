@@ -27,11 +27,12 @@ Promises
 Hostile    One request a connection, so that nothing can hide behind it. 16 KB of header, 4 KB of
 clients    body, 10 seconds for both, 10 to take the answer; 200 connections at once: where all are
            taken, whoever has not asked for a second gives way. 16 questions to membership at once;
-           what has not the form of a link is refused without one.
+           what has not the form of a link is refused without one, and what is forged leaves no
+           span: strangers have nothing stored.
 
 Failure    A port that cannot be had: tried again, `postroad status` says why, mail goes on.
            Membership away: waited for, for 3 seconds (a restart), then 503; a repetition does no
-           harm.
+           harm. Membership killed between the leaving and its goodbye: no goodbye is written.
            Told to stop: what was asked is answered, for 5 seconds at most.
 
 TLS        Is the reverse proxy's; so are logs of addresses that visit, and limits for each of them.

@@ -63,14 +63,9 @@ def respond(asked: LookAtLink, found: Leaving) -> Response:
             return Response(410, pages.forgotten())
         case "unknown":
             return Response(404, pages.no_link(found))
-        case _:
-            return unavailable(asked)
-
-
-def unavailable(asked: LookAtLink) -> Response:
-    """Membership did not say what came of it."""
-    page = pages.later(acts=isinstance(asked, FollowLink))
-    return Response(503, page, {"Retry-After": str(RETRY_SECONDS)})
+        case _:  # membership could not say, or is away
+            page = pages.later(acts=isinstance(asked, FollowLink))
+            return Response(503, page, {"Retry-After": str(RETRY_SECONDS)})
 
 
 def unheard(status: int) -> Response:

@@ -11,7 +11,7 @@ from postroad.runtime.errors import Retry
 from postroad.runtime.service import Context, Service
 from schemas import subjects
 from schemas.leaving import FollowLink, Leaving, LookAtLink
-from services.web.decider import Request, Response, decide, respond, unavailable
+from services.web.decider import Request, Response, decide, respond
 from services.web.listener import Listener
 
 AT_ONCE = 16  # questions to membership; more wait their turn
@@ -41,11 +41,11 @@ class Pages:
                 async with asyncio.timeout(ASK_SECONDS + ABSENT_SECONDS), self._room:
                     found = await self._ask(endpoint, asked)
             except (Retry, TimeoutError):
-                response = unavailable(asked)
-            else:
-                response = respond(asked, found)
-                self._context.health.count("left", int(found.changed))
+                found = Leaving()
+            response = respond(asked, found)
+            span.kept = found.standing not in ("", "unknown")  # else anybody could fill the disk
             span.attributes["http.response.status_code"] = response.status
+        self._context.health.count("left", int(found.changed))
         return response
 
     async def _ask(self, endpoint: str, asked: LookAtLink) -> Leaving:

@@ -66,10 +66,13 @@ async def test_one_click_leaves_at_once_and_once(
         assert link[-32:] not in f"{spans} {counts} {capfd.readouterr()}".lower()
 
 
-async def test_links_that_are_none(broker: Broker, tmp_path: Path) -> None:
+async def test_links_that_are_none(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A token of another list, a forged one, one whose end is missing and one of a list that never
     was are not found; that of somebody who is erased is gone. All tell how to leave by mail, and
-    take nobody off."""
+    take nobody off. What is forged leaves no trace, for anybody could fill the disk by it."""
+    monkeypatch.setattr(telemetry, "FLUSH_SECONDS", 3600.0)
     config = web_settings(tmp_path)
     async with membership(broker, config) as service, pages(broker, config) as shown:
         await service.create()
@@ -95,6 +98,10 @@ async def test_links_that_are_none(broker: Broker, tmp_path: Path) -> None:
                 named = link.startswith(good[:-32]) and len(link) == len(good)
                 assert ("mailto:team-leave@lists.example.org" in answer.text) == named, link
         assert (await service.whois(ANNA)).roles == ("member",)
+        assert shown.context.telemetry._finished == []
+        assert not [
+            span for span in service.context.telemetry._finished if "membership.leave" in span.name
+        ]
         assert (await shown.client.post(other, data=ONE_CLICK)).status_code == 200  # not on it
 
         await service.ask(CloseList(list=LIST))
