@@ -23,6 +23,7 @@ Action = Literal[
     "own_off",
     "copies_on",
     "copies_off",
+    "language",  # letters to somebody shall be in the language `other`
     "move_away",  # somebody's mail shall go to the address `other`; who is asked is they
     "move",  # the mail of `person` shall come here, and not to the address with the key `other`
 ]

@@ -24,7 +24,7 @@ from postroad.mail.subjectline import bare
 LINE_CHARS = 500  # of a line that are read
 TOKEN_CHARS = 64  # of a token that are kept; ours have fewer
 
-Option = Literal["own_on", "own_off", "copies_on", "copies_off"]  # of a member, as Mailman 2's
+Option = Literal["own_on", "own_off", "copies_on", "copies_off", "language"]  # of a member
 Name = (
     Literal["help", "join", "leave", "confirm", "mail_on", "mail_off", "which", "echo", "move"]
     | Option
@@ -33,11 +33,12 @@ Name = (
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One command. `token` is that of `confirm` and of a `leave` that has one; `addresses` are
-    those it names, in lower case."""
+    those it names, and `language` the tag of one, in lower case."""
 
     name: Name
     token: str = ""
     addresses: tuple[str, ...] = ()
+    language: str = ""
 
 
 _EXACT: dict[str, Name] = {
@@ -112,6 +113,7 @@ _AFTER = ("from", "to", "off", "this", "the", "your", "mailing", "list", "now", 
 _NAME_WORDS = 4  # of a person, after the name of the list, as LISTSERV and Sympa have it
 _AROUND = "\"'`<>()[]{}*_.,;:!?“”„‚‘’«»\u200b\ufeff"
 _CONFIRM = re.compile(r"[a-z2-7]{26}")  # 128 random bits
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}")
 _LEAVE = re.compile(r"[a-z2-7]{32}")  # see postroad.mail.tokens
 
 
@@ -181,11 +183,14 @@ def _exact(words: Sequence[str], names: Collection[str]) -> Word | None:
 
 
 def _setting(rest: Sequence[str], names: Collection[str]) -> Word | None:
-    """`set mail off`, `set nomail`, `set team nomail`."""
-    name = _SETTINGS.get(tuple(rest))
-    if name is None and rest and rest[0] in names:
-        name = _SETTINGS.get(tuple(rest[1:]))
-    return Word(name=name) if name else None
+    """`set mail off`, `set nomail`, `set team nomail`, `set language de`."""
+    for words in (rest, rest[1:] if rest and rest[0] in names else ()):
+        match words:
+            case ["language", tag] if _LANGUAGE.fullmatch(tag):
+                return Word(name="language", language=tag)
+            case _ if name := _SETTINGS.get(tuple(words)):
+                return Word(name=name)
+    return None
 
 
 def _about(name: Name, rest: Sequence[str], names: Collection[str]) -> Word | None:

@@ -63,6 +63,8 @@ def _certain(line: str) -> bool:
             return any(each.startswith("subscribe") for each in words)
         case "mail_on" | "mail_off" | "own_on" | "own_off" | "copies_on" | "copies_off":
             return words[0] == "set"
+        case "language":
+            return True
         case "confirm":
             return len(words) == 2 and len(words[1]) == 26
         case _:

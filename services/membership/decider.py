@@ -33,6 +33,7 @@ OPTIONS: Mapping[str, MemberChanged] = {  # what members switch by mail, as its 
     "own_off": MemberChanged(receive_own_postings=False),
     "copies_on": MemberChanged(receive_list_copy=True),
     "copies_off": MemberChanged(receive_list_copy=False),
+    "language": MemberChanged(),  # the language is told beside it
 }
 
 
@@ -162,7 +163,7 @@ def decide_mail(state: State, *, on: bool, how: str) -> tuple[Event, ...]:
     return ()
 
 
-def decide_option(state: State, action: str, *, how: str) -> tuple[Event, ...]:
+def decide_option(state: State, action: str, *, language: str = "", how: str) -> tuple[Event, ...]:
     """A member switches one of OPTIONS. Raises Refused for somebody who is no member."""
     if "member" not in state.roles:
         raise not_on_list()
@@ -171,6 +172,7 @@ def decide_option(state: State, action: str, *, how: str) -> tuple[Event, ...]:
         state,
         receive_own_postings=wanted.receive_own_postings,
         receive_list_copy=wanted.receive_list_copy,
+        preferred_language=language if action == "language" else None,
         how=how,
     )
 

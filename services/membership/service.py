@@ -79,7 +79,9 @@ async def _work(context: Context, feed: Feed) -> None:
     verdict_tokens = Tokens(broker, key)
     approvals = Approvals(broker, roster, people, owners, letterbox, outbox, verdict_tokens)
     moving = Moving(broker, roster, people, questions, outbox)
-    office = Office(broker, roster, people, questions, tokens, replied, approvals, moving)
+    office = Office(
+        *(broker, roster, people, questions, tokens, replied, approvals, moving), own.languages
+    )
     answers = Answers(
         Desk(office, received, outbox),
         PostNotices(feed, received, letterbox, questions.contacts),

@@ -14,8 +14,9 @@ from postroad.runtime.broker import Broker
 from schemas.commands import ChangeMember, ConfigureList, ListHistory, RosterPage, Subscribe
 from schemas.road import ChunkQueued
 from schemas.templates import ListLetters, PreviewLetter, SetLetter
+from tests.broker import requests
 from tests.broker.membership import LIST, membership, settings
-from tests.broker.requests import ANNA, Post
+from tests.broker.requests import ANNA, PROVED, Post, mail_of
 
 HELLO = "Subject: Hello from {name}\n\nGood to have you, {address}."
 
@@ -92,16 +93,24 @@ async def test_a_list_has_a_welcome_of_its_own(broker: Broker, tmp_path: Path) -
 async def test_a_member_reads_their_own_language(broker: Broker, tmp_path: Path) -> None:
     """Whatever the list prefers; from the question whether they want to leave to the goodbye,
     when they are on it no more."""
-    async with membership(broker, settings(tmp_path)) as service:
+    async with membership(broker, requests.settings(tmp_path)) as service:
         await service.create()
         await service.add(ANNA)
+        post = Post(broker)
+        _, (unknown,) = await post.ask("request", mail_of("set language fr", **PROVED))
+        assert "\n    de\n    en\n" in unknown.text
+        _, (told,) = await post.ask("request", mail_of("set language DE", **PROVED))
+        assert told.mail["Subject"] == "Die Mails von Team"
+        _, (asked,) = await post.ask("request", mail_of("set language en"))
+        assert "in einer anderen Sprache" in " ".join(asked.text.split())
+        _, (told,) = await post.ask("confirm", token=asked.token)
+        assert told.mail["Subject"] == "Your letters from Team"
         change = ChangeMember(list=LIST, address=ANNA, preferred_language="dee")
         assert "did you mean 'de'?" in (await service.ask(change)).refused
         change = msgspec.structs.replace(change, preferred_language="de")
         assert [(await service.ask(change)).changed for _ in range(2)] == [1, 0]
         (row,) = (await service.ask(RosterPage(list=LIST))).rows
         assert row.preferred_language == "de"
-        post = Post(broker)
         _, (question,) = await post.ask("leave")
         assert question.mail["Subject"] == f"Bitte bestätigen: Austritt aus {LIST}"
         _, (goodbye,) = await post.ask("confirm", token=question.token)

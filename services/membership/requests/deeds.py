@@ -24,6 +24,7 @@ from schemas.road import AsOf
 from services.membership import decider
 from services.membership.approvals.desk import Approvals
 from services.membership.directory import Listed
+from services.membership.languages import BUILT_IN
 from services.membership.moderation.bymail import RepliedVerdicts
 from services.membership.people import People
 from services.membership.refused import Refused
@@ -49,6 +50,7 @@ class Office:
     verdicts: RepliedVerdicts
     approvals: Approvals
     moving: Moving
+    languages: Sequence[str] = BUILT_IN  # in which there are letters
 
 
 @dataclass
@@ -110,12 +112,14 @@ class Deeds:
         text = "goodbye" if self.listed.state.settings.send_goodbye_message else ""
         return Reply("left", text=text, to=address, owed=True, person=person)
 
-    async def set_mail(self, address: str, action: Action, *, how: str) -> Reply:
+    async def set_mail(
+        self, address: str, action: Action, *, language: str = "", how: str
+    ) -> Reply:
         """Switch a member's mail, or an option of theirs."""
         person = await self.office.people.find(address)
         decide: Decide = partial(decider.decide_mail, on=action == "mail_on", how=how)
         if action in decider.OPTIONS:
-            decide = partial(decider.decide_option, action=action, how=how)
+            decide = partial(decider.decide_option, action=action, language=language, how=how)
         try:
             if person is None:
                 raise decider.not_on_list()

@@ -98,6 +98,8 @@ class Turn:
                 return await self._confirm(word.token)
             case "mail_on" | "mail_off" | "own_on" | "own_off" | "copies_on" | "copies_off":
                 return await self._set(word.name)
+            case "language":
+                return await self._set_language(word.language)
             case "move":
                 return await self._move(word)
             case "which":
@@ -166,12 +168,19 @@ class Turn:
             case "wait":
                 return _counted(await self._wait("leave"))
 
-    async def _set(self, action: Action) -> Reply:
+    async def _set_language(self, tag: str) -> Reply:
+        known = {each.lower(): each for each in self.office.languages}
+        if tag not in known:
+            return self._say("no_language", lists="\n".join(sorted(known.values())))
+        return await self._set("language", known[tag])
+
+    async def _set(self, action: Action, language: str = "") -> Reply:
         if not self.author:
             return _NOBODY
         if not self.proved:
-            return await self._ask(action)
-        return _counted(await self.deeds.set_mail(self.author, action, how="mail"))
+            return await self._ask(action, other=language)
+        done = await self.deeds.set_mail(self.author, action, language=language, how="mail")
+        return _counted(done)
 
     async def _move(self, word: Word) -> Reply:
         """To another address: first it must be certain who wants it."""
@@ -316,7 +325,9 @@ class Turn:
                 moving = self.office.moving
                 return await moving.confirmed(asked, evidence=evidence, mail_id=self.mail_id)
             case _:
-                return await self.deeds.set_mail(asked.address, asked.action, how=how)
+                return await self.deeds.set_mail(
+                    asked.address, asked.action, language=asked.other, how=how
+                )
 
     def _joining(self, asked: ConfirmationAsked) -> policy.Step:
         invited = asked.invited or asked.role != "member"

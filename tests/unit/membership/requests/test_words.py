@@ -128,6 +128,14 @@ def test_a_new_address_is_named(line: str) -> None:
     assert not read("", line.rpartition(" ")[0]).words
 
 
+def test_a_language_is_told_by_its_tag() -> None:
+    """Whatever its case, also behind the name of the list; more words are no command."""
+    for line in ("set language de", "Please set language DE", "set team language de"):
+        assert the(line) == Word(name="language", language="de")
+    assert read("", "set language").strange
+    assert read("", "set language to German").strange
+
+
 def test_a_leave_token_is_told_from_a_name() -> None:
     """`leave TOKEN` brings a token; any other word is the name of a list."""
     assert the(f"leave {LEAVE}").token == LEAVE
