@@ -25,6 +25,7 @@ EVENTS: tuple[type[Event], ...] = (
     road.HeldAccepted,
     road.MailUnrouted,
     road.CommandDone,
+    road.ProbeQueued,
     road.FanoutDone,
     road.ChunkQueued,
     road.FanoutProgressed,
@@ -39,6 +40,7 @@ EVENTS: tuple[type[Event], ...] = (
     membership.MemberChanged,
     membership.MemberMoved,
     membership.MemberBounced,
+    membership.MemberProbed,
     membership.MemberWarned,
     people.PersonKnown,
     people.PersonErased,
@@ -51,6 +53,7 @@ EVENTS: tuple[type[Event], ...] = (
     pending.VerdictAsked,
     pending.HeldTold,
     pending.BouncesRead,
+    pending.RemovalDue,
     pending.RequestMade,
     pending.RequestDecided,
 )

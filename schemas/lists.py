@@ -32,6 +32,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     failed for good; Mailman writes at once, and by default not at all. With `process_bounces` a
     member's delivery stops at `bounce_score_threshold` points; a score is forgotten after
     `bounce_info_stale_after` days without a bounce. Who is stopped is warned
+    (with `verp_probes`: only if a letter to see whether it does comes back too)
     `bounce_you_are_disabled_warnings` times, `..._interval` days apart, and then removed. Held
     mail that nobody decided on is discarded `max_days_to_hold` days after the owners were told of
     it; 0 for never.
@@ -81,6 +82,7 @@ class ListSettings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     bounce_info_stale_after: int = 7
     bounce_you_are_disabled_warnings: int = 3
     bounce_you_are_disabled_warnings_interval: int = 7
+    verp_probes: bool = False
     bounce_notify_owner_on_disable: bool = True
     bounce_notify_owner_on_removal: bool = True
     max_days_to_hold: int = 30

@@ -93,6 +93,14 @@ class MemberBounced(Event, tag="member_bounced", kw_only=True):
     incident: bool = False
 
 
+class MemberProbed(Event, tag="member_probed", kw_only=True):
+    """A letter goes out, `at` a time, to see whether it comes back as others did: the mail
+    `mail_id`. The score starts anew; delivery stops where that letter comes back."""
+
+    mail_id: str
+    at: datetime
+
+
 class MemberWarned(Event, tag="member_warned", kw_only=True):
     """Somebody whose delivery bounces have stopped is written to, `at` a time, the `number`th."""
 

@@ -160,6 +160,14 @@ class HeldTold(Event, tag="held_told", kw_only=True):
     done: bool = False
 
 
+class RemovalDue(Event, tag="removal_due", kw_only=True):
+    """Whoever the subject names is to be taken off the list, as of `at`, for bounces; until it is
+    `done`, that or the letters about it may be missing."""
+
+    at: datetime
+    done: bool = False
+
+
 class BouncesRead(Event, tag="bounces_read", kw_only=True):
     """Refusals in the ledger are counted up to and with `upto` (a sequence of DELIVERY)."""
 

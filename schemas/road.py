@@ -224,6 +224,12 @@ class CommandDone(Event, tag="command_done", kw_only=True):
     notice: str = ""
 
 
+class ProbeQueued(Event, tag="probe_queued", kw_only=True):
+    """A letter that may come back goes to this member: the key of it, in a fan-out's place."""
+
+    person: str
+
+
 class FanoutDone(Event, tag="fanout_done", kw_only=True):
     """Every chunk of a post is queued. The lasting key of a fan-out: outlives the chunks."""
 

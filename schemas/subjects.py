@@ -287,6 +287,11 @@ def bounces_read() -> str:
     return "pending.bounces"
 
 
+def removal(list_: str, person: str) -> str:
+    """Subject of a removal for bounces that is on its way."""
+    return f"pending.removal.{list_}.{person}"
+
+
 def held_told(list_: str) -> str:
     """Subject of how far the owners of a list were told of held mail."""
     return f"pending.held.{list_}"

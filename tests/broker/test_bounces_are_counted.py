@@ -12,15 +12,23 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from postroad.mail.tokens import TokenMaker
 from postroad.runtime.blobs import put_raw
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Conflict
 from postroad.runtime.health import Health
 from schemas import codec, subjects
-from schemas.commands import MemberBounces
+from schemas.commands import ConfigureList, MemberBounces
 from schemas.envelope import Event
-from schemas.membership import MemberBounced, MemberChanged, MemberWarned
+from schemas.membership import (
+    MemberBounced,
+    MemberChanged,
+    MemberProbed,
+    MemberUnsubscribed,
+    MemberWarned,
+)
+from schemas.pending import RemovalDue
 from schemas.road import (
     BounceRouted,
     ChunkQueued,
@@ -39,6 +47,8 @@ from services.membership.owners import Owners
 from services.membership.people import People
 from services.membership.received import Received
 from services.membership.roster import Roster
+from services.router.bounces import Bounces
+from services.router.bounces import Copy as RouterCopy
 from tests.broker.membership import LIST, SLUG, Membership, membership, raw, settings
 
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -306,6 +316,82 @@ async def test_a_letter_whose_writer_died_is_written(road: Post) -> None:
     for _ in range(2):
         await road.look(1)
     assert await road.letters() == [ANN, OWNER]
+
+
+async def test_a_probe_has_a_token_of_its_own_and_stops_delivery_only_if_it_comes_back(
+    road: Post,
+) -> None:
+    """At the threshold a letter goes out that can bounce; another bounce of a post stops nothing,
+    one of the letter does, by mail or by a refusal, and owners hear of that."""
+    await road.service.ask(ConfigureList(list=LIST, settings={"verp_probes": "true"}))
+    await road.feed.catch_up()
+    today = (now() - BEGAN).days
+    for day in (today - 2, today - 1):
+        for address in (ANN, BOB):
+            await road.refused(await road.post([ANN, BOB]), address)
+        await road.look(day)
+    probes = {}
+    for address in (ANN, BOB):
+        probe = (await road.life(address))[-1]
+        assert isinstance(probe, MemberProbed)
+        probes[address] = probe.mail_id
+    assert sorted(await road.letters()) == [ANN, BOB]
+    key = await road.broker.last("ROUTED", subjects.routed("done", SLUG, probes[ANN]))
+    queued = await road.broker.last("SEND", subjects.send("now", SLUG, probes[ANN], "0"))
+    assert key is not None
+    assert queued is not None
+    (chunk,) = queued.envelope().events
+    assert isinstance(chunk, ChunkQueued)
+    assert (chunk.people, chunk.copy.post) == ((await road.person(ANN),), key.seq)
+    assert chunk.copy.bounces == ("team-bounces+", "@lists.example.org")
+    tokens = TokenMaker(bytes(32))
+    token = tokens.verp_token(SLUG, key.seq, 0)  # as the sender makes it
+    found = await Bounces(road.broker, lambda: tokens).at(SLUG, token, None)
+    assert found == RouterCopy(SLUG, probes[ANN], 0)
+    await road.report(await road.post([ANN], [BOB]), BOB, number=1)
+    assert names(await road.life(BOB))[-1] == "MemberBounced"
+    await road.report(probes[BOB], BOB)  # without its token it proves nothing
+    assert names(await road.life(BOB))[-1] == "MemberBounced"
+    await road.report(probes[BOB], BOB, number=0)
+    assert names(await road.life(BOB))[-2:] == ["MemberChanged", "MemberWarned"]
+    refused = WindowRecorded(
+        mail_id=probes[ANN],
+        list=SLUG,
+        chunk="0",
+        people=chunk.people,
+        outcome=Outcome(start=0, end=1, failures=(GONE,)),
+        finished=True,
+    )
+    await road.store(subjects.delivery(SLUG, probes[ANN], "0"), refused, probes[ANN])
+    await road.look(today + 3)
+    assert names(await road.life(ANN))[-2:] == ["MemberChanged", "MemberWarned"]
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["claimed", "removed"])
+async def test_who_is_removed_is_told_of_though_the_writer_died(road: Post, removed: bool) -> None:
+    """A removal is claimed first: whoever looks next finds it, days later, and the letter goes
+    out once."""
+    post = await road.post([ANN, BOB])
+    at = BEGAN + timedelta(days=9)
+    stopped = (
+        MemberBounced(kind="hard", at=BEGAN, points=1, score=2, post=post, status="5.1.1"),
+        MemberChanged(delivery_status="by_bounces", how="bounces"),
+        MemberWarned(number=3, at=BEGAN),
+    )
+    person = await road.person(ANN)
+    subject, claim = subjects.membership(SLUG, person), subjects.removal(SLUG, person)
+    await road.broker.publish(subject, codec.encode(envelope(stopped, correlation=post, actor="t")))
+    due = envelope([RemovalDue(at=at)], correlation=claim, actor="test")
+    await road.broker.publish(claim, codec.encode(due))
+    if removed:
+        gone = envelope([MemberUnsubscribed(how="bounces")], correlation=due.id, actor="test")
+        await road.broker.publish(subject, codec.encode(gone))
+    await road.feed.catch_up()
+    for day in (12, 12, 30):
+        await road.look(day)
+    assert names(await road.life(ANN))[-1] == "MemberUnsubscribed"
+    assert names(await road.life(ANN)).count("MemberUnsubscribed") == 1
+    assert await road.letters() == [OWNER]
 
 
 async def test_what_is_stale_when_it_is_looked_at_is_not_counted(road: Post) -> None:

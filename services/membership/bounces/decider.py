@@ -21,6 +21,7 @@ from schemas.membership import (
     MemberBounced,
     MemberChanged,
     MemberMoved,
+    MemberProbed,
     MemberSubscribed,
     MemberUnsubscribed,
     MemberWarned,
@@ -29,13 +30,15 @@ from schemas.membership import (
 HOW = "bounces"
 POINTS: dict[BounceKind, float] = {"hard": 1.0, "full": 0.5, "soft": 0.5}
 KEPT: tuple[BounceKind, ...] = (*POINTS, "policy", "complaint")  # as evidence
+PROBE = timedelta(days=14)  # after which a probe that comes back is a bounce like others
 INCIDENT = timedelta(days=7)  # what lasts longer is none; what is so much later is another
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What holds for one person on one list. `points` are those of the day of `counted`, the last
-    bounce that counted; `noted` is the last that did not. `warned` of `number` letters was `at`.
-    Since `moved` they are reached at another address."""
+    bounce that counted; `noted` is the last that did not. `probe` is the mail that was sent,
+    `probed` a time, to see whether it comes back. `warned` of `number` letters was `at`. Since
+    `moved` they are reached at another address."""
 
     member: bool = False
     status: DeliveryStatus = "enabled"
@@ -46,6 +49,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     noted: datetime | None = None
     incident: datetime | None = None  # when the newest incident began
     last: MemberBounced | None = None  # the newest evidence
+    probe: str = ""
+    probed: datetime | None = None
     warnings: int = 0
     warned: datetime | None = None
     moved: datetime | None = None
@@ -72,6 +77,8 @@ def evolve(state: State, event: Event) -> State:
             return State(member=True, status=state.status, by_hand=state.by_hand, moved=event.at)
         case MemberBounced() if state.member:
             return _bounced(state, event)
+        case MemberProbed() if state.member:
+            return msgspec.structs.replace(state, score=0.0, probe=event.mail_id, probed=event.at)
         case MemberWarned() if state.member:
             return msgspec.structs.replace(state, warnings=event.number, warned=event.at)
         case _:
@@ -83,9 +90,12 @@ def fold(events: Iterable[Event]) -> State:
     return reduce(evolve, events, initial)
 
 
-def decide_bounce(state: State, found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
+def decide_bounce(
+    state: State, found: MemberBounced, settings: ListSettings, *, probe: str = ""
+) -> tuple[Event, ...]:
     """What a bounce leads to. `found` has no points yet; its `incident` says that many at its
-    provider fail. Nothing for who is no member, or whose delivery is stopped already."""
+    provider fail. `probe` is the id of the probe that may go out for it, empty where none can.
+    Nothing for who is no member, or whose delivery is stopped already."""
     if not (settings.process_bounces and state.member and state.status == "enabled"):
         return ()
     if found.kind == "complaint":
@@ -98,6 +108,12 @@ def decide_bounce(state: State, found: MemberBounced, settings: ListSettings) ->
     if since is not None and found.at - since >= INCIDENT:
         found = msgspec.structs.replace(found, incident=False)
     before = score_at(state, found.at, settings)
+    if probing(state, found.at) and found.post == state.probe:
+        if found.kind not in POINTS or found.incident:
+            return ()
+        why = "mail came back, and so did a letter to see whether it still does"
+        found = msgspec.structs.replace(found, points=0.0, score=before)
+        return (found, *_stop(found, settings, why))
     points = min(_points(state, found), 1.0)
     if not points:
         again = state.noted is not None and _day(found.at) <= _day(state.noted)
@@ -108,7 +124,14 @@ def decide_bounce(state: State, found: MemberBounced, settings: ListSettings) ->
     threshold = settings.bounce_score_threshold
     if not threshold or found.score < threshold or found.incident:
         return (found,)
-    return (found, *_stop(found, settings))
+    if settings.verp_probes and probe:
+        return (found, MemberProbed(mail_id=probe, at=found.at))
+    return (found, *_stop(found, settings, f"{found.score:g} points for mail that came back"))
+
+
+def probing(state: State, at: datetime) -> bool:
+    """Whether a probe that is out at this time may still come back."""
+    return bool(state.probe and state.probed and at - state.probed < PROBE)
 
 
 def score_at(state: State, at: datetime, settings: ListSettings) -> float:
@@ -136,10 +159,9 @@ def stopped(state: State) -> bool:
     return state.member and state.status == "by_bounces" and not state.by_hand
 
 
-def _stop(found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
+def _stop(found: MemberBounced, settings: ListSettings, reason: str) -> tuple[Event, ...]:
     if not settings.bounce_you_are_disabled_warnings:
         return (_removal(0),)
-    reason = f"{found.score:g} points for mail that came back"
     stop = MemberChanged(delivery_status="by_bounces", how=HOW, reason=reason)
     return (stop, MemberWarned(number=1, at=found.at))
 

@@ -31,6 +31,7 @@ from services.membership.bounces import decider, evidence
 from services.membership.bounces.copies import Copies, Recipient
 from services.membership.bounces.letters import BounceLetters
 from services.membership.bounces.providers import Providers
+from services.membership.letters.letter import notice_id
 from services.membership.looks import again_and_again
 from services.membership.people import People
 from services.membership.received import Received
@@ -171,9 +172,12 @@ class BounceDesk:
         failing = await self._providers.failing(list_, domain, person, told)
         told = msgspec.structs.replace(told, incident=failing > 0)
         settings = listed.state.settings
+        probe = ""
+        if told.post and settings.sub_address != "none":  # else there is no place for a token
+            probe = notice_id(told.post, list_, f"bounces_probe {person}")
 
         def decide(state: decider.State) -> Sequence[Event]:
-            return decider.decide_bounce(state, told, settings)
+            return decider.decide_bounce(state, told, settings, probe=probe)
 
         events, seq = await transact(
             self._broker,
@@ -185,6 +189,6 @@ class BounceDesk:
             causation=cause,
             actor=ACTOR,
         )
-        await self._letters.after(listed, address, events, seq)
+        await self._letters.after(listed, person, address, events, seq)
         if failing and events and self._providers.news(list_, domain, told.at):
             await self._letters.incident(listed, domain, failing, told, seq)

@@ -9,15 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from postroad.mail.addresses import around_token
 from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope
+from postroad.runtime.errors import Conflict
+from schemas import codec, subjects
 from schemas.envelope import Event
-from schemas.membership import MemberBounced, MemberChanged, MemberUnsubscribed, MemberWarned
+from schemas.membership import (
+    MemberBounced,
+    MemberChanged,
+    MemberProbed,
+    MemberUnsubscribed,
+    MemberWarned,
+)
+from schemas.road import ProbeQueued
 from services.membership.bounces.told import evidence_lines
 from services.membership.directory import Listed
 from services.membership.letters.failed import subject_of
 from services.membership.letters.letter import Letter, notice_id
 from services.membership.letters.posting import Letterbox
 from services.membership.owners import Owners
+
+ACTOR = "service:membership"
 
 
 class BounceLetters:
@@ -31,19 +44,22 @@ class BounceLetters:
     async def after(
         self,
         listed: Listed,
+        person: str,
         address: str,
         events: Sequence[Event],
         seq: int,
         last: MemberBounced | None = None,
     ) -> None:
-        """Write the letters that these events, stored at `seq`, ask for; `last` is the evidence
-        where they have none."""
+        """Write the letters that these events of a person, stored at `seq`, ask for; `last` is
+        the evidence where they have none."""
         told = next((event for event in events if isinstance(event, MemberBounced)), last)
         if told is None or not told.post:
             return
         settings = listed.state.settings
         for event in events:
-            if isinstance(event, MemberWarned):
+            if isinstance(event, MemberProbed):
+                await self.probe(listed, person, address, event, told)
+            elif isinstance(event, MemberWarned):
                 await self.warn(listed, address, event, told, seq)
                 if event.number == 1 and settings.bounce_notify_owner_on_disable:
                     await self._tell(listed, "bounces_stopped", address, told, event.at, seq)
@@ -53,6 +69,34 @@ class BounceLetters:
             elif isinstance(event, MemberChanged) and told.kind == "complaint":  # noqa: SIM102
                 if settings.bounce_notify_owner_on_disable:
                     await self._tell(listed, "bounces_complaint", address, told, told.at, seq)
+
+    async def probe(
+        self, listed: Listed, person: str, address: str, probed: MemberProbed, told: MemberBounced
+    ) -> None:
+        """Write to a member, to see whether that comes back: a letter with a token of its own."""
+        state = listed.state
+        key = subjects.routed("done", state.slug, probed.mail_id)
+        message = envelope([ProbeQueued(person=person)], correlation=told.post, actor=ACTOR)
+        try:
+            post = await self._broker.publish(key, codec.encode(message), expect=0)
+        except Conflict:
+            stored = await self._broker.last("ROUTED", key)
+            post = stored.seq if stored else 0
+        await self._letterbox.send(
+            Letter.of_list(
+                *(state, probed.mail_id),
+                text="bounces_probe",
+                to=address,
+                date=probed.at,
+                fields=await self._fields(listed, address, told),
+            ),
+            notice=probed.mail_id,
+            list_slug=state.slug,
+            cause=told.post,
+            post=post,
+            person=person,
+            bounces=around_token(state.address, "bounces", state.settings.sub_address),
+        )
 
     async def warn(
         self, listed: Listed, address: str, warning: MemberWarned, told: MemberBounced, seq: int

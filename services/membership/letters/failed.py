@@ -20,7 +20,7 @@ from postroad.runtime.clock import envelope
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
 from schemas.pending import FailuresTold
-from schemas.road import OwnerMailRouted, PostRouted
+from schemas.road import OwnerMailRouted, PostRouted, ProbeQueued
 from services.membership.letters.letter import Letter, notice_id
 from services.membership.letters.posting import Letterbox
 from services.membership.letters.undelivered import Undelivered, fields, named
@@ -88,6 +88,8 @@ class FailureReports:
         """Who failed in these entries and did not get it since, by list."""
         found: dict[str, list[Undelivered]] = {}
         async for list_, mail_id, failed in failed_between(self.broker, after, upto):
+            if not failed or await self._probe(list_, mail_id):
+                continue
             subject = await subject_of(self.broker, list_, mail_id)
             for each in failed:
                 said = f"{each.failure.code or ''} {each.failure.enhanced} {each.failure.text}"
@@ -95,6 +97,11 @@ class FailureReports:
                 undelivered = Undelivered(mail_id, subject, each.person, each.why, said)
                 found.setdefault(list_, []).append(undelivered)
         return found
+
+    async def _probe(self, list_: str, mail_id: str) -> bool:
+        """Whether it was a letter to see whether it fails."""
+        done = await self.broker.last("ROUTED", subjects.routed("done", list_, mail_id))
+        return any(isinstance(event, ProbeQueued) for event in (done.events() if done else ()))
 
     async def _tell(
         self, list_: str, failed: Sequence[Undelivered], at: datetime, claim: str, seq: int

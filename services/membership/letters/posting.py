@@ -35,13 +35,22 @@ class Letterbox:
         self.words = words
 
     async def send(
-        self, letter: Letter, *, notice: str, list_slug: str, cause: str, post: int
+        self,
+        letter: Letter,
+        *,
+        notice: str,
+        list_slug: str,
+        cause: str,
+        post: int,
+        person: str = "",
+        bounces: tuple[str, str] = ("", ""),
     ) -> None:
         """Queue a letter; sent before, nothing happens, whatever it says now.
 
         `notice` is its mail id (see `notice_id`), `cause` the id of the mail or command that led
-        to it, `post` the sequence of the event that did. Raises ValueError for a letter that
-        cannot be (see `compose`), BrokerUnavailable.
+        to it, `post` the sequence of the event that did. What becomes of a letter is of
+        interest where it names the `person` it is to and can come back (`bounces`, as in `Copy`).
+        Raises ValueError for a letter that cannot be (see `compose`), BrokerUnavailable.
         """
         subject = subjects.send("now", list_slug, notice, "0")
         if await self.broker.last("SEND", subject) is not None:
@@ -57,7 +66,7 @@ class Letterbox:
             mail_id=notice,
             list=list_slug,
             chunk="0",
-            people=("",),
+            people=(person,),
             addresses=(letter.to,),
             last=True,
             copy=Copy(
@@ -66,7 +75,7 @@ class Letterbox:
                 list_address=letter.list_address,
                 list_name=letter.list_name,
                 notice=True,
-                bounces=("", ""),
+                bounces=bounces,
                 post=post,
             ),
         )

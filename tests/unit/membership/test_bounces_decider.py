@@ -19,6 +19,7 @@ from schemas.membership import (
     MemberBounced,
     MemberChanged,
     MemberMoved,
+    MemberProbed,
     MemberSubscribed,
     MemberUnsubscribed,
     MemberWarned,
@@ -120,6 +121,58 @@ def test_a_complaint_stops_delivery_at_once_and_is_not_written_to() -> None:
     stored = after(bounce("complaint"))
     assert (status(stored), len(stored)) == ("by_user", 3)
     assert decide_overdue(fold(stored), SETTINGS, START + timedelta(days=99)) == ()
+
+
+PROBING = ListSettings(verp_probes=True)
+
+
+def probed(*given: MemberBounced, settings: ListSettings = PROBING) -> list[Event]:
+    """What is stored where the letter `probe` may go out on each of these bounces."""
+    stored: list[Event] = [JOINED]
+    for event in given:
+        stored += decide_bounce(fold(stored), event, settings, probe="probe")
+    return stored
+
+
+FIVE = tuple(bounce(days=day) for day in range(5))
+
+
+def test_a_probe_goes_out_before_delivery_stops() -> None:
+    """With `verp_probes` the threshold sends a letter and stops nothing; the score starts anew,
+    but the day brings no second point."""
+    stored = probed(*FIVE)
+    assert stored[-1] == MemberProbed(mail_id="probe", at=bounce(days=4).at)
+    assert (status(stored), fold(stored).score) == ("enabled", 0)
+    assert decide_bounce(fold(stored), bounce(days=4), PROBING, probe="other") == ()
+    again = probed(*FIVE, *(bounce(days=day) for day in range(5, 9)))
+    assert (status(again), fold(again).score) == ("enabled", 4)
+    assert status(after(*FIVE, settings=PROBING)) == "by_bounces"  # where no letter can be sent
+
+
+@pytest.mark.parametrize("kind", POINTS)
+def test_a_probe_that_comes_back_stops_delivery(kind: BounceKind) -> None:
+    """Whatever the class of that bounce, and only within two weeks."""
+    stored = probed(*FIVE)
+    back = replace(bounce(kind, days=6), post="probe")
+    counted, stopped, warned = decide_bounce(fold(stored), back, PROBING, probe="other")
+    assert isinstance(counted, MemberBounced)
+    assert counted.points == 0
+    assert isinstance(stopped, MemberChanged)
+    assert stopped.delivery_status == "by_bounces"
+    assert warned == MemberWarned(number=1, at=back.at)
+    late = replace(back, at=back.at + timedelta(days=20))
+    assert len(decide_bounce(fold(stored), late, PROBING, probe="other")) == 1
+
+
+def test_what_is_no_bounce_of_the_member_proves_nothing_of_a_probe() -> None:
+    """A vacation notice, a refusal of the mail itself, and an incident stop nobody."""
+    state = fold(probed(*FIVE))
+    for kind in ("autoreply", "challenge", "policy"):
+        assert decide_bounce(state, replace(bounce(kind, days=6), post="probe"), PROBING) == ()
+    incident = replace(bounce(days=6, incident=True), post="probe")
+    assert decide_bounce(state, incident, PROBING) == ()
+    complaint = decide_bounce(state, replace(bounce("complaint", days=6), post="probe"), PROBING)
+    assert isinstance(complaint[1], MemberChanged)
 
 
 def test_enabling_delivery_forgets_the_score() -> None:
