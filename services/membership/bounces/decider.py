@@ -109,11 +109,7 @@ def decide_bounce(
         found = msgspec.structs.replace(found, incident=False)
     before = score_at(state, found.at, settings)
     if probing(state, found.at) and found.post == state.probe:
-        if found.kind not in POINTS or found.incident:
-            return ()
-        why = "mail came back, and so did a letter to see whether it still does"
-        found = msgspec.structs.replace(found, points=0.0, score=before)
-        return (found, *_stop(found, settings, why))
+        return _came_back(msgspec.structs.replace(found, points=0.0, score=before), settings)
     points = min(_points(state, found), 1.0)
     if not points:
         again = state.noted is not None and _day(found.at) <= _day(state.noted)
@@ -121,12 +117,7 @@ def decide_bounce(
             return ()
         return (msgspec.structs.replace(found, points=0.0, score=before),)
     found = msgspec.structs.replace(found, points=points, score=before + points)
-    threshold = settings.bounce_score_threshold
-    if not threshold or found.score < threshold or found.incident:
-        return (found,)
-    if settings.verp_probes and probe:
-        return (found, MemberProbed(mail_id=probe, at=found.at))
-    return (found, *_stop(found, settings, f"{found.score:g} points for mail that came back"))
+    return (found, *_enough(found, settings, probe))
 
 
 def probing(state: State, at: datetime) -> bool:
@@ -157,6 +148,24 @@ def decide_overdue(state: State, settings: ListSettings, now: datetime) -> tuple
 def stopped(state: State) -> bool:
     """Whether bounces have stopped the delivery, and nobody by hand."""
     return state.member and state.status == "by_bounces" and not state.by_hand
+
+
+def _enough(found: MemberBounced, settings: ListSettings, probe: str) -> tuple[Event, ...]:
+    """What follows from the score that there is now."""
+    threshold = settings.bounce_score_threshold
+    if not threshold or found.score < threshold or found.incident:
+        return ()
+    if settings.verp_probes and probe:
+        return (MemberProbed(mail_id=probe, at=found.at),)
+    return _stop(found, settings, f"{found.score:g} points for mail that came back")
+
+
+def _came_back(found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
+    """What follows from a bounce of a probe."""
+    if found.kind not in POINTS or found.incident:
+        return ()
+    why = "mail came back, and so did a letter to see whether it still does"
+    return (found, *_stop(found, settings, why))
 
 
 def _stop(found: MemberBounced, settings: ListSettings, reason: str) -> tuple[Event, ...]:
