@@ -18,6 +18,7 @@ NAMES: Mapping[str, str] = {
     "list:user:notice:hold": "post_waiting",
     "list:user:notice:rejected": "post_rejected",
     "list:user:notice:refuse": "request_rejected",
+    "list:user:notice:probe": "bounces_probe",
     "list:user:notice:warning": "bounces_warning",
     "list:admin:action:post": "held_one",
     "list:admin:action:subscribe": "request_join",
