@@ -130,10 +130,15 @@ NO_LIST_COPY = """
     and m.list = $list and m.to_seq is null and m.member and not m.receive_list_copy
 """
 
-# $list, $role, $after, $limit -> address, name, standing, in order of address
+# $list, $role, $after, $limit -> address, name, other addresses (null: none), standing, in order of
+# address
 PAGE = """
-    select p.address, p.name, m.* exclude (list, person, to_seq, mark)
+    select p.address, p.name, s.also, m.* exclude (list, person, to_seq, mark)
     from member m join people p on p.person = m.person and not p.secondary
+    left join (
+        select person, list(address order by address) as also from people
+        where secondary and address is not null group by person
+    ) s on s.person = m.person
     where m.list = $list and m.to_seq is null and p.address > $after
     and case $role when 'owner' then m.owner when 'moderator' then m.moderator else m.member end
     order by p.address limit $limit

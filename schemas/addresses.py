@@ -3,14 +3,21 @@ schemas.commands."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from schemas.commands import Change
 
+AddressVerb = Literal["move", "add", "prefer", "drop"]
 
-class MoveMember(Change, kw_only=True):
-    """Endpoint `member_move`: whoever is reached at the address `old` is reached at `new` instead,
-    on every list. Not `confirmed`, `new` is asked by mail first, and `old` is told."""
 
-    old: str
-    new: str
+class ChangeAddress(Change, kw_only=True):
+    """Endpoint `member_address`: whoever has the address `own` has `address` in its place (`move`)
+    or besides (`add`), is reached there (`prefer`), or has it no more (`drop`), on every list. An
+    address that is not theirs yet is asked by mail first unless it is `confirmed`, and `own` is
+    told."""
+
+    verb: AddressVerb
+    own: str
+    address: str
     how: str = "command line"
     confirmed: bool = True

@@ -175,9 +175,10 @@ class RosterPage(Command, kw_only=True):
 
 
 class RosterRow(Command, kw_only=True):
-    """One member as `member ls` shows it."""
+    """One member as `member ls` shows it. `also` are other addresses that they write from."""
 
     address: str
+    also: tuple[str, ...] = ()
     display_name: str = ""
     role: Role = "member"
     delivery_mode: DeliveryMode = "regular"
@@ -375,6 +376,7 @@ class Answer(Command, kw_only=True):
     """
 
     changed: int = 0
+    asked: bool = False  # by mail; nothing has changed yet
     refused: str = ""
     code: Code = ""
     bad_rows: tuple[tuple[int, str], ...] = ()  # (line, reason)

@@ -36,10 +36,11 @@ class ListConsent(Data, kw_only=True):
 
 class Person(Data, kw_only=True):
     """What is kept of somebody; the facts of an event of a list are those of
-    `schemas.membership.Consent`."""
+    `schemas.membership.Consent`. Of their `addresses` copies go to the first."""
 
     person: str
     address: str
+    addresses: tuple[str, ...] = ()
     display_name: str = ""
     events: tuple[HistoryRow, ...] = ()
     lists: tuple[ListConsent, ...] = ()

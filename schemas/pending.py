@@ -26,6 +26,9 @@ Action = Literal[
     "language",  # letters to somebody shall be in the language `other`
     "move_away",  # somebody's mail shall go to the address `other`; who is asked is they
     "move",  # the mail of `person` shall come here, and not to the address with the key `other`
+    "add_away",  # somebody shall have the address `other` besides; who is asked is they
+    "add",  # this address shall be another of `person`, who has the one with the key `other`
+    "drop",  # the address `other` shall be somebody's no more; who is asked is they
 ]
 
 

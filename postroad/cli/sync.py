@@ -105,12 +105,13 @@ async def sync(
 
 
 def plan(rows: Iterable[ImportRow | BadLine], members: Sequence[RosterRow]) -> Plan:
-    """What is to be done. Of an address that stands twice the first line counts; lines of another
-    role than member say nothing."""
+    """What is to be done. Of an address that stands twice, or another of the same person, the first
+    line counts; lines of another role than member say nothing."""
     from postroad.mail import addresses
     from schemas.mass import ImportRow
 
     now = {addresses.normalise(row.address): row for row in members}
+    others = {addresses.normalise(one): key for key, row in now.items() for one in row.also}
     found = Plan(members=len(now))
     seen: set[str] = set()
     for row in rows:
@@ -122,6 +123,7 @@ def plan(rows: Iterable[ImportRow | BadLine], members: Sequence[RosterRow]) -> P
         except ValueError as error:
             found.bad.append((row.line, str(error)))
             continue
+        key = others.get(key, key)
         if row.role != "member" or key in seen:
             continue
         seen.add(key)

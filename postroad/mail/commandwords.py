@@ -25,9 +25,11 @@ LINE_CHARS = 500  # of a line that are read
 TOKEN_CHARS = 64  # of a token that are kept; ours have fewer
 
 Option = Literal["own_on", "own_off", "copies_on", "copies_off", "language"]  # of a member
+Addresses = Literal["move", "address_add", "address_drop"]
 Name = (
-    Literal["help", "join", "leave", "confirm", "mail_on", "mail_off", "which", "echo", "move"]
+    Literal["help", "join", "leave", "confirm", "mail_on", "mail_off", "which", "echo"]
     | Option
+    | Addresses
 )
 
 
@@ -49,6 +51,12 @@ _EXACT: dict[str, Name] = {
     "unsubscribe": "leave",
     "which": "which",
     "echo": "echo",
+}
+_ADDRESSES: dict[str, Name] = {
+    "set": "move",
+    "change": "move",
+    "add": "address_add",
+    "remove": "address_drop",
 }
 _SETTINGS: dict[tuple[str, ...], Name] = {
     ("mail", "on"): "mail_on",
@@ -142,10 +150,8 @@ def spoken(line: str, names: Collection[str] = ()) -> Word | None:
         return found
     polite = _after_opening(words)
     match polite:
-        case ["set" | "change", "address", *_, address] | ["changeaddress", *_, address] if (
-            "@" in address
-        ):
-            return Word(name="move", addresses=(_bare(address)[:320],))
+        case [verb, "address", *_, address] if verb in _ADDRESSES and "@" in address:
+            return Word(name=_ADDRESSES[verb], addresses=(_bare(address)[:320],))
         case ["set", *rest]:
             return _setting([word for word in rest if word not in _POLITE], names)
         case ["confirm", token]:
@@ -174,8 +180,8 @@ def _exact(words: Sequence[str], names: Collection[str]) -> Word | None:
             return Word(name=_EXACT[word])
         case ["leave" | "unsubscribe", token] if _LEAVE.fullmatch(token):
             return Word(name="leave", token=token)
-        case ["set", "address", address] if "@" in address:
-            return Word(name="move", addresses=(address[:320],))
+        case [verb, "address", address] if verb in _ADDRESSES and "@" in address:
+            return Word(name=_ADDRESSES[verb], addresses=(address[:320],))
         case ["set", *rest]:
             return _setting(rest, names)
         case _:

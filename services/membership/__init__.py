@@ -2,7 +2,7 @@
 
 Answers    `postroad.membership.<command>` (NATS micro, queue group membership): whois,
            list_create, list_set, list_show, list_ls, list_close, subscribe, unsubscribe,
-           member_set, member_move, member_erase, member_bounces, member_history,
+           member_set, member_address, member_erase, member_bounces, member_history,
            list_history, roster_past, consent, import, undo, roster, retry, held_ls,
            held_show, held_decide, request_ls, request_decide, letter_ls, letter_set,
            letter_preview, leave_look, leave. Requests and answers are in

@@ -87,6 +87,72 @@ def decide_move(
     return (*free, (new, _known(moved)), (old, AddressDropped(person=mine.person)))
 
 
+def decide_add(
+    book: Book, own: str, new: str, address: str, *, evidence: str, on: Iterable[str] = ()
+) -> Said:
+    """Have whom the address with the key `own` belongs to write from `address` as well, as
+    `decide_move` says; copies go where they went. Nothing where it is theirs. Raises Refused."""
+    mine, there = _mine(book, own), book.get(new, NOBODY)
+    if there.address and there.person == mine.person:
+        return ()
+    added = msgspec.structs.replace(mine, address=address, evidence=evidence, secondary=True)
+    return (*_free(there, mine.person, new, on), (new, _known(added)))
+
+
+def decide_prefer(book: Book, own: str, key: str) -> Said:
+    """Have copies go to the one with this key of the addresses of a person, which are all in the
+    book. Nothing where they do. Raises Refused where it is not theirs."""
+    mine = _mine(book, own)
+    chosen = _other(book, mine, key)
+    if not chosen.secondary:
+        return ()
+    before = [
+        (other, _known(msgspec.structs.replace(entry, secondary=True)))
+        for other, entry in book.items()
+        if entry.address and entry.person == mine.person and not entry.secondary
+    ]
+    return ((key, _known(msgspec.structs.replace(chosen, secondary=False))), *before)
+
+
+def decide_drop(book: Book, own: str, key: str) -> Said:
+    """Have an address be somebody's no more; nothing where it is not. Raises Refused for the one
+    where copies go, and for somebody else's."""
+    mine, there = _mine(book, own), book.get(key, NOBODY)
+    if not there.address and there.person == mine.person:
+        return ()
+    if not _other(book, mine, key).secondary:
+        raise Refused(
+            "bad_request",
+            f"copies go to {there.address}; have them go to another address first "
+            "(postroad member address prefer)",
+        )
+    return ((key, AddressDropped(person=mine.person)),)
+
+
+def elsewhere(said: Said) -> bool:
+    """Whether copies go to another address after this, and not only to one written otherwise."""
+    return len(said) > 1 and any(
+        isinstance(event, PersonKnown) and not event.secondary for _, event in said
+    )
+
+
+def _mine(book: Book, own: str) -> Entry:
+    mine = book.get(own, NOBODY)
+    if not mine.address:
+        raise Refused("unknown_member", "nobody of this address is known")
+    return mine
+
+
+def _other(book: Book, mine: Entry, key: str) -> Entry:
+    found = book.get(key, NOBODY)
+    if not found.address or found.person != mine.person:
+        raise Refused(
+            "bad_request",
+            f"this is no address of whoever has {mine.address}; postroad member address add",
+        )
+    return found
+
+
 def _free(there: Entry, person: str, key: str, on: Iterable[str]) -> Said:
     """What takes an address from somebody else, who is on no list with it. Raises Refused where
     they are."""

@@ -51,7 +51,10 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "subscribe": (requests.Subscribe, Commands.subscribe),
     "unsubscribe": (requests.Unsubscribe, Commands.unsubscribe),
     "member_set": (requests.ChangeMember, Commands.member_set),
-    "member_move": (addresses.MoveMember, lambda commands, ask: commands.moving.member_move(ask)),
+    "member_address": (
+        addresses.ChangeAddress,
+        lambda commands, ask: commands.moving.member_address(ask),
+    ),
     "import": (mass.ImportMembers, Commands.import_members),
     "undo": (mass.UndoChange, Commands.undo),
     "roster": (requests.RosterPage, Commands.roster_page),

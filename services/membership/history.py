@@ -81,20 +81,37 @@ class History:
     async def consent(self, ask: PersonConsent) -> Answer:
         """All evidence that somebody wanted what they have, or had. Raises Refused for a stranger
         and for somebody who was erased."""
-        subject = subjects.people(self.people.key(ask.address))
-        about = [one async for one in self._said("PEOPLE", subject)]
-        whom = about[-1].events[-1] if about else None
-        if not isinstance(whom, PersonKnown):
+        whom = await self._person(self.people.key(ask.address))
+        if whom is None:
             raise Refused("unknown_member", "nobody of this address is known")
+        await self.roster.feed.catch_up()
+        keys = sorted(await self.roster.keys(whom.person))
+        known = [one for key in keys if (one := await self._person(key))]
+        theirs = [one for one in known if one.person == whom.person]
+        theirs.sort(key=lambda one: (one.secondary, one.address))
+        about = [
+            said
+            for key in keys
+            async for said in self._said("PEOPLE", subjects.people(key))
+            if any(getattr(event, "person", "") == whom.person for event in said.events)
+        ]
+        about.sort(key=lambda said: said.ts)
         slugs = (await self.roster.ever(whom.person))[ask.after : ask.after + LISTS]
         person = Person(
             person=whom.person,
             address=whom.address,
+            addresses=tuple(one.address for one in theirs),
             display_name=whom.display_name,
             events=await self._rows(history.of_person(about), whom.person),
             lists=tuple(_fitting([await self._consent(slug, whom.person) for slug in slugs])),
         )
         return Answer(person=person)
+
+    async def _person(self, key: str) -> PersonKnown | None:
+        """Whose address has this key."""
+        last = await self.broker.last("PEOPLE", subjects.people(key))
+        whom = last.envelope().events[-1] if last else None
+        return whom if isinstance(whom, PersonKnown) else None
 
     async def _consent(self, slug: str, person: str) -> ListConsent:
         """Each time that somebody got or lost a role on a list."""

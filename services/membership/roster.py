@@ -168,7 +168,11 @@ class Roster:
         """Who has this role, in order of address."""
         parameters = {"list": list_, "role": role, "after": after, "limit": limit}
         async with aclosing(self._store.stream(tables.PAGE, parameters, PAGE)) as pages:
-            return [_roster_row(role, *row) async for rows in pages for row in rows]
+            return [
+                _roster_row(role, address, name, *standing, also=tuple(also or ()))
+                async for rows in pages
+                for address, name, also, *standing in rows
+            ]
 
     async def past(
         self, list_: str, role: Role, as_of: int, after: str, limit: int
@@ -223,10 +227,13 @@ def _contacts(rows: Sequence[Sequence[Any]]) -> dict[str, Recipient | None]:
     return contacts
 
 
-def _roster_row(role: Role, address: str, name: str, *standing: Any) -> RosterRow:
+def _roster_row(
+    role: Role, address: str, name: str, *standing: Any, also: tuple[str, ...] = ()
+) -> RosterRow:
     found = tables.standing_of(standing)
     return RosterRow(
         address=address,
+        also=also,
         display_name=name,
         role=role,
         delivery_mode=found.delivery_mode,

@@ -33,7 +33,7 @@ ENDPOINTS = {
     commands.Subscribe: "subscribe",
     commands.Unsubscribe: "unsubscribe",
     commands.ChangeMember: "member_set",
-    addresses.MoveMember: "member_move",
+    addresses.ChangeAddress: "member_address",
     mass.ImportMembers: "import",
     commands.RosterPage: "roster",
     commands.ListHistory: "list_history",

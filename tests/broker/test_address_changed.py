@@ -9,11 +9,12 @@ import pytest
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.embedded import EmbeddedBroker
-from schemas.addresses import MoveMember
+from schemas.addresses import AddressVerb, ChangeAddress
 from schemas.commands import (
     Answer,
     MemberHistory,
     PastPage,
+    PersonConsent,
     RosterPage,
     Subscribe,
     Unsubscribe,
@@ -53,7 +54,15 @@ async def members(service: Membership) -> list[str]:
 
 async def move(service: Membership, old: str, new: str, *, confirmed: bool = True) -> Answer:
     """As `postroad member move` asks for it."""
-    return await service.ask(MoveMember(old=old, new=new, confirmed=confirmed))
+    return await change(service, "move", old, new, confirmed=confirmed)
+
+
+async def change(
+    service: Membership, verb: AddressVerb, own: str, address: str, *, confirmed: bool = True
+) -> Answer:
+    """As the command line asks for it."""
+    request = ChangeAddress(verb=verb, own=own, address=address, confirmed=confirmed)
+    return await service.ask(request)
 
 
 async def moves(broker: Broker, person: str, slug: str = SLUG) -> int:
@@ -179,3 +188,44 @@ async def test_who_left_gives_their_address_away(
     rows = (await service.ask(PastPage(list=LIST, as_of=as_of - 2))).past
     assert sorted(row.row.address for row in rows) == ["", "old.unmistakable@example.com"]
     assert in_files(server.home / "jetstream", "anna@example.net") == []
+
+
+async def test_one_more_address_counts_as_theirs(service: Membership) -> None:
+    """Added by mail and confirmed there, it is a member's at -request and before the rules; copies
+    go where they went, and the list shows them once. Preferred, copies go there; the other can be
+    taken away, and is nobody's then."""
+    letters = Post(service.broker)
+    _, written = await letters.ask("request", mail_of(f"add address {NEW}\n", **PROVED))
+    (asked,) = [letter for letter in written if letter.to == NEW]
+    assert not (await service.whois(NEW)).person
+    came, _ = await letters.ask("confirm", mail_of("yes", author=NEW), token=asked.token)
+    assert came.outcome == "moved"
+    known = await service.whois(NEW)
+    assert (known.person, known.roles) == ((await service.whois(ANNA)).person, ("member",))
+    (row,) = (await service.ask(RosterPage(list=LIST))).rows
+    assert (row.address, row.also) == (ANNA, (NEW,))
+    proved = {"Authentication-Results": "mx.example.org; dkim=pass header.d=example.com"}
+    wish = mail_of(f"set address {NEW}\n", author=NEW, **proved)
+    came, (told,) = await letters.ask("request", wish)
+    assert (came.outcome, told.to, await members(service)) == ("moved", NEW, [NEW])
+    assert await moves(service.broker, known.person) == 1
+    wish = mail_of(f"remove address {ANNA}\n", author=NEW, **proved)
+    came, _ = await letters.ask("request", wish)
+    assert (came.outcome, (await service.whois(ANNA)).person) == ("moved", "")
+
+
+async def test_an_operator_gives_and_takes_addresses(service: Membership) -> None:
+    """Each command once; the same again changes nothing, and a stranger's address is refused."""
+    wishes: list[tuple[AddressVerb, str, str]] = [
+        ("add", ANNA, NEW),
+        ("prefer", ANNA, NEW),
+        ("drop", NEW, ANNA),
+    ]
+    for wish in wishes:
+        assert (await change(service, *wish)).changed == 1
+        assert (await change(service, *wish)).changed == 0
+    assert await members(service) == [NEW]
+    assert (await change(service, "prefer", NEW, "zoe@example.net")).code == "bad_request"
+    person = (await service.ask(PersonConsent(address=NEW))).person
+    assert person is not None
+    assert person.addresses == (NEW,)

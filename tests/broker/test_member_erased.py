@@ -16,7 +16,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Retry
 from schemas import codec, subjects
-from schemas.addresses import MoveMember
+from schemas.addresses import ChangeAddress
 from schemas.commands import (
     CloseList,
     ConfigureList,
@@ -294,7 +294,7 @@ async def test_who_has_moved_is_erased_where_they_are_reached(
     async with membership(broker, settings(tmp_path)) as service:
         await service.create()
         await service.add(ANN)
-        moved = await service.ask(MoveMember(old=ANN, new=WORK, confirmed=True))
+        moved = await service.ask(ChangeAddress(verb="move", own=ANN, address=WORK))
         assert moved.changed
         *_, person = await erase(service)
         assert (person.known, person.moved, person.lists) == (False, WORK, ())

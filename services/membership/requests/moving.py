@@ -1,4 +1,4 @@
-"""Somebody wants to be reached at another address: that address is asked, the old one is told.
+"""Somebody wants another address: that address is asked, the one they have is told.
 
 What says yes is the new address, so that nobody's mail is led to a stranger by a slip; that it is
 the member who wants it, is proved or confirmed before.
@@ -6,17 +6,18 @@ the member who wants it, is proved or confirmed before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id, now
-from schemas.addresses import MoveMember
+from schemas.addresses import AddressVerb, ChangeAddress
 from schemas.commands import Answer
-from schemas.pending import ConfirmationAsked
+from schemas.pending import Action, ConfirmationAsked
 from services.membership import actors
 from services.membership.directory import Listed
-from services.membership.moves import Move, Moves
+from services.membership.moves import Moves, Wanted
 from services.membership.people import People, valid
 from services.membership.refused import Refused
 from services.membership.requests import confirmation
@@ -24,6 +25,26 @@ from services.membership.requests.outbox import Outbox
 from services.membership.requests.questions import Questions
 from services.membership.requests.reply import Reply, bundles
 from services.membership.roster import Roster
+
+Asked = Literal["move", "add"]  # what a new address is asked
+DONE: dict[AddressVerb, str] = {
+    "move": "moved",
+    "add": "address_added",
+    "prefer": "address_preferred",
+    "drop": "address_dropped",
+}
+
+# what a command about addresses asks its author, where they are not proved; what is done then
+ASKS: Mapping[str, Action] = {
+    "move": "move_away",
+    "address_add": "add_away",
+    "address_drop": "drop",
+}
+VERBS: Mapping[Action, AddressVerb] = {"move_away": "move", "add_away": "add", "drop": "drop"}
+LEFT_OUT: Mapping[Action, str] = {  # of what one text says that it was left out
+    **dict.fromkeys(("own_on", "own_off", "copies_on", "copies_off", "language"), "option"),
+    **dict.fromkeys(VERBS, "address"),
+}
 
 
 class Moving:
@@ -38,81 +59,118 @@ class Moving:
         self._questions = questions
         self._outbox = outbox
 
-    async def ask(
-        self, listed: Listed, old: str, new: str, *, cause: str, at: datetime
-    ) -> tuple[Reply, Reply]:
-        """The letter that asks `new`, and the one that tells `old` of it, who certainly wants it,
-        or for whom the command line does. Raises Refused for somebody who has no role on the
-        list."""
-        person = await self._people.find(old)
+    async def wish(
+        self, listed: Listed, verb: AddressVerb, own: str, address: str, *, cause: str, at: datetime
+    ) -> list[Reply]:
+        """What comes of it that somebody wants this who certainly has the address `own`. Raises
+        Refused where they have no role on the list, and as `Moves` does.
+
+        A new address is asked, and `own` is told; with one that is theirs already it is done.
+        """
+        person = await self._people.find(own)
+        there = await self._people.find(address)
         standing = await self._roster.standing(listed.state.slug, person.id if person else "")
         if person is None or not standing.roles:
             raise Refused("unknown_member", "this address is not on the list")
+        theirs = there is not None and there.id == person.id
+        if verb == "move" and theirs:  # they keep both
+            verb = "prefer"
+        if verb == "drop" or theirs:
+            wanted = Wanted(
+                verb=verb,
+                own=self._people.key(own),
+                address=address,
+                how="mail",
+                correlation=cause.partition(".")[0],
+            )
+            await self._moves.carry_out(wanted)
+            fields = {"other": address}
+            return [Reply("moved", "", DONE[verb], own, fields, owed=True, person=person.id)]
+        asked: Asked = "move" if verb == "move" else "add"
+        return await self._ask(listed, asked, own, address, person.id, cause, at)
+
+    async def _ask(
+        self,
+        listed: Listed,
+        verb: Asked,
+        own: str,
+        address: str,
+        person: str,
+        cause: str,
+        at: datetime,
+    ) -> list[Reply]:
         question = await self._questions.ask(
-            *(listed, "move", new),
+            *(listed, verb, address),
             cause=cause,
             at=at,
-            person=person.id,
-            other=self._people.key(old),
+            person=person,
+            other=self._people.key(own),
         )
         asked = question.outcome == "confirmation_sent"
-        fields = {"other": new, "days": str(confirmation.LIFE.days)} if asked else {"other": new}
-        text = "move_asked" if asked else "move_limited"
-        return question, Reply("answered", text=text, to=old, fields=fields, owed=True)
+        fields = {"other": address, "days": str(confirmation.LIFE.days)}
+        text = f"{verb}_asked" if asked else "address_limited"
+        return [question, Reply("answered", text=text, to=own, fields=fields, owed=True)]
 
     async def confirmed(self, asked: ConfirmationAsked, *, evidence: str, mail_id: str) -> Reply:
         """Carry out what the new address has said yes to."""
-        move = Move(
-            old=asked.other,
-            new=asked.address,
+        verb: AddressVerb = "move" if asked.action == "move" else "add"
+        wanted = Wanted(
+            verb=verb,
+            own=asked.other,
+            address=asked.address,
             how="mail, confirmed",
             evidence=evidence,
             correlation=mail_id,
         )
+        to = asked.address
         try:
-            person, _ = await self._moves.move(move)
+            person, _ = await self._moves.carry_out(wanted)
         except Refused as refused:
-            text = "move_taken" if refused.code == "taken" else "move_refused"
-            return Reply("refused", f"address: {refused.code}", text, to=asked.address, owed=True)
-        return Reply("moved", text="moved", to=asked.address, owed=True, person=person)
+            text = "address_taken" if refused.code == "taken" else "address_refused"
+            return Reply("refused", f"address: {refused.code}", text, to, owed=True)
+        return Reply("moved", text=DONE[verb], to=to, owed=True, person=person)
 
-    async def member_move(self, ask: MoveMember) -> Answer:
+    async def member_address(self, ask: ChangeAddress) -> Answer:
         """The same from the command line. Raises Refused."""
-        move = Move(
-            old=self._people.key(ask.old),
-            new=ask.new,
+        new = ask.verb in ("move", "add") and not await self._is_theirs(ask.own, ask.address)
+        first = new and not ask.confirmed
+        wanted = Wanted(
+            verb=ask.verb,
+            own=self._people.key(ask.own),
+            address=ask.address,
             how=ask.how,
             evidence=ask.how,
             correlation=new_id(),
             actor=actors.operator(ask.by),
-            dry=not ask.confirmed,
+            dry=first,
         )
-        person, changed = await self._moves.move(move)
-        if changed and not ask.confirmed:
-            await self._ask_first(person, valid(ask.old), valid(ask.new))
-        return Answer(changed=int(changed), as_of=self._roster.feed.as_of)
+        person, changed = await self._moves.carry_out(wanted)
+        if changed and first:
+            verb: Asked = "move" if ask.verb == "move" else "add"
+            await self._ask_first(verb, person, valid(ask.own), valid(ask.address))
+        asked = changed and first
+        return Answer(changed=int(changed), asked=asked, as_of=self._roster.feed.as_of)
 
-    async def _ask_first(self, person: str, old: str, new: str) -> None:
+    async def _is_theirs(self, own: str, address: str) -> bool:
+        mine, there = await self._people.find(own), await self._people.find(address)
+        return mine is not None and there is not None and mine.id == there.id
+
+    async def _ask_first(self, verb: Asked, person: str, own: str, address: str) -> None:
         slugs = await self._roster.roles_of(person)
         lists = [self._roster.feed.lists.get(slug) for slug in slugs]
         listed = next((one for one in lists if one and one.state.open), None)
         if listed is None:
             raise Refused(
                 "unknown_member",
-                f"{old} is on no open list that could ask {new}; --confirmed asks nobody",
+                f"{own} is on no open list that could ask {address}; --confirmed asks nobody",
             )
         cause, at = new_id(), now()
-        question, told = await self.ask(listed, old, new, cause=cause, at=at)
-        if question.outcome == "limited":
+        replies = await self._ask(listed, verb, own, address, person, cause, at)
+        if replies[0].outcome == "limited":
             raise Refused(
                 "limited",
-                f"{new} was asked the same, or had three letters, in the last 24 hours; wait for "
-                "the answer, or give --confirmed if it is certainly theirs",
+                f"{address} was asked the same, or had three letters, in the last 24 hours; wait "
+                "for the answer, or give --confirmed if it is certainly theirs",
             )
-        await self._write(listed, (question, told), cause, at)
-
-    async def _write(
-        self, listed: Listed, replies: Sequence[Reply], cause: str, at: datetime
-    ) -> None:
         for number, bundle in enumerate(bundles(replies)):
             await self._outbox.write(listed, bundle, cause=cause, number=number, at=at)

@@ -10,6 +10,7 @@ from postroad.mail import automatic
 from postroad.mail.addresses import parse_address
 from postroad.mail.commandwords import Word
 from postroad.runtime.crashpoint import crashpoint
+from schemas.addresses import AddressVerb
 from schemas.lists import ListSettings
 from schemas.membership import Consent
 from schemas.pending import Action, ConfirmationAsked, RequestMade
@@ -19,7 +20,7 @@ from services.membership.approvals.decider import LIFE
 from services.membership.bans import banned
 from services.membership.directory import Listed
 from services.membership.refused import Refused
-from services.membership.requests import confirmation, intent, policy
+from services.membership.requests import confirmation, intent, moving, policy
 from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
 from services.membership.requests.deeds import Deeds, Office
@@ -100,8 +101,8 @@ class Turn:
                 return await self._set(word.name)
             case "language":
                 return await self._set_language(word.language)
-            case "move":
-                return await self._move(word)
+            case "move" | "address_add" | "address_drop":
+                return await self._address(word)
             case "which":
                 return await self._which()
             case _:
@@ -182,32 +183,34 @@ class Turn:
         done = await self.deeds.set_mail(self.author, action, language=language, how="mail")
         return _counted(done)
 
-    async def _move(self, word: Word) -> Reply:
-        """To another address: first it must be certain who wants it."""
+    async def _address(self, word: Word) -> Reply:
+        """Another address: first it must be certain who wants it."""
         if not self.author:
             return _NOBODY
         new = parse_address(word.addresses[0])
         if new is None or self.office.roster.feed.lists.means_list(new.key):
-            return self._refuse("move_unreadable", "the new address is none, or that of a list")
+            return self._refuse("address_unreadable", "the address is none, or that of a list")
+        action = moving.ASKS[word.name]
         if not self.proved:
-            return await self._ask("move_away", other=str(new))
+            return await self._ask(action, text="confirm_addresses", other=str(new))
         if reason := self.unanswerable:
             return Reply("ignored", reason=reason)
         if self.asked:
-            return self._left_out("move", *self.asked)
-        reply = await self._ask_new(self.author, str(new))
-        self.asked = "move", reply
-        return reply
+            return self._left_out(action, *self.asked)
+        return await self._wish(moving.VERBS[action], self.author, str(new))
 
-    async def _ask_new(self, old: str, new: str) -> Reply:
+    async def _wish(self, verb: AddressVerb, own: str, address: str) -> Reply:
         try:
-            question, told = await self.office.moving.ask(
-                self.listed, old, new, cause=self.limited_as, at=self.at
+            reply, *told = await self.office.moving.wish(
+                self.listed, verb, own, address, cause=self.limited_as, at=self.at
             )
-        except Refused:
-            return Reply("refused", "not a member", text="not_member", to=old, owed=True)
-        self.besides.append(told)
-        return question
+        except Refused as refused:
+            stranger = refused.code == "unknown_member"
+            text = "not_member" if stranger else "address_refused"
+            return Reply("refused", f"address: {refused.code}", text, own, owed=True)
+        self.besides += told
+        self.asked = (moving.ASKS["move"], reply) if told else self.asked
+        return reply
 
     async def _which(self) -> Reply:
         person = await self.office.people.find(self.author) if self.author else None
@@ -217,7 +220,7 @@ class Turn:
         lists = "\n".join(sorted(state.address for state in found if state.open))
         return self._say("which", lists=lists)
 
-    async def _ask(self, action: Action, *, other: str = "") -> Reply:
+    async def _ask(self, action: Action, *, text: str = "", other: str = "") -> Reply:
         """Ask the author. A mail asks one question, and says which commands it left out."""
         if self.asked:
             return self._left_out(action, *self.asked)
@@ -232,11 +235,11 @@ class Turn:
             name=self._name,
             cause=self.limited_as,
             at=self.at,
-            text="confirm_option" if action in decider.OPTIONS else "",
+            text="confirm_option" if action in decider.OPTIONS else text,
             proved=self.proved,
             other=other,
         )
-        if action in decider.OPTIONS and reply.outcome == "confirmation_sent":
+        if (action in decider.OPTIONS or text) and reply.outcome == "confirmation_sent":
             reply = replace(reply, fields={**reply.fields, "wish": action})
         if reply.outcome == "limited" and self.proved:
             reply = replace(reply, text="asked_enough", to=self.author)
@@ -245,8 +248,7 @@ class Turn:
 
     def _left_out(self, action: Action, asked: Action, reply: Reply) -> Reply:
         told = reply.outcome == "confirmation_sent" and action != asked
-        name = "option" if action in decider.OPTIONS else action.removesuffix("_away")
-        text = f"left_out_{name}" if told else ""
+        text = f"left_out_{moving.LEFT_OUT.get(action, action)}" if told else ""
         return Reply("limited", "one mail asks one question", text=text, to=self.author)
 
     async def _confirm(self, token: str) -> Reply:
@@ -318,12 +320,12 @@ class Turn:
                 return await self._wait("leave", asked, token)
             case "leave":
                 return await self.deeds.unsubscribe(asked.address, how=how)
-            case "move_away":
-                return await self._ask_new(asked.address, asked.other)
-            case "move":
-                evidence = self._evidence(asked)
-                moving = self.office.moving
-                return await moving.confirmed(asked, evidence=evidence, mail_id=self.mail_id)
+            case "move_away" | "add_away" | "drop":
+                return await self._wish(moving.VERBS[asked.action], asked.address, asked.other)
+            case "move" | "add":
+                return await self.office.moving.confirmed(
+                    asked, evidence=self._evidence(asked), mail_id=self.mail_id
+                )
             case _:
                 return await self.deeds.set_mail(
                     asked.address, asked.action, language=asked.other, how=how

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from schemas.people import AddressDropped, PersonErased, PersonKnown
 from services.membership import addressbook
-from services.membership.addressbook import Book, Entry, decide_move
+from services.membership.addressbook import (
+    Book,
+    Entry,
+    decide_add,
+    decide_drop,
+    decide_move,
+    decide_prefer,
+)
 from services.membership.refused import Refused
 
 ANN = Entry(person="ann", address="ann@old.example", name="Ann", evidence="import")
@@ -85,26 +92,67 @@ def reached(book: Book) -> Mapping[str, list[str]]:
     return found
 
 
-@given(books, st.lists(st.tuples(keys, keys), max_size=6))
+def decided(book: Book, verb: str, own: str, key: str) -> addressbook.Said:
+    """What one command comes to."""
+    address = f"{key}@new.example"
+    match verb:
+        case "move":
+            return decide_move(book, own, key, address, evidence="")
+        case "add":
+            return decide_add(book, own, key, address, evidence="")
+        case "prefer":
+            return decide_prefer(book, own, key)
+        case _:
+            return decide_drop(book, own, key)
+
+
+verbs = st.sampled_from(["move", "add", "prefer", "drop"])
+
+
+@given(books, st.lists(st.tuples(verbs, keys, keys), max_size=8))
 def test_whatever_is_asked_everybody_keeps_one_address(
-    book: Book, moves: list[tuple[str, str]]
+    book: Book, wishes: list[tuple[str, str, str]]
 ) -> None:
     """Nobody gets a second address for copies, nobody who had one is left without, but who is on
-    no list; and the same once more changes nothing."""
-    for old, new in moves:
+    no list; the same once more changes nothing."""
+    for verb, own, key in wishes:
         before = reached(book)
-        person, there = book.get(old, Entry()).person, book.get(new, Entry())
+        person, there = book.get(own, Entry()).person, book.get(key, Entry())
         try:
-            said = move(book, old, new)
+            said = decided(book, verb, own, key)
         except Refused:
             continue
         book = addressbook.after(book, said)
-        assert not move(book, old, new)
-        assert book[new].person == person
+        if verb != "drop" or own != key:
+            assert not decided(book, verb, own, key)
         now = reached(book)
         for who in {*before, *now} - ({there.person} - {person}):
             assert len(now.get(who, [])) <= max(1, len(before.get(who, [])))
-            assert bool(now.get(who)) == bool(before.get(who))
+            if verb != "drop" or who != person:
+                assert bool(now.get(who)) == bool(before.get(who)) or verb == "prefer"
+
+
+def test_copies_go_to_one_of_several_addresses() -> None:
+    """One more changes nothing of that; preferred, copies go there, and the other stays theirs;
+    what is not preferred can be taken away."""
+    book: Book = {"k1": ANN}
+    book = addressbook.after(book, decided(book, "add", "k1", "k2"))
+    assert reached(book) == {"ann": ["ann@old.example"]}
+    assert book["k2"].person == "ann"
+    with pytest.raises(Refused, match="copies go to"):
+        decided(book, "drop", "k2", "k1")
+    book = addressbook.after(book, decided(book, "prefer", "k1", "k2"))
+    assert reached(book) == {"ann": ["k2@new.example"]}
+    book = addressbook.after(book, decided(book, "drop", "k2", "k1"))
+    assert book["k1"] == Entry(person="ann")
+
+
+def test_an_address_of_somebody_else_cannot_be_preferred_or_taken_away() -> None:
+    """Nor one of nobody."""
+    for verb in ("prefer", "drop"):
+        for key in ("k2", "k3"):
+            with pytest.raises(Refused, match="no address of whoever has"):
+                decided({"k1": ANN, "k2": BOB}, verb, "k1", key)
 
 
 def test_who_was_erased_is_told_from_who_was_never_known() -> None:

@@ -119,7 +119,7 @@ def test_addresses_are_named() -> None:
     [
         "set address a@new.example",
         "Please change address to <A@new.example>",
-        "changeaddress a@new.example",
+        "SET ADDRESS = a@new.example",
     ],
 )
 def test_a_new_address_is_named(line: str) -> None:
