@@ -28,6 +28,7 @@ def check(call: Call) -> None:
     from postroad.cli.signing import keys_of
     from postroad.mail import headermatch
     from postroad.runtime.errors import SettingsError
+    from services.membership.letters import site
     from services.router import hooking
 
     try:
@@ -36,6 +37,7 @@ def check(call: Call) -> None:
     except ValueError as error:
         raise SettingsError(f"[site] header_checks: {error}") from None
     hooking.load(call.config.site.hooks)
+    site.read(call.config.site.letters_dir, call.config.site.default_language)
     warnings = (*call.config.warnings, *call.config.check_files())
     held = plain(call.config)
     keys = [key for domain in call.config.domain for key in keys_of(domain)]

@@ -27,7 +27,9 @@ async def up(call: Call) -> None:
     ends them; a second Ctrl-C ends them at once, and nothing accepted is lost either way.
     """
     from postroad.runtime.supervisor import supervise
+    from services.membership.letters import site
 
+    site.read(call.config.site.letters_dir, call.config.site.default_language)
     await supervise(call.config)
 
 

@@ -23,6 +23,7 @@ from services.membership.letters.held import PostNotices
 from services.membership.letters.posting import Letterbox
 from services.membership.letters.readers import Readers
 from services.membership.letters.templates import Templates
+from services.membership.letters.wording import Site
 from services.membership.links import Links
 from services.membership.moderation.always import AlwaysAccepted
 from services.membership.moderation.bymail import RepliedVerdicts
@@ -46,23 +47,23 @@ AT_ONCE = 8  # mails that are read for commands, and bounces; each may be 4 MB
 
 async def run(context: Context) -> None:
     """Fold until up to date, then answer and fan out until told to stop."""
+    own = site.read(context.config.site.letters_dir, context.config.site.default_language)
     store = await open_store(context.broker, context.config.site.state_dir)
     feed = Feed(context.broker, store, context.health)
     try:
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(feed.run())
             if await _caught_up(feed, context.stopping):
-                await _work(context, feed)
+                await _work(context, feed, own)
             feeding.cancel()
     finally:
         await store.close()
 
 
-async def _work(context: Context, feed: Feed) -> None:
+async def _work(context: Context, feed: Feed, own: Site) -> None:
     """Answer commands and mail, and fan out, until told to stop."""
     broker, config, key = context.broker, context.config, context.config.site_key()
     roster, people = Roster(feed), People(broker, key)
-    own = site.read(config.site.letters_dir, config.site.default_language)
     readers = Readers(own, roster, people)
     letterbox, tokens = Letterbox(broker, readers.words), TokenMaker(key)
     received, outbox = Received(broker, config), Outbox(letterbox, tokens)
