@@ -142,6 +142,7 @@ def _person(site: _Site, member: Answer, created: datetime | None) -> OldPerson:
         else "",
         receive_own_postings=likes.get("receive_own_postings") is not False,
         receive_list_copy=likes.get("receive_list_copy") is not False,
+        preferred_language=str(likes.get("preferred_language") or ""),
         since=max(filter(None, (seen, created)), default=None) if seen else None,
     )
 

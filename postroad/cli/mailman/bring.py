@@ -19,6 +19,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from schemas.commands import ConfigureList, CreateList, ShowList
 from schemas.mass import ImportMembers
+from schemas.templates import SetLetter
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +78,8 @@ async def _make(broker: Broker, plan: Plan, settings: dict[str, str]) -> Brought
         return Brought(refused="the list was closed here" if closed else "")
     create = CreateList(address=plan.address, settings=settings)
     answer = await attempt(broker, "list_create", create)
+    for letter, text in plan.letters.items() if not answer.refused else ():
+        await attempt(broker, "letter_set", SetLetter(list=plan.address, letter=letter, text=text))
     return Brought(created=not answer.refused, refused=answer.refused)
 
 

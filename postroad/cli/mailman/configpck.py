@@ -164,6 +164,7 @@ def _people(config: Config, joined: Mapping[str, datetime]) -> Iterator[OldPerso
     usual = bool(config.get("default_member_moderation"))
     names, options = _by_address(config, "usernames"), _by_address(config, "user_options")
     status = _by_address(config, "delivery_status")
+    languages = _by_address(config, "language")
     for roster in ("members", "digest_members"):
         for key, cased in _by_address(config, roster).items():
             bits = int(_number(options.get(key)))
@@ -178,6 +179,7 @@ def _people(config: Config, joined: Mapping[str, datetime]) -> Iterator[OldPerso
                 moderation_action="" if moderated == usual else action,
                 receive_own_postings=not bits & NO_COPY_OF_OWN,
                 receive_list_copy=not bits & NO_DUPLICATES,
+                preferred_language=_text(languages.get(key)),
                 since=joined.get(key),
             )
     for role in ("owner", "moderator"):

@@ -25,6 +25,7 @@ class OldPerson:
     moderation_action: str = ""
     receive_own_postings: bool = True
     receive_list_copy: bool = True
+    preferred_language: str = ""
     since: datetime | None = None
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
 import msgspec
 
 from postroad.cli.mailman.form import OldList, OldPerson
 from postroad.cli.mailman.settings import Line, typed
+from postroad.cli.mailman.texts import letters
 from postroad.mail import addresses
 from schemas.mass import ImportRow
 from schemas.membership import DeliveryStatus, Moderation, Role
+from services.membership.languages import TAG
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A list to be made with settings as typed, and rows of an import. `refused` is why it cannot
-    be; `bad` are people who cannot, with why."""
+    """A list to be made with settings as typed, own texts of `letters`, and rows of an import.
+    `refused` is why it cannot be; `bad` are people who cannot, with why."""
 
     address: str
     settings: dict[str, str]
@@ -26,6 +28,7 @@ class Plan:
     rows: Sequence[ImportRow]
     bad: Sequence[tuple[str, str]]
     losses: Sequence[tuple[str, str]]
+    letters: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
 
 
@@ -48,18 +51,20 @@ def _plan(old: OldList, address: str, names: Collection[str], *, twice: bool) ->
     except ValueError as error:
         refused = str(error)
     settings, report = typed(old, names)
+    own, said = letters(old)
     rows: list[ImportRow] = []
     bad: list[tuple[str, str]] = []
     for line, person in enumerate(old.people, 1):
         if person.role in get_args(Role):
             try:
-                rows.append(_row(line, person))
+                rows.append(_row(line, person, settings.get("preferred_language", "")))
             except ValueError as error:
                 bad.append((person.address, str(error)))
     return Plan(
         address=address or old.address,
         settings=settings,
-        report=report,
+        report=sorted([*report, *said]),
+        letters=own,
         rows=rows,
         bad=bad,
         losses=[*old.losses, *_losses(old)],
@@ -67,11 +72,12 @@ def _plan(old: OldList, address: str, names: Collection[str], *, twice: bool) ->
     )
 
 
-def _row(line: int, person: OldPerson) -> ImportRow:
+def _row(line: int, person: OldPerson, spoken: str) -> ImportRow:
     """Raises ValueError for what is no address."""
     # off, and Mailman knew not by whom: members can switch it on
     status = "by_user" if person.delivery_status == "unknown" else person.delivery_status
     action = person.moderation_action
+    language = person.preferred_language.replace("_", "-")
     return ImportRow(
         line=line,
         address=addresses.validate(person.address),
@@ -85,6 +91,7 @@ def _row(line: int, person: OldPerson) -> ImportRow:
         else None,
         receive_own_postings=person.receive_own_postings,
         receive_list_copy=person.receive_list_copy,
+        preferred_language=language if TAG.fullmatch(language) and language != spoken else None,
         since=person.since,
     )
 

@@ -28,6 +28,7 @@ OTHER_WORDS: Mapping[str, Mapping[str, str]] = {  # what we call it
     "personalize": {"full": "individual"},
     "filter_action": {"forward": "hold", "preserve": "hold"},
 }
+LETTERS = ("welcome_msg", "goodbye_msg")  # see `texts`
 OFF = frozenset({"", "false", "none", "0", "0.0", "never"})
 
 # What we have not: how it does no harm to lose it, and why there is nothing like it.
@@ -37,7 +38,7 @@ _ARCHIVE = "there is no archive yet; also_to can feed one"
 _ANSWERS = "nothing is answered for a list"
 _NEWS = "there is no gateway to newsgroups"
 _WEB = "there are no web pages of lists"
-_TEXTS = "letters have our texts"
+_TEXTS = "letters have our texts; see `postroad template`"
 NONE: Mapping[str, tuple[frozenset[str], str]] = {
     name: (frozenset(harmless.split()) | OFF, why)
     for names, harmless, why in (
@@ -70,7 +71,6 @@ NONE: Mapping[str, tuple[frozenset[str], str]] = {
         ("member_roster_visibility", "moderators", _WEB),
         ("private_roster", "2 1 true", _WEB),
         ("obscure_addresses web_page_url admin_member_chunksize", "true 1 30", ""),
-        ("welcome_msg goodbye_msg", "", _TEXTS),
         ("member_moderation_notice nonmember_rejection_notice", "", _TEXTS),
         ("available_languages", "en", "letters are in each language that there is"),
         ("admin_immed_notify", "true 1", "moderators are always told of held mail"),
@@ -126,6 +126,8 @@ def typed(old: OldList, lists: Collection[str]) -> tuple[dict[str, str], list[Li
     wanted: dict[str, str] = {}
     report: list[Line] = []
     for name, value in _settings(old).items():
+        if name in LETTERS:
+            continue
         if isinstance(value, tuple):
             kept, lines = _several(name, value, around)
         else:

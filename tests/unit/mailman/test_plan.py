@@ -206,3 +206,33 @@ def test_wrong_files_of_mailman_2_are_named(tmp_path: Path, content: bytes, word
     with pytest.raises(UsageError, match=words) as caught:
         sources.mailman2(file)
     assert str(file) in str(caught.value)
+
+
+def test_a_lists_own_words_stand_above_our_welcome() -> None:
+    """As Mailman 2 had them, in the language of the list; what no letter can say is reported."""
+    old: dict[str, Value] = {
+        "welcome_msg": "Hallo!\nBitte erst lesen.\n",
+        "goodbye_msg": "Bye {nobody}",
+        "preferred_language": "de",
+    }
+    (plan,) = plans([OldList(address=ADDRESS, settings=old)])
+    assert [*plan.letters] == ["welcome"]
+    assert plan.letters["welcome"].startswith("Hallo!\nBitte erst lesen.\n\nDie Aufnahme in die")
+    told = {line.setting: line for line in plan.report}
+    assert (told["welcome_msg"].outcome, told["goodbye_msg"].outcome) == ("taken", "none")
+    assert "there is no {nobody} in the letter goodbye" in told["goodbye_msg"].why
+    assert plan.settings["preferred_language"] == "de"
+
+
+def test_a_language_comes_over_where_it_is_another_than_the_lists() -> None:
+    """By its tag; one in which there are no letters does no harm, and may come to have some."""
+    languages = ("en", "de", "pt_BR", "", "?")
+    people = tuple(
+        OldPerson(address=f"p{at}@example.net", preferred_language=tag)
+        for at, tag in enumerate(languages)
+    )
+    (plan,) = plans(
+        [OldList(address=ADDRESS, settings={"preferred_language": "en"}, people=people)]
+    )
+    found = [row.preferred_language for row in plan.rows]
+    assert found == [None, "de", "pt-BR", None, None]
