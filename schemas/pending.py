@@ -171,7 +171,20 @@ class RemovalDue(Event, tag="removal_due", kw_only=True):
     done: bool = False
 
 
+class Incident(Data, kw_only=True):
+    """A provider (a domain) that takes the mail of a list from so many `people` no more: the first
+    time that was seen, and the last."""
+
+    list: str
+    domain: str
+    people: int
+    since: datetime
+    last: datetime
+
+
 class BouncesRead(Event, tag="bounces_read", kw_only=True):
-    """Refusals in the ledger are counted up to and with `upto` (a sequence of DELIVERY)."""
+    """Refusals in the ledger are counted up to and with `upto` (a sequence of DELIVERY). What
+    `incidents` there are is known to the next instance by it."""
 
     upto: int
+    incidents: tuple[Incident, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from postroad.cli.output import SHORT_ID, print_table
+from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped
 from schemas.commands import BounceRow
 
 
@@ -23,16 +24,31 @@ def show(rows: Sequence[BounceRow], *, one: bool) -> None:
         )
         return
     print_table(
-        ("address", "score", "delivery", "last (UTC)", "class", "why, mail"),
+        ("score", "last (UTC)", "class", "whose, why, mail"),
         (
-            (row.address, f"{row.score:g}", _delivery(row), _time(row), row.kind, _why(row))
+            (f"{row.score:g}", _time(row), _class(row), f"{_whose(row)}\n{_why(row)}")
             for row in rows
         ),
+        whole=2,
     )
+    failing = Counter(row.address.rpartition("@")[2] for row in rows if row.incident)
+    for domain, people in failing.most_common():
+        who = counted(people, "member", "members")
+        print_wrapped(
+            f"incident: {domain} refused the mail of {who} at once; it counts once, and stops nobody"
+        )
+
+
+def _whose(row: BounceRow) -> str:
+    return f"{row.address}, delivery {_delivery(row)}"
 
 
 def _time(row: BounceRow) -> str:
     return row.time[:16].replace("T", " ")
+
+
+def _class(row: BounceRow) -> str:
+    return f"{row.kind}, incident" if row.incident else row.kind
 
 
 def _points(row: BounceRow) -> str:
@@ -40,8 +56,9 @@ def _points(row: BounceRow) -> str:
 
 
 def _delivery(row: BounceRow) -> str:
-    warned = f", {row.warnings} warned" if row.warnings else ""
-    return f"{row.delivery_status}{warned}"
+    warned = f", {counted(row.warnings, 'warning')}" if row.warnings else ""
+    probed = f", probed {row.probed[:10]}" if row.probed else ""
+    return f"{row.delivery_status}{warned}{probed}"
 
 
 def _why(row: BounceRow) -> str:

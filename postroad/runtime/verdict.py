@@ -1,6 +1,7 @@
 """Whether Postroad is healthy, judged from what was seen of it.
 
-healthy   every service is ready, every source, relay and hook works, nothing is parked
+healthy   every service is ready, every source, relay and hook works, nothing is parked, and no
+          provider refuses the mail of many members at once
 down      the broker or a service of the road is away: mail waits
 degraded  anything else
 
@@ -235,6 +236,9 @@ def _problems(
         yield f"web at {name}: {detail}; links to leave by lead nowhere, mail goes on"
     for name, detail in _failed("hook", seen):
         yield f"the hook {name} could not be asked: {detail}; posts are held until it works again"
+    for name, detail in _failed("incident", seen):
+        provider, _, address = name.partition(", ")
+        yield f"{provider} takes no mail of {address} {detail}; nobody's mail is stopped for it"
     if seen.parked:
         messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
         yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"

@@ -90,7 +90,7 @@ async def _work(context: Context, feed: Feed, own: Site) -> None:
         waits,
     )
     bouncing = BounceLetters(broker, letterbox, owners)
-    bounces = BounceDesk(broker, roster, people, received, bouncing)
+    bounces = BounceDesk(broker, roster, people, received, bouncing, context.health)
     warnings = Warnings(broker, roster, bouncing)
     templates = Templates(broker, feed, readers)
     links = Links(office, outbox)

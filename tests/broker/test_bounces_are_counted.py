@@ -77,6 +77,8 @@ class Post:
     feed: Feed
     desk: BounceDesk
     warnings: Warnings
+    health: Health
+    parts: tuple[Broker, Roster, People, Received, BounceLetters]
 
     async def store(
         self, subject: str, event: Event, mail_id: str, at: datetime | None = None
@@ -192,8 +194,10 @@ async def road(broker: Broker, tmp_path: Path) -> AsyncIterator[Post]:
         following = asyncio.create_task(feed.run())
         roster, people = Roster(feed), People(broker, config.site_key())
         letters = BounceLetters(broker, Letterbox(broker), Owners(config, roster, people))
-        desk = BounceDesk(broker, roster, people, Received(broker, config), letters)
-        found = Post(service, broker, feed, desk, Warnings(broker, roster, letters))
+        health = Health("test")
+        parts = broker, roster, people, Received(broker, config), letters
+        warnings = Warnings(broker, roster, letters)
+        found = Post(service, broker, feed, BounceDesk(*parts, health), warnings, health, parts)
         await feed.catch_up()
         await found.look()
         yield found
@@ -273,6 +277,14 @@ async def test_a_provider_that_fails_stops_nobody(road: Post) -> None:
     for life in lives:
         assert sum(event.points for event in life if isinstance(event, MemberBounced)) == 1
     assert await road.letters() == [OWNER] * 4
+    (shown,) = road.health.answer().facts
+    assert (shown.kind, shown.ok) == ("incident", False)
+    assert shown.name == f"big.example, {LIST}"
+    other = BounceDesk(*road.parts, again := Health("again"))  # an instance that begins now
+    await other.look(BEGAN + timedelta(days=3.5))
+    assert [fact.name for fact in again.answer().facts] == [shown.name]
+    await road.look(6)
+    assert [fact.ok for fact in road.health.answer().facts] == [True]
 
 
 async def test_who_complains_hears_nothing_more(road: Post) -> None:

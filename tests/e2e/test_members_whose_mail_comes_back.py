@@ -67,7 +67,7 @@ async def test_a_member_whose_copies_come_back_is_stopped_and_the_others_go_on(
         assert "it came back" in heads[OLGA]
 
         told = await road.cli("member", "bounces", LIST, BOB)
-        assert "score 1, delivery by_bounces, 1 warned" in told.out
+        assert "score 1, delivery by_bounces, 1 warning" in told.out
         assert "550 5.1.1 <(address)> no such user" in told.out
         assert "reported by mx.gone.example" in told.out
         assert "post 1" in told.out

@@ -108,6 +108,20 @@ def test_a_hook_that_fails_is_degraded():
     assert judge(Seen(reports=(*road("router"), well))).state == "healthy"
 
 
+def test_a_provider_that_fails_is_degraded():
+    """It is named, and the list, and where it is told why."""
+    name = "big.example, team@lists.example.org"
+    bad = Fact(kind="incident", name=name, ok=False, detail="since 2026-03-02 08:00; look there")
+    found = judge(Seen(reports=(*road("membership"), report("membership", bad))))
+    assert (found.state, found.exit_code) == ("degraded", 1)
+    (problem,) = found.problems
+    assert problem.startswith(
+        "big.example takes no mail of team@lists.example.org since 2026-03-02"
+    )
+    well = report("membership", Fact(kind="incident", name=name))
+    assert judge(Seen(reports=(*road("membership"), well))).state == "healthy"
+
+
 def test_a_peer_nobody_has_tried_is_no_problem():
     """A configured source that no service has spoken of yet is shown as unknown."""
     found = judge(Seen(reports=road(), sources=("home",)))

@@ -21,11 +21,12 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, now
 from postroad.runtime.consume import Delivery
 from postroad.runtime.errors import Reject
+from postroad.runtime.health import Health
 from postroad.runtime.transact import transact
 from schemas import codec, subjects
 from schemas.envelope import Event
 from schemas.membership import MemberBounced
-from schemas.pending import BouncesRead
+from schemas.pending import BouncesRead, Incident
 from schemas.road import BounceRouted
 from services.membership.bounces import decider, evidence
 from services.membership.bounces.copies import Copies, Recipient
@@ -57,12 +58,15 @@ class BounceDesk:
         people: People,
         received: Received,
         letters: BounceLetters,
+        health: Health,
     ) -> None:
         self._broker = broker
         self._roster = roster
         self._people = people
         self._received = received
         self._letters = letters
+        self._health = health
+        self._failing: set[str] = set()  # what health was told of
         self._copies = Copies(broker)
         self._providers = Providers(broker, roster)
         self._upto = 0
@@ -127,15 +131,41 @@ class BounceDesk:
         newest = await self._broker.last("DELIVERY", "delivery.>")
         end = newest.seq if newest else 0
         after = read.upto if read else self._upto or end  # what was before nobody looks at
-        if read is None or end > after:
+        before = read.incidents if read else ()
+        for each in before:
+            self._providers.take(each)
+        if end > after:
             await self._refusals(after, end, at)
+        incidents = self._providers.going_on(at)
+        self._show(incidents)
+        if read is None or end > after or incidents != before:
             message = envelope(
-                [BouncesRead(upto=end)], correlation=subjects.bounces_read(), actor=ACTOR
+                [BouncesRead(upto=end, incidents=incidents)],
+                correlation=subjects.bounces_read(),
+                actor=ACTOR,
             )
             await self._broker.publish(
                 subjects.bounces_read(), codec.encode(message), expect=last.seq if last else 0
             )
         self._upto = end
+
+    def _show(self, incidents: Sequence[Incident]) -> None:
+        """Have `postroad status` tell of these, and of no others."""
+        shown = set()
+        for each in incidents:
+            listed = self._roster.feed.lists.get(each.list)
+            if listed is None or not listed.state.open:
+                continue
+            address = listed.state.address
+            name = f"{each.domain}, {address}"
+            detail = (
+                f"since {each.since:%Y-%m-%d %H:%M}; postroad member bounces {address} says why"
+            )
+            self._health.report("incident", name, ok=False, detail=detail, people=each.people)
+            shown.add(name)
+        for name in self._failing - shown:
+            self._health.report("incident", name, ok=True)
+        self._failing = shown
 
     async def _refusals(self, after: int, upto: int, at: datetime) -> None:
         async for list_, mail_id, failed in failed_between(self._broker, after, upto):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+import msgspec
+
 from postroad.runtime.broker import Broker
 from schemas.membership import MemberBounced
+from schemas.pending import Incident
 from services.membership.bounces import decider
 from services.membership.bounces.incident import PEOPLE, WITHIN, Incidents, is_incident
 from services.membership.bounces.recent import bounces_since
@@ -27,6 +30,7 @@ class Providers:
         self._incidents = Incidents()
         self._members: dict[Provider, tuple[datetime, int]] = {}
         self._told: dict[Provider, datetime] = {}  # of which incident owners know
+        self._going_on: dict[Provider, Incident] = {}
         self._begun = False
         self._beginning = asyncio.Lock()
 
@@ -42,7 +46,26 @@ class Providers:
         if failing < PEOPLE:
             return 0
         members = await self._at(list_, domain, told.at)
-        return failing if is_incident(failing, members) else 0
+        if not is_incident(failing, members):
+            return 0
+        self.take(Incident(list=list_, domain=domain, people=failing, since=told.at, last=told.at))
+        return failing
+
+    def take(self, found: Incident) -> None:
+        """Remember an incident, together with what is known of it."""
+        known = self._going_on.get((found.list, found.domain))
+        if known is not None and found.since - known.last < WITHIN:
+            first, last = min(known.since, found.since), max(known.last, found.last)
+            people = found.people if found.last >= known.last else known.people
+            found = msgspec.structs.replace(found, people=people, since=first, last=last)
+        self._going_on[found.list, found.domain] = found
+
+    def going_on(self, at: datetime) -> tuple[Incident, ...]:
+        """The incidents of this time: a provider that took mail for two days has none."""
+        over = [key for key, each in self._going_on.items() if at - each.last >= WITHIN]
+        for key in over:
+            del self._going_on[key]
+        return tuple(self._going_on[key] for key in sorted(self._going_on))
 
     def news(self, list_: str, domain: str, at: datetime) -> bool:
         """Whether owners were not told of this incident within a day; from now on they were."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
@@ -60,7 +60,11 @@ class Scores:
             for person, state in states.items()
             if state.member
             and state.last
-            and (decider.score_at(state, at, settings) or decider.stopped(state))
+            and (
+                decider.score_at(state, at, settings)
+                or decider.probing(state, at)
+                or decider.stopped(state)
+            )
         ]
         shown.sort(key=lambda one: (-one[1].score, one[0]))
         addresses = await self._roster.addresses([person for person, _ in shown[:MOST]])
@@ -95,7 +99,8 @@ class Scores:
             delivery_status=state.status,
             score=decider.score_at(state, now(), listed.state.settings),
             warnings=state.warnings,
-            time=told.at.astimezone(UTC).isoformat(timespec="seconds"),
+            probed=_written(state.probed) if decider.probing(state, now()) else "",
+            time=_written(told.at),
             kind=told.kind,
             points=told.points,
             status=told.status,
@@ -107,3 +112,7 @@ class Scores:
             report=told.report,
             incident=told.incident,
         )
+
+
+def _written(at: datetime | None) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds") if at else ""
