@@ -10,11 +10,12 @@ from typing import Literal
 import msgspec
 
 from schemas.approvals import RequestRow, RequestWord
+from schemas.bounces import BounceRow
 from schemas.erasure import Erased
 from schemas.histories import HistoryRow, Person
 from schemas.letters import LetterRow, LetterShown
 from schemas.lists import ListSettings
-from schemas.membership import BounceKind, DeliveryMode, DeliveryStatus, Moderation, Role
+from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 from schemas.road import AsOf, RuleHit, Wish
 
 Code = Literal[
@@ -255,30 +256,6 @@ class MemberBounces(Command, kw_only=True):
 
     list: str  # address or slug
     address: str = ""
-
-
-class BounceRow(Command, kw_only=True):
-    """One bounce (see `MemberBounced`), and how its member stands now: `score`, `delivery_status`,
-    how often they were warned, when they were `probed`. Times are RFC 3339; `why` says it in
-    words, `said` is the server's, `server` the host that reports it; `post` and `report` are mail
-    ids, `subject` the post's."""
-
-    address: str
-    delivery_status: DeliveryStatus
-    score: float
-    warnings: int = 0
-    probed: str = ""
-    time: str
-    kind: BounceKind
-    points: float = 0.0
-    status: str = ""
-    why: str = ""
-    said: str = ""
-    server: str = ""
-    post: str = ""
-    subject: str = ""
-    report: str = ""
-    incident: bool = False
 
 
 class RetryFailed(Command, kw_only=True):

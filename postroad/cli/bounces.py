@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped
-from schemas.commands import BounceRow
+from schemas.bounces import BounceRow
 
 
 def show(rows: Sequence[BounceRow], *, one: bool) -> None:
@@ -35,7 +35,7 @@ def show(rows: Sequence[BounceRow], *, one: bool) -> None:
     for domain, people in failing.most_common():
         who = counted(people, "member", "members")
         print_wrapped(
-            f"incident: {domain} refused the mail of {who} at once; it counts once, and stops nobody"
+            f"incident: {domain} refused the mail of {who} at once; it counts once and stops nobody"
         )
 
 

@@ -230,6 +230,14 @@ def _problems(
     for peer in _failing(relays):
         copies = share if others else "its copies wait"
         yield f"relay {peer.name} does not work: {peer.detail}; {copies}"
+    yield from _aside(seen)
+    if seen.parked:
+        messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
+        yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"
+
+
+def _aside(seen: Seen) -> Iterator[str]:
+    """What is wrong beside the road, on which mail goes on."""
     for name, detail in _failed("lookup", seen):
         yield f"the {name} {detail}; mail goes on without it"
     for name, detail in _failed("web", seen):
@@ -239,9 +247,6 @@ def _problems(
     for name, detail in _failed("incident", seen):
         provider, _, address = name.partition(", ")
         yield f"{provider} takes no mail of {address} {detail}; nobody's mail is stopped for it"
-    if seen.parked:
-        messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
-        yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"
 
 
 def _failed(kind: str, seen: Seen) -> Iterable[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.cli.bounces import show
-from schemas.commands import BounceRow
+from schemas.bounces import BounceRow
 
 LONG = BounceRow(
     address="somebody.with.a.long.name@students.university.example",

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
 from schemas import subjects
+from schemas.bounces import BounceRow
 from schemas.codec import UnknownEvent
-from schemas.commands import BounceRow, MemberBounces
+from schemas.commands import MemberBounces
 from schemas.envelope import Event
 from schemas.membership import MemberBounced
 from services.membership.bounces import decider
