@@ -6,7 +6,7 @@ from schemas.commands import Change, Command
 
 
 class ListLetters(Command, kw_only=True):
-    """Endpoint `letter_ls`: every letter, or one, and what it says at a list (or, where none is
+    """Endpoint `letter_ls`: every letter, or one with its text, at a list (or, where none is
     named, on the site) to somebody who reads `language` (where none is named, the list's)."""
 
     list: str = ""  # address or slug

@@ -41,7 +41,7 @@ async def ls(
     """Every letter: to whom it goes and when, and what may be filled in.
 
     The source says whose its text is: built in, site (a file in letters_dir) or list. What every
-    letter may have is told once, below. JSON has the texts, too.
+    letter may have is told once, below.
     """
     from schemas.templates import ListLetters
 

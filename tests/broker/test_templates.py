@@ -51,7 +51,8 @@ async def test_a_list_has_a_welcome_of_its_own(broker: Broker, tmp_path: Path) -
         assert (await service.ask(german)).changed == 1
         rows = {row.name: row for row in (await service.ask(ListLetters(list=LIST))).letters}
         assert (rows["welcome"].source, rows["welcome"].own) == ("list", ("",))
-        assert rows["welcome"].text == HELLO
+        (row,) = (await service.ask(ListLetters(list=LIST, letter="welcome"))).letters
+        assert (row.text, row.mailman) == (HELLO, "list:user:notice:welcome")
         assert (rows["goodbye"].source, rows["goodbye"].own) == ("site", ("de",))
         assert rows["echo"].source == "built in"
 

@@ -7,6 +7,8 @@ import email.policy
 from collections.abc import Mapping
 from functools import reduce
 
+from msgspec.structs import replace
+
 from postroad.mail.addresses import Form
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id, now
@@ -64,8 +66,10 @@ class Templates:
         listed = self._feed.lists.find(ask.list) if ask.list else None
         wording = self.readers.of(listed, self.language(ask.language))
         form: Form = listed.state.settings.sub_address if listed else "dash"
-        names = [_named(ask.letter)] if ask.letter else list(texts())
-        return Answer(letters=tuple(_row(wording, form, name) for name in names))
+        if ask.letter:
+            return Answer(letters=(_row(wording, form, _named(ask.letter)),))
+        rows = (replace(_row(wording, form, name), text="") for name in texts())
+        return Answer(letters=tuple(rows))  # with all texts it could be too long
 
     async def set_(self, ask: SetLetter) -> Answer:
         """Have a letter say something else, or ours again."""

@@ -243,7 +243,7 @@ def _document(blocks: Iterable[str], *, language: str) -> str:
     return "\n".join(
         (
             "<!DOCTYPE html>",
-            f'<html lang="{language}">',
+            f'<html lang="{escape(language)}">',
             '<head><meta charset="utf-8"></head>',
             '<body style="font-family: sans-serif; max-width: 40em">',
             *blocks,
