@@ -196,7 +196,26 @@ async def test_nobody_is_put_on_an_open_list_in_silence(broker: Broker, tmp_path
         assert len(await post.letters()) == 3
         done, (letter,) = await post.ask("join", mail_of(**PROVED), slug=slugs[4])
         assert (done.outcome, "Welcome" in letter.mail["Subject"]) == ("joined", True)
-        assert not (await service.whois(ANNA, names[3])).roles
+        assert not (await service.whois(ANNA, slugs[3])).roles
+
+
+async def test_nobody_is_taken_off_an_open_list_in_silence(broker: Broker, tmp_path: Path) -> None:
+    """Whom forged mail takes off hears of it, also where the list says no goodbye; where the
+    answers of the day are used up, they stay. Who is proved leaves all the same."""
+    post = Post(broker)
+    names = [f"list{number}@lists.example.org" for number in range(4)]
+    slugs = [name.replace("@", "-").replace(".", "-") for name in names]
+    async with membership(broker, settings(tmp_path)) as service:
+        for name in names:
+            await service.create(name, unsubscription_policy="open", send_goodbye_message="false")
+            await service.add(ANNA, list=name)
+        outcomes = [(await post.ask("leave", slug=slug))[0].outcome for slug in slugs]
+        assert outcomes == ["left"] * 3 + ["limited"]
+        said = [letter.mail["Subject"] for letter in await post.letters()]
+        assert [subject.startswith("You have left") for subject in said] == [True] * 3
+        assert (await service.whois(ANNA, slugs[3])).roles == ("member",)
+        done, letters = await post.ask("leave", mail_of(**PROVED), slug=slugs[3])
+        assert (done.outcome, letters) == ("left", [])
 
 
 async def test_the_same_cause_counts_once(broker: Broker, tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ Promises
       together a list answers ten of one domain a day, and 200 in all. The question whether to
       join goes to each.
     - What a token or a proved From has done is always answered. Nothing that a program wrote is.
-    - Nobody is put onto a list without hearing of it: at an open one, where the answers of a day
-      are used up, whoever is not proved stays off.
+    - Nobody is put onto a list, or taken off, without hearing of it: at an open one, where the
+      answers of a day are used up, whoever is not proved stays as they were.
 
 Outcomes   in `command_done`: joined, left, moved, waiting, decided, confirmation_sent, answered,
            refused, ignored, limited
@@ -51,6 +51,7 @@ Files      words          the commands in a mail; their grammar: postroad.mail.c
            intent         what a mail wants, and whether to listen to it (pure)
            confirmation   a token and its question (pure)
            answer         what a mail says to a question: yes, no, or a program wrote it (pure)
+           agreement      what is kept of how somebody agreed (pure)
            limits         how often an address is written to (pure)
            reply          what came of each command, as letters (pure)
            confirmations  questions in PENDING

@@ -8,7 +8,7 @@ sent to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 # the weightiest first
@@ -52,6 +52,12 @@ class Reply:
 
 
 BY_PROGRAM = Reply("ignored", "it may be a vacation notice or a bounce, which decides nothing")
+
+
+def counted(reply: Reply) -> Reply:
+    """The same without a claim to be written: a From is easily forged, and a goodbye that was
+    asked for by a proved one is the only one that is its due."""
+    return reply if reply.outcome == "left" else replace(reply, owed=False)
 
 
 @dataclass(frozen=True, slots=True)

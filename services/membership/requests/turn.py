@@ -21,12 +21,15 @@ from services.membership.bans import banned
 from services.membership.directory import Listed
 from services.membership.refused import Refused
 from services.membership.requests import confirmation, intent, moving, policy
+from services.membership.requests.agreement import consent, evidence
 from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
 from services.membership.requests.deeds import Deeds, Office
 from services.membership.requests.questions import fields_of
-from services.membership.requests.reply import Reply
+from services.membership.requests.reply import Reply, counted
 from services.membership.requests.words import Request
+
+_Wish = Literal["join", "leave"]
 
 
 @dataclass
@@ -127,27 +130,39 @@ class Turn:
             case "ask":
                 return await self._ask("join")
             case "wait":
-                return _counted(await self._wait("join"))
+                return counted(await self._wait("join"))
 
-    async def _join_open(self) -> Reply:
-        """Nobody is put onto a list without hearing of it: who cannot be told is not."""
+    async def _unheard(self) -> Reply | None:
+        """Why the author would not hear of what is done in their name; None where they will. Whom
+        a forger may have named is neither put on a list nor taken off without a letter."""
+        if self.proved:
+            return None
         if reason := self.unanswerable:
             return Reply("ignored", reason=reason)
-        contacts = self.office.questions.contacts
-        if not self.proved and not await contacts.may_answer(
+        if await self.office.questions.contacts.may_answer(
             self.author, self.limited_as, at=self.at
         ):
-            return Reply("limited", reason="three letters in a day, so they would not hear of it")
-        evidence = f"mail {self.mail_id}, to a list open to all"
+            return None
+        return Reply("limited", reason="three letters in a day, so they would not hear of it")
+
+    async def _join_open(self) -> Reply:
+        if unheard := await self._unheard():
+            return unheard
+        if reason := self.unanswerable:
+            return Reply("ignored", reason=reason)
         reply = await self.deeds.subscribe(
             *(self.author, self._name),
-            evidence=evidence,
+            evidence=f"mail {self.mail_id}, to a list open to all",
             how="mail",
             consent=Consent(answered=self.mail_id),
         )
-        if reply.outcome != "joined":
-            return _counted(reply)
-        return reply if self.proved else replace(reply, text="welcome")
+        return self._told(reply, "welcome")
+
+    def _told(self, reply: Reply, text: str) -> Reply:
+        """The same; where a forger may have done it, it is told whatever the list is set to."""
+        if reply.outcome not in ("joined", "left"):
+            return counted(reply)
+        return reply if self.proved else replace(reply, text=text)
 
     async def _leave(self, word: Word) -> Reply:
         person = self.office.tokens.read_leave(self.slug, word.token) if word.token else None
@@ -162,12 +177,16 @@ class Turn:
             self._settings.unsubscription_policy, proved=self.proved, confirmed=False
         ):
             case "do":
-                reply = await self.deeds.unsubscribe(self.author, how="mail")
-                return _counted(reply) if self.proved else replace(reply, owed=False)
+                return await self._leave_open()
             case "ask":
                 return await self._ask("leave")
             case "wait":
-                return _counted(await self._wait("leave"))
+                return counted(await self._wait("leave"))
+
+    async def _leave_open(self) -> Reply:
+        if unheard := await self._unheard():
+            return unheard
+        return self._told(await self.deeds.unsubscribe(self.author, how="mail"), "goodbye")
 
     async def _set_language(self, tag: str) -> Reply:
         known = {each.lower(): each for each in self.office.languages}
@@ -181,7 +200,7 @@ class Turn:
         if not self.proved:
             return await self._ask(action, other=language)
         done = await self.deeds.set_mail(self.author, action, language=language, how="mail")
-        return _counted(done)
+        return counted(done)
 
     async def _address(self, word: Word) -> Reply:
         """Another address: first it must be certain who wants it."""
@@ -312,9 +331,9 @@ class Turn:
                     asked.display_name,
                     role=asked.role,
                     delivery_mode=asked.delivery_mode,
-                    evidence=self._evidence(asked),
+                    evidence=evidence(asked, self.mail_id),
                     how=how,
-                    consent=self._consent(asked, token),
+                    consent=consent(asked, token, self.mail_id),
                 )
             case "leave" if self._leaving() == "wait":
                 return await self._wait("leave", asked, token)
@@ -324,7 +343,7 @@ class Turn:
                 return await self._wish(moving.VERBS[asked.action], asked.address, asked.other)
             case "move" | "add":
                 return await self.office.moving.confirmed(
-                    asked, evidence=self._evidence(asked), mail_id=self.mail_id
+                    asked, evidence=evidence(asked, self.mail_id), mail_id=self.mail_id
                 )
             case _:
                 return await self.deeds.set_mail(
@@ -339,23 +358,8 @@ class Turn:
     def _leaving(self) -> policy.Step:
         return policy.leaving(self._settings.unsubscription_policy, proved=False, confirmed=True)
 
-    def _evidence(self, asked: ConfirmationAsked) -> str:
-        return f"asked in {asked.cause}, confirmed by mail {self.mail_id}"
-
-    def _consent(self, asked: ConfirmationAsked, token: str) -> Consent:
-        """How somebody agreed to what was `asked`; `token` is a MAC of the one they answered by."""
-        return Consent(
-            asked=asked.cause.partition(".")[0],  # behind it, the list
-            text=asked.text,
-            token=token,
-            answered=self.mail_id,
-        )
-
     async def _wait(
-        self,
-        action: Literal["join", "leave"],
-        asked: ConfirmationAsked | None = None,
-        token: str = "",
+        self, action: _Wish, asked: ConfirmationAsked | None = None, token: str = ""
     ) -> Reply:
         """Have the owners decide on what was `asked` and confirmed, or else on what the proved
         author of this mail wants."""
@@ -367,8 +371,10 @@ class Turn:
             display_name=asked.display_name if asked else self._name,
             delivery_mode=asked.delivery_mode if asked else "regular",
             cause=self.mail_id,
-            evidence=self._evidence(asked) if asked else proved,
-            consent=self._consent(asked, token) if asked else Consent(answered=self.mail_id),
+            evidence=evidence(asked, self.mail_id) if asked else proved,
+            consent=consent(asked, token, self.mail_id)
+            if asked
+            else Consent(answered=self.mail_id),
             at=self.at,
             expires=self.at + LIFE,
         )
@@ -392,9 +398,3 @@ class Turn:
 
 _BANNED = Reply("ignored", reason="the address is banned from this list")
 _NOBODY = Reply("ignored", reason="its From is not one readable address")
-
-
-def _counted(reply: Reply) -> Reply:
-    """The same without a claim to be written: a From is easily forged, and a goodbye that was
-    asked for by a proved one is the only one that is its due."""
-    return reply if reply.outcome == "left" else replace(reply, owed=False)
