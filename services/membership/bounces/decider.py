@@ -95,13 +95,13 @@ def decide_bounce(
 ) -> tuple[Event, ...]:
     """What a bounce leads to. `found` has no points yet; its `incident` says that many at its
     provider fail. `probe` is the id of the probe that may go out for it, empty where none can.
-    Nothing for who is no member, or whose delivery is stopped already."""
-    if not (settings.process_bounces and state.member and state.status == "enabled"):
+    Nothing for who is no member, or whose delivery is stopped already, unless they complain."""
+    if not state.member:
         return ()
     if found.kind == "complaint":
-        reason = "their provider says that they called a mail of the list spam"
-        stop = MemberChanged(delivery_status="by_user", how=HOW, reason=reason)
-        return (found, stop)
+        return _complaint(state, found)
+    if not settings.process_bounces or state.status != "enabled":
+        return ()
     if _went_elsewhere(state, found):
         return ()
     since = _incident(state, found.at)
@@ -166,6 +166,18 @@ def _came_back(found: MemberBounced, settings: ListSettings) -> tuple[Event, ...
         return ()
     why = "mail came back, and so did a letter to see whether it still does"
     return (found, *_stop(found, settings, why))
+
+
+def _complaint(state: State, found: MemberBounced) -> tuple[Event, ...]:
+    """It is theirs to say, whatever else is switched off or has stopped their mail: they are not
+    warned any more. What a moderator stopped stays so, or they could switch it on."""
+    if state.status == "by_user":
+        return ()
+    if state.status == "by_moderator":
+        again = state.noted is not None and _day(found.at) <= _day(state.noted)
+        return () if again else (found,)
+    reason = "their provider says that they called a mail of the list spam"
+    return (found, MemberChanged(delivery_status="by_user", how=HOW, reason=reason))
 
 
 def _stop(found: MemberBounced, settings: ListSettings, reason: str) -> tuple[Event, ...]:

@@ -77,7 +77,7 @@ class BounceDesk:
             if not isinstance(event, BounceRouted):
                 raise Reject(f"a {type(event).__name__} is no bounce")
             at = delivery.envelope().ts
-            if event.about and self._counts(event.list, at, now()):
+            if event.about and self._fresh(event.list, at, now()):
                 await self._report(event, at)
 
     async def _report(self, event: BounceRouted, at: datetime) -> None:
@@ -169,7 +169,7 @@ class BounceDesk:
 
     async def _refusals(self, after: int, upto: int, at: datetime) -> None:
         async for list_, mail_id, failed in failed_between(self._broker, after, upto):
-            if not self._counts(list_, at, at):
+            if not self._fresh(list_, at, at):
                 continue
             addresses = await self._roster.addresses([each.person for each in failed])
             for each in failed:
@@ -182,11 +182,11 @@ class BounceDesk:
 
     # --- both ---------------------------------------------------------------------------------
 
-    def _counts(self, list_: str, at: datetime, upto: datetime) -> bool:
-        """Whether what came back at `at` is counted on this list, looked at `upto` a time: not what
+    def _fresh(self, list_: str, at: datetime, upto: datetime) -> bool:
+        """Whether what came back at `at` matters on this list, looked at `upto` a time: not what
         is stale by then, as the bounces of a year are where counting begins."""
         listed = self._roster.feed.lists.get(list_)
-        if listed is None or not listed.state.open or not listed.state.settings.process_bounces:
+        if listed is None or not listed.state.open:
             return False
         stale = timedelta(days=listed.state.settings.bounce_info_stale_after)
         return not stale or upto - at <= stale
@@ -197,6 +197,8 @@ class BounceDesk:
         """Decide on one bounce of one person, and write the letters that it leads to."""
         listed = self._roster.feed.lists.get(list_)
         if listed is None:
+            return
+        if not listed.state.settings.process_bounces and told.kind != "complaint":
             return
         domain = address.rpartition("@")[2].lower()
         failing = await self._providers.failing(list_, domain, person, told)

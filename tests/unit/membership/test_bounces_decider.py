@@ -175,6 +175,19 @@ def test_what_is_no_bounce_of_the_member_proves_nothing_of_a_probe() -> None:
     assert isinstance(complaint[1], MemberChanged)
 
 
+def test_a_complaint_counts_whatever_stopped_their_mail() -> None:
+    """Somebody stopped by bounces is warned no more; the complaint of somebody whom a moderator
+    stopped is kept, once a day, and changes nothing; `process_bounces` does not matter."""
+    assert status(after(*FIVE, bounce("complaint", 6))) == "by_user"
+    moderated = MemberChanged(delivery_status="by_moderator", how="command line")
+    stored = after(moderated, *(bounce("complaint", n / 4) for n in range(8)))
+    assert (status(stored), len(stored)) == ("by_moderator", 5)
+    off = ListSettings(process_bounces=False)
+    assert status(after(bounce("complaint"), settings=off)) == "by_user"
+    by_user = MemberChanged(delivery_status="by_user", how="mail")
+    assert after(by_user, bounce("complaint")) == [JOINED, by_user]
+
+
 def test_enabling_delivery_forgets_the_score() -> None:
     """Whoever wants mail again starts afresh, and so does who leaves and comes back."""
     five = [bounce(days=day) for day in range(5)]
@@ -212,7 +225,7 @@ def test_without_warnings_the_last_bounce_removes() -> None:
 def test_process_bounces_off_changes_nothing() -> None:
     """Nobody is counted, stopped, warned or removed."""
     off = ListSettings(process_bounces=False)
-    assert after(bounce(), bounce("complaint"), settings=off) == [JOINED]
+    assert after(bounce(), settings=off) == [JOINED]
     stopped = fold(after(*(bounce(days=day) for day in range(5))))
     assert decide_overdue(stopped, off, START + timedelta(days=99)) == ()
 
