@@ -164,7 +164,8 @@ def _records(
 ) -> Iterator[tuple[int, list[str] | str]]:
     """Number of its first line and fields of each record, or what is wrong with it.
 
-    After a wrong one, reading goes on with the next line: a stray quote costs one line.
+    A wrong record ends where its quotes do, so that what stands in a field is never read as a
+    person. A quote that nothing closes is a stray one, and costs one line.
     """
     csv.field_size_limit(LONGEST_FIELD)
     begin = first
@@ -177,8 +178,21 @@ def _records(
                 yield begin + 1, record
                 begin = offset + reader.line_num
         except csv.Error as error:
-            yield begin + 1, f"not readable as CSV: {error}"
-            begin += 1
+            end = _end(lines, begin)
+            until = f" (this record goes on to line {end})" if end > begin + 1 else ""
+            yield begin + 1, f"not readable as CSV: {error}{until}"
+            begin = end
+
+
+def _end(lines: Sequence[str], begin: int) -> int:
+    """The number of the last line of the record that begins behind `begin` lines: a line end is in
+    quotes behind an odd number of them, since one that is meant is doubled (RFC 4180)."""
+    quotes = 0
+    for at in range(begin, len(lines)):
+        quotes += lines[at].count('"')
+        if quotes % 2 == 0:
+            return at + 1
+    return begin + 1
 
 
 def _bounded(line: str) -> str:

@@ -101,6 +101,17 @@ def test_a_quoted_name_may_run_over_lines():
     assert bad == []
 
 
+@pytest.mark.parametrize("lines", [1, 1_100], ids=["one long line", "many lines"])
+def test_what_stands_in_a_field_is_never_a_person(lines: int):
+    """A field that is too long is skipped to the end of its record, and the next one is taken."""
+    note = "x" * 10_001 + "\nvictim@example.com,Victim\n" * lines + 'said ""so""'
+    rows, bad = read(f'email,name,notes\nann@example.net,Ann,"{note}"\nbob@example.net,Bob,\n')
+    assert [row[1] for row in rows] == ["bob@example.net"]
+    ((line, why),) = bad
+    assert line == 2
+    assert f"goes on to line {rows[0][0] - 1}" in why
+
+
 @given(
     st.lists(
         st.tuples(
