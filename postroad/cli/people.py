@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
 
+from postroad.mail.words import printable
 from postroad.runtime.errors import UsageError
 from schemas.mass import ImportRow
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
@@ -38,6 +40,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 }
 LANGUAGE = "preferred_language"
 OPTIONS = (*WORDS, LANGUAGE)
+SPACE = " \t\r\n"
+_NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 
 BadLine = tuple[int, str]  # number of the line from 1, and what is wrong with it
 
@@ -72,22 +76,49 @@ def people(
         yield from _objects("".join(lines), role)
         return
     heading = _heading(lines[start])
-    if heading is not None:
-        start += 1
-    elif plain and "@" in lines[start]:
-        heading = {EMAIL: 0}, ","
-    else:
+    if heading is None and plain and "@" in lines[start]:
+        yield from _addresses(lines, role)
+        return
+    if heading is None:
         raise UsageError(
             f"the first line names no column `email`: {lines[start].strip()[:60]!r}; "
             "add a first line such as: email,display_name"
         )
-    columns, separator = heading
+    start += 1
+    columns, separator, width = heading
     for line, record in _records(lines, start, separator):
         if isinstance(record, str):
             yield line, record
+        elif any(field.strip() for field in record[width:]):
+            yield line, f"there are more fields than columns: {_shown(record[width:])}"
         elif any(field.strip() for field in record):
             told = {name: record[at] for name, at in columns.items() if at < len(record)}
             yield _person(line, told, role)
+
+
+def _addresses(lines: Sequence[str], role: Role) -> Iterator[ImportRow | BadLine]:
+    """The same of a file without heading: `ann@example.net` a line, or `Ann <ann@example.net>`."""
+    for number, line in enumerate(lines, 1):
+        name, text = named(line.strip(SPACE + ",;"))
+        found = [one for one in re.split(r"[\s,;|]+", text) if "@" in one]
+        if len(line) > LONGEST_LINE:
+            yield number, f"the line is longer than {LONGEST_LINE:,} characters"
+        elif len(found) > 1:
+            yield number, f"there is more than one address in this line: {_shown(found)}"
+        elif text:
+            yield _person(number, {EMAIL: text, NAMES[0]: name}, role)
+
+
+def named(text: str) -> tuple[str, str]:
+    """Name and address of `"Ann Archer" <ann@example.net>`; an address alone may be in quotes."""
+    if (both := _NAMED.fullmatch(text)) is not None:
+        return both[1].strip().strip('"'), both[2].strip()
+    alone = len(text) > 1 and text[0] == text[-1] == '"'
+    return "", text[1:-1] if alone else text
+
+
+def _shown(texts: Sequence[str]) -> str:
+    return printable(", ".join(filter(None, map(str.strip, texts))), 60)
 
 
 def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | BadLine:
@@ -139,8 +170,8 @@ def _objects(text: str, role: Role) -> Iterator[ImportRow | BadLine]:
         yield _person(line, {name.lower(): value or "" for name, value in one.items()}, role)
 
 
-def _heading(line: str) -> tuple[Mapping[str, int], str] | None:
-    """Columns by name, and the separator; None where the line names no column `email`."""
+def _heading(line: str) -> tuple[Mapping[str, int], str, int] | None:
+    """Columns by name, the separator, and how many there are; None where the line names no column `email`."""
     for separator in SEPARATORS:
         try:
             names = next(csv.reader([line], delimiter=separator))
@@ -151,7 +182,11 @@ def _heading(line: str) -> tuple[Mapping[str, int], str] | None:
             columns.setdefault(name.strip().lower(), at)
         if EMAIL in columns:
             wanted = {EMAIL, SINCE, *NAMES, *OPTIONS}
-            return {name: at for name, at in columns.items() if name in wanted}, separator
+            return (
+                {name: at for name, at in columns.items() if name in wanted},
+                separator,
+                len(names),
+            )
     return None
 
 

@@ -146,6 +146,32 @@ def test_a_line_of_ten_million_octets_costs_only_itself():
         read(long)
 
 
+def test_no_address_is_lost_without_a_word():
+    """What the heading has no column for, and a second address in a line, are named."""
+    rows, bad = read("email,name\nann@example.net,Doe, Ann\nbob@example.net,Bob,,\n")
+    assert [row[1] for row in rows] == ["bob@example.net"]
+    assert bad == [(2, "there are more fields than columns: Ann")]
+    text = "ann@example.net\nbob@example.net, cid@example.net\ndan@example.net;eve@example.net\n"
+    ann, *others = people(lines_of(text.encode()), plain=True)
+    assert isinstance(ann, ImportRow)
+    assert others == [
+        (2, "there is more than one address in this line: bob@example.net, cid@example.net"),
+        (3, "there is more than one address in this line: dan@example.net, eve@example.net"),
+    ]
+
+
+def test_addresses_with_names_and_no_heading():
+    """A line as `list_members -f` writes it, or an address in quotes or with a comma behind it."""
+    text = 'Ann <ann@example.net>\n"Doe, Bob" <bob@example.net>\n"cid@example.net"\ndan@b.org,\n'
+    found = [one for one in people(lines_of(text.encode()), plain=True)]
+    assert [(row.address, row.display_name) for row in found if isinstance(row, ImportRow)] == [
+        ("ann@example.net", "Ann"),
+        ("bob@example.net", "Doe, Bob"),
+        ("cid@example.net", ""),
+        ("dan@b.org", ""),
+    ]
+
+
 def test_all_options_of_a_member_can_stand_in_a_file():
     """A cell that is empty tells nothing; a word that is none is named with those there are."""
     data = (

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from postroad.cli.mailman.form import OldPerson
+from postroad.cli.people import named
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_NAMED = re.compile(r'"?(.*?)"?\s*<([^<>]*)>')
 # Jan 05 12:13:14 2019 (4711) staff: new "Ann Archer" <ann@example.net>, via web
 _NEW = re.compile(
     r"(\w{3}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4}) \(\d+\) ([^:\s]+): new (?:\(\w+\) )?(.*),"
@@ -33,7 +33,7 @@ def people(text: str, role: str = "member") -> Iterator[OldPerson]:
     Empty lines and those that begin with # are passed over."""
     for line in map(str.strip, text.splitlines()):
         if line and not line.startswith("#"):
-            name, address = _person(line)
+            name, address = named(line)
             yield OldPerson(address=address, display_name=name, role=role)
 
 
@@ -45,14 +45,9 @@ def joined(logs: Iterable[str]) -> Joined:
         for line in log.splitlines():
             if (entry := _NEW.match(line)) is not None and (at := _at(entry)) is not None:
                 dates = found.setdefault(entry[7].lower(), {})
-                address = _person(entry[8])[1].lower()
+                address = named(entry[8].strip())[1].lower()
                 dates[address] = max(at, dates.get(address, at))
     return Joined(found)
-
-
-def _person(text: str) -> tuple[str, str]:
-    named = _NAMED.fullmatch(text.strip())
-    return (named[1].strip(), named[2].strip()) if named else ("", text.strip())
 
 
 def _at(entry: re.Match[str]) -> datetime | None:
