@@ -1,23 +1,27 @@
-"""People in a CSV file: who is meant, how they read, and which lines are wrong. Pure.
+"""People in a CSV file: who is meant, how they read, and which lines are wrong. Pure but
+for the clock.
 
 The first line names the columns: `email`, and perhaps `display_name` (or `name`), `role`, `since`
-and the options of a member; others are ignored. Which of comma, semicolon, tab and bar separates is
-read from that line alone, so that nothing in a name can change it. What `member export --format
+and the options of a member; others are ignored, unless they are nearly one of these. Which of
+comma, semicolon, tab and bar separates is read from that line alone, so that nothing in a name can change it. What `member export --format
 json` writes is read as well.
 """
 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import msgspec
 
 from postroad.mail.words import printable
+from postroad.runtime.clock import now
 from postroad.runtime.errors import UsageError
 from schemas.mass import ImportRow
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
@@ -40,6 +44,9 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 }
 LANGUAGE = "preferred_language"
 OPTIONS = (*WORDS, LANGUAGE)
+KNOWN = (EMAIL, SINCE, *NAMES, *OPTIONS)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+A_DAY = timedelta(days=1)  # a clock may be ahead, and a date begins earlier in the east
 SPACE = " \t\r\n"
 _NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 
@@ -52,6 +59,11 @@ def lines_of(data: bytes) -> list[str]:
     Raises UsageError for any other encoding.
     """
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if encoding != "utf-16" and b"\0" in data:
+        raise UsageError(
+            "the file has zero octets in it, such as UTF-16 without a mark has; save it as CSV in "
+            "UTF-8"
+        )
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
@@ -126,6 +138,7 @@ def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | Bad
     if not told.get(EMAIL):
         return line, "there is no email in this line"
     options = {name: told[name] for name in OPTIONS if told.get(name)}
+    options |= {name: word.lower() for name, word in options.items() if name in WORDS}
     for name, word in options.items():
         if name == LANGUAGE and not TAG.fullmatch(word):
             return line, f"{name} {word[:60]!r} is no language such as de or pt-BR"
@@ -134,12 +147,18 @@ def _person(line: int, fields: Mapping[str, str], role: Role) -> ImportRow | Bad
     since = _time(told.get(SINCE) or "")
     if isinstance(since, str):
         return line, f"since {since[:60]!r} is no time such as 2026-10-01 or 2026-10-01T12:00:00Z"
+    if since and not EARLIEST <= since <= now() + A_DAY:
+        return line, f"since {told[SINCE][:60]!r} is no time that a member can have come at"
     name = next(filter(None, map(told.get, NAMES)), "") or ""
+    if len(name) > LONGEST_NAME:
+        return line, f"the name is longer than {LONGEST_NAME} characters"
+    if any(unicodedata.category(char) == "Cc" for char in name):
+        return line, f"the name {printable(name, 60)!r} has control characters in it"
     return msgspec.convert(
         {
             "line": line,
             "address": told[EMAIL][:LONGEST_FIELD],
-            "display_name": name[:LONGEST_NAME],
+            "display_name": name,
             "role": role,
             SINCE: since,
             **options,
@@ -163,31 +182,52 @@ def _time(text: str) -> datetime | str | None:
 def _objects(text: str, role: Role) -> Iterator[ImportRow | BadLine]:
     """The same in JSON; a line is the number of an object."""
     try:
-        found: list[Any] = msgspec.json.decode(text, type=list[dict[str, str | None]])
+        found = msgspec.json.decode(text, type=list[dict[str, Any]])
     except msgspec.MsgspecError as error:
-        raise UsageError(f"the file is not JSON as `member export` writes it: {error}") from None
+        raise UsageError(
+            "the file begins as JSON, and is not an array of objects as `member export --format "
+            f"json` writes it: {error}"
+        ) from None
     for line, one in enumerate(found, 1):
-        yield _person(line, {name.lower(): value or "" for name, value in one.items()}, role)
+        fields = {_column(name): value for name, value in one.items() if value is not None}
+        wrong = [name for name in _known(fields) if not isinstance(fields[name], str | bool)]
+        if wrong:
+            yield line, f"{wrong[0]} is neither text nor true or false"
+        else:
+            yield _person(line, {name: str(fields[name]) for name in _known(fields)}, role)
 
 
 def _heading(line: str) -> tuple[Mapping[str, int], str, int] | None:
-    """Columns by name, the separator, and how many there are; None where the line names no column `email`."""
+    """Columns by name, the separator, and how many there are; None where the line names no column
+    `email`. Raises UsageError for a column that stands twice, or is nearly an option."""
     for separator in SEPARATORS:
         try:
-            names = next(csv.reader([line], delimiter=separator))
+            names = list(map(_column, next(csv.reader([line], delimiter=separator))))
         except csv.Error:
             continue
-        columns: dict[str, int] = {}
-        for at, name in enumerate(names):
-            columns.setdefault(name.strip().lower(), at)
-        if EMAIL in columns:
-            wanted = {EMAIL, SINCE, *NAMES, *OPTIONS}
-            return (
-                {name: at for name, at in columns.items() if name in wanted},
-                separator,
-                len(names),
-            )
+        if EMAIL not in names:
+            continue
+        wanted = _known(names)
+        for name in wanted:
+            if names.count(name) > 1:
+                raise UsageError(f"the first line names two columns `{name}`; name one of them")
+        return {name: names.index(name) for name in wanted}, separator, len(names)
     return None
+
+
+def _known(names: Iterable[str]) -> list[str]:
+    """Those that say something here. Raises UsageError for what is nearly an option."""
+    found = []
+    for name in names:
+        if name in KNOWN:
+            found.append(name)
+        elif near := difflib.get_close_matches(name, (*OPTIONS, SINCE, NAMES[0]), 1, 0.85):
+            raise UsageError(f"there is no column {printable(name, 60)!r}; is it `{near[0]}`?")
+    return found
+
+
+def _column(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
 
 
 def _says_something(line: str) -> bool:

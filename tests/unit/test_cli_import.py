@@ -66,8 +66,15 @@ def test_what_spreadsheets_write(data: bytes):
         (b"address,name\nann@example.net,Ann\n", "no column `email`: 'address,name'"),
         (b"ann@example.net\n", "add a first line such as: email"),
         ("email,name\na@b,Jürgen".encode("latin-1"), "not UTF-8"),
+        ("email,name\na@b,Jim".encode("utf-16-le"), "UTF-16 without a mark"),
+        (b"email,name,Email\na@b,Jim,c@d\n", "two columns `email`"),
+        (b"email,delivery_staus\na@b,by_user\n", "no column 'delivery_staus'; is it `delivery_"),
+        (b'[{"email": "a@b"', "array of objects as `member export --format json` writes it"),
     ],
-    ids=["empty", "blank", "no-email", "no-heading", "latin-1"],
+    ids=[
+        *("empty", "blank", "no-email", "no-heading", "latin-1", "utf-16", "twice", "mistyped"),
+        "cut-json",
+    ],
 )
 def test_a_file_that_is_none_is_refused_as_a_whole(data: bytes, words: str):
     """Without a heading or in another encoding nothing is imported, and the remedy is named."""
@@ -146,6 +153,38 @@ def test_a_line_of_ten_million_octets_costs_only_itself():
         read(long)
 
 
+def test_what_spreadsheets_make_of_true_and_names():
+    """Any case of a word that is known, and a blank in the name of a column."""
+    (row,) = people(lines_of(b"Email,Display Name,receive_own_postings\na@b.org,Ann,FALSE\n"))
+    assert isinstance(row, ImportRow)
+    assert (row.display_name, row.receive_own_postings) == ("Ann", False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "value", "words"),
+    [
+        ("since", "2999-01-01", "no time that a member can have come at"),
+        ("since", "0001-01-01", "no time that a member can have come at"),
+        ("name", "x" * 201, "longer than 200"),
+        ("name", "A\x07nn", "control characters"),
+    ],
+)
+def test_what_would_be_kept_otherwise_than_it_stands_is_named(columns: str, value: str, words: str):
+    """Nothing of a line is changed or dropped without a word."""
+    ((line, why),) = read(f"email,{columns}\nann@example.net,{value}\n")[1]
+    assert line == 2
+    assert words in why
+
+
+def test_a_wrong_object_is_named_by_its_number():
+    """In JSON a value of another kind costs its object; true and false are as good as text."""
+    text = '[{"email": 7}, {"email": "a@b.org", "receive_own_postings": false, "n": [1]}]'
+    bad, row = people(lines_of(text.encode()))
+    assert bad == (1, "email is neither text nor true or false")
+    assert isinstance(row, ImportRow)
+    assert row.receive_own_postings is False
+
+
 def test_no_address_is_lost_without_a_word():
     """What the heading has no column for, and a second address in a line, are named."""
     rows, bad = read("email,name\nann@example.net,Doe, Ann\nbob@example.net,Bob,,\n")
@@ -163,7 +202,7 @@ def test_no_address_is_lost_without_a_word():
 def test_addresses_with_names_and_no_heading():
     """A line as `list_members -f` writes it, or an address in quotes or with a comma behind it."""
     text = 'Ann <ann@example.net>\n"Doe, Bob" <bob@example.net>\n"cid@example.net"\ndan@b.org,\n'
-    found = [one for one in people(lines_of(text.encode()), plain=True)]
+    found = list(people(lines_of(text.encode()), plain=True))
     assert [(row.address, row.display_name) for row in found if isinstance(row, ImportRow)] == [
         ("ann@example.net", "Ann"),
         ("bob@example.net", "Doe, Bob"),
@@ -239,7 +278,9 @@ def _as_told(value: Any) -> Any:
             receive_own_postings=st.booleans(),
             receive_list_copy=st.booleans(),
             preferred_language=st.sampled_from(["", "de"]),
-            since=st.integers(0, 2**32).map(lambda at: _as_told(datetime.fromtimestamp(at, UTC))),
+            since=st.integers(0, 1_700_000_000).map(
+                lambda at: _as_told(datetime.fromtimestamp(at, UTC))
+            ),
         )
     ),
     st.booleans(),
