@@ -359,6 +359,7 @@ class Answer(Command, kw_only=True):
     refused: str = ""
     code: Code = ""
     bad_rows: tuple[tuple[int, str], ...] = ()  # (line, reason)
+    away_rows: tuple[tuple[int, str], ...] = ()  # of who left, and is not put back
     rows: tuple[RosterRow, ...] = ()
     lists: tuple[ListRow, ...] = ()
     failed: tuple[FailedCopies, ...] = ()

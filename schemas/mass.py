@@ -36,8 +36,9 @@ class ImportMembers(Change, kw_only=True):
     """Endpoint `import`: at most 1,000 rows at once; all valid rows are stored or none. With
     `more` to come the answer does not wait for the roster, which folds while the next come.
 
-    `action` is what becomes of the rows: `add` gives the role to whoever has it not, `set` gives
-    its holders the options told, `remove` takes it away. `command` is the id of the whole, in every
+    `action` is what becomes of the rows: `add` gives the role to whoever has it not, but those who
+    lost it here since and whom only `back` takes back; `set` gives its holders the options told,
+    `remove` takes it away. `command` is the id of the whole, in every
     event; asked `again` because no answer came, what it did already counts as changed. A `dry`
     one only counts."""
 
@@ -46,6 +47,7 @@ class ImportMembers(Change, kw_only=True):
     action: MassAction = "add"
     more: bool = False
     how: str = "import"
+    back: bool = False
     command: str = ""
     again: bool = False
     dry: bool = False

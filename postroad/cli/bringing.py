@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import complain, counted, print_table, print_wrapped
+from postroad.cli.output import SHOWN, away_words, complain, counted, print_table, print_wrapped
 from schemas.membership import Role
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ import_ = group(
 DryRun = Annotated[
     bool, typer.Option("--dry-run", metavar="", help="Only report: no service is asked.")
 ]
+Again = Annotated[
+    bool, typer.Option("--again", metavar="", help="Also who left here, or was removed, since.")
+]
 
 
 @command(import_, "mailman3", example="postroad import mailman3 answers/ --dry-run")
@@ -33,20 +36,21 @@ async def mailman3(
         Path, typer.Argument(metavar="PATH", help="Folder or file of answers of the REST API.")
     ],
     dry_run: DryRun = False,
+    again: Again = False,
 ) -> int:
     """Make the lists of a Mailman 3, with their settings and people.
 
     PATH has what its REST API answers, as docs/examples/mailman3-export.sh saves it. A report tells
     which settings are taken, which are so by default, and which have no equivalent. Nobody gets
     mail of it. It can be repeated: a list that is there keeps its settings, and whoever is on it
-    stays as they are.
+    stays as they are; who left here since stays away, unless with --again.
     """
     from postroad.cli.mailman import sources
 
     found, unknown = sources.mailman3(path)
     if unknown:
         complain(f"{path}: {counted(unknown, 'answer')} of no kind that is known were left out")
-    return await _bring(call, found, "Mailman 3", dry_run=dry_run)
+    return await _bring(call, found, "Mailman 3", dry_run=dry_run, again=again)
 
 
 @command(import_, "mailman2", example="postroad import mailman2 /var/lib/mailman/lists --dry-run")
@@ -63,6 +67,7 @@ async def mailman2(
     ] = "",
     role: Annotated[Role, typer.Option(help="Of those in a text of members.")] = "member",
     dry_run: DryRun = False,
+    again: Again = False,
 ) -> int:
     """Make the lists of a Mailman 2, with their settings and people.
 
@@ -73,10 +78,10 @@ async def mailman2(
     from postroad.cli.mailman import sources
 
     found = sources.mailman2(path, address=list_, role=role)
-    return await _bring(call, found, "Mailman 2", dry_run=dry_run)
+    return await _bring(call, found, "Mailman 2", dry_run=dry_run, again=again)
 
 
-async def _bring(call: Call, found: Sequence[Any], how: str, *, dry_run: bool) -> int:
+async def _bring(call: Call, found: Sequence[Any], how: str, *, dry_run: bool, again: bool) -> int:
     from postroad.cli.mailman.plan import plans
 
     made = plans(found)
@@ -85,7 +90,7 @@ async def _bring(call: Call, found: Sequence[Any], how: str, *, dry_run: bool) -
     else:
         from postroad.cli.mailman.bring import bring
 
-        brought = await bring(call.config, made, how)
+        brought = await bring(call.config, made, how, back=again)
     pairs = list(zip(made, brought, strict=True))
     call.show([_report(*pair) for pair in pairs], lambda: _print(pairs))
     wrong = any(plan.bad or plan.refused for plan in made)
@@ -105,6 +110,10 @@ def _report(plan: Plan, brought: Brought | None) -> Mapping[str, Any]:
         "created": bool(brought and brought.created),
         "added": brought.added if brought else 0,
         "present": brought.present if brought else 0,
+        "away": [
+            {"address": address, "reason": why}
+            for address, why in (brought.away if brought else ())
+        ],
         "command": brought.command if brought else "",
     }
 
@@ -126,6 +135,8 @@ def _print(pairs: Sequence[tuple[Plan, Brought | None]]) -> None:
             print(f"{counted(same, 'setting is', 'settings are')} the same by default.")
         for what, why in plan.losses:
             print_wrapped(f"not taken: {what}: {why}")
+        for address, why in brought.away[:SHOWN] if brought else ():
+            complain(f"{plan.address}: {address} stays away: {why}")
         for address, why in _bad(plan, brought):
             complain(f"{plan.address}: {address}: {why}")
 
@@ -146,7 +157,8 @@ def _became(plan: Plan, brought: Brought | None) -> str:
     if brought is None:
         return "would be made with "
     state = "made" if brought.created else "there already, its settings stay"
-    return f"{state}; added {brought.added:,}, there already {brought.present:,}; "
+    away = away_words(brought.away)
+    return f"{state}; added {brought.added:,}, there already {brought.present:,}{away}; "
 
 
 def _count(plan: Plan) -> Counter[str]:

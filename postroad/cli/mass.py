@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from postroad.cli.ask import attempt, refusal
-from postroad.cli.output import complain
+from postroad.cli.output import SHOWN, complain
 from postroad.cli.people import BadLine
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
@@ -39,6 +39,7 @@ class Outcome:
     changed: int = 0
     same: int = 0
     bad: list[BadLine] = field(default_factory=list)
+    away: list[BadLine] = field(default_factory=list)  # who left, and is not put back
 
 
 def begin(list_: str) -> str:
@@ -75,14 +76,16 @@ async def send(
             outcome.changed += answer.changed
             outcome.same += _people(one, answer) - answer.changed
             outcome.bad.extend(answer.bad_rows)
+            outcome.away.extend(answer.away_rows)
         reached(asked[-1].rows[-1].line)
-    reasons = dict(outcome.bad)
+    reasons, away = dict(outcome.bad), dict(outcome.away)
     for line, first in twice:
         if first in reasons:
             outcome.bad.append((line, reasons[first]))
-        else:
+        elif first not in away:
             outcome.same += 1
     outcome.bad.sort()
+    outcome.away.sort()
     return outcome
 
 
@@ -121,9 +124,18 @@ def complain_of(bad: Sequence[BadLine]) -> None:
         complain(f"line {line}: {reason}")
 
 
+def tell_away(away: Sequence[BadLine]) -> None:
+    """Name some of them."""
+    for line, why in away[:SHOWN]:
+        complain(f"line {line}: stays away: {why}")
+    if len(away) > SHOWN:
+        complain(f"and {len(away) - SHOWN:,} more who stay away; --json names all")
+
+
 def _people(asked: ImportMembers, answer: Answer) -> int:
-    """How many people these rows are, less the bad ones: somebody in two roles is one."""
-    bad = {line for line, _ in answer.bad_rows}
+    """How many people these rows are, less the bad ones and those who stay away: somebody in two
+    roles is one."""
+    bad = {line for line, _ in (*answer.bad_rows, *answer.away_rows)}
     return len({row.address.lower() for row in asked.rows if row.line not in bad})
 
 

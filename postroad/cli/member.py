@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import complain, whole
+from postroad.cli.output import away_words, complain, whole
 from postroad.runtime.errors import UsageError
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
 
@@ -39,6 +39,9 @@ Whose = Annotated[
     typer.Option("--file", metavar="FILE", help="CSV, or one address a line; - reads stdin."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar="", help="Only say what would be done.")]
+Again = Annotated[
+    bool, typer.Option("--again", metavar="", help="Also who left, or was removed, since.")
+]
 Reason = Annotated[
     str, typer.Option(metavar="WORDS", help="Why. Kept for ever: no names, no addresses.")
 ]
@@ -64,13 +67,15 @@ async def add(  # noqa: PLR0917  options of a command
     welcome: Annotated[
         bool, typer.Option("--welcome", metavar="", help="With --confirmed: tell them by mail.")
     ] = False,
+    again: Again = False,
 ) -> int:
     """Put people onto a list.
 
     Nobody is subscribed without agreeing: they are invited by mail, and are on the list once they
     reply, also where owners decide who joins; --invite says the same. --confirmed says that they
     have agreed already; they hear nothing of it then, unless with --welcome. Whoever is on the list
-    already stays as they are.
+    already stays as they are. Who left since, or was removed, is not put back by a --file unless
+    with --again.
     """
     from schemas.commands import Subscribe
 
@@ -79,7 +84,7 @@ async def add(  # noqa: PLR0917  options of a command
     if invite and confirmed:
         raise UsageError("--invite asks them by mail, --confirmed does not; give one of the two")
     if file and confirmed and not welcome:
-        return await mass_change(call, list_, file, addresses, action="add", role=role)
+        return await mass_change(call, list_, file, addresses, action="add", role=role, back=again)
     addresses = whom(addresses, file)
     if welcome and not confirmed:
         raise UsageError(
@@ -276,6 +281,7 @@ async def mass_change(
     action: MassAction,
     role: Role = "member",
     how: str = "command line",
+    back: bool = False,
     plain: bool = True,
     dry: bool = False,
 ) -> int:
@@ -293,7 +299,7 @@ async def mass_change(
     async with road(call.config) as broker:
         command_id = "" if dry else mass.begin(list_)
         request = ImportMembers(
-            list=list_, rows=(), action=action, how=how, command=command_id, dry=dry
+            list=list_, rows=(), action=action, how=how, back=back, command=command_id, dry=dry
         )
         with progress("importing" if action == "add" else "removing", len(lines)) as reached:
             outcome = await mass.send(broker, request, rows, reached)
@@ -301,15 +307,17 @@ async def mass_change(
     report = {
         done: outcome.changed,
         already: outcome.same,
+        "away": [{"line": line, "reason": reason} for line, reason in outcome.away],
         "bad": [{"line": line, "reason": reason} for line, reason in outcome.bad],
         "command": command_id,
         "dry_run": dry,
     }
     words = f"{done} {outcome.changed}, {'there already' if action == 'add' else 'not there'} "
-    words += f"{outcome.same}, bad {len(outcome.bad)}"
+    words += f"{outcome.same}, bad {len(outcome.bad)}{away_words(outcome.away)}"
     call.show(report, lambda: print(f"would have {words}" if dry else words))
     if not call.json:
         mass.complain_of(outcome.bad)
+        mass.tell_away(outcome.away)
     return 1 if outcome.bad else 0
 
 

@@ -12,7 +12,7 @@ import typer
 
 from postroad.cli.addresses import member
 from postroad.cli.frame import Call, command
-from postroad.cli.member import DryRun, List, mass_change
+from postroad.cli.member import Again, DryRun, List, mass_change
 from postroad.cli.output import print_json
 from schemas.membership import Role
 
@@ -43,6 +43,7 @@ async def import_(
         Path, typer.Argument(metavar="FILE", help="CSV or JSON; - reads standard input.")
     ],
     dry_run: DryRun = False,
+    again: Again = False,
 ) -> int:
     """Put the people of a file onto a list.
 
@@ -50,10 +51,11 @@ async def import_(
     `role`, `since` and the options of `member set`. Commas, semicolons and tabs separate. They have
     agreed, as with `member add --confirmed`. Lines that are wrong are named and left out, with exit
     code 1; an import that was cut short is given again, because whoever is on the list already
-    stays as they are. `member undo` takes it back.
+    stays as they are. Who left since, or was removed, is named and stays away unless with --again.
+    `member undo` takes it back.
     """
     return await mass_change(
-        call, list_, file, action="add", how="import", plain=False, dry=dry_run
+        call, list_, file, action="add", how="import", back=again, plain=False, dry=dry_run
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 WIDEST = 100
 UNITS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 SHORT_ID = 16  # digits of a mail's id: the millisecond of arrival and 12 random bits
+SHOWN = 20  # people of each kind; all of them with --json
 
 
 def print_json(data: object) -> None:
@@ -97,3 +98,11 @@ def moment(at: datetime | None) -> str:
     unit, name = next((unit, name) for unit, name in UNITS if left >= 2 * unit or unit == 1)
     date = f"{at:%d %B} " if left >= 43_200 else ""
     return f"at {date}{at:%H:%M:%S} UTC, in {left / unit:.0f} {name}"
+
+
+def away_words(away: Sequence[object]) -> str:
+    """What a summary says of those who are not put back; empty where there is nobody."""
+    if not away:
+        return ""
+    left = "left since and stays" if len(away) == 1 else "left since and stay"
+    return f"; {len(away):,} {left} away (--again takes them back)"

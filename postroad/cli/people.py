@@ -1,10 +1,10 @@
-"""People in a CSV file: who is meant, how they read, and which lines are wrong. Pure but
-for the clock.
+"""People in a CSV file: who is meant, how they read, and which lines are wrong. Pure but for the
+clock.
 
 The first line names the columns: `email`, and perhaps `display_name` (or `name`), `role`, `since`
 and the options of a member; others are ignored, unless they are nearly one of these. Which of
-comma, semicolon, tab and bar separates is read from that line alone, so that nothing in a name can change it. What `member export --format
-json` writes is read as well.
+comma, semicolon, tab and bar separates is read from that line alone, so that nothing in a name can
+change it. What `member export --format json` writes is read as well.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import typer
 from postroad.cli.frame import Call, command
 from postroad.cli.member import DryRun, List
 from postroad.cli.memberfiles import member
-from postroad.cli.output import counted
+from postroad.cli.output import SHOWN, counted
 from postroad.cli.people import OPTIONS
 from postroad.runtime.errors import UsageError
 
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from schemas.commands import RosterRow
     from schemas.mass import ImportRow, MassAction
 
-__all__ = ["SHOWN", "Plan", "Yes", "check", "member", "plan", "sync"]  # the group, with this in it
+__all__ = ["Plan", "Yes", "check", "member", "plan", "sync"]  # the group, with this in it
 
 Yes = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask.")]
-SHOWN = 20  # people of each kind; all of them with --json
 
 
 @dataclass

@@ -12,8 +12,8 @@ import typer
 
 from postroad.cli.frame import Call, command
 from postroad.cli.member import DryRun, List
-from postroad.cli.output import counted
-from postroad.cli.sync import SHOWN, Yes, member
+from postroad.cli.output import SHOWN, counted
+from postroad.cli.sync import Yes, member
 from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:

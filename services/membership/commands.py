@@ -293,7 +293,10 @@ class Commands:
         if not ask.more and not ask.dry:
             await self._folded(imported.as_of)
         return Answer(
-            changed=imported.changed, bad_rows=imported.bad_rows, as_of=self.roster.feed.as_of
+            changed=imported.changed,
+            bad_rows=imported.bad_rows,
+            away_rows=imported.away_rows,
+            as_of=self.roster.feed.as_of,
         )
 
     async def undo(self, ask: UndoChange) -> Answer:

@@ -7,7 +7,7 @@ again find the people known and add the members.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ from schemas.mass import ImportMembers, ImportRow
 from schemas.road import AsOf
 from services.membership import actors, decider
 from services.membership.bans import banned, refusal
+from services.membership.departures import last_departure, stays_away
 from services.membership.directory import Listed
 from services.membership.people import People, known, new_person, valid
 from services.membership.refused import Refused
@@ -46,6 +47,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
     changed: int
     bad_rows: tuple[tuple[int, str], ...]
+    away_rows: tuple[tuple[int, str], ...]  # of who left, and is not put back
     as_of: AsOf
 
 
@@ -67,7 +69,8 @@ async def store(
         except Conflict:
             continue
         as_of = AsOf(membership=seq, people=max((one.seq for one in persons.values()), default=0))
-        return Imported(changed=changed, bad_rows=bad, as_of=as_of)
+        away = tuple(run.away)
+        return Imported(changed=changed, bad_rows=bad, away_rows=away, as_of=as_of)
     raise Retry("too many imports of the same people at once")
 
 
@@ -104,6 +107,7 @@ class _Run:
         self._ask = ask
         self._command = ask.command or new_id()
         self._actor = actors.operator(ask.by)
+        self.away: list[tuple[int, str]] = []
 
     async def persons(self, wanted: Mapping[str, tuple[ImportRow, ...]]) -> dict[str, _Found]:
         """Rows by person id. Whoever was not known and is to be added is known from now on; a dry
@@ -142,11 +146,15 @@ class _Run:
         keys = {(self._slug, person) for person, subject in subject_of.items() if subject in last}
         standings = await self._roster.standings(keys) if keys else {}
         messages: list[Message] = []
+        self.away.clear()
         done = 0  # by an earlier request whose answer was lost
         for person, found in persons.items():
             state = state_of(standings.get((self._slug, person), NOBODY))
-            events = decide_rows(state, found.rows, self._ask.action, how=self._ask.how)
             subject, stored = subject_of[person], last.get(subject_of[person])
+            rows: Sequence[ImportRow] = found.rows
+            if stored and self._ask.action == "add" and not self._ask.back:
+                rows = [row for row in rows if not await self._away(state, row, person, stored)]
+            events = decide_rows(state, rows, self._ask.action, how=self._ask.how)
             if events:
                 data = codec.encode(envelope(events, correlation=self._command, actor=self._actor))
                 messages.append(Message(subject, data, expect=stored.seq if stored else 0))
@@ -155,6 +163,19 @@ class _Run:
         if not messages or self._ask.dry:
             return len(messages) + done, newest
         return len(messages) + done, await self._broker.publish_batch(messages)
+
+    async def _away(self, state: decider.State, row: ImportRow, person: str, last: Stored) -> bool:
+        """Whether somebody of whom `last` speaks left, and is to stay away."""
+        if row.role in state.roles:
+            return False
+        left = last_departure([last.envelope()], row.role)
+        if left is None:
+            told = self._broker.scan("MEMBERSHIP", last.subject)
+            left = last_departure([stored.envelope() async for stored in told], row.role)
+        why = left and stays_away(left, person, how=self._ask.how, since=row.since)
+        if why:
+            self.away.append((row.line, why))
+        return bool(why)
 
     def _is_ours(self, stored: Stored) -> bool:
         return stored.envelope().correlation == self._command

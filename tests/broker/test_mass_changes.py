@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
-from schemas.commands import Answer, RosterPage, RosterRow
+from schemas.commands import Answer, ChangeMember, RosterPage, RosterRow, Unsubscribe
 from schemas.mass import ImportMembers, ImportRow, MassAction
 from tests.broker.membership import LIST, Membership, many, membership, settings
 
@@ -101,3 +102,20 @@ async def test_one_command_stands_in_every_event(service: Membership, broker: Br
         assert {(one.correlation, one.actor) for one in found} == {(command, "operator:ann")}
     assert (await change(service, "add", many(0, 12), command=command, again=True)).changed == 12
     assert (await change(service, "add", many(0, 12), command=command)).changed == 0
+
+
+async def test_who_left_is_not_put_back(service: Membership) -> None:
+    """Given again an import leaves out who was removed since, also where another role is what their
+    log speaks of last, and names their lines; `back` takes them back, as a later date does."""
+    rows = [*many(0, 3), ImportRow(line=50, address=ANN), ImportRow(line=51, address=BOB)]
+    rows.append(ImportRow(line=52, address=BOB, role="owner"))
+    await change(service, "add", rows)
+    for address in (ANN, BOB):
+        await service.ask(Unsubscribe(list=LIST, address=address))
+    await service.ask(ChangeMember(list=LIST, address=BOB, moderation_action="hold"))
+    for dry in (True, False):
+        answer = await change(service, "add", rows, dry=dry)
+        assert (answer.changed, [line for line, _ in answer.away_rows]) == (0, [50, 51])
+    later = [ImportRow(line=50, address=ANN, since=datetime.now(UTC) + timedelta(hours=1))]
+    assert (await change(service, "add", later)).changed == 1
+    assert (await change(service, "add", rows, back=True)).changed == 1

@@ -28,15 +28,18 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     created: bool = False
     added: int = 0
     present: int = 0
+    away: tuple[tuple[str, str], ...] = ()  # who left since, and is not put back
     bad: tuple[tuple[str, str], ...] = ()
     refused: str = ""
     command: str = ""
 
 
-async def bring(config: Config, plans: list[Plan], how: str) -> list[Brought]:
-    """Carry out these plans. Lists come first, those that name others last, and of what a list of
-    these names and is not there yet it is told afterwards. Raises PostroadError where membership
-    cannot carry on."""
+async def bring(
+    config: Config, plans: list[Plan], how: str, *, back: bool = False
+) -> list[Brought]:
+    """Carry out these plans; `back` takes back who left here since. Lists come first, those that
+    name others last, and of what a list of these names and is not there yet it is told afterwards.
+    Raises PostroadError where membership cannot carry on."""
     from postroad.cli.lists import suited
 
     made: dict[int, Brought] = {}
@@ -52,7 +55,8 @@ async def bring(config: Config, plans: list[Plan], how: str) -> list[Brought]:
                 waiting.append((at, later))
         for at, later in waiting:
             made[at] = await _tell(broker, plans[at], made[at], later)
-        return [await _people(broker, plan, made[at], how) for at, plan in enumerate(plans)]
+        request = ImportMembers(list="", rows=(), how=how, back=back)
+        return [await _people(broker, plan, made[at], request) for at, plan in enumerate(plans)]
 
 
 def _names_lists(plan: Plan) -> bool:
@@ -83,21 +87,23 @@ async def _make(broker: Broker, plan: Plan, settings: dict[str, str]) -> Brought
     return Brought(created=not answer.refused, refused=answer.refused)
 
 
-async def _people(broker: Broker, plan: Plan, made: Brought, how: str) -> Brought:
+async def _people(broker: Broker, plan: Plan, made: Brought, request: ImportMembers) -> Brought:
     if made.refused:
         return made
     command = mass.begin(plan.address)
-    request = ImportMembers(list=plan.address, rows=(), how=how, command=command)
+    request = msgspec.structs.replace(request, list=plan.address, command=command)
     with progress(f"importing {plan.address}", len(plan.rows)) as reached:
         outcome = await mass.send(broker, request, plan.rows, reached)
     address_of = {row.line: row.address for row in plan.rows}
     bad = tuple((address_of[line], why) for line, why in outcome.bad)
     people = {addresses.normalise(address) for address in address_of.values()}
-    people -= {addresses.normalise(address) for address, _ in bad}  # banned here
+    away = tuple((address_of[line], why) for line, why in outcome.away)
+    people -= {addresses.normalise(address) for address, _ in (*bad, *away)}  # banned here, or left
     return msgspec.structs.replace(
         made,
         added=outcome.changed,
         present=len(people) - outcome.changed,  # somebody in two roles is one
+        away=away,
         bad=made.bad + bad,
         command=request.command,
     )
