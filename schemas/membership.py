@@ -76,10 +76,11 @@ class MemberMoved(Event, tag="member_moved", kw_only=True):
 class MemberBounced(Event, tag="member_bounced", kw_only=True):
     """A copy came back, or was refused, `at` a time: the evidence of it. `points` is what it counts
     and `score` what there is with it. `post` is the mail id of what did not arrive, `report` that
-    of the mail that says so (empty where the server refused the copy itself). `status` is an
-    enhanced code (RFC 3463), `said` what was said, without addresses, and `server` the host that
-    reports it. With `incident` many at the same provider failed at once, which counts once. The
-    kind `unknown` was one before 2026-11-21: today's `hard`."""
+    of the mail that says so (empty where the server refused the copy itself); a report without a
+    token is not `proved`. `status` is an enhanced code (RFC 3463), `said` what was said, without
+    addresses, and `server` the host that reports it. With `incident` many at the same provider
+    failed at once, which counts once. The kind `unknown` was one before 2026-11-21: today's
+    `hard`."""
 
     kind: BounceKind
     at: datetime
@@ -91,6 +92,7 @@ class MemberBounced(Event, tag="member_bounced", kw_only=True):
     said: str = ""
     server: str = ""
     incident: bool = False
+    proved: bool = True
 
 
 class MemberProbed(Event, tag="member_probed", kw_only=True):

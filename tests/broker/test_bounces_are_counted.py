@@ -239,6 +239,21 @@ async def test_without_a_token_only_a_shared_copy_counts(road: Post) -> None:
     assert await road.life(ANN) == []
 
 
+async def test_a_member_who_forges_reports_stops_nobody(road: Post) -> None:
+    """Who knows a post may name another member in a report: of shared copies it counts, and at
+    the threshold a letter goes out instead; complaints and reports on that letter do nothing."""
+    for day in (2, 1):
+        post = await road.post([ANN, BOB], personal=False)
+        await road.report(post, BOB, at=now() - timedelta(days=day))
+    probe = (await road.life(BOB))[-1]
+    assert isinstance(probe, MemberProbed)
+    assert await road.letters() == [BOB]
+    await road.report(probe.mail_id, BOB)
+    complaint = COMPLAINT.replace("Version", "Original-Rcpt-To: {address}\r\nVersion")
+    await road.report(await road.post([ANN, BOB], personal=False), BOB, report=complaint)
+    assert "MemberChanged" not in names(await road.life(BOB))
+
+
 async def test_refusals_stop_warn_and_remove_in_time(road: Post) -> None:
     """What servers refuse at once counts by day; who is stopped is warned three times and removed,
     the owner hears of both, and each letter is written once."""

@@ -2,7 +2,7 @@
 
 Promises
     - Only what is proved counts: a token names the copy; without one, a copy that had none to
-      a member whom the report names.
+      a member whom the report names, which stops nobody before a letter with a token came back.
     - Nobody gets more than one point a day. What is refused because of the mail itself, its author
       or the relay (`policy`) is kept as evidence and counts nothing.
     - A complaint stops delivery at once, and is answered by nothing.

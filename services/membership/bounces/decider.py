@@ -49,6 +49,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     noted: datetime | None = None
     incident: datetime | None = None  # when the newest incident began
     last: MemberBounced | None = None  # the newest evidence
+    doubted: bool = False  # some of the score is not proved
     probe: str = ""
     probed: datetime | None = None
     warnings: int = 0
@@ -78,7 +79,9 @@ def evolve(state: State, event: Event) -> State:
         case MemberBounced() if state.member:
             return _bounced(state, event)
         case MemberProbed() if state.member:
-            return msgspec.structs.replace(state, score=0.0, probe=event.mail_id, probed=event.at)
+            return msgspec.structs.replace(
+                state, score=0.0, doubted=False, probe=event.mail_id, probed=event.at
+            )
         case MemberWarned() if state.member:
             return msgspec.structs.replace(state, warnings=event.number, warned=event.at)
         case _:
@@ -98,7 +101,7 @@ def decide_bounce(
     Nothing for who is no member, or whose delivery is stopped already, unless they complain."""
     if not state.member:
         return ()
-    if found.kind == "complaint":
+    if found.kind == "complaint" and found.proved:
         return _complaint(state, found)
     if not settings.process_bounces or state.status != "enabled":
         return ()
@@ -117,7 +120,8 @@ def decide_bounce(
             return ()
         return (msgspec.structs.replace(found, points=0.0, score=before),)
     found = msgspec.structs.replace(found, points=points, score=before + points)
-    return (found, *_enough(found, settings, probe))
+    sure = found.proved and not state.doubted
+    return (found, *_enough(found, settings, probe, sure=sure))
 
 
 def probing(state: State, at: datetime) -> bool:
@@ -150,19 +154,22 @@ def stopped(state: State) -> bool:
     return state.member and state.status == "by_bounces" and not state.by_hand
 
 
-def _enough(found: MemberBounced, settings: ListSettings, probe: str) -> tuple[Event, ...]:
-    """What follows from the score that there is now."""
+def _enough(
+    found: MemberBounced, settings: ListSettings, probe: str, *, sure: bool
+) -> tuple[Event, ...]:
+    """What follows from the score that there is now. Anybody may write a report without a token:
+    who has such is probed first, whatever the settings."""
     threshold = settings.bounce_score_threshold
     if not threshold or found.score < threshold or found.incident:
         return ()
-    if settings.verp_probes and probe:
+    if probe and (settings.verp_probes or not sure):
         return (MemberProbed(mail_id=probe, at=found.at),)
     return _stop(found, settings, f"{found.score:g} points for mail that came back")
 
 
 def _came_back(found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
     """What follows from a bounce of a probe."""
-    if found.kind not in POINTS or found.incident:
+    if found.kind not in POINTS or found.incident or not found.proved:
         return ()
     why = "mail came back, and so did a letter to see whether it still does"
     return (found, *_stop(found, settings, why))
@@ -239,6 +246,7 @@ def _bounced(state: State, found: MemberBounced) -> State:
     return msgspec.structs.replace(
         state,
         score=found.score,
+        doubted=state.doubted or not found.proved,
         points=before + found.points,
         counted=found.at,
     )

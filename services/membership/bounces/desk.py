@@ -86,7 +86,11 @@ class BounceDesk:
             return
         for to in await self._recipients(event, found):
             told = evidence.of_report(
-                found, to.address, at=at, post=event.about, report=event.mail_id
+                *(found, to.address),
+                at=at,
+                post=event.about,
+                report=event.mail_id,
+                proved=event.number >= 0,
             )
             await self._count(event.list, to.person, to.address, told, cause=event.mail_id)
 
@@ -204,9 +208,7 @@ class BounceDesk:
         failing = await self._providers.failing(list_, domain, person, told)
         told = msgspec.structs.replace(told, incident=failing > 0)
         settings = listed.state.settings
-        probe = ""
-        if told.post and settings.sub_address != "none":  # else there is no place for a token
-            probe = notice_id(told.post, list_, f"bounces_probe {person}")
+        probe = notice_id(told.post, list_, f"bounces_probe {person}") if told.post else ""
 
         def decide(state: decider.State) -> Sequence[Event]:
             return decider.decide_bounce(state, told, settings, probe=probe)

@@ -19,10 +19,10 @@ _SHORTEST = 3  # of a local part that is looked for: shorter ones are in every t
 
 
 def of_report(
-    bounce: Bounce, address: str, *, at: datetime, post: str, report: str
+    bounce: Bounce, address: str, *, at: datetime, post: str, report: str, proved: bool = True
 ) -> MemberBounced:
-    """What a report says of this address. One that names only others was sent on to them, so its
-    gravest failure is the member's."""
+    """What a report says of this address; a token `proved` whose copy it is about. One that names
+    only others was sent on to them, so its gravest failure is the member's."""
     own = normalise(address)
     mine = next((each for each in bounce.failures if each.recipient == own), None)
     found = mine or bounce
@@ -34,6 +34,7 @@ def of_report(
         status=found.status,
         said=redacted(found.diagnostic, address),
         server=redacted(bounce.server, address),
+        proved=proved,
     )
 
 

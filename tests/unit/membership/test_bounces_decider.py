@@ -188,6 +188,21 @@ def test_a_complaint_counts_whatever_stopped_their_mail() -> None:
     assert after(by_user, bounce("complaint")) == [JOINED, by_user]
 
 
+def test_reports_that_anybody_may_have_written_stop_nobody() -> None:
+    """One without a token counts, but at the threshold there is a probe, whatever the settings;
+    one about the probe, or a complaint, is evidence at most."""
+    forged = [replace(each, proved=False) for each in FIVE]
+    stored = probed(*FIVE[:4], forged[4], settings=SETTINGS)
+    assert isinstance(stored[-1], MemberProbed)
+    assert isinstance(probed(forged[0], *FIVE[1:], settings=SETTINGS)[-1], MemberProbed)
+    back = replace(bounce(days=6), post="probe", proved=False)
+    assert decide_bounce(fold(stored), back, SETTINGS, probe="other") == ()
+    complaint = replace(bounce("complaint", days=6), proved=False)
+    (kept,) = decide_bounce(fold(stored), complaint, SETTINGS)
+    assert isinstance(kept, MemberBounced)
+    assert kept.points == 0
+
+
 def test_enabling_delivery_forgets_the_score() -> None:
     """Whoever wants mail again starts afresh, and so does who leaves and comes back."""
     five = [bounce(days=day) for day in range(5)]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from postroad.mail.bounce import Bounce
+from postroad.mail.bounce.codes import written
 from postroad.mail.bounce.kinds import Failure as Reported
 from postroad.mail.bounce.kinds import together
 from schemas.membership import BounceKind
 from schemas.road import Failure
+from services.membership.bounces.decider import POINTS
 from services.membership.bounces.evidence import of_refusal, of_report, redacted
 from services.membership.bounces.incident import Incidents, is_incident
 
@@ -30,6 +34,21 @@ def test_of_several_recipients_the_members_own_failure_counts() -> None:
     assert of_report(Bounce("complaint"), "a@b.example", at=AT, post="p", report="r").kind == (
         "complaint"
     )
+
+
+def test_no_refusal_of_the_mail_itself_counts_against_its_recipient() -> None:
+    """DMARC, block lists, spam, size, of servers around the world, though the relay that said it
+    was taken to speak of the recipient."""
+    file = Path(__file__).parents[1] / "mail" / "bounces" / "said.toml"
+    halves: dict[str, dict[str, list[str]]] = tomllib.loads(file.read_text("utf-8"))
+    for said in (said for half in halves.values() for said in half["policy"]):
+        code = written(said)
+        failure = Failure(
+            index=0, code=code.reply or 550, enhanced=code.status, text=said, kind="failed"
+        )
+        told = of_refusal(failure, "ann@example.net", at=AT, post="p")
+        assert told is not None
+        assert told.kind not in POINTS, said
 
 
 @pytest.mark.parametrize(
