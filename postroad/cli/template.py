@@ -173,16 +173,25 @@ def _print_rows(rows: tuple[LetterRow, ...]) -> None:
         (
             (
                 row.name,
-                f"{row.source}, {row.language}",
+                _source(row),
                 row.about,
                 " ".join(f"{{{each}}}" for each in row.fields if each not in common),
             )
             for row in rows
         ),
-        whole=2,
+        whole=1,
     )
     print(f"\nEvery letter: {' '.join(f'{{{field}}}' for field in ALWAYS)}")
     print(f"and {{{READER}}}, whom it goes to, but where somebody has to confirm.")
+
+
+def _source(row: LetterRow) -> str:
+    """Whose text stands, and in which languages the list has texts of its own besides."""
+    others = [each or "every language" for each in row.own]
+    if row.source == "list" and len(others) == 1:
+        others = []
+    also = f"; own: {', '.join(others)}" if others else ""
+    return f"{row.source}, {row.language}{also}"
 
 
 def _print_letter(shown: LetterShown) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from postroad.cli.app import app
 from postroad.cli.frame import run
+from postroad.cli.template import _print_rows
+from schemas.letters import LetterRow
 from services.membership.letters import catalog, po
 
 
@@ -50,6 +53,25 @@ def test_a_catalog_is_printed_with_what_the_site_has(
     (file.parent / "letters" / "fr.po").write_text(po.write([echo], "fr"), "utf-8")
     assert po.read(printed("fr")) == {"echo.subject": echo}
     assert run(app, ["template", "catalog", "../fr", "--config", str(file)]) == 2
+
+
+def test_the_table_says_whose_text_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own fields stand beside each letter, those of every letter once below; of own texts in
+    other languages it tells, too."""
+    row = LetterRow(name="which", about="answer", fields=("name", "address", "lists"))
+    rows = [
+        replace(row, source="built in", language="en"),
+        replace(row, source="list", language="de", own=("",)),
+        replace(row, source="built in", language="en", own=("de", "fr")),
+    ]
+    _print_rows(tuple(rows))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:4] == [
+        "which built in, en answer {lists}",
+        "which list, de answer {lists}",
+        "which built in, en; own: de, fr answer {lists}",
+    ]
+    assert lines[5].startswith("Every letter: {name} {list}")
 
 
 @pytest.mark.parametrize(

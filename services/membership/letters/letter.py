@@ -55,6 +55,7 @@ class Letter:
             to=to,
             list_address=state.address,
             list_name=state.name,
+            list_description=state.settings.description,
             form=state.settings.sub_address,
             date=date,
             message_id=f"{notice}@{state.domain}",

@@ -37,7 +37,6 @@ class Outbox:
         text, person = " ".join(bundle.texts), bundle.person
         letter = replace(
             Letter.of_list(state, notice, text=text, to=bundle.to, date=at, fields=bundle.fields),
-            list_description=state.settings.description,
             answering=answering,
             leave_token=self._tokens.leave_token(state.slug, person) if person else "",
         )
