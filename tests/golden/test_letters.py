@@ -38,7 +38,7 @@ def letter(text: str, form: Form = "dash") -> Letter:
         "days": "30",
         "wish": "own_off",
         "waiting": "Subject: Tea\nFrom: Zoe <zoe@far.example>\n| Anyone for tea?",
-        "people": "3 people",
+        "people": "3",
         "other": "news@lists.example.org",
         "failures": 'the mailbox does not exist ("550 5.1.1 unknown"):\n- bob@example.net',
         "mails": "0195799f5f007d1e: Minutes of May, 3 copies",

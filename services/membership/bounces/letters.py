@@ -113,7 +113,7 @@ class BounceLetters:
         self, listed: Listed, domain: str, people: int, told: MemberBounced, seq: int
     ) -> None:
         """Tell the owners that a provider takes nobody's mail."""
-        fields = {"other": domain, "people": f"{people:,} people"}
+        fields = {"other": domain, "people": str(people)}
         fields |= await self._fields(listed, "", told)
         for owner in await self._owners.of(listed, correlation=told.post):
             about = f"incident {domain} {owner.person}"

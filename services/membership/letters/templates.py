@@ -45,7 +45,7 @@ EXAMPLES: Mapping[str, str] = {
     "days": "3",
     "wish": "own_off",
     "waiting": "Subject: Tea\nFrom: Zoe <zoe@example.com>\n| Anyone for tea?",
-    "people": "3 people",
+    "people": "3",
     "other": "example.com",
     "failures": 'the mailbox does not exist ("550 5.1.1 unknown"):\n- bob@example.net',
     "mails": "0195799f5f007d1e: Minutes of May, 3 copies",

@@ -36,6 +36,7 @@ GIVEN = (
     "other",
     *SEVERAL,
 )
+_VERDICT = re.compile(r"(?:accepted|rejected|discarded)\b")
 _VERBATIM = "    "
 _ITEM = re.compile(r"^- ", re.MULTILINE)
 
@@ -115,10 +116,8 @@ def _values(letter: Letter, phrase: Callable[[str], str]) -> Mapping[str, Value]
             lines = [printable(line, 2 * VALUE) for line in value.splitlines()]
             shown = "\n".join(filter(None, lines[:LINES])) or phrase("no_lists")
             values[field] = Value(shown, escape(shown))
-        elif field == "wish":
-            values[field] = _said(phrase(value))
         else:
-            values[field] = _said(value, LONG.get(field, VALUE))
+            values[field] = _said(_in_words(field, value, phrase), LONG.get(field, VALUE))
     if not values.get("subject", Value("-", "")).plain:
         values["subject"] = _said(phrase("no_subject"))
     values["name"] = _said(letter.list_name.strip() or letter.list_address)
@@ -133,6 +132,18 @@ def _values(letter: Letter, phrase: Callable[[str], str]) -> Mapping[str, Value]
             raise ValueError("a token is letters and digits")
         values["confirm"] = _way(letter, with_subject, "confirm", f"confirm {token}", token)
     return values
+
+
+def _in_words(field: str, value: str, phrase: Callable[[str], str]) -> str:
+    """A value that is ours, in the language of its letter; any other as it is."""
+    if field == "wish":
+        return phrase(value)
+    if field == "people" and value.isdecimal():
+        number = int(value)
+        return phrase("person") if number == 1 else phrase("people").format(count=f"{number:,}")
+    if field == "verdict" and (word := _VERDICT.match(value)):
+        return f"{phrase(word[0])}{value[word.end() :]}"
+    return value
 
 
 _COMMANDS: dict[SubAddress, str] = {

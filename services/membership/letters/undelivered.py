@@ -40,7 +40,7 @@ def chosen(failed: Sequence[Undelivered]) -> list[tuple[str, str, list[str]]]:
 def fields(failed: Sequence[Undelivered], addresses: Mapping[str, str]) -> Mapping[str, str]:
     """The fields of the letter; `addresses` of those who are named (`named`)."""
     return {
-        "people": _count(len({each.person for each in failed}), "person", "people"),
+        "people": str(len({each.person for each in failed})),
         "failures": "\n".join(_failures(chosen(failed), addresses)),
         "mails": "\n".join(_mails(failed)),
     }

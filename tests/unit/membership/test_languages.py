@@ -13,6 +13,7 @@ from postroad.runtime.errors import SettingsError
 from services.membership import languages
 from services.membership.letters import catalog, compose, po, site
 from services.membership.letters.catalog import texts
+from services.membership.letters.texts import page
 from services.membership.letters.wording import Site, Wording, version
 from tests.golden.test_letters import letter
 
@@ -96,6 +97,9 @@ def test_a_translation_has_the_fields_of_its_letter() -> None:
     ]
     with pytest.raises(ValueError, match=r"confirm_join.text: there is no field \{liste\}"):
         catalog.read(po.write(entries))
+    for words in ("{nombre} gens", "gens", "{count} gens {"):
+        with pytest.raises(ValueError, match=r"phrases.people: its fields must be those"):
+            catalog.read(po.write([po.Entry("phrases.people", "{count} people", words)]))
     entries[1] = entries[1]._replace(text="Répondez.")
     with pytest.raises(ValueError, match=r"confirm_join.text: it lacks the field \{confirm\}"):
         catalog.read(po.write(entries))
@@ -141,6 +145,24 @@ def test_files_of_the_site_are_refused_by_name(tmp_path: Path) -> None:
     assert "goodbye.txt: there is no {nmae}" in str(error.value)
     with pytest.raises(SettingsError, match=r"letters_dir: .*/none: No such file"):
         site.read(tmp_path / "none", "en")
+
+
+def test_numbers_and_verdicts_are_in_the_language_of_their_letter() -> None:
+    """What is told in a word of ours stands in the words of the reader; reasons stay as given."""
+
+    def told(text: str, *languages: str, **fields: str) -> str:
+        sent = replace(letter(text), wording=Wording(languages), fields=fields)
+        return " ".join(page(sent).plain.split())
+
+    others = {"failures": "x", "mails": "x"}
+    assert "mail of team@lists.example.org to 1 person was" in told(
+        "undelivered", people="1", **others
+    )
+    german = told("undelivered", "de", people="1234", **others)
+    assert "nicht angenommen (1,234 Personen)" in german
+    assert "Ergebnis: abgelehnt (too long)." in told(
+        "held_decided", "de", subject="Tea", verdict="rejected (too long)"
+    )
 
 
 def test_the_evidence_of_consent_names_the_words_that_were_read() -> None:

@@ -44,7 +44,7 @@ PLAIN = Letter(
         "days": "30",
         "wish": "own_off",
         "waiting": "Subject: Tea",
-        "people": "2 people",
+        "people": "2",
         "other": "news@lists.example.org",
         "failures": "the mailbox is full:\n- a@example.org",
         "mails": "0195799f: Minutes",
