@@ -87,10 +87,10 @@ def read(catalog: str) -> Catalog:
             _check(name, words, text.needs)
     phrases = {entry.context: translated(entry) for entry in _phrases()}
     known = {name.partition(".")[2]: words for name, words in phrases.items() if words}
-    for name, words in known.items():
+    for name, said in known.items():
         ours = sorted(FIELD.findall(english().phrases[name]))
-        if sorted(FIELD.findall(words)) != ours or re.search(r"[{}]", FIELD.sub("", words)):
-            raise ValueError(f"phrases.{name}: its fields must be those of the English: {words!r}")
+        if sorted(FIELD.findall(said)) != ours or re.search(r"[{}]", FIELD.sub("", said)):
+            raise ValueError(f"phrases.{name}: its fields must be those of the English: {said!r}")
     return Catalog(found, known)
 
 
