@@ -31,7 +31,7 @@ from schemas.membership import (
 )
 from schemas.people import AddressDropped, PersonErased, PersonKnown
 
-VERSION = 4
+VERSION = 5
 STREAMS = ("MEMBERSHIP", "PEOPLE")
 
 Key = tuple[str, str]  # list, person
@@ -43,6 +43,7 @@ _MEMBER = {
     "member": "boolean",
     "owner": "boolean",
     "moderator": "boolean",
+    "nonmember": "boolean",
     "delivery_mode": "varchar",
     "delivery_status": "varchar",
     "moderation": "varchar",
@@ -120,6 +121,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 NOBODY = Standing()
+STRANGER: frozenset[Role] = frozenset({"nonmember"})  # who is no more is not on the list
 
 
 def after(standing: Standing, event: Event) -> Standing:
@@ -196,7 +198,8 @@ def fold_membership(
             ended.append((*key, seq))
         elif before.roles:
             passed.append(_row(key, before, seq))
-        since = before.since if before.roles else _since(envelope)
+        stays = before.roles - STRANGER or before.roles == standing.roles
+        since = before.since if stays else _since(envelope)
         now[key] = msgspec.structs.replace(standing, since=since, from_seq=seq)
     begun = [
         _row(key, standing, None)
@@ -254,6 +257,7 @@ def _row(key: Key, standing: Standing, to_seq: int | None) -> tuple[Any, ...]:
         "member" in roles,
         "owner" in roles,
         "moderator" in roles,
+        "nonmember" in roles,
         standing.delivery_mode,
         standing.delivery_status,
         standing.moderation,

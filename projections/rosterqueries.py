@@ -59,10 +59,11 @@ LISTS = """
     where mark = mark($person) and person = $person and to_seq is null and member order by list
 """
 
-# $person -> list: where somebody has a role, in order
+# $person -> list: where somebody has a role but that of a nonmember, in order
 ROLES = """
     select list from member
-    where mark = mark($person) and person = $person and to_seq is null order by list
+    where mark = mark($person) and person = $person and to_seq is null
+    and (member or owner or moderator) order by list
 """
 
 # $person -> list: where somebody ever was anything, in order
@@ -140,7 +141,8 @@ PAGE = """
         where secondary and address is not null group by person
     ) s on s.person = m.person
     where m.list = $list and m.to_seq is null and p.address > $after
-    and case $role when 'owner' then m.owner when 'moderator' then m.moderator else m.member end
+    and case $role when 'owner' then m.owner when 'moderator' then m.moderator
+    when 'nonmember' then m.nonmember else m.member end
     order by p.address limit $limit
 """
 
@@ -151,7 +153,8 @@ PAST = """
     from (
         select * from member where list = $list and person > $after
         and from_seq <= $as_of and (to_seq is null or to_seq > $as_of)
-        and case $role when 'owner' then owner when 'moderator' then moderator else member end
+        and case $role when 'owner' then owner when 'moderator' then moderator
+        when 'nonmember' then nonmember else member end
         order by person limit $limit
     ) m left join people p on p.person = m.person and not p.secondary
     order by m.person, p.address is null, p.seq desc
@@ -161,7 +164,8 @@ PAST = """
 PAST_COUNT = """
     select count(*) from member where list = $list
     and from_seq <= $as_of and (to_seq is null or to_seq > $as_of)
-    and case $role when 'owner' then owner when 'moderator' then moderator else member end
+    and case $role when 'owner' then owner when 'moderator' then moderator
+    when 'nonmember' then nonmember else member end
 """
 
 # $lists -> list, members, owners, moderators
@@ -184,9 +188,9 @@ def slices(members: int) -> list[str]:
 
 def standing_of(row: Sequence[Any]) -> Standing:
     """The standing in these columns."""
-    member, owner, moderator, mode, status, moderation, *options, since, from_seq = row
+    member, owner, moderator, nonmember, mode, status, moderation, *options, since, from_seq = row
     own, copy, language = options
-    held = {"member": member, "owner": owner, "moderator": moderator}
+    held = {"member": member, "owner": owner, "moderator": moderator, "nonmember": nonmember}
     return Standing(
         roles=frozenset(role for role, has in held.items() if has),  # type: ignore[misc]
         delivery_mode=mode,

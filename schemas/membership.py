@@ -8,7 +8,8 @@ from typing import Literal
 from schemas.envelope import Event
 from schemas.mail import Data
 
-Role = Literal["member", "owner", "moderator"]
+# a nonmember is a stranger whom somebody decided on: there is a moderation for them, and no mail
+Role = Literal["member", "owner", "moderator", "nonmember"]
 DeliveryMode = Literal["regular", "none"]
 DeliveryStatus = Literal["enabled", "by_user", "by_bounces", "by_moderator"]
 BounceKind = Literal[

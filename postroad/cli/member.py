@@ -68,6 +68,7 @@ async def add(  # noqa: PLR0917  options of a command
         bool, typer.Option("--welcome", metavar="", help="With --confirmed: tell them by mail.")
     ] = False,
     again: Again = False,
+    moderation: Annotated[Moderation, typer.Option(help="With --role nonmember: of posts.")] = "",
 ) -> int:
     """Put people onto a list.
 
@@ -75,8 +76,14 @@ async def add(  # noqa: PLR0917  options of a command
     reply, also where owners decide who joins; --invite says the same. --confirmed says that they
     have agreed already; they hear nothing of it then, unless with --welcome. Whoever is on the list
     already stays as they are. Who left since, or was removed, is not put back by a --file unless
-    with --again.
+    with --again. A nonmember is a stranger whose posts have a --moderation of their own.
     """
+    if role == "nonmember":
+        from postroad.cli.nonmembers import decide_on
+
+        return await decide_on(call, list_, addresses, name, moderation, welcome or invite or file)
+    if moderation:
+        raise UsageError("--moderation goes with --role nonmember; for others use `member set`")
     from schemas.commands import Subscribe
 
     if name and (file or len(addresses or ()) > 1):

@@ -25,8 +25,10 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 def print_members(rows: Iterable[RosterRow]) -> None:
     """Print a table of members."""
+    rows = list(rows)
+    column = "moderation" if rows and rows[0].role == "nonmember" else "delivery"
     print_table(
-        ("address", "name", "delivery", "since"),
+        ("address", "name", column, "since"),
         ((row.address, row.display_name, _delivery(row), row.since) for row in rows),
     )
 
@@ -76,5 +78,8 @@ def _print(block: list[RosterRow | LeftOut], lead: str, *, json: bool) -> str:
 
 
 def _delivery(row: RosterRow) -> str:
-    """How mail reaches them, in one word: the mode, or why there is none."""
+    """How mail reaches them, in one word: the mode, or why there is none; of a nonmember what
+    becomes of theirs."""
+    if row.role == "nonmember":
+        return row.moderation_action or "as of any stranger"
     return row.delivery_mode if row.delivery_status == "enabled" else row.delivery_status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postroad.mail import senders
-from projections.roster import Standing
+from projections.roster import STRANGER, Standing
 from schemas.commands import Author, WhoIs
 from schemas.road import Wish
 from services.membership import entries
@@ -19,7 +19,7 @@ async def author(roster: Roster, people: People, ask: WhoIs) -> Author:
     standing = await roster.standing(ask.list, person)
     return Author(
         person=person,
-        roles=tuple(sorted(standing.roles)),
+        roles=tuple(sorted(standing.roles - STRANGER)),
         moderation=standing.moderation,
         named=await _named(roster, ask.list, key, person),
         without=await _without(roster, people, ask, person, standing),

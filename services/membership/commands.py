@@ -201,7 +201,7 @@ class Commands:
         settings = listed.state.settings
         if ask.role == "member" and banned(settings, self.people, valid(ask.address)):
             raise Refused("banned", refusal(ask.address))
-        if not ask.confirmed:
+        if not ask.confirmed and ask.role != "nonmember":
             return await self._ask_first(listed, ask)
         person = await self.people.obtain(
             ask.address,

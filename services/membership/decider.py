@@ -99,12 +99,19 @@ def decide_subscribe(
     consent: Consent | None = None,
 ) -> tuple[Event, ...]:
     """Give the person this role, which they had elsewhere `since` then. Whoever has it keeps it,
-    options and all."""
+    options and all. A nonmember is none any more with another role, and what was decided on them
+    is over; raises Refused where somebody with another role is to be one."""
     if role in state.roles:
         return ()
+    if role == "nonmember" and state.roles:
+        raise Refused(
+            "bad_request",
+            "this address is on the list; posts of members have the option moderation_action "
+            "(postroad member set)",
+        )
     mode: DeliveryMode = delivery_mode if role == "member" else "regular"
     joined = MemberSubscribed(role=role, delivery_mode=mode, how=how, since=since, consent=consent)
-    return (joined,)
+    return (*decide_unsubscribe(state, role="nonmember", how=how), joined)
 
 
 def decide_unsubscribe(

@@ -143,7 +143,7 @@ class Roster:
         return [str(row[0]) for row in await self._store.read(tables.LISTS, {"person": person})]
 
     async def roles_of(self, person: str) -> list[str]:
-        """The slugs of the lists that a person has a role on."""
+        """The slugs of the lists that a person has a role on, but as a nonmember."""
         return [str(row[0]) for row in await self._store.read(tables.ROLES, {"person": person})]
 
     async def at_domain(self, list_: str, domain: str) -> int:

@@ -28,6 +28,8 @@ def decide_rows(
 
 def _add(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:
     """Whoever has the role keeps it, options and all."""
+    if row.role == "nonmember" and state.roles:
+        return ()
     mode = row.delivery_mode or "regular"
     added = decider.decide_subscribe(
         state, role=row.role, delivery_mode=mode, how=how, since=row.since

@@ -54,6 +54,23 @@ async def test_an_answer_is_true_when_it_arrives(service: Membership) -> None:
     assert await addresses(service) == []
 
 
+async def test_a_nonmember_is_a_stranger_with_a_moderation(service: Membership) -> None:
+    """They have no role before the rules, get no mail, and can be listed; once they join nothing of
+    it is left."""
+    eve = "eve@example.org"
+    known = Subscribe(list=LIST, address=eve, role="nonmember")
+    assert [(await service.ask(known)).changed for _ in "ab"] == [1, 0]
+    await service.ask(ChangeMember(list=LIST, address=eve, moderation_action="discard"))
+    author = await service.whois(eve)
+    assert (bool(author.person), author.roles, author.moderation) == (True, (), "discard")
+    assert (await addresses(service), await addresses(service, "nonmember")) == ([], [eve])
+    await service.add(eve)
+    author = await service.whois(eve)
+    assert (author.roles, author.moderation) == (("member",), "")
+    assert (await addresses(service), await addresses(service, "nonmember")) == ([eve], [])
+    assert (await service.ask(known)).code == "bad_request"
+
+
 async def test_a_stranger_is_nobody(service: Membership) -> None:
     """An unknown author has no person and no role; once added they are known, not before."""
     assert (await service.whois("new@example.org")).person == ""

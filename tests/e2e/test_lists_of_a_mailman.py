@@ -30,7 +30,7 @@ async def test_a_mailman_3_moves(road: System) -> None:
     dry = (await road.cli("import", "mailman3", MAILMAN3, "--dry-run", "--json")).json
     assert [one["list"] for one in dry] == [NEWS, STAFF]
     news, staff = (await road.cli("import", "mailman3", MAILMAN3, "--json")).json
-    assert (staff["created"], staff["added"], staff["bad"]) == (True, 5, [])
+    assert (staff["created"], staff["added"], staff["bad"]) == (True, 6, [])
     assert (news["created"], news["added"]) == (True, 3)
 
     settings = (await road.cli("list", "show", STAFF, "--json")).json["settings"]
@@ -47,13 +47,16 @@ async def test_a_mailman_3_moves(road: System) -> None:
     assert rows["ben@example.net"]["delivery_status"] == "by_user"
     assert not rows["dora@example.org"]["receive_own_postings"]
     assert rows["ben@example.net"]["since"] == "2026-11-21T18:53:45Z"
+    asked = ("member", "ls", STAFF, "--role", "nonmember", "--json")
+    (visitor,) = (await road.cli(*asked)).json
+    assert (visitor["address"], visitor["moderation_action"]) == ("visitor@example.com", "discard")
     ben = (await road.cli("member", "history", STAFF, "ben@example.net", "--json")).json
     assert ben["events"][0]["how"] == "Mailman 3"
     assert ben["events"][0]["facts"] == {"since": "2026-11-21T18:53:45.536288Z"}
 
     await road.cli("list", "set", STAFF, "description=Ours")
     _, again = (await road.cli("import", "mailman3", MAILMAN3, "--json")).json
-    assert (again["created"], again["added"], again["present"]) == (False, 0, 5)
+    assert (again["created"], again["added"], again["present"]) == (False, 0, 6)
     shown = (await road.cli("list", "show", STAFF, "--json")).json
     assert shown["settings"]["description"] == "Ours"
 

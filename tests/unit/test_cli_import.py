@@ -231,7 +231,7 @@ def test_all_options_of_a_member_can_stand_in_a_file():
     )
     assert bob == ImportRow(line=3, address="bob@example.net")
     assert bad == [
-        (4, "role 'boss' is not one of member, owner, moderator"),
+        (4, "role 'boss' is not one of member, owner, moderator, nonmember"),
         (5, "moderation_action 'never' is not one of defer, accept, hold, reject, discard"),
     ]
 

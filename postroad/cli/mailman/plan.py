@@ -55,7 +55,7 @@ def _plan(old: OldList, address: str, names: Collection[str], *, twice: bool) ->
     rows: list[ImportRow] = []
     bad: list[tuple[str, str]] = []
     for line, person in enumerate(old.people, 1):
-        if person.role in get_args(Role):
+        if person.role in get_args(Role) and (person.role != "nonmember" or _decided(person)):
             try:
                 rows.append(_row(line, person, settings.get("preferred_language", "")))
             except ValueError as error:
@@ -70,6 +70,10 @@ def _plan(old: OldList, address: str, names: Collection[str], *, twice: bool) ->
         losses=[*old.losses, *_losses(old)],
         refused=refused,
     )
+
+
+def _decided(person: OldPerson) -> bool:
+    return bool(person.moderation_action)
 
 
 def _row(line: int, person: OldPerson, spoken: str) -> ImportRow:

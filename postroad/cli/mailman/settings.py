@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
-from postroad.cli.mailman.form import OldList, OldPerson, Value
+from postroad.cli.mailman.form import OldList, Value
 from services.membership import entries, settings
 from services.membership.entries import Around
 from services.membership.refused import Refused
@@ -155,20 +155,7 @@ def _settings(old: OldList) -> dict[str, Value]:
         found["header_matches"] = tuple(
             f"{action} {header}: {pattern}" for header, pattern, action in old.header_matches
         )
-    for name, addresses in _strangers(old.people).items():
-        before = found.get(name, ())
-        found[name] = (*(before if isinstance(before, tuple) else ()), *addresses)
     return found
-
-
-def _strangers(people: tuple[OldPerson, ...]) -> dict[str, tuple[str, ...]]:
-    """Nonmembers whom somebody decided on, as the setting that says the same."""
-    found: dict[str, list[str]] = {}
-    for person in people:
-        name = f"{person.moderation_action}_these_nonmembers"
-        if person.role == "nonmember" and name in settings.TYPES:
-            found.setdefault(name, []).append(person.address)
-    return {name: tuple(strangers) for name, strangers in found.items()}
 
 
 def _is_nothing(name: str, value: Value) -> bool:

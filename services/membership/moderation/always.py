@@ -44,7 +44,7 @@ class AlwaysAccepted:
     async def _accept(self, address: str, event: HeldAccepted, delivery: Delivery) -> None:
         person = await self._people.find(address)
         roles = (await self._roster.standing(event.list, person.id if person else "")).roles
-        if person is not None and "member" in roles:
+        if person is not None and roles & {"member", "nonmember"}:
             subject = subjects.membership(event.list, person.id)
             decide = partial(decider.decide_change, moderation_action="accept", how="held mail")
             await self._change("MEMBERSHIP", subject, decider, decide, event, delivery)

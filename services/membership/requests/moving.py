@@ -12,6 +12,7 @@ from typing import Literal
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id, now
+from projections.roster import STRANGER
 from schemas.addresses import AddressVerb, ChangeAddress
 from schemas.commands import Answer
 from schemas.pending import Action, ConfirmationAsked
@@ -70,7 +71,7 @@ class Moving:
         person = await self._people.find(own)
         there = await self._people.find(address)
         standing = await self._roster.standing(listed.state.slug, person.id if person else "")
-        if person is None or not standing.roles:
+        if person is None or not standing.roles - STRANGER:
             raise Refused("unknown_member", "this address is not on the list")
         theirs = there is not None and there.id == person.id
         if verb == "move" and theirs:  # they keep both

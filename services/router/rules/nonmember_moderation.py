@@ -1,7 +1,8 @@
 """nonmember-moderation: a stranger's post, where posts of strangers have an action.
 
-Those named in `accept_these_nonmembers` are treated as members: the remaining rules decide. Then
-`hold_`, `reject_` and `discard_these_nonmembers` are asked, and for everybody else
+What was decided on this very stranger, as a nonmember, stands first. Those named in
+`accept_these_nonmembers` are treated as members: the remaining rules decide. Then `hold_`,
+`reject_` and `discard_these_nonmembers` are asked, and for everybody else
 `default_nonmember_action`; defer is a miss. Owners and moderators are no strangers, members or not.
 A mail whose author is unknown altogether is for no-senders.
 """
@@ -21,6 +22,10 @@ def check(context: Context) -> Hit | None:
     settings = context.list.settings
     if context.author.roles or len(context.facts.from_) != 1:
         return None
+    if own := context.author.moderation:
+        if own == "defer":
+            return None
+        return Hit(f"posts of this nonmember are set to {own}", own)
     if _named(context, settings.accept_these_nonmembers):
         return Hit("its author is not a member, and named in accept_these_nonmembers")
     for action in _ACTIONS:

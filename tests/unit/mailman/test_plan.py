@@ -98,14 +98,22 @@ def test_posts_have_no_numbers() -> None:
     assert (taken, report[0].why) == ({}, "posts have no numbers")
 
 
-def test_strangers_with_an_action_become_a_setting() -> None:
-    """Ours knows no nonmembers by person: who has an action there is named in a setting."""
+def test_strangers_with_an_action_come_over() -> None:
+    """A nonmember on whom somebody decided stays one; of others there is nothing to keep."""
     old = OldList(
         address=ADDRESS,
-        people=(OldPerson("eve@example.com", role="nonmember", moderation_action="discard"),),
+        people=(
+            OldPerson("eve@example.com", role="nonmember", moderation_action="discard"),
+            OldPerson("bob@example.com", role="nonmember"),
+        ),
     )
-    assert typed(old, ())[0] == {"discard_these_nonmembers": "eve@example.com"}
-    assert plans([old])[0].rows == []
+    assert typed(old, ())[0] == {}
+    (row,) = plans([old])[0].rows
+    assert (row.address, row.role, row.moderation_action) == (
+        "eve@example.com",
+        "nonmember",
+        "discard",
+    )
 
 
 def test_a_list_that_is_not_there_yet_is_named_later() -> None:

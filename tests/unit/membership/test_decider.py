@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial, reduce
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.testing import Decider
 from schemas.envelope import Event
-from schemas.membership import MemberChanged, MemberMoved, MemberSubscribed, MemberUnsubscribed
+from schemas.membership import (
+    MemberChanged,
+    MemberMoved,
+    MemberSubscribed,
+    MemberUnsubscribed,
+    Role,
+)
 from services.membership.decider import (
     State,
     decide_change,
@@ -28,7 +35,7 @@ from services.membership.refused import Refused
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 person = Decider(initial=initial, evolve=evolve)
 
-roles = st.sampled_from(["member", "owner", "moderator"])
+roles = st.sampled_from(get_args(Role))
 modes = st.sampled_from(["regular", "none"])
 statuses = st.sampled_from(["enabled", "by_user", "by_bounces", "by_moderator"])
 moderations = st.sampled_from(["", "defer", "accept", "hold", "reject", "discard"])
@@ -133,6 +140,19 @@ def test_coming_back_starts_afresh() -> None:
         MemberSubscribed(),
     )
     assert back.state == State(roles=frozenset({"member"}))
+
+
+def test_a_nonmember_who_joins_is_none_any_more() -> None:
+    """What was decided on a stranger is over once they have another role; who has one is no
+    stranger."""
+    stranger = person.given(
+        MemberSubscribed(role="nonmember"), MemberChanged(moderation_action="discard")
+    )
+    joined = stranger.when(decide_subscribe, how="mail")
+    joined.then(MemberUnsubscribed(role="nonmember", how="mail"), MemberSubscribed(how="mail"))
+    person.given(MemberSubscribed()).when(
+        decide_subscribe, role="nonmember", how="mail"
+    ).then_refused(Refused, "moderation_action")
 
 
 def test_only_what_changes_is_stored() -> None:

@@ -26,7 +26,7 @@ from services.membership.feed import standings
 SCHEMA = Schema(version=roster.VERSION, tables=roster.TABLES, streams=roster.STREAMS)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
-roles = st.sampled_from(["member", "owner"])
+roles = st.sampled_from(["member", "owner", "nonmember"])
 stored = st.one_of(
     st.builds(MemberSubscribed, role=roles, delivery_mode=st.sampled_from(["regular", "none"])),
     st.builds(MemberUnsubscribed, role=roles),
@@ -158,7 +158,7 @@ async def test_the_past_is_a_plain_fold_up_to_there(
     try:
         await fold(store, everything[:cut])
         await fold(store, everything[cut:])
-        for role in ("member", "owner"):
+        for role in ("member", "owner", "nonmember"):
             asked = {"list": "team", "role": role, "as_of": as_of, "after": "", "limit": 10}
             rows = await store.read(queries.PAST, asked)
             count = {name: asked[name] for name in ("list", "role", "as_of")}
@@ -306,6 +306,16 @@ async def test_who_was_there_in_another_list_system_keeps_the_day(
     await fold(store, messages(("membership.team.a", said), ("membership.team.a", again)))
     rows = await standings(store, {("team", "a")})
     assert rows["team", "a"].since == (NOON + timedelta(days=since)).replace(tzinfo=None)
+
+
+async def test_who_was_a_stranger_came_when_they_joined(store: Store) -> None:
+    """`since` of a member is not that of the nonmember they were before."""
+    stranger = MemberSubscribed(role="nonmember")
+    said = messages(("membership.team.a", stranger), ("membership.team.a", MemberSubscribed()))
+    await fold(store, said[:1])
+    await fold(store, said[1:])
+    rows = await standings(store, {("team", "a")})
+    assert rows["team", "a"].since == (NOON + timedelta(hours=1)).replace(tzinfo=None)
 
 
 async def test_a_page_holds_one_role_in_order_of_address(store: Store) -> None:

@@ -106,6 +106,16 @@ def test_each_author_counts_for_a_ban() -> None:
 # --- nonmember-moderation ---------------------------------------------------------------------
 
 
+def test_what_was_decided_on_a_stranger_stands_before_all_that_is_said_of_strangers() -> None:
+    """The moderation of a nonmember decides; defer leaves them to the remaining rules."""
+    known = the_list(discard_these_nonmembers=(r"^.*@example\.org$",))
+    for action in ("accept", "hold", "reject", "discard"):
+        author = msgspec.structs.replace(STRANGER, moderation=action)
+        assert verdict(nonmember_moderation.check(before(mail(), author, known))) == action
+    author = msgspec.structs.replace(STRANGER, moderation="defer")
+    assert nonmember_moderation.check(before(mail(), author, known)) is None
+
+
 @pytest.mark.parametrize("entry", [ANN, NEWS, r"^ann@"])
 def test_strangers_who_are_named_are_accepted_as_members_are(entry: str) -> None:
     """accept_these_nonmembers leaves them to the remaining rules, and says that it did."""
