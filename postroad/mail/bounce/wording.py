@@ -17,6 +17,7 @@ from postroad.mail.phrases import folded
 
 Kind = Literal["full", "policy", "hard", "soft"]
 Meaning = Literal[
+    "rate",
     "size",
     "full",
     "sender",
@@ -32,6 +33,7 @@ Meaning = Literal[
 Group = Literal[Meaning, "failed", "delayed", "challenge", "complaint", "original"]
 # Nobody must leave a list for what refuses the mail, or will pass: looked for before hard.
 ORDER: dict[Meaning, Kind] = {
+    "rate": "soft",
     "size": "policy",
     "full": "full",
     "sender": "policy",
