@@ -36,6 +36,7 @@ from tests.bench import (
     intake,
     large,
     latency,
+    membership,
     memory,
     million,
     posts,
@@ -70,6 +71,7 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "windows": windows.measure,
     "far": far.measure,
     "million": million.measure,
+    "membership": membership.measure,
     "heavy": heavy.measure,
 }
 

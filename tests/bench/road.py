@@ -78,7 +78,7 @@ class Road:
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="bench-") as place:
             home = Path(place)
             _settings(home, mailbox, relays or smtp_relay(relay))
-            async with _process(home, "postroad.cli", "up"), await _connected(home) as broker:
+            async with process(home, "postroad.cli", "up"), await _connected(home) as broker:
                 yield cls(home, broker, await _ready(broker), Telemetry("bench"))
 
     async def cli(self, *words: str) -> None:
@@ -133,7 +133,7 @@ class Road:
     @contextlib.asynccontextmanager
     async def another(self, service: str) -> AsyncIterator[None]:
         """Run one more process of a service for the length of the block."""
-        async with _process(self.home, "postroad.cli.serve", service):
+        async with process(self.home, "postroad.cli.serve", service):
             await until(partial(self._twice, service), f"a second {service} is ready")
             yield
 
@@ -284,7 +284,7 @@ def _settings(home: Path, mailbox: Mailbox, relays: str) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _process(home: Path, module: str, *words: str) -> AsyncIterator[None]:
+async def process(home: Path, module: str, *words: str) -> AsyncIterator[None]:
     """One of our programs, on the settings in `home`, for the length of the block."""
     config = str(home / "postroad.toml")
     with (home / "log").open("ab") as log:
