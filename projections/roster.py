@@ -12,7 +12,7 @@ looked for: comparing a column of these takes 3 ms, comparing the ids themselves
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,7 +73,7 @@ def _columns(columns: Mapping[str, str]) -> str:
 TABLES = f"""
     create table member ({_columns(_MEMBER)}, mark ubigint);
     create table people ({_columns(_PEOPLE)}, mark ubigint, key_mark ubigint);
-    create macro mark(id) as md5_number_lower(id);
+    create macro mark(id) as hash(id);
     create macro receives(member, mode, status) as
         member and mode = 'regular' and status = 'enabled';
 """
@@ -84,17 +84,13 @@ _CLOSE = """
     and member.list = ended.list and member.to_seq is null
 """
 _OPEN = "insert into member select *, mark(person) from appender_data"
-_KNOW = """
-    merge into people using appender_data as known
-    on people.key_mark = mark(known.key) and people.key = known.key
+_KNOWN = {"key": "varchar", "person": "varchar"}
+_FORGET = """
+    delete from people using appender_data as known
+    where people.key_mark = mark(known.key) and people.key = known.key
     and people.person = known.person
-    when matched then update set
-        address = known.address, name = known.name, domain = known.domain,
-        secondary = known.secondary, seq = known.seq
-    when not matched then insert values
-        (known.key, known.person, known.address, known.name, known.domain, known.secondary,
-        known.seq, mark(known.person), mark(known.key))
 """
+_KNOW = "insert into people select *, mark(person), mark(key) from appender_data"
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -165,19 +161,17 @@ def after(standing: Standing, event: Event) -> Standing:
     return standing
 
 
-def keys_of(messages: Iterable[Message]) -> set[Key]:
-    """Whose rows `fold_membership` has to be given."""
-    return {_key(subject) for subject, _, _ in messages}
+def keys_of(messages: Iterable[Message], new: Collection[str] = frozenset()) -> set[Key]:
+    """Whose rows `fold_membership` has to be given; of the subjects `new` there is none."""
+    return {_key(subject) for subject, _, _ in messages if subject not in new}
 
 
-def persons_of(messages: Iterable[Message]) -> list[tuple[str, str]]:
+def persons_of(messages: Iterable[Message]) -> Iterator[tuple[str, str]]:
     """Of whom messages of PEOPLE speak: key of the address, person."""
-    return [
-        (subject.partition(".")[2], event.person)
-        for subject, _, envelope in messages
-        for event in envelope.events
-        if isinstance(event, PersonKnown | PersonErased | AddressDropped)
-    ]
+    for subject, _, envelope in messages:
+        for event in envelope.events:
+            if isinstance(event, PersonKnown | PersonErased | AddressDropped):
+                yield subject.partition(".")[2], event.person
 
 
 def fold_membership(
@@ -212,22 +206,29 @@ def fold_membership(
     )
 
 
-def fold_people(messages: Iterable[Message]) -> tuple[Change, ...]:
-    """What messages of PEOPLE, in order, change."""
+def fold_people(
+    messages: Iterable[Message], new: Collection[str] = frozenset()
+) -> tuple[Change, ...]:
+    """What messages of PEOPLE, in order, change; of the subjects `new` there is no row."""
     rows: dict[tuple[str, str], tuple[Any, ...]] = {}
+    before: dict[tuple[str, str], None] = {}
     for subject, seq, envelope in messages:
         key = subject.partition(".")[2]
         for event in envelope.events:
-            match event:
-                case PersonKnown():
-                    domain = event.address.rpartition("@")[2].lower()
-                    about = (event.display_name, domain, event.secondary, seq)
-                    rows[key, event.person] = (key, event.person, event.address, *about)
-                case PersonErased() | AddressDropped():
-                    rows[key, event.person] = (key, event.person, None, "", "", False, seq)
-                case _:
-                    pass
-    return (Change(sql=_KNOW, columns=_PEOPLE, rows=list(rows.values()), finds=True),)
+            if isinstance(event, PersonKnown):
+                domain = event.address.rpartition("@")[2].lower()
+                about = (event.display_name, domain, event.secondary, seq)
+                rows[key, event.person] = (key, event.person, event.address, *about)
+            elif isinstance(event, PersonErased | AddressDropped):
+                rows[key, event.person] = (key, event.person, None, "", "", False, seq)
+            else:
+                continue
+            if subject not in new:
+                before[key, event.person] = None
+    return (
+        Change(sql=_FORGET, columns=_KNOWN, rows=list(before), finds=True),
+        Change(sql=_KNOW, columns=_PEOPLE, rows=list(rows.values())),
+    )
 
 
 def _key(subject: str) -> Key:

@@ -171,7 +171,11 @@ class Store:
         except BlockingIOError:
             os.close(self._lock)
             raise StoreBusy(self.path) from None
-        about = {("schema", str(self._schema.version)), ("origin", origin)}
+        about = {
+            ("schema", str(self._schema.version)),
+            ("origin", origin),
+            ("duckdb", duckdb.__version__),  # another release may have another `hash`
+        }
         if not self._resume(about, ends):
             _remove(self.path)
             self._connection = duckdb.connect(str(self.path), config=CONFIG)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from postroad.runtime.broker import Broker
 
+FIRST = b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
+NOT_FIRST = b"Nats-Expected-Last-Subject-Sequence-Subject:"  # of another subject
 IDLE_SECONDS = 60.0  # then the server forgets a reader
 
 
@@ -65,12 +67,13 @@ class _Follower(Pull[Stored]):
 
     def _take(self, subject: bytes, reply: bytes, head: bytes, data: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
-        parts = reply.decode().split(".")
-        if len(parts) != 9:
+        origin, *numbers = reply.rsplit(b".", 5)
+        if len(numbers) != 5:
             self._told(wire.status(head))
-        elif parts[3] == self.consumer:
-            seq, ns, pending = int(parts[5]), int(parts[7]), int(parts[8])
-            self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending))
+        elif origin.endswith(self.consumer.encode()):
+            _, seq, _, ns, pending = map(int, numbers)
+            first = FIRST in head and NOT_FIRST not in head
+            self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending, first=first))
 
 
 async def _nothing(_: Msg) -> None:

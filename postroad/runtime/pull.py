@@ -113,6 +113,7 @@ class Pull(ABC, Generic[M]):
             if self._room():
                 await self._ask()
             if self._queue:
+                self._heard = loop.time()
                 batch = list(self._queue)
                 self._queue.clear()
                 self._held += len(batch)
@@ -160,8 +161,7 @@ class Pull(ABC, Generic[M]):
         """Have what arrives there go to `_arrived` and `_told`."""
 
     def _arrived(self, message: M) -> None:
-        self._heard = asyncio.get_running_loop().time()
-        self._asked = max(0, self._asked - 1)
+        self._asked -= self._asked > 0
         self._queue.append(message)
         self._wake.set()
 

@@ -24,6 +24,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     ts: str = ""
     ns: int = 0  # the same, in nanoseconds since the epoch, where a consumer told it
     pending: int = 0  # messages that the consumer had yet to deliver behind this one
+    first: bool = False  # it was stored on condition that its subject had none, as a follower sees
 
     def envelope(self) -> Envelope:
         """Its envelope. Raises UnknownEvent."""

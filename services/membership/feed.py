@@ -8,7 +8,7 @@ its own file (`roster.duckdb`, `roster-2.duckdb`, ...).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -121,13 +121,18 @@ class Feed:
     async def _fold_all(self, stream: str) -> None:
         waiting: list[Message] = []
         start = self.position[stream] + 1
+        building = start == 1  # what is the first of its subject has no row
+        new: set[str] = set()
         async for batch in self.broker.follow(stream, SUBJECTS[stream], start):
             waiting += self._messages(batch)  # decoded at once: a third of the memory
+            if building:
+                new.update(stored.subject for stored in batch if stored.first)
             newest = batch[-1]
             if newest.pending and len(waiting) < BATCH:
                 continue
-            await self._fold(stream, waiting, newest.seq)
-            waiting = []
+            await self._fold(stream, waiting, newest.seq, new)
+            waiting, new = [], set()
+            building = building and newest.pending > 0
             async with self._moved:
                 self._moved.notify_all()
             if stream != "LISTS" and not newest.pending:
@@ -145,21 +150,23 @@ class Feed:
                 log.warning("roster.unknown_event", subject=stored.subject, seq=stored.seq)
         return messages
 
-    async def _fold(self, stream: str, messages: Sequence[Message], upto: int) -> None:
+    async def _fold(
+        self, stream: str, messages: Sequence[Message], upto: int, new: Collection[str]
+    ) -> None:
         after = self.position[stream]
         if stream == "LISTS":
             for subject, seq, envelope in messages:
                 self.lists.fold(subject.removeprefix("lists."), seq, envelope)
         elif stream == "PEOPLE":
-            people = roster.fold_people(messages)
+            people = roster.fold_people(messages, new)
             erases = await self._erases(messages)
             await self.store.apply(people, stream=stream, after=after, upto=upto, erases=erases)
             self.mirror.people_changed(roster.persons_of(messages))
         else:
-            keys = roster.keys_of(messages)
+            keys = roster.keys_of(messages, new)
             members = roster.fold_membership(await standings(self.store, keys), messages)
             await self.store.apply(members, stream=stream, after=after, upto=upto)
-            self.mirror.lists_changed({list_ for list_, _ in keys})
+            self.mirror.lists_changed({subject.split(".")[1] for subject, _, _ in messages})
         # memory and position change in one step: who reads both sees them agree
         self.position[stream] = upto
         self.health.report("roster", self.store.path.name, ok=True, position=dict(self.position))

@@ -92,6 +92,8 @@ class Mirror:
 
     def people_changed(self, changed: Iterable[tuple[str, str]]) -> None:
         """Something was said of these (key, person)."""
+        if not self._size:
+            return
         for key, person in changed:
             if person in self._known:
                 self.clear()

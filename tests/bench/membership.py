@@ -6,7 +6,8 @@ subscriptions each in MEMBERSHIP. Only the broker and membership run. The roster
 from no file: the clock runs from the start of the process until it is ready, and counts the events
 of all three streams. Warm is the same with the file that is there. A subscription is `postroad
 member add --confirmed` without the command line: from the request to its answer, which comes once
-everybody sees the new member; one list or the other in turn, one after the other, and eight at once.
+everybody sees the new member; on one list or another in turn, one after the other, and
+eight at once.
 """
 
 from __future__ import annotations
@@ -88,10 +89,7 @@ async def _starts(
             cpu=[cpu],
         )
         yield rate
-        peaks = {
-            "membership": processes.peak_rss(pid),
-            "broker": processes.peak_rss(pids["broker"]),
-        }
+        peaks = _peaks(pids | {"membership": pid})
         yield _memory("after a cold start", peaks)
     warm = []
     for _ in range(3):
@@ -105,11 +103,12 @@ async def _starts(
             parts = {"median": statistics.median(took), "most": max(took)}
             late = statistics.quantiles(took, n=100)[98]
             yield Figure.median(scenario, [late], "ms", need=need, parts=parts)
-        peaks = {
-            "membership": processes.peak_rss(pid),
-            "broker": processes.peak_rss(pids["broker"]),
-        }
+        peaks = _peaks(pids | {"membership": pid})
         yield _memory("after subscriptions", peaks)
+
+
+def _peaks(pids: dict[str, int]) -> dict[str, float]:
+    return {name: processes.peak_rss(pid) for name, pid in pids.items()}
 
 
 def _memory(when: str, peaks: dict[str, float]) -> Figure:
