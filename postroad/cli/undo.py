@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -50,6 +50,7 @@ async def undo(
     named. It shows what would be done, and asks. An undo has an id too, and can be undone.
     """
     from postroad.cli import mass
+    from postroad.cli.progress import progress
     from postroad.cli.road import road
     from postroad.cli.times import time_of
     from schemas.mass import UndoChange
@@ -60,14 +61,17 @@ async def undo(
     request = UndoChange(list=list_, undo=command_id, since=since, dry=True)
     own = ""
     async with road(call.config) as broker:
-        found = await _all(broker, request)
+        with progress("looking") as reached:
+            found = await _all(broker, request, reached)
         if not call.json:
             print("\n".join(told(found)))
         if found.undone and not dry_run:
             if not yes:
                 await asyncio.to_thread(typer.confirm, "Do this?", abort=True)
             own = mass.begin(list_)
-            found = await _all(broker, msgspec.structs.replace(request, dry=False, command=own))
+            request = msgspec.structs.replace(request, dry=False, command=own)
+            with progress("putting back", len(found.undone)) as reached:
+                found = await _all(broker, request, reached)
             if not call.json:
                 print(f"put back {counted(found.changed, 'person', 'people')}")
     if call.json:
@@ -92,8 +96,8 @@ def _some(lines: Sequence[str]) -> Iterator[str]:
         yield f"  and {len(lines) - SHOWN:,} more"
 
 
-async def _all(broker: Broker, request: UndoChange) -> Answer:
-    """What comes of the whole, asked part by part."""
+async def _all(broker: Broker, request: UndoChange, reached: Callable[[int], None]) -> Answer:
+    """What comes of the whole, asked part by part; `reached` hears of how many it was so far."""
     from postroad.cli.mass import answered
     from schemas.commands import Answer
 
@@ -105,6 +109,7 @@ async def _all(broker: Broker, request: UndoChange) -> Answer:
         changed += answer.changed
         undone += answer.undone
         left += answer.left
+        reached(changed)
         after = answer.after
         if not after:
             return Answer(changed=changed, undone=tuple(undone), left=tuple(left))

@@ -13,6 +13,7 @@ import msgspec
 
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope, instant, new_id
+from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from schemas import codec, subjects
@@ -134,6 +135,7 @@ async def _put_back(
             messages.append(Message(subject, codec.encode(made), expect=stored.seq))
     if messages and not ask.dry:
         newest = await broker.publish_batch(messages)
+        crashpoint("membership.after_undone")
     return Answer(
         changed=len(undone) + done,
         undone=tuple(undone),

@@ -19,7 +19,6 @@ from postroad.runtime.clock import new_id
 from postroad.runtime.embedded import Access
 
 Row = tuple[str, bytes]  # subject, payload
-_INBOX = b"_INBOX.bulk"
 
 
 class Bulk:
@@ -28,6 +27,7 @@ class Bulk:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._inbox = f"_INBOX.{new_id()}".encode()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -36,9 +36,10 @@ class Bulk:
         reader, writer = await asyncio.open_connection("127.0.0.1", reach.port)
         await reader.readline()
         login = {"verbose": False, "headers": True, "user": reach.user, "pass": reach.password}
-        writer.write(b"CONNECT %s\r\nSUB %s 1\r\n" % (msgspec.json.encode(login), _INBOX))
+        bulk = cls(reader, writer)
+        writer.write(b"CONNECT %s\r\nSUB %s 1\r\n" % (msgspec.json.encode(login), bulk._inbox))
         try:
-            yield cls(reader, writer)
+            yield bulk
         finally:
             writer.close()
 
@@ -46,7 +47,7 @@ class Bulk:
         """Store new messages of one stream, each of a subject that has none; how many."""
         rest, count = iter(rows), 0
         while some := list(islice(rest, BATCH_LIMIT)):
-            self._writer.writelines(_batch(some))
+            self._writer.writelines(_batch(some, self._inbox))
             await self._writer.drain()
             answer = await self._answer()
             assert b'"error"' not in answer, answer
@@ -64,7 +65,7 @@ class Bulk:
                 assert line, "the broker hung up"
 
 
-def _batch(rows: list[Row]) -> Iterable[bytes]:
+def _batch(rows: list[Row], inbox: bytes) -> Iterable[bytes]:
     batch = new_id()
     for number, (subject, data) in enumerate(rows, 1):
         head = (
@@ -74,7 +75,7 @@ def _batch(rows: list[Row]) -> Iterable[bytes]:
         reply = b""
         if number == len(rows):
             head += b"Nats-Batch-Commit: 1\r\n"
-            reply = _INBOX + b" "
+            reply = inbox + b" "
         sizes = (len(head) + 2, len(head) + 2 + len(data))
         yield b"HPUB %s %s%d %d\r\n" % (subject.encode(), reply, *sizes)
         yield head + b"\r\n" + data + b"\r\n"
