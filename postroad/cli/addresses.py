@@ -39,7 +39,7 @@ async def move(
     changes it at once, and writes to nobody. Roles, options and history stay; what came back from
     OLD counts no more. An address that is on a list already, as somebody else, is refused.
     """
-    await _change(call, "move", old, new, "moved to", confirmed=confirmed)
+    await _change(call, "move", old, new, "moved to {}", confirmed=confirmed)
 
 
 @command(address, "add", example="postroad member address add ann@example.net ann@example.com")
@@ -53,7 +53,7 @@ async def add(
 
     NEW is asked by mail and ADDRESS is told, unless with --confirmed.
     """
-    await _change(call, "add", own, new, "has as well", confirmed=confirmed)
+    await _change(call, "add", own, new, "has {} as well", confirmed=confirmed)
 
 
 @command(
@@ -65,7 +65,7 @@ async def prefer(
     other: Annotated[str, typer.Argument(metavar="OTHER", help="Where copies are to go.")],
 ) -> None:
     """Have all copies of somebody go to another address that they have."""
-    await _change(call, "prefer", own, other, "is reached at")
+    await _change(call, "prefer", own, other, "is reached at {}")
 
 
 @command(
@@ -77,7 +77,7 @@ async def remove(
     other: Annotated[str, typer.Argument(metavar="OTHER", help="What is theirs no more.")],
 ) -> None:
     """Take an address away from somebody; not the one where copies go."""
-    await _change(call, "drop", own, other, "does not have")
+    await _change(call, "drop", own, other, "no longer has {}")
 
 
 @command(address, "ls", example="postroad member address ls ann@example.net")
@@ -105,8 +105,8 @@ async def _change(
     async with road(call.config) as broker:
         answer = await ask(broker, "member_address", request)
     changed = bool(answer.changed) and not answer.asked
-    told = f"{other} was asked" if answer.asked else f"{done} {other}"
+    told = ("{} was asked" if answer.asked else done).format(other)
     call.show(
         {"address": own, "other": other, "changed": changed, "asked": answer.asked},
-        lambda: print(f"{own}: {told}{'' if answer.changed else ' already'}"),
+        lambda: print(f"{own}: {told}{'' if answer.changed else ', as before'}"),
     )

@@ -66,7 +66,8 @@ class Moving:
         """What comes of it that somebody wants this who certainly has the address `own`. Raises
         Refused where they have no role on the list, and as `Moves` does.
 
-        A new address is asked, and `own` is told; with one that is theirs already it is done.
+        A new address is asked, and `own` is told; with one that is theirs already it is done, and
+        where copies went before is told as well.
         """
         person = await self._people.find(own)
         there = await self._people.find(address)
@@ -84,9 +85,13 @@ class Moving:
                 how="mail",
                 correlation=cause.partition(".")[0],
             )
+            before = await self._roster.address(person.id) if verb == "prefer" else own
             await self._moves.carry_out(wanted)
-            fields = {"other": address}
-            return [Reply("moved", "", DONE[verb], own, fields, owed=True, person=person.id)]
+            fields, told = {"other": address}, dict.fromkeys((own, before))
+            return [
+                Reply("moved", "", DONE[verb], to, fields, owed=True, person=person.id)
+                for to in told
+            ]
         asked: Asked = "move" if verb == "move" else "add"
         return await self._ask(listed, asked, own, address, person.id, cause, at)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.pending import ConfirmationAsked
 from schemas.people import AddressDropped, PersonErased, PersonKnown
 from services.membership import addressbook
 from services.membership.addressbook import (
@@ -19,9 +23,12 @@ from services.membership.addressbook import (
     decide_prefer,
 )
 from services.membership.refused import Refused
+from services.membership.requests import confirmation
 
 ANN = Entry(person="ann", address="ann@old.example", name="Ann", evidence="import")
 BOB = Entry(person="bob", address="bob@x.example")
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(days=3)
 KEYS = ("k1", "k2", "k3", "k4")
 
 keys = st.sampled_from(KEYS)
@@ -130,6 +137,46 @@ def test_whatever_is_asked_everybody_keeps_one_address(
             assert len(now.get(who, [])) <= max(1, len(before.get(who, [])))
             if verb != "drop" or who != person:
                 assert bool(now.get(who)) == bool(before.get(who)) or verb == "prefer"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["wish", "yes", "no"]),
+            st.sampled_from(["move", "add"]),
+            st.sampled_from(["n1", "n2", "n3"]),
+        ),
+        max_size=12,
+    )
+)
+def test_an_address_that_has_not_said_yes_is_nobodys(
+    happens: list[tuple[str, Literal["move", "add"], str]],
+) -> None:
+    """Whatever is wished, and however questions end, only who said yes to one that waits comes to
+    have an address; a second yes does nothing."""
+    book: Book = {"k1": ANN}
+    own, said_yes = "k1", {"k1"}
+    waiting: dict[tuple[str, str], confirmation.State] = {}
+    for event, verb, key in happens:
+        state = waiting.get((verb, key), confirmation.State())
+        if event == "wish":
+            asked = ConfirmationAsked(
+                list="team", action=verb, address=f"{key}@new.example", cause="c", expires=LATER
+            )
+            waiting[verb, key] = confirmation.State(asked=asked)
+            continue
+        end = confirmation.decide_use if event == "yes" else confirmation.decide_decline
+        try:
+            events = end(state, list_="team", by=f"mail {event}", now=NOW)
+        except confirmation.NotConfirmedError:
+            continue
+        waiting[verb, key] = confirmation.fold(events or [])
+        if event == "yes" and events:
+            with suppress(Refused):
+                book = addressbook.after(book, decided(book, verb, own, key))
+                said_yes.add(key)
+                own = key if verb == "move" else own
+        assert {one for one, entry in book.items() if entry.address} <= said_yes
 
 
 def test_copies_go_to_one_of_several_addresses() -> None:
