@@ -11,8 +11,8 @@ Policy     Joining asks first, unless the list is open. Leaving and `set` act at
            Where owners are to agree, they decide then: see services/membership/approvals. A leave
            token acts at once, whatever the policy.
            From says whom to answer, never Reply-To. Nobody asks for somebody else.
-           `set address` asks the new address, once it is proved, or confirmed by the old one, that
-           it is they who want it; until the new one says yes nothing changes.
+           `set address` and `add address` ask the new address, once it is proved, or confirmed by
+           the one they have, that it is they who want it; until it says yes nothing changes.
 
 Promises
     - A mail is obeyed once and answered once, whatever is killed: `mail.routed.done` is its key,
