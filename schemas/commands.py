@@ -31,6 +31,7 @@ Code = Literal[
     "decided",
     "closed",
     "banned",
+    "changed",
     "taken",
     "password",
     "bad_request",

@@ -38,9 +38,10 @@ class ImportMembers(Change, kw_only=True):
 
     `action` is what becomes of the rows: `add` gives the role to whoever has it not, but those who
     lost it here since and whom only `back` takes back; `set` gives its holders the options told,
-    `remove` takes it away. `command` is the id of the whole, in every
-    event; asked `again` because no answer came, what it did already counts as changed. A `dry`
-    one only counts."""
+    `remove` takes it away. With `seen`, a sequence of MEMBERSHIP, it is refused where
+    anybody else came or left after it; the answer's `after` is the next one to give. `command` is
+    the id of the whole, in every event; asked `again` because no answer came, what it did already
+    counts as changed. A `dry` one only counts."""
 
     list: str
     rows: tuple[ImportRow, ...]
@@ -48,6 +49,7 @@ class ImportMembers(Change, kw_only=True):
     more: bool = False
     how: str = "import"
     back: bool = False
+    seen: int = 0
     command: str = ""
     again: bool = False
     dry: bool = False

@@ -39,6 +39,7 @@ class Outcome:
     changed: int = 0
     same: int = 0
     bad: list[BadLine] = field(default_factory=list)
+    seen: int = 0  # as the last request of it found the members
     away: list[BadLine] = field(default_factory=list)  # who left, and is not put back
 
 
@@ -65,10 +66,11 @@ async def send(
 ) -> Outcome:
     """Have membership carry out `request` for all these people; `reached` hears of each line that
     is done. Raises PostroadError where it cannot be carried on."""
-    outcome = Outcome()
+    outcome = Outcome(seen=request.seen)
     twice: list[tuple[int, int]] = []
     rest = portions(people, outcome.bad, twice)
-    while some := list(islice(rest, AT_ONCE)):
+    at_once = 1 if request.seen else AT_ONCE  # nothing may pass the one that is refused
+    while some := list(islice(rest, at_once)):
         _, more = some[-1]  # the last of all are answered once they are folded
         asked = [msgspec.structs.replace(request, rows=rows, more=more) for rows, _ in some]
         answers = await asyncio.gather(*(_answered(broker, one, outcome) for one in asked))
@@ -77,6 +79,8 @@ async def send(
             outcome.same += _people(one, answer) - answer.changed
             outcome.bad.extend(answer.bad_rows)
             outcome.away.extend(answer.away_rows)
+        request = msgspec.structs.replace(request, seen=answers[0].after)
+        outcome.seen = request.seen
         reached(asked[-1].rows[-1].line)
     reasons, away = dict(outcome.bad), dict(outcome.away)
     for line, first in twice:

@@ -5,6 +5,7 @@ A change is answered once this instance's roster has folded it, so that whoever 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
@@ -47,7 +48,7 @@ from schemas.road import AsOf
 from services.membership import actors, decider, entries, importing, lists, retrying, undoing
 from services.membership.approvals.desk import Approvals
 from services.membership.authors import author
-from services.membership.bans import banned, refusal
+from services.membership.bans import banned, own_address, refusal
 from services.membership.bounces.scores import Scores
 from services.membership.directory import Listed
 from services.membership.entries import Around
@@ -99,6 +100,7 @@ class Commands:
         self.links = links
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
+        self._synced = asyncio.Lock()  # of two syncs at once one sees what the other has done
         self.moving = Moving(broker, roster, people, questions, outbox)
 
     async def whois(self, ask: WhoIs) -> Author:
@@ -199,6 +201,8 @@ class Commands:
         """Give somebody a role on a list, or ask them first whether they want it."""
         listed = self._list(ask.list)
         settings = listed.state.settings
+        if self.roster.feed.lists.reserved(listed.state.slug, valid(ask.address)):
+            raise own_address(ask.address)
         if ask.role == "member" and banned(settings, self.people, valid(ask.address)):
             raise Refused("banned", refusal(ask.address))
         if not ask.confirmed and ask.role != "nonmember":
@@ -289,13 +293,15 @@ class Commands:
     async def import_members(self, ask: ImportMembers) -> Answer:
         """Up to 1,000 people of a file at once."""
         listed = self._list(ask.list)
-        imported = await importing.store(self.broker, self.roster, self.people, listed, ask)
+        async with self._synced if ask.seen else contextlib.nullcontext():
+            imported = await importing.store(self.broker, self.roster, self.people, listed, ask)
         if not ask.more and not ask.dry:
             await self._folded(imported.as_of)
         return Answer(
             changed=imported.changed,
             bad_rows=imported.bad_rows,
             away_rows=imported.away_rows,
+            after=imported.seen,
             as_of=self.roster.feed.as_of,
         )
 

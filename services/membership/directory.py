@@ -82,6 +82,12 @@ class Directory:
         """Whether mail to this address comes back to one of our open lists."""
         return match(address, self._open) is not None
 
+    def reserved(self, slug: str, address: str) -> bool:
+        """Whether nobody can be on the list `slug` with this address: mail to it goes to that list
+        itself, or is a command to any."""
+        found = match(address, self._open)
+        return found is not None and (found.slug == slug or found.sub not in ("", "owner"))
+
     def page(self, after: str, limit: int) -> Iterator[Listed]:
         """Open lists in order of address."""
         addresses = sorted(address for address in self._open if address > after)[:limit]

@@ -18,13 +18,14 @@ from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
 from projections.roster import NOBODY, Standing
 from schemas import codec, subjects
-from schemas.lists import ListSettings
 from schemas.mass import ImportMembers, ImportRow
+from schemas.membership import MemberSubscribed, MemberUnsubscribed
 from schemas.road import AsOf
 from services.membership import actors, decider
-from services.membership.bans import banned, refusal
+from services.membership.bans import banned, own_address, refusal
 from services.membership.departures import last_departure, stays_away
-from services.membership.directory import Listed
+from services.membership.directory import Directory, Listed
+from services.membership.lists import State
 from services.membership.people import People, known, new_person, valid
 from services.membership.refused import Refused
 from services.membership.roster import Roster
@@ -48,6 +49,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     changed: int
     bad_rows: tuple[tuple[int, str], ...]
     away_rows: tuple[tuple[int, str], ...]  # of who left, and is not put back
+    seen: int  # the sequence up to which nobody else changed who is a member, where that was asked
     as_of: AsOf
 
 
@@ -56,11 +58,12 @@ async def store(
 ) -> Imported:
     """Do with every valid row what `ask.action` says.
 
-    Raises Refused for more than 1,000 rows.
+    Raises Refused for more than 1,000 rows, or where others changed the members since `ask.seen`.
     """
     if len(ask.rows) > ROWS:
         raise Refused("bad_request", f"{len(ask.rows)} rows at once; at most {ROWS} are taken")
-    wanted, bad = _sift(people, listed.state.settings, ask)
+    wanted, bad = _sift(people, roster.feed.lists, listed.state, ask)
+    seen = await _seen(broker, listed.state.slug, ask) if ask.seen else 0
     run = _Run(broker, roster, listed, ask)
     for _ in range(TRIES):
         try:
@@ -70,12 +73,12 @@ async def store(
             continue
         as_of = AsOf(membership=seq, people=max((one.seq for one in persons.values()), default=0))
         away = tuple(run.away)
-        return Imported(changed=changed, bad_rows=bad, away_rows=away, as_of=as_of)
+        return Imported(changed=changed, bad_rows=bad, away_rows=away, seen=seen, as_of=as_of)
     raise Retry("too many imports of the same people at once")
 
 
 def _sift(
-    people: People, settings: ListSettings, ask: ImportMembers
+    people: People, lists: Directory, state: State, ask: ImportMembers
 ) -> tuple[dict[str, tuple[ImportRow, ...]], tuple[tuple[int, str], ...]]:
     """Valid rows by the key of their address, addresses ready to keep; and what is wrong with
     the others. Of an address that stands twice in one role the first row counts."""
@@ -87,7 +90,10 @@ def _sift(
         except Refused as refused:
             bad.append((row.line, str(refused)))
             continue
-        if ask.action == "add" and row.role == "member" and banned(settings, people, address):
+        if ask.action == "add" and lists.reserved(state.slug, address):
+            bad.append((row.line, str(own_address(address))))
+            continue
+        if ask.action == "add" and row.role == "member" and banned(state.settings, people, address):
             bad.append((row.line, refusal(address)))
             continue
         key = people.key_of_normal(addresses.normalise(address))
@@ -95,6 +101,24 @@ def _sift(
         if all(row.role != other.role for other in rows):
             wanted[key] = (*rows, msgspec.structs.replace(row, address=address))
     return wanted, tuple(bad)
+
+
+async def _seen(broker: Broker, slug: str, ask: ImportMembers) -> int:
+    """The newest sequence, if nothing but this command changed who is a member since `ask.seen`.
+    Raises Refused."""
+    seen = ask.seen
+    async for stored in broker.scan("MEMBERSHIP", subjects.membership(slug, "*"), seen + 1):
+        seen = stored.seq
+        found = stored.envelope()
+        if found.correlation == ask.command:
+            continue
+        for event in found.events:
+            if isinstance(event, MemberSubscribed | MemberUnsubscribed) and event.role == "member":
+                raise Refused(
+                    "changed",
+                    "somebody came or left since this was looked at; look once more",
+                )
+    return seen
 
 
 class _Run:
@@ -154,7 +178,9 @@ class _Run:
             rows: Sequence[ImportRow] = found.rows
             if stored and self._ask.action == "add" and not self._ask.back:
                 rows = [row for row in rows if not await self._away(state, row, person, stored)]
-            events = decide_rows(state, rows, self._ask.action, how=self._ask.how)
+            events = decide_rows(
+                state, rows, self._ask.action, how=self._ask.how, back=self._ask.back
+            )
             if events:
                 data = codec.encode(envelope(events, correlation=self._command, actor=self._actor))
                 messages.append(Message(subject, data, expect=stored.seq if stored else 0))

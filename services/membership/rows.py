@@ -8,22 +8,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
+import msgspec
+
 from schemas.envelope import Event
 from schemas.mass import ImportRow, MassAction
+from schemas.membership import DeliveryStatus
 from services.membership import decider
 from services.membership.decider import State
 
 
 def decide_rows(
-    state: State, rows: Sequence[ImportRow], action: MassAction, *, how: str
+    state: State, rows: Sequence[ImportRow], action: MassAction, *, how: str, back: bool = False
 ) -> tuple[Event, ...]:
-    """What these rows, all of one person, change; nothing for what is so already."""
+    """What these rows, all of one person, change; nothing for what is so already. Only with `back`
+    is delivery switched on again that a member, or a complaint of theirs, has stopped."""
     events: tuple[Event, ...] = ()
     for row in rows:
-        found = _ACTIONS[action](state, row, how)
+        stays = action == "set" and not back and _stays_stopped(row, state.delivery_status)
+        wanted = msgspec.structs.replace(row, delivery_status=None) if stays else row
+        found = _ACTIONS[action](state, wanted, how)
         state = reduce(decider.evolve, found, state)
         events += found
     return events
+
+
+def _stays_stopped(row: ImportRow, status: DeliveryStatus) -> bool:
+    """Whether this row would switch on what a member stopped."""
+    return status == "by_user" and row.delivery_status == "enabled"
 
 
 def _add(state: State, row: ImportRow, how: str) -> tuple[Event, ...]:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
-from schemas.commands import Answer, ChangeMember, RosterPage, RosterRow, Unsubscribe
+from schemas.commands import Answer, ChangeMember, RosterPage, RosterRow, Subscribe, Unsubscribe
 from schemas.mass import ImportMembers, ImportRow, MassAction
 from tests.broker.membership import LIST, Membership, many, membership, settings
 
@@ -79,6 +80,41 @@ async def test_setting_and_removing(service: Membership, broker: Broker) -> None
     assert (await change(service, "remove", wanted)).changed == 1
     assert await everybody(service) == []
     assert len([one async for one in broker.scan("PEOPLE", "people.>")]) == 1
+
+
+async def test_a_sync_rests_on_what_was_looked_at(service: Membership) -> None:
+    """Where somebody else came or left since, it is refused, its own changes not counting; mail
+    that a member stopped meanwhile stays stopped."""
+    seen = (await change(service, "add", many(0, 10))).as_of.membership
+    own = {"how": "sync", "command": new_id()}
+    first = await change(service, "add", many(10, 20), seen=seen, **own)
+    await service.ask(ChangeMember(list=LIST, address=many(0, 1)[0].address, delivery_mode="none"))
+    second = await change(service, "remove", many(0, 5), seen=first.after, **own)
+    other = ImportMembers(list=LIST, rows=tuple(many(0, 9)), action="remove", how="sync", seen=seen)
+    refused = await service.ask(other)
+    assert (refused.code, refused.changed) == ("changed", 0)
+    assert second.changed == 5
+    await service.ask(
+        ChangeMember(list=LIST, address=many(7, 8)[0].address, delivery_status="by_user")
+    )
+    wanted = [msgspec.structs.replace(row, delivery_status="enabled") for row in many(7, 8)]
+    assert (await change(service, "set", wanted, **own)).changed == 0
+    assert (await change(service, "set", wanted, back=True, **own)).changed == 1
+
+
+async def test_a_lists_own_addresses_are_nobodys(service: Membership) -> None:
+    """Neither the list's address nor those of commands become a member, one by one or by file;
+    those of another list's members do."""
+    await service.create("other@lists.example.org")
+    own = ["team@lists.example.org", "team-join@lists.example.org", "Team+x@lists.example.org"]
+    own.append("other-leave@lists.example.org")
+    rows = [ImportRow(line=line, address=address) for line, address in enumerate(own, 2)]
+    rows.append(ImportRow(line=9, address="other@lists.example.org"))
+    answer = await change(service, "add", rows)
+    assert (answer.changed, [line for line, _ in answer.bad_rows]) == (1, [2, 3, 4, 5])
+    refused = await service.ask(Subscribe(list=LIST, address=own[1]))
+    assert refused.code == "bad_address"
+    assert "an address of a list itself" in refused.refused
 
 
 async def test_a_dry_run_stores_nothing(service: Membership, broker: Broker) -> None:

@@ -31,7 +31,7 @@ async def test_a_file_is_previewed_guarded_and_carried_out(tmp_path: Path) -> No
         assert dry.out.splitlines() == [
             "add 1, change 1, remove 2 of 4 members",
             "+ NEW@b.example",
-            "~ m0@example.net: delivery_mode none",
+            "~ m0@example.net: delivery_mode regular → none",
             "- m2@example.net",
             "- m3@example.net",
         ]

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroad.cli.mass import Outcome
 from postroad.cli.people import BadLine, people
-from postroad.cli.sync import check, plan, told
+from postroad.cli.sync import check, plan, told, without
 from postroad.runtime.errors import UsageError
 from schemas.commands import RosterRow
 from schemas.mass import ImportRow
@@ -43,9 +44,10 @@ def test_options_that_the_file_tells_are_compared():
         RosterRow(address="cid@example.net"),
     ]
     wanted = plan(people(text.splitlines(keepends=True)), members)
-    assert list(told(wanted)) == [
+    by = {"ann@example.net": "jo"}
+    assert list(told(wanted, by)) == [
         "add 0, change 1, remove 1 of 3 members",
-        "~ ann@example.net: delivery_mode none, receive_list_copy false",
+        "~ ann@example.net: delivery_mode regular → none, receive_list_copy true → false (jo)",
         "- cid@example.net",
     ]
 
@@ -69,3 +71,32 @@ def test_most_of_a_list_is_removed_only_by_its_number():
         with pytest.raises(UsageError, match=r"remove 6 of 10 members.*--force 6"):
             check(plan(kept[:4], members), force)
     check(plan(kept[:4], members), 6)
+
+
+def test_what_a_member_stopped_stays_stopped():
+    """A file made before switches nothing on that they, or a complaint, have stopped since; its
+    other options count. What bounces stopped, and all with `again`, is switched on."""
+    rows = [
+        ImportRow(line=2, address="ann@example.net", delivery_status="enabled"),
+        ImportRow(line=3, address="bob@example.net", delivery_status="enabled"),
+    ]
+    members = [
+        RosterRow(address="ann@example.net", delivery_status="by_user"),
+        RosterRow(address="bob@example.net", delivery_status="by_bounces"),
+    ]
+    wanted = plan(rows, members)
+    assert [row.address for row, _ in wanted.change] == ["bob@example.net"]
+    assert list(told(wanted, {}))[1:] == [
+        "~ bob@example.net: delivery_status by_bounces → enabled",
+        "= ann@example.net: delivery_status stays by_user; --again changes that",
+    ]
+    assert len(plan(rows, members, again=True).change) == 2
+
+
+def test_whom_membership_would_not_add_is_not_in_the_preview():
+    """Who is banned, and who left: the preview has only whom the real run would add."""
+    rows = [ImportRow(line=line, address=f"m{line}@example.net") for line in (2, 3, 4)]
+    wanted = plan(rows, [])
+    without(wanted, Outcome(bad=[(2, "banned")], away=[(3, "left themselves, 2026-05-01")]))
+    assert [row.line for row in wanted.add] == [4]
+    assert wanted.stay == [("m3@example.net", "stays away: left themselves, 2026-05-01")]
