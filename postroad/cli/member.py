@@ -294,9 +294,11 @@ async def mass_change(
 ) -> int:
     """Add or remove the people of a file; `role` is for lines that tell none."""
     from postroad.cli import mass
+    from postroad.cli.ask import ask
     from postroad.cli.people import lines_of, people
     from postroad.cli.progress import progress
     from postroad.cli.road import road
+    from schemas.commands import ShowList
     from schemas.mass import ImportMembers
 
     if addresses:
@@ -304,6 +306,7 @@ async def mass_change(
     lines = lines_of(mass.file_bytes(file))
     rows = people(lines, plain=plain, role=role)
     async with road(call.config) as broker:
+        await ask(broker, "list_show", ShowList(list=list_))  # nothing begins where there is none
         command_id = "" if dry else mass.begin(list_)
         request = ImportMembers(
             list=list_, rows=(), action=action, how=how, back=back, command=command_id, dry=dry

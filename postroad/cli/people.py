@@ -50,6 +50,7 @@ A_DAY = timedelta(days=1)  # a clock may be ahead, and a date begins earlier in 
 SPACE = " \t\r\n"
 _NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 
+Heading = tuple[Mapping[str, int], str, int]  # columns by name, separator, how many columns
 BadLine = tuple[int, str]  # number of the line from 1, and what is wrong with it
 
 
@@ -77,7 +78,7 @@ def people(
     """Each person of the file, or what is wrong with a line; empty lines are skipped. A `plain`
     file may also have one address a line and no heading; `role` is for lines that tell none.
 
-    Raises UsageError where the file has no heading with a column `email`.
+    Raises UsageError at once where the file has no heading with a column `email`.
     """
     start = next((at for at, line in enumerate(lines) if _says_something(line)), None)
     if start is None:
@@ -85,18 +86,21 @@ def people(
             "the file is empty; its first line must name the columns, one of them email"
         )
     if lines[start].lstrip().startswith("["):
-        yield from _objects("".join(lines), role)
-        return
+        return _objects("".join(lines), role)
     heading = _heading(lines[start])
     if heading is None and plain and "@" in lines[start]:
-        yield from _addresses(lines, role)
-        return
+        return _addresses(lines, role)
     if heading is None:
         raise UsageError(
             f"the first line names no column `email`: {lines[start].strip()[:60]!r}; "
             "add a first line such as: email,display_name"
         )
-    start += 1
+    return _rows(lines, start + 1, heading, role)
+
+
+def _rows(
+    lines: Sequence[str], start: int, heading: Heading, role: Role
+) -> Iterator[ImportRow | BadLine]:
     columns, separator, width = heading
     for line, record in _records(lines, start, separator):
         if isinstance(record, str):
@@ -188,18 +192,24 @@ def _objects(text: str, role: Role) -> Iterator[ImportRow | BadLine]:
             "the file begins as JSON, and is not an array of objects as `member export --format "
             f"json` writes it: {error}"
         ) from None
-    for line, one in enumerate(found, 1):
-        fields = {_column(name): value for name, value in one.items() if value is not None}
-        wrong = [name for name in _known(fields) if not isinstance(fields[name], str | bool)]
+    objects = [{_column(name): value for name, value in one.items()} for one in found]
+    _known(sorted({name for fields in objects for name in fields}))
+    return _described(objects, role)
+
+
+def _described(objects: Sequence[Mapping[str, Any]], role: Role) -> Iterator[ImportRow | BadLine]:
+    for line, one in enumerate(objects, 1):
+        fields = {name: value for name, value in one.items() if name in KNOWN and value is not None}
+        wrong = [name for name in fields if not isinstance(fields[name], str | bool)]
         if wrong:
             yield line, f"{wrong[0]} is neither text nor true or false"
         else:
-            yield _person(line, {name: str(fields[name]) for name in _known(fields)}, role)
+            yield _person(line, {name: str(value) for name, value in fields.items()}, role)
 
 
-def _heading(line: str) -> tuple[Mapping[str, int], str, int] | None:
-    """Columns by name, the separator, and how many there are; None where the line names no column
-    `email`. Raises UsageError for a column that stands twice, or is nearly an option."""
+def _heading(line: str) -> Heading | None:
+    """None where the line names no column `email`. Raises UsageError for a column that stands
+    twice, or is nearly an option."""
     for separator in SEPARATORS:
         try:
             names = list(map(_column, next(csv.reader([line], delimiter=separator))))

@@ -79,7 +79,7 @@ def test_what_spreadsheets_write(data: bytes):
 def test_a_file_that_is_none_is_refused_as_a_whole(data: bytes, words: str):
     """Without a heading or in another encoding nothing is imported, and the remedy is named."""
     with pytest.raises(UsageError, match=words.replace("[", r"\[")):
-        read(data)
+        people(lines_of(data))  # before anything else begins
 
 
 def test_a_wrong_line_is_named_and_costs_only_itself():
