@@ -18,12 +18,13 @@ import msgspec
 
 from postroad.cli.ask import attempt, refusal
 from postroad.cli.output import SHOWN, complain
-from postroad.cli.people import BadLine
+from postroad.cli.people import BadLine, lines_of, people
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import PostroadError, UsageError
 from schemas.commands import Answer, Command
 from schemas.mass import ImportMembers, ImportRow, UndoChange
+from schemas.membership import Role
 
 ROWS = 1000  # in one request; more are refused
 OCTETS = 600_000  # of a request, about: the broker takes 1 MB
@@ -50,12 +51,18 @@ def begin(list_: str) -> str:
     return command
 
 
-def file_bytes(file: Path) -> bytes:
-    """A file, or standard input for `-`. Raises UsageError where it cannot be read."""
+def read(
+    file: Path, *, plain: bool, role: Role = "member"
+) -> tuple[Iterator[ImportRow | BadLine], int]:
+    """The people of a file, or of standard input for `-`, as `postroad.cli.people` has them, and
+    how many lines it has. Raises UsageError, naming the file, where it cannot be read."""
     try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        lines = lines_of(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+        return people(lines, plain=plain, role=role), len(lines)
     except OSError as error:
         raise UsageError(f"{file}: {(error.strerror or 'cannot be read').lower()}") from None
+    except UsageError as error:
+        raise UsageError(f"{'standard input' if str(file) == '-' else file}: {error}") from None
 
 
 async def send(

@@ -92,13 +92,16 @@ async def add(  # noqa: PLR0917  options of a command
         raise UsageError("--invite asks them by mail, --confirmed does not; give one of the two")
     if file and confirmed and not welcome:
         return await mass_change(call, list_, file, addresses, action="add", role=role, back=again)
-    addresses = whom(addresses, file)
     if welcome and not confirmed:
         raise UsageError(
             "--welcome goes with --confirmed; whoever is asked by mail is welcomed on joining"
         )
     if welcome and role != "member":
         complain(f"--welcome does nothing with --role {role}")
+    if file and not addresses:
+        from postroad.cli.inviting import write_to
+
+        return await write_to(call, list_, file, role=role, confirmed=confirmed, welcome=welcome)
     requests = [
         Subscribe(
             list=list_,
@@ -108,7 +111,7 @@ async def add(  # noqa: PLR0917  options of a command
             confirmed=confirmed,
             welcome=welcome,
         )
-        for address in addresses
+        for address in whom(addresses, file)
     ]
     done = "added" if confirmed else ASKED
     return await _each(call, "subscribe", requests, done=done, already="there already", role=role)
@@ -137,7 +140,7 @@ async def remove(
         raise UsageError("--dry-run goes with --file")
     requests = [
         Unsubscribe(list=list_, address=address, role=role, reason=reason)
-        for address in whom(addresses, None)
+        for address in whom(addresses)
     ]
     return await _each(
         call, "unsubscribe", requests, done="removed", already="not there", role=role
@@ -261,22 +264,11 @@ async def consent(
     await show_consent(call, address)
 
 
-def whom(addresses: Sequence[str] | None, file: Path | None) -> list[str]:
-    """Addresses as typed, or those of a file. Raises UsageError for neither, or for both, or
-    where a line of the file is wrong."""
-    if bool(addresses) == bool(file):
+def whom(addresses: Sequence[str] | None, file: Path | None = None) -> Sequence[str]:
+    """Addresses as typed. Raises UsageError where there are none, or a file as well."""
+    if file or not addresses:
         raise UsageError("name addresses, or a file of them with --file")
-    if not file:
-        return list(addresses or ())
-    from postroad.cli.mass import file_bytes
-    from postroad.cli.people import lines_of, people
-
-    found = []
-    for one in people(lines_of(file_bytes(file)), plain=True):
-        if isinstance(one, tuple):
-            raise UsageError(f"{file}: line {one[0]}: {one[1]}")
-        found.append(one.address)
-    return found
+    return addresses
 
 
 async def mass_change(
@@ -295,7 +287,6 @@ async def mass_change(
     """Add or remove the people of a file; `role` is for lines that tell none."""
     from postroad.cli import mass
     from postroad.cli.ask import ask
-    from postroad.cli.people import lines_of, people
     from postroad.cli.progress import progress
     from postroad.cli.road import road
     from schemas.commands import ShowList
@@ -303,15 +294,14 @@ async def mass_change(
 
     if addresses:
         raise UsageError("name addresses, or a file of them with --file")
-    lines = lines_of(mass.file_bytes(file))
-    rows = people(lines, plain=plain, role=role)
+    rows, lines = mass.read(file, plain=plain, role=role)
     async with road(call.config) as broker:
         await ask(broker, "list_show", ShowList(list=list_))  # nothing begins where there is none
         command_id = "" if dry else mass.begin(list_)
         request = ImportMembers(
             list=list_, rows=(), action=action, how=how, back=back, command=command_id, dry=dry
         )
-        with progress("importing" if action == "add" else "removing", len(lines)) as reached:
+        with progress("importing" if action == "add" else "removing", lines) as reached:
             outcome = await mass.send(broker, request, rows, reached)
     done, already = ("added", "present") if action == "add" else ("removed", "absent")
     report = {

@@ -81,12 +81,11 @@ async def sync(
     from postroad.cli import mass
     from postroad.cli.ask import ask
     from postroad.cli.memberrows import roster
-    from postroad.cli.people import lines_of, people
     from postroad.cli.road import road
     from schemas.commands import RosterPage
     from schemas.mass import ImportMembers
 
-    found = people(lines_of(mass.file_bytes(file)), plain=True)
+    found, _ = mass.read(file, plain=True)
     if not (dry_run or yes or (sys.stdin.isatty() and str(file) != "-")):
         raise UsageError("nobody can be asked here; look with --dry-run, then give --yes")
     async with road(call.config) as broker:

@@ -12,9 +12,9 @@ import typer
 
 from postroad.cli.frame import Call, command
 from postroad.cli.member import DryRun, List
-from postroad.cli.output import SHOWN, counted
+from postroad.cli.output import SHOWN, complain, counted
 from postroad.cli.sync import Yes, member
-from postroad.runtime.errors import UsageError
+from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
@@ -57,12 +57,23 @@ async def undo(
 
     if not (dry_run or yes or sys.stdin.isatty()):
         raise UsageError("nobody can be asked here; look with --dry-run, then give --yes")
-    since = time_of(to, "--to")[0].isoformat() if to else ""
+    since = ""
+    if to:
+        time, said = time_of(to, "--to")
+        since = time.isoformat()
+        if not said:
+            complain(f"--to {to} is taken for {since}, the time of this machine's zone")
     request = UndoChange(list=list_, undo=command_id, since=since, dry=True)
     own = ""
     async with road(call.config) as broker:
         with progress("looking") as reached:
             found = await _all(broker, request, reached)
+        if not found.total:
+            raise PostroadError(
+                f"the command {command_id} changed nobody on {list_}"
+                f"{f' from {since} on' if to else ''}; each command tells its id, and its list, as "
+                "it begins"
+            )
         if not call.json:
             print("\n".join(told(found)))
         if found.undone and not dry_run:
@@ -83,7 +94,7 @@ async def undo(
 def told(found: Answer) -> Iterator[str]:
     """What would be done, for a person, in lines."""
     if not found.undone and not found.left:
-        yield "nothing to put back: this list has no change of that command, or has none any more"
+        yield "nothing to put back: whom that command changed all stand as they did before it"
         return
     yield f"put back {len(found.undone):,}, leave alone {len(found.left):,}"
     yield from _some([f"{SIGNS[row.what]} {row.address}" for row in found.undone])
@@ -101,15 +112,16 @@ async def _all(broker: Broker, request: UndoChange, reached: Callable[[int], Non
     from postroad.cli.mass import answered
     from schemas.commands import Answer
 
-    changed, after = 0, 0
+    changed, total, after = 0, 0, 0
     undone: list[UndoRow] = []
     left: list[UndoRow] = []
     while True:
         answer = await answered(broker, "undo", msgspec.structs.replace(request, after=after))
         changed += answer.changed
+        total += answer.total
         undone += answer.undone
         left += answer.left
         reached(changed)
         after = answer.after
         if not after:
-            return Answer(changed=changed, undone=tuple(undone), left=tuple(left))
+            return Answer(changed=changed, total=total, undone=tuple(undone), left=tuple(left))

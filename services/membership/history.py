@@ -57,7 +57,7 @@ class History:
         life = subjects.membership(slug, person or "nobody")
         said = [one async for one in self._said("MEMBERSHIP", life)]
         if not said:
-            raise Refused("unknown_member", "this address was never on the list")
+            raise Refused("unknown_member", f"{ask.address} was never on the list {ask.list}")
         await self.roster.feed.reached(AsOf(people=last.seq if last else 0))
         erased = known(last) is None and not await self.roster.address(person)
         told = list(history.of_member(said))
@@ -83,7 +83,7 @@ class History:
         and for somebody who was erased."""
         whom = await self._person(self.people.key(ask.address))
         if whom is None:
-            raise Refused("unknown_member", "nobody of this address is known")
+            raise Refused("unknown_member", f"nobody of the address {ask.address} is known")
         await self.roster.feed.catch_up()
         keys = sorted(await self.roster.keys(whom.person))
         known = [one for key in keys if (one := await self._person(key))]
@@ -154,7 +154,9 @@ class History:
         async for stored in self.broker.scan("LISTS", subjects.lists(slug)):
             if time < stored.time:
                 since = stored.time.isoformat(timespec="seconds")
-                raise Refused("bad_request", f"nothing is known of this list before {since}")
+                raise Refused(
+                    "bad_request", f"at {at} there was no list {slug} yet: it was made {since}"
+                )
             break
         every = "membership.>"
         async for stored in self.broker.scan("MEMBERSHIP", every, start_time=time.isoformat()):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from postroad.runtime.broker import Broker, Message
-from postroad.runtime.clock import envelope, instant, new_id
+from postroad.runtime.clock import envelope, instant, new_id, now
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
@@ -140,6 +140,7 @@ async def _put_back(
         changed=len(undone) + done,
         undone=tuple(undone),
         left=tuple(left),
+        total=len(touched),
         as_of=AsOf(membership=newest),
     )
 
@@ -163,4 +164,6 @@ def _time(text: str) -> datetime:
     time = instant(text)
     if time is None:
         raise Refused("bad_request", f"{text!r} is no time with its offset")
+    if time > now():
+        raise Refused("bad_request", f"{text} is still to come")
     return time

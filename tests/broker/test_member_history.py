@@ -71,7 +71,7 @@ async def test_who_was_never_there_has_no_history(broker: Broker, tmp_path: Path
         await service.add(ANNA)
         for list_, address in ((LIST, "no@example.net"), ("other@lists.example.org", ANNA)):
             answer = await service.ask(MemberHistory(list=list_, address=address))
-            assert answer.refused == "this address was never on the list"
+            assert answer.refused == f"{address} was never on the list {list_}"
 
 
 async def test_the_past_comes_in_pages_of_what_an_answer_holds(

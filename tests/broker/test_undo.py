@@ -125,14 +125,27 @@ async def test_a_removal_undone_brings_back_every_option(service: Membership) ->
 
 
 async def test_only_what_came_after_a_time(service: Membership) -> None:
-    """Up to a time that lies in the future nothing is undone; a time or an id that is none is
+    """Of what was done before the time nothing is undone; a time or an id that is none is
     refused by name."""
     command = new_id()
     await service.ask(ImportMembers(list=LIST, rows=tuple(many(0, 4)), command=command))
-    assert (await undo(service, command, since="2999-01-01T00:00:00+00:00")).undone == ()
+    assert (await undo(service, command, since=datetime.now(UTC).isoformat())).undone == ()
     assert len((await undo(service, command, since="2020-01-01T00:00:00+00:00")).undone) == 4
     for request in (
         UndoChange(list=LIST, undo="import"),
         UndoChange(list=LIST, undo=command, since="yesterday"),
     ):
         assert (await service.ask(request)).code == "bad_request"
+
+
+async def test_an_id_that_changed_nobody_is_told_from_one_that_has_nothing_left(
+    service: Membership,
+) -> None:
+    """The answer counts whom the command changed, put back or not; a time to come is refused."""
+    command = new_id()
+    await service.ask(ImportMembers(list=LIST, rows=tuple(many(0, 3)), command=command))
+    await undo(service, command)
+    for one, total in ((command, 3), (new_id(), 0)):
+        assert (await service.ask(UndoChange(list=LIST, undo=one, dry=True))).total == total
+    late = UndoChange(list=LIST, undo=command, since="2999-01-01T00:00:00+00:00", dry=True)
+    assert "is still to come" in (await service.ask(late)).refused

@@ -64,7 +64,7 @@ async def test_each_post_s_set_is_the_one_whose_mailboxes_have_it(tmp_path: Path
         assert left_out == [{"address": bob, "why": "delivery_status=by_user"}]
         assert await _ls(road, team, "--at", between) == [ann, bob]
         shown = await road.cli("member", "ls", team, "--at", "2001-01-01")
-        assert (shown.code, "nothing is known of this list before" in shown.err) == (2, True)
+        assert (shown.code, "there was no list" in shown.err) == (2, True)
         told = (await road.cli("member", "history", team, bob)).out
         assert "delivery_status: enabled → by_user" in told
         assert max(map(len, told.splitlines())) <= 100

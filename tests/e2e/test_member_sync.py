@@ -84,3 +84,23 @@ async def test_what_is_exported_is_imported_unchanged(tmp_path: Path) -> None:
             assert dry.out == "would have added 3, there already 0, bad 0\n"
             assert (await road.cli("member", "import", other, str(file))).code == 0
             assert (await road.cli("member", "export", other, "--format", kind)).out == out
+
+
+async def test_what_cannot_begin_says_so(tmp_path: Path) -> None:
+    """No way to undo is told where there is no list or no heading; a command's id undoes what it
+    did, and on its own list; a file of people to be asked has its wrong lines numbered."""
+    async with System.start(tmp_path, "", services=("membership",)) as road:
+        await road.make_list(TEAM, ["ann@example.net"])
+        file = tmp_path / "people.txt"
+        file.write_text("email\nann@example.net\nbob@\nzoe@example.net\n")
+        no_list = await road.cli("member", "import", "not@example.org", str(file))
+        assert (no_list.code, no_list.err.count("\n"), "no list" in no_list.err) == (1, 1, True)
+        mistyped = await road.cli("member", "undo", TEAM, "0" * 32, "--yes")
+        assert (mistyped.code, "changed nobody on team@example.org" in mistyped.err) == (1, True)
+        for words in ("asked 1, there already 1, bad 1", "asked 0, there already 1, bad 1; 1 addr"):
+            asked = await road.cli("member", "add", TEAM, "--file", str(file))
+            assert (asked.code, asked.err.startswith("postroad: line 3: 'bob@'")) == (1, True)
+            assert asked.out.startswith(words)
+        file.write_text("name\nann\n")
+        bare = await road.cli("member", "import", TEAM, str(file))
+        assert bare.err.startswith(f"postroad: {file}: the first line names no column")

@@ -46,7 +46,9 @@ class Scores:
         events = await self._life(listed, person.id) if person else []
         state = decider.fold(events)
         if person is None or not events:
-            raise Refused("unknown_member", "this address was never on the list")
+            raise Refused(
+                "unknown_member", f"{address} was never on the list {listed.state.address}"
+            )
         bounces = [event for event in events if isinstance(event, MemberBounced)][-MOST:]
         return tuple([await self._row(listed, address, state, one) for one in reversed(bounces)])
 
