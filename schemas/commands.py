@@ -29,6 +29,7 @@ Code = Literal[
     "unknown_request",
     "not_held",
     "decided",
+    "stopped",
     "closed",
     "banned",
     "changed",

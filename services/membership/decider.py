@@ -159,13 +159,15 @@ def decide_change(
 
 
 def decide_mail(state: State, *, on: bool, how: str) -> tuple[Event, ...]:
-    """A member wants posts, or wants none for now. What a moderator has stopped stays stopped.
-    Raises Refused for somebody who is no member."""
+    """A member wants posts, or wants none for now. Raises Refused for somebody who is no member,
+    and for what a moderator has stopped, which stays so."""
     if "member" not in state.roles:
         raise not_on_list()
-    if on and state.delivery_status != "by_moderator":
+    if on and state.delivery_status == "by_moderator":
+        raise Refused("stopped", "those who run the list have stopped their mail")
+    if on:
         return decide_change(state, delivery_mode="regular", delivery_status="enabled", how=how)
-    if not on and state.receives:
+    if state.receives:
         return decide_change(state, delivery_status="by_user", how=how)
     return ()
 

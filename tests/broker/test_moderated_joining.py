@@ -116,9 +116,27 @@ async def test_turned_down_and_told_why(broker: Broker, tmp_path: Path) -> None:
         assert "was rejected by bob at the command line" in second.refused
         done, letters = await post.ask("join", mail_of(**PROVED))
         assert (done.outcome, letters) == ("limited", [])
+        done, letters = await post.ask("join")  # nobody is asked what would lead to nothing
+        assert (done.outcome, letters) == ("limited", [])
         stranger, (question,) = await post.ask("join", mail_of(author="zoe@far.example"))
         assert (stranger.outcome, question.to) == ("confirmation_sent", "zoe@far.example")
         assert not (await service.whois(ANNA)).roles
+
+
+async def test_who_is_added_meanwhile_waits_no_more(broker: Broker, tmp_path: Path) -> None:
+    """Whoever is on the list by another way is off the list of requests, and whoever accepts
+    them later sends no second welcome. Where nobody could be told of a request, they read so."""
+    post = Post(broker)
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create(subscription_policy="moderate")
+        _, (letter,) = await post.ask("join", mail_of(**PROVED))
+        assert "nobody could be told" in " ".join(letter.text.split())
+        (row,) = (await service.ask(ListRequests())).requests
+        await service.add(ANNA)
+        assert await waiting(service) == []
+        sent = len(await post.letters())
+        await service.ask(DecideRequest(request=row.id, word="accept"))
+        assert len(await post.letters()) == sent
 
 
 async def test_owners_decide_who_leaves(broker: Broker, tmp_path: Path) -> None:

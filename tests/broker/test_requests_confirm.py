@@ -127,7 +127,7 @@ async def test_a_token_works_once(broker: Broker, tmp_path: Path) -> None:
         await post.ask("confirm", token=token)
         done, (letter,) = await post.ask("confirm", token=token)
         assert (done.outcome, done.reason) == ("refused", "the token is used")
-        assert "confirmed already" in letter.mail["Subject"]
+        assert "answered already" in letter.mail["Subject"]
 
 
 @pytest.mark.parametrize("token", [TOKEN, "", "x", "é" * 26, "../../etc", "1" * 400])

@@ -8,7 +8,7 @@ import pytest
 
 from postroad.mail.tokens import TokenMaker
 from postroad.runtime.broker import Broker
-from schemas.commands import RosterPage
+from schemas.commands import ChangeMember, RosterPage
 from schemas.membership import MemberUnsubscribed
 from tests.broker.membership import LIST, SLUG, Membership, membership
 from tests.broker.requests import ANNA, PROVED, SERVER, Post, mail_of, settings
@@ -128,6 +128,11 @@ async def test_mail_is_switched_off_and_on(broker: Broker, tmp_path: Path) -> No
         done, (letter,) = await post.ask("confirm", token=question.token)
         assert "is on" in letter.mail["Subject"]
         assert await status(service) == "enabled"
+        stopped = ChangeMember(list=LIST, address=ANNA, delivery_status="by_moderator")
+        assert not (await service.ask(stopped)).refused
+        done, (letter,) = await post.ask("request", mail_of(subject="set mail on", **PROVED))
+        assert (done.outcome, "stays off" in letter.mail["Subject"]) == ("refused", True)
+        assert await status(service) == "by_moderator"
 
 
 async def test_copies_are_chosen(broker: Broker, tmp_path: Path) -> None:

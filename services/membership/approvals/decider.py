@@ -59,11 +59,15 @@ def decide_make(state: State, made: RequestMade) -> Sequence[Event]:
     for a day after one was turned down."""
     if state.waits or (state.made is not None and state.made.cause == made.cause):
         return ()
-    if (ended := state.decided) is not None:
-        refused = ended.end in ("rejected", "discarded")
-        if not ended.done or (refused and made.at - ended.at < DAY):
-            return ()
+    if turned_down(state, made.at) or (state.decided is not None and not state.decided.done):
+        return ()
     return (made,)
+
+
+def turned_down(state: State, at: datetime) -> bool:
+    """Whether owners said no within the day before this time."""
+    ended = state.decided
+    return ended is not None and ended.end in ("rejected", "discarded") and at - ended.at < DAY
 
 
 def decide_verdict(

@@ -26,7 +26,7 @@ from schemas import subjects
 from schemas.approvals import RequestRow, RequestWord
 from schemas.commands import Answer, DecideRequest, ListRequests
 from schemas.envelope import Event
-from schemas.pending import RequestDecided, RequestMade, VerdictAsked
+from schemas.pending import Action, RequestDecided, RequestMade, VerdictAsked
 from schemas.road import AsOf
 from services.membership import actors
 from services.membership import decider as member
@@ -51,6 +51,8 @@ LOOK = 60.0  # seconds between two looks for what has expired, or was left half 
 OUTCOME = {"join": 100, "leave": 101}  # numbers of letters, behind those of the verdict's own mail
 MOST = 500  # rows of an answer: it stays below the broker's 1 MB
 FOLD_SECONDS = 3.0
+
+TURNED_DOWN = Reply("limited", reason="the owners turned the same down within a day")
 
 log = structlog.get_logger()
 Decide = Callable[[State], Sequence[Event]]
@@ -82,12 +84,10 @@ class Approvals:
     async def wait(self, listed: Listed, made: RequestMade) -> Reply:
         """Have somebody wait for the owners, and tell these; what to say to them. Whoever has
         already what they want waits for nothing."""
-        person = await self._people.find(made.address)
-        standing = await self._roster.standing(listed.state.slug, person.id if person else "")
-        if ("member" in standing.roles) == (made.action == "join"):
+        if await self._fulfilled(listed.state.slug, made):
             text = "already_member" if made.action == "join" else "not_member"
             return Reply("answered", text=text, to=made.address, owed=True)
-        request = self._id(listed, made)
+        request = self._id(listed, made.action, made.address)
         decide = partial(decider.decide_make, made=made)
         events = await self._transact(
             listed.state.slug, request, decide, by=made.cause, actor=ACTOR
@@ -96,13 +96,28 @@ class Approvals:
         if events:
             await self._tell(listed, request, made)
         elif not (await self._look(listed.state.slug, request)).waits:
-            return Reply("limited", reason="the owners turned the same down within a day")
-        return Reply("waiting", text="request_waits", to=made.address, owed=True)
+            return TURNED_DOWN
+        told = await self._owners.of(listed, correlation=made.cause)
+        text = "request_waits" if told else "request_alone"
+        return Reply("waiting", text=text, to=made.address, owed=True)
 
-    def _id(self, listed: Listed, made: RequestMade) -> str:
+    async def turned_down(
+        self, listed: Listed, action: Action, address: str, *, at: datetime
+    ) -> bool:
+        """Whether the owners said no to this wish of theirs within a day."""
+        request = self._id(listed, action, address)
+        return decider.turned_down(await self._look(listed.state.slug, request), at)
+
+    async def _fulfilled(self, list_: str, made: RequestMade) -> bool:
+        """Whether they have what they want, whoever gave it to them."""
+        person = await self._people.find(made.address)
+        standing = await self._roster.standing(list_, person.id if person else "")
+        return ("member" in standing.roles) == (made.action == "join")
+
+    def _id(self, listed: Listed, action: Action, address: str) -> str:
         """The same for the same person, list and wish; it tells no address."""
-        key = self._people.key_of_normal(addresses.normalise(made.address))
-        bound = f"request\0{listed.state.slug}\0{made.action}\0{key}".encode()
+        key = self._people.key_of_normal(addresses.normalise(address))
+        bound = f"request\0{listed.state.slug}\0{action}\0{key}".encode()
         return hashlib.blake2b(bound, digest_size=8).hexdigest()
 
     async def _look(self, list_: str, request: str) -> State:
@@ -172,7 +187,8 @@ class Approvals:
                 return Reply("refused", "it is decided", "request_already", to, fields)
             fields = {"token": token, "reason": str(refused), **about}
             return Reply("refused", "it could not be decided so", "request_refused", to, fields)
-        fields = {"verdict": ended.end, **about}
+        said = f"{ended.end} ({ended.reason})" if ended.reason else ended.end
+        fields = {"verdict": said, **about}
         return Reply("decided", ended.end, "request_decided", to, fields, owed=True)
 
     async def decide(
@@ -221,6 +237,8 @@ class Approvals:
     ) -> Reply | None:
         if ended.end == "discarded":
             return None
+        if ended.end != "accepted" and await self._fulfilled(listed.state.slug, made):
+            return None
         if ended.end != "accepted":
             text, fields = f"request_{ended.end}", {"reason": ended.reason}
             return Reply("refused", text=text, to=made.address, fields=fields, owed=True)
@@ -245,7 +263,7 @@ class Approvals:
                 return None
             person = found
             decide = partial(member.decide_unsubscribe, how="mail, accepted by the owners")
-        _, seq = await transact(
+        events, seq = await transact(
             *(self._broker, "MEMBERSHIP", subjects.membership(listed.state.slug, person.id)),
             lambda events: reduce(member.evolve, events, member.initial),
             decide,
@@ -257,6 +275,8 @@ class Approvals:
             await self._roster.feed.reached(
                 AsOf(membership=seq, people=person.seq), timeout=FOLD_SECONDS
             )
+        if not events:  # somebody else did it, and has told them
+            return None
         if not joins:
             return Reply("left", text="goodbye", to=made.address, owed=True)
         return Reply("joined", text="welcome", to=made.address, owed=True, person=person.id)
@@ -277,8 +297,11 @@ class Approvals:
     async def ls(self, ask: ListRequests) -> Answer:
         """Who waits, the oldest first."""
         slug = self._roster.feed.lists.find(ask.list).state.slug if ask.list else "*"
-        waiting = [one for one in await self._all(slug) if one[2].waits]
-        rows = [self._row(list_, request, state) for list_, request, state in waiting]
+        rows = [
+            self._row(list_, request, state)
+            for list_, request, state in await self._all(slug)
+            if state.waits and state.made and not await self._fulfilled(list_, state.made)
+        ]
         rows.sort(key=lambda row: row.since)
         return Answer(requests=tuple(rows[:MOST]))
 

@@ -58,6 +58,7 @@ Files      words          the commands in a mail; their grammar: postroad.mail.c
            contacts       limits in PENDING
            policy         what comes next: the wish, a question, or the owners (pure)
            questions      asking somebody
+           verdict        what somebody who runs the list answers
            deeds          what a mail changes, and the letters that say so
            moving         to another address: it is asked, the old one is told
            turn           the commands of one mail

@@ -124,7 +124,9 @@ class Deeds:
             if person is None:
                 raise decider.not_on_list()
             await self._change(person.id, decide)
-        except Refused:
+        except Refused as refused:
+            if refused.code == "stopped":
+                return Reply("refused", str(refused), text="mail_stays_off", to=address, owed=True)
             return Reply("refused", "not a member", text="not_member", to=address, owed=True)
         return Reply(
             "answered",

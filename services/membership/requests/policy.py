@@ -6,11 +6,22 @@ Owners are only asked about people who are one or the other: a forger has them a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from schemas.lists import Policy
+from schemas.lists import ListSettings, Policy
+from schemas.pending import Action
 
 Step = Literal["do", "ask", "wait"]  # at once; the person first; the owners first
+
+
+def for_owners(settings: ListSettings, action: Action) -> bool:
+    """Whether it is the owners who decide on it in the end."""
+    decided: Mapping[Action, Policy] = {
+        "join": settings.subscription_policy,
+        "leave": settings.unsubscription_policy,
+    }
+    return decided.get(action) in ("moderate", "confirm_then_moderate")
 
 
 def joining(policy: Policy, *, proved: bool, confirmed: bool, invited: bool = False) -> Step:

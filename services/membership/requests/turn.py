@@ -17,10 +17,11 @@ from schemas.pending import Action, ConfirmationAsked, RequestMade
 from schemas.road import MailReceived
 from services.membership import decider
 from services.membership.approvals.decider import LIFE
+from services.membership.approvals.desk import TURNED_DOWN
 from services.membership.bans import banned
 from services.membership.directory import Listed
 from services.membership.refused import Refused
-from services.membership.requests import confirmation, intent, moving, policy
+from services.membership.requests import confirmation, intent, moving, policy, verdict
 from services.membership.requests.agreement import consent, evidence
 from services.membership.requests.answer import answer
 from services.membership.requests.confirmation import NotConfirmedError
@@ -247,6 +248,8 @@ class Turn:
             return Reply("ignored", reason=reason)
         if action != "join" and not await self.may_be_heard():
             return Reply("limited", reason="many who may be forged wrote today")
+        if await self._turned_down(action):
+            return TURNED_DOWN
         reply = await self.office.questions.ask(
             self.listed,
             action,
@@ -265,6 +268,12 @@ class Turn:
         self.asked = action, reply
         return reply
 
+    async def _turned_down(self, action: Action) -> bool:
+        """Whether the owners have decided already what the question would lead to."""
+        return policy.for_owners(
+            self._settings, action
+        ) and await self.office.approvals.turned_down(self.listed, action, self.author, at=self.at)
+
     def _left_out(self, action: Action, asked: Action, reply: Reply) -> Reply:
         told = reply.outcome == "confirmation_sent" and action != asked
         text = f"left_out_{moving.LEFT_OUT.get(action, action)}" if told else ""
@@ -273,30 +282,17 @@ class Turn:
     async def _confirm(self, token: str) -> Reply:
         confirmations = self.office.questions.confirmations
         state = await confirmations.look(token)
-        if state.verdict is not None and not (self.foreign or state.verdict.list == self.slug):
-            return await self.office.verdicts.stray(
-                self.listed, state.verdict, correlation=self.mail_id
-            )
-        if state.verdict is not None and state.verdict.request:
-            return await self.office.approvals.obey(
-                self.listed,
-                state.verdict,
-                token=token.lower(),
-                subject=self.mail.facts.subject,
-                text=self.text,
-                mail_id=self.mail_id,
-            )
+        subject = self.mail.facts.subject
         if state.verdict is not None:
-            return await self.office.verdicts.obey(
-                self.listed,
-                state.verdict,
+            return await verdict.obey(
+                *(self.office, self.listed, state.verdict),
                 token=token.lower(),
-                subject=self.mail.facts.subject,
+                subject=subject,
                 text=self.text,
                 cause=self.cause,
                 mail_id=self.mail_id,
+                foreign=self.foreign,
             )
-        subject = self.mail.facts.subject
         said = answer(state.asked.action, subject, self.text) if state.asked else "yes"
         if said == "program" and confirmation.waits(state, self.slug, self.at):
             # a person may write so too: nothing is done, and they are told how

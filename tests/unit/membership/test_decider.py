@@ -206,7 +206,7 @@ def test_mail_off_and_on() -> None:
 def test_what_a_moderator_stopped_stays_stopped() -> None:
     """A member cannot switch on what a moderator switched off, nor make their own of it."""
     stopped = person.given(MemberSubscribed(delivery_status="by_moderator"))
-    stopped.when(decide_mail, on=True, how="mail").then_nothing()
+    stopped.when(decide_mail, on=True, how="mail").then_refused(Refused)
     stopped.when(decide_mail, on=False, how="mail").then_nothing()
 
 

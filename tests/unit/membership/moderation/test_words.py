@@ -15,6 +15,9 @@ DISCARD = Verdict(word="discard")
 NOTICE = "\n\nOn 9 March 2026 Team wrote:\n> discard: it goes nowhere\n> Subject: accept\n"
 
 
+LONG = "Please send it once more, without the large file that you"
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -29,10 +32,18 @@ NOTICE = "\n\nOn 9 March 2026 Team wrote:\n> discard: it goes nowhere\n> Subject
         ("reject", Verdict(word="reject")),
         ("Reject: no files, please.", Verdict(word="reject", reason="no files, please.")),
         ("reject no files", Verdict(word="reject", reason="no files")),
+        (
+            f"reject {LONG}\nput in front.\n\nBob",
+            Verdict(word="reject", reason=f"{LONG} put in front."),
+        ),
+        (f"reject {LONG} {LONG}\nBob", Verdict(word="reject", reason=f"{LONG} {LONG} Bob")),
+        ("reject You are not\nBob", Verdict(word="reject", reason="You are not")),
+        (f"reject {LONG}\n\nput in front.", Verdict(word="reject", reason=LONG)),
     ],
 )
 def test_a_clear_word_decides(line: str, expected: Verdict | None) -> None:
-    """In any case, dress and punctuation; a reject takes the rest of its line as its reason."""
+    """In any case, dress and punctuation; a reject takes the rest of its line as its reason, and of
+    the lines that a mail program broke it into."""
     assert verdict(line) == expected
     assert verdict(f"\n\n{line}\n\nBest, Eve{NOTICE}") == expected
 
