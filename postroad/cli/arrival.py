@@ -52,6 +52,14 @@ def obstacle(config: Config, address: str, form: Form) -> Obstacle | None:
     return None
 
 
+def warning(config: Config, address: str, form: Form) -> str:
+    """The same in one line, or ""."""
+    found = obstacle(config, address, form)
+    if found is None:
+        return ""
+    return f"warning: mail for {address} cannot arrive: {found.what}; {found.remedy}"
+
+
 def awaited(config: Config) -> dict[str, str]:
     """The lists that the settings count on, by address: which setting does."""
     told = {

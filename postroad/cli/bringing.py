@@ -114,6 +114,7 @@ def _report(plan: Plan, brought: Brought | None) -> Mapping[str, Any]:
             {"address": address, "reason": why}
             for address, why in (brought.away if brought else ())
         ],
+        "warning": brought.warning if brought else "",
         "command": brought.command if brought else "",
     }
 
@@ -135,6 +136,8 @@ def _print(pairs: Sequence[tuple[Plan, Brought | None]]) -> None:
             print(f"{counted(same, 'setting is', 'settings are')} the same by default.")
         for what, why in plan.losses:
             print_wrapped(f"not taken: {what}: {why}")
+        if brought and brought.warning:
+            complain(brought.warning)
         for address, why in brought.away[:SHOWN] if brought else ():
             complain(f"{plan.address}: {address} stays away: {why}")
         for address, why in _bad(plan, brought):

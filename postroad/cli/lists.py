@@ -155,9 +155,8 @@ def _lacks(config: Config, row: ListRow) -> Iterator[str]:
     """What keeps mail of a new list from arriving, and what helps."""
     from postroad.cli import arrival
 
-    found = arrival.obstacle(config, row.address, row.settings.sub_address)
-    if found is not None:
-        yield f"warning: mail for {row.address} cannot arrive: {found.what}; {found.remedy}"
+    if warning := arrival.warning(config, row.address, row.settings.sub_address):
+        yield warning
     if not (row.owners or row.moderators or arrival.owner(config, row.address)):
         reached = arrival.owner_address(row.address, row.settings.sub_address)
         remedy = arrival.owner_remedy(row.address)

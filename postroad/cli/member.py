@@ -125,7 +125,9 @@ async def remove(
     role: InRole = "member",
     file: Whose = None,
     dry_run: DryRun = False,
-    reason: Reason = "",
+    reason: Annotated[
+        str, typer.Option(metavar="WORDS", help="Why, not with --file. Kept for ever: no names.")
+    ] = "",
 ) -> int:
     """Take people off a list, or take a role from them."""
     from schemas.commands import Unsubscribe

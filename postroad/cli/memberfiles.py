@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "export", "exported", "import_", "member"]  # the group, with these in it
 
+TYPED = ("email", "display_name")  # by people, who may mean harm
 COLUMNS = (
-    "email",
-    "display_name",
+    *TYPED,
     "role",
     "delivery_mode",
     "delivery_status",
@@ -88,6 +88,8 @@ def exported(row: RosterRow) -> Mapping[str, str]:
 
 
 def _print_csv(records: Iterable[Mapping[str, str]]) -> None:
+    from postroad.cli.people import guarded
+
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({**row, **{name: guarded(row[name]) for name in TYPED}} for row in records)

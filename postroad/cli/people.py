@@ -48,6 +48,7 @@ KNOWN = (EMAIL, SINCE, *NAMES, *OPTIONS)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 A_DAY = timedelta(days=1)  # a clock may be ahead, and a date begins earlier in the east
 SPACE = " \t\r\n"
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 
 Heading = tuple[Mapping[str, int], str, int]  # columns by name, separator, how many columns
@@ -108,7 +109,7 @@ def _rows(
         elif any(field.strip() for field in record[width:]):
             yield line, f"there are more fields than columns: {_shown(record[width:])}"
         elif any(field.strip() for field in record):
-            told = {name: record[at] for name, at in columns.items() if at < len(record)}
+            told = {name: bare(record[at]) for name, at in columns.items() if at < len(record)}
             yield _person(line, told, role)
 
 
@@ -131,6 +132,17 @@ def named(text: str) -> tuple[str, str]:
         return both[1].strip().strip('"'), both[2].strip()
     alone = len(text) > 1 and text[0] == text[-1] == '"'
     return "", text[1:-1] if alone else text
+
+
+def guarded(text: str) -> str:
+    """As it is written to CSV: what spreadsheets would run as a formula has an apostrophe before it
+    (OWASP, CSV injection). `bare` takes it off again."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def bare(text: str) -> str:
+    """What was `guarded`."""
+    return text[1:] if text[:1] == "'" and _FORMULA.match(text) else text
 
 
 def _shown(texts: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from postroad.runtime.errors import UsageError
 
@@ -17,7 +17,16 @@ def time_of(text: str, option: str = "--at") -> tuple[datetime, bool]:
             f"{option} {text}: not a time such as 2026-10-01, 2026-10-01T12:00, "
             "2026-10-01T12:00Z or 2026-10-01T12:00+02:00"
         ) from None
+    if time.tzinfo:
+        return time, True
     try:
-        return (time, True) if time.tzinfo else (time.astimezone(), False)
+        here = time.astimezone()
+        there_was = here.astimezone(UTC).astimezone().replace(tzinfo=None, fold=0) == time
     except (OverflowError, OSError, ValueError):
         raise UsageError(f"{option} {text}: no time that a list can have had") from None
+    if not there_was:
+        raise UsageError(
+            f"{option} {text}: the clock of this machine's zone skipped that time; give it with "
+            "an offset"
+        )
+    return here, False

@@ -32,6 +32,7 @@ async def test_a_mailman_3_moves(road: System) -> None:
     news, staff = (await road.cli("import", "mailman3", MAILMAN3, "--json")).json
     assert (staff["created"], staff["added"], staff["bad"]) == (True, 6, [])
     assert (news["created"], news["added"]) == (True, 3)
+    assert "cannot arrive: its domain is not in the settings" in news["warning"]
 
     settings = (await road.cli("list", "show", STAFF, "--json")).json["settings"]
     assert settings["default_nonmember_action"] == "reject"

@@ -43,6 +43,13 @@ def test_a_date_is_its_beginning() -> None:
     assert time_of("2026-10-01")[0] == datetime(2026, 9, 30, 22, tzinfo=UTC)
 
 
+def test_a_time_that_the_clock_skipped_is_refused() -> None:
+    """As the clocks go forward there is no 02:30; as they go back the first one is meant."""
+    with pytest.raises(UsageError, match="skipped that time"):
+        time_of("2026-03-29T02:30")
+    assert time_of("2026-10-25T02:30")[0].astimezone(UTC).hour == 0
+
+
 @pytest.mark.parametrize("typed", ["yesterday", "", "2026-13-01", "0001-01-01"])
 def test_what_is_no_time_is_refused(typed: str) -> None:
     """The refusal shows how a time is written, or is about what no list can have seen."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import msgspec
 
 from postroad.cli import mass
+from postroad.cli.arrival import warning
 from postroad.cli.ask import attempt
 from postroad.cli.mailman.plan import Plan
 from postroad.cli.mailman.settings import postponed
 from postroad.cli.progress import progress
 from postroad.cli.road import road
 from postroad.mail import addresses
+from postroad.mail.addresses import Form
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from schemas.commands import ConfigureList, CreateList, ShowList
@@ -26,6 +28,7 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a plan. `command` is the id by which `member undo` finds its people."""
 
     created: bool = False
+    warning: str = ""  # why its mail cannot arrive
     added: int = 0
     present: int = 0
     away: tuple[tuple[str, str], ...] = ()  # who left since, and is not put back
@@ -49,7 +52,12 @@ async def bring(
         for at, plan in sorted(enumerate(plans), key=lambda numbered: _names_lists(numbered[1])):
             domain = plan.address.rpartition("@")[2]
             settings, later = postponed(plan.settings, domain, unmade)
-            made[at] = await _make(broker, plan, suited(config, plan.address, settings))
+            typed = suited(config, plan.address, settings)
+            form = msgspec.convert(typed.get("sub_address", "dash"), Form)
+            made[at] = msgspec.structs.replace(
+                await _make(broker, plan, typed),
+                warning="" if plan.refused else warning(config, plan.address, form),
+            )
             unmade.discard(plan.address)
             if later and made[at].created:
                 waiting.append((at, later))

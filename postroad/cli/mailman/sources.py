@@ -43,7 +43,9 @@ def mailman2(path: Path, *, address: str = "", role: str = "member") -> list[Old
         joined = rosters.joined(_logs(path))
         return [_pickled(file, address, joined) for file in files]
     data = _octets(path)
-    if data[:1] in (b"\x80", b"}", b"("):
+    if not data.strip():
+        raise UsageError(f"{path}: the file is empty")
+    if path.name.endswith(".pck") or data[:1] in (b"\x80", b"}", b"("):
         return [_pickled(path, address, Joined())]
     if not address:
         raise UsageError(f"{path}: say with --list of which list these are the members")

@@ -201,7 +201,9 @@ def test_wrong_answers_are_named(tmp_path: Path, content: bytes, words: str) -> 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"cos\nsystem\n(S'true'\ntR.", "--list"),  # no pickle by its first octet: a text
+        (b"cos\nsystem\n(S'true'\ntR.", "names os.system"),
+        (b"", "the file is empty"),
+        (b"ann@example.net\n", "damaged"),
         (b"(dp0\n.", "no list of Mailman"),
         (b"}(cos\nsystem\nu.", "names os.system"),
         (b"\x80\x02K\x01.", "no settings"),
