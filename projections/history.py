@@ -13,10 +13,13 @@ from schemas.envelope import Envelope, Event
 from schemas.lists import ListClosed, ListConfigured, ListCreated, ListLetterSet, ListSettings
 from schemas.membership import (
     Consent,
+    MemberBounced,
     MemberChanged,
     MemberMoved,
+    MemberProbed,
     MemberSubscribed,
     MemberUnsubscribed,
+    MemberWarned,
 )
 from schemas.people import AddressDropped, PersonErased, PersonKnown
 
@@ -103,6 +106,12 @@ def _told(envelope: Envelope, event: Event, before: Standing, standing: Standing
             what = "changed"
         case MemberMoved():
             what = "changed their address"
+        case MemberBounced():
+            what, facts = "complained" if event.kind == "complaint" else "bounced", _facts(event)
+        case MemberProbed():
+            what, facts = "was probed", _facts(event)
+        case MemberWarned():
+            what, facts = "was warned", _facts(event)
         case _:  # of another kind: as it stands
             what, facts = _words(event), _facts(event)
     return Told(

@@ -12,11 +12,11 @@ from schemas.bounces import BounceRow
 def show(rows: Sequence[BounceRow], *, one: bool) -> None:
     """Print bounces: of `one` member, or the last of each member that has a score."""
     if not rows:
-        print("no bounces" if one else "nobody has a score")
+        print("no bounces" if one else "nobody has a score, or is stopped")
         return
     if one:
         first = rows[0]
-        print(f"{first.address}: score {first.score:g}, delivery {_delivery(first)}")
+        print(f"{first.address}: {_standing(first)}")
         print_table(
             ("UTC", "class", "points", "why, mail"),
             ((_time(row), row.kind, _points(row), _why(row)) for row in rows),
@@ -40,7 +40,7 @@ def show(rows: Sequence[BounceRow], *, one: bool) -> None:
 
 
 def _whose(row: BounceRow) -> str:
-    return f"{row.address}, delivery {_delivery(row)}"
+    return f"{row.address}, {_delivery(row)}"
 
 
 def _time(row: BounceRow) -> str:
@@ -55,10 +55,16 @@ def _points(row: BounceRow) -> str:
     return f"{row.points:g}, incident" if row.incident else f"{row.points:g}"
 
 
+def _standing(row: BounceRow) -> str:
+    return f"score {row.score:g}, {_delivery(row)}" if row.member else _delivery(row)
+
+
 def _delivery(row: BounceRow) -> str:
+    if not row.member:
+        return "no longer on the list"
     warned = f", {counted(row.warnings, 'warning')}" if row.warnings else ""
     probed = f", probed {row.probed[:10]}" if row.probed else ""
-    return f"{row.delivery_status}{warned}{probed}"
+    return f"delivery {row.delivery_status}{warned}{probed}"
 
 
 def _why(row: BounceRow) -> str:

@@ -82,11 +82,11 @@ class Post:
 
     async def store(
         self, subject: str, event: Event, mail_id: str, at: datetime | None = None
-    ) -> None:
-        """Store an event, as of this time."""
+    ) -> int:
+        """Store an event, as of this time; its sequence."""
         message = envelope([event], correlation=mail_id, actor="test")
         message = replace(message, ts=at or message.ts)
-        await self.broker.publish(subject, codec.encode(message))
+        return await self.broker.publish(subject, codec.encode(message))
 
     async def post(self, *chunks: Sequence[str], personal: bool = True) -> str:
         """A post to these addresses; its id."""
@@ -146,11 +146,11 @@ class Post:
             about=about,
             number=number,
         )
-        await self.store(subjects.routed("bounce", SLUG, mail_id), bounce, mail_id, at)
+        seq = await self.store(subjects.routed("bounce", SLUG, mail_id), bounce, mail_id, at)
         async with asyncio.timeout(30):
             while True:
                 info = await self.broker.api("CONSUMER.INFO.ROUTED.bounces")
-                if not info["num_pending"] and not info["num_ack_pending"]:
+                if info["ack_floor"]["stream_seq"] >= seq:
                     return mail_id
 
     async def look(self, days: float = 0) -> None:
@@ -302,12 +302,30 @@ async def test_a_provider_that_fails_stops_nobody(road: Post) -> None:
     assert [fact.ok for fact in road.health.answer().facts] == [True]
 
 
+async def test_whom_a_low_threshold_stopped_gets_mail_again(road: Post) -> None:
+    """At one point nine are stopped before the tenth tells that it is their provider."""
+    await road.service.ask(ConfigureList(list=LIST, settings={"bounce_score_threshold": "1"}))
+    people = [f"member{number:02}@big.example" for number in range(11)]
+    await road.service.add(*people)
+    await road.feed.catch_up()
+    post = await road.post(people)
+    for address in people:
+        await road.refused(post, address)
+    await road.look(0)
+    for address in people:
+        life = [e for e in await road.life(address) if isinstance(e, MemberChanged)]
+        assert [e.delivery_status for e in life[-1:]] in ([], ["enabled"])
+    assert (await road.letters()).count(people[0]) == 1
+
+
 async def test_who_complains_hears_nothing_more(road: Post) -> None:
     """A feedback report about their copy stops delivery at once; the owner is told, they are not,
     now or later."""
     post = await road.post([ANN], [BOB])
     await road.report(post, BOB, number=1, report=COMPLAINT)
     assert names(await road.life(BOB)) == ["MemberBounced", "MemberChanged"]
+    (row,) = (await road.service.ask(MemberBounces(list=LIST))).bounces
+    assert (row.address, row.delivery_status) == (BOB, "by_user")
     assert await road.letters() == [OWNER]
     for day in (1, 30, 60):
         await road.look(day)

@@ -26,6 +26,7 @@ from schemas.membership import (
     MemberUnsubscribed,
     MemberWarned,
 )
+from services.membership.bounces.incident import WITHIN
 
 HOW = "bounces"
 POINTS: dict[BounceKind, float] = {"hard": 1.0, "full": 0.5, "soft": 0.5}
@@ -149,6 +150,12 @@ def decide_overdue(state: State, settings: ListSettings, now: datetime) -> tuple
     return (_removal(state.warnings),)
 
 
+def complained(state: State) -> bool:
+    """Whether a complaint has stopped the delivery."""
+    last = state.last is not None and state.last.kind == "complaint"
+    return state.member and state.status == "by_user" and last and not state.by_hand
+
+
 def stopped(state: State) -> bool:
     """Whether bounces have stopped the delivery, and nobody by hand."""
     return state.member and state.status == "by_bounces" and not state.by_hand
@@ -164,7 +171,7 @@ def _enough(
         return ()
     if probe and (settings.verp_probes or not sure):
         return (MemberProbed(mail_id=probe, at=found.at),)
-    return _stop(found, settings, f"{found.score:g} points for mail that came back")
+    return _stop(found, settings, _told(found.score))
 
 
 def _came_back(found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
@@ -192,6 +199,20 @@ def _stop(found: MemberBounced, settings: ListSettings, reason: str) -> tuple[Ev
         return (_removal(0),)
     stop = MemberChanged(delivery_status="by_bounces", how=HOW, reason=reason)
     return (stop, MemberWarned(number=1, at=found.at))
+
+
+def decide_release(state: State, now: datetime) -> tuple[Event, ...]:
+    """Delivery goes on for who was stopped before it was clear that many at their provider fail."""
+    if not stopped(state) or state.warned is None or state.warnings > 1:
+        return ()
+    if now - state.warned >= WITHIN:
+        return ()
+    reason = "many at their provider failed at once"
+    return (MemberChanged(delivery_status="enabled", how=HOW, reason=reason),)
+
+
+def _told(score: float) -> str:
+    return f"{score:g} {'point' if score == 1 else 'points'} for mail that came back"
 
 
 def _removal(warnings: int) -> MemberUnsubscribed:

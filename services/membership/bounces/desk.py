@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 import structlog
@@ -225,4 +226,17 @@ class BounceDesk:
         )
         await self._letters.after(listed, person, address, events, seq)
         if failing and events and self._providers.news(list_, domain, told.at):
+            await self._release(list_, domain, told)
             await self._letters.incident(listed, domain, failing, told, seq)
+
+    async def _release(self, list_: str, domain: str, told: MemberBounced) -> None:
+        """Start delivery again where it was stopped before an incident was known as one."""
+        for person in self._providers.people(list_, domain):
+            await transact(
+                *(self._broker, "MEMBERSHIP", subjects.membership(list_, person)),
+                decider.fold,
+                partial(decider.decide_release, now=told.at),
+                correlation=told.post,
+                causation=f"incident {domain} {told.at.isoformat()}",
+                actor=ACTOR,
+            )

@@ -38,6 +38,10 @@ class Incidents:
             self._count -= len(self._failed.pop(next(iter(self._failed))))
         return len(people)
 
+    def people(self, list_: str, domain: str) -> tuple[str, ...]:
+        """Who they are."""
+        return tuple(self._failed.get((list_, domain), ()))
+
 
 def is_incident(failing: int, members: int) -> bool:
     """Whether so many who fail, of so many members at the domain, are an incident."""

@@ -51,6 +51,10 @@ class Providers:
         self.take(Incident(list=list_, domain=domain, people=failing, since=told.at, last=told.at))
         return failing
 
+    def people(self, list_: str, domain: str) -> tuple[str, ...]:
+        """Who of the domain has failed lately."""
+        return self._incidents.people(list_, domain)
+
     def take(self, found: Incident) -> None:
         """Remember an incident, together with what is known of it."""
         known = self._going_on.get((found.list, found.domain))

@@ -67,6 +67,7 @@ class Scores:
                 decider.score_at(state, at, settings)
                 or decider.probing(state, at)
                 or decider.stopped(state)
+                or decider.complained(state)
             )
         ]
         shown.sort(key=lambda one: (-one[1].score, one[0]))
@@ -100,6 +101,7 @@ class Scores:
         return BounceRow(
             address=address,
             delivery_status=state.status,
+            member=state.member,
             score=decider.score_at(state, now(), listed.state.settings),
             warnings=state.warnings,
             probed=_written(state.probed) if decider.probing(state, now()) else "",

@@ -30,6 +30,7 @@ from services.membership.bounces.decider import (
     State,
     decide_bounce,
     decide_overdue,
+    decide_release,
     fold,
     score_at,
 )
@@ -173,6 +174,22 @@ def test_what_is_no_bounce_of_the_member_proves_nothing_of_a_probe() -> None:
     assert decide_bounce(state, incident, PROBING) == ()
     complaint = decide_bounce(state, replace(bounce("complaint", days=6), post="probe"), PROBING)
     assert isinstance(complaint[1], MemberChanged)
+
+
+def test_who_was_stopped_by_an_incident_is_released() -> None:
+    """Within two days of the stop, and nobody whom an operator or a complaint has stopped."""
+    low = ListSettings(bounce_score_threshold=1)
+    stopped = fold(after(bounce(), settings=low))
+    (freed,) = decide_release(stopped, START + timedelta(days=1))
+    assert isinstance(freed, MemberChanged)
+    assert freed.delivery_status == "enabled"
+    assert decide_release(stopped, START + timedelta(days=2)) == ()
+    by_hand = MemberChanged(delivery_status="by_bounces", how="command line")
+    for other in (after(bounce()), after(bounce("complaint")), after(by_hand)):
+        assert decide_release(fold(other), START) == ()
+    assert [e.reason for e in after(bounce(), settings=low) if isinstance(e, MemberChanged)] == [
+        "1 point for mail that came back"
+    ]
 
 
 def test_a_complaint_counts_whatever_stopped_their_mail() -> None:

@@ -79,6 +79,8 @@ def test_no_address_is_kept_of_what_a_server_said() -> None:
     kept = redacted(said, "ann.lee@example.net")
     assert kept == "550 5.1.1 <(address)>: user (address) unknown, see (address)"
     assert "user al unknown" in redacted("user al unknown", "al@example.net")
+    assert "mailbox full" in redacted("552 5.2.2 mailbox full", "full@example.net")
+    assert redacted("<full@example.net> is full", "full@example.net") == "<(address)> is full"
 
 
 def test_many_of_one_provider_at_once_are_an_incident() -> None:
