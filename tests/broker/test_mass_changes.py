@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,6 +101,17 @@ async def test_a_sync_rests_on_what_was_looked_at(service: Membership) -> None:
     wanted = [msgspec.structs.replace(row, delivery_status="enabled") for row in many(7, 8)]
     assert (await change(service, "set", wanted, **own)).changed == 0
     assert (await change(service, "set", wanted, back=True, **own)).changed == 1
+
+
+async def test_of_two_syncs_at_once_one_is_refused(service: Membership) -> None:
+    """Both rest on the same members and would leave what both files have in common."""
+    seen = (await change(service, "add", many(0, 20))).as_of.membership
+    requests = [
+        ImportMembers(list=LIST, rows=tuple(some), action="remove", seen=seen, command=new_id())
+        for some in (many(0, 5), many(5, 20))
+    ]
+    answers = await asyncio.gather(*map(service.ask, requests))
+    assert sorted(answer.code for answer in answers) == ["", "changed"]
 
 
 async def test_a_lists_own_addresses_are_nobodys(service: Membership) -> None:

@@ -104,9 +104,9 @@ async def _people(broker: Broker, plan: Plan, made: Brought, request: ImportMemb
         outcome = await mass.send(broker, request, plan.rows, reached)
     address_of = {row.line: row.address for row in plan.rows}
     bad = tuple((address_of[line], why) for line, why in outcome.bad)
-    people = {addresses.normalise(address) for address in address_of.values()}
     away = tuple((address_of[line], why) for line, why in outcome.away)
-    people -= {addresses.normalise(address) for address, _ in (*bad, *away)}  # banned here, or left
+    without = {line for line, _ in (*outcome.bad, *outcome.away)}  # banned here, or left
+    people = {addresses.normalise(row.address) for row in plan.rows if row.line not in without}
     return msgspec.structs.replace(
         made,
         added=outcome.changed,
