@@ -23,7 +23,12 @@ from schemas.membership import MemberSubscribed, MemberUnsubscribed
 from schemas.road import AsOf
 from services.membership import actors, decider
 from services.membership.bans import banned, own_address, refusal
-from services.membership.departures import last_departure, stays_away
+from services.membership.departures import (
+    is_undone,
+    last_departure,
+    only_once,
+    stays_away,
+)
 from services.membership.directory import Directory, Listed
 from services.membership.lists import State
 from services.membership.people import People, known, new_person, valid
@@ -169,6 +174,13 @@ class _Run:
         await self._roster.feed.reached(AsOf(membership=newest))
         keys = {(self._slug, person) for person, subject in subject_of.items() if subject in last}
         standings = await self._roster.standings(keys) if keys else {}
+        adds = self._ask.action == "add" and not self._ask.back
+        undone = [
+            person
+            for person, subject in subject_of.items()
+            if adds and subject in last and is_undone(last[subject].envelope())
+        ]
+        lived = await self._roster.periods(self._slug, undone) if undone else {}
         messages: list[Message] = []
         self.away.clear()
         done = 0  # by an earlier request whose answer was lost
@@ -176,8 +188,12 @@ class _Run:
             state = state_of(standings.get((self._slug, person), NOBODY))
             subject, stored = subject_of[person], last.get(subject_of[person])
             rows: Sequence[ImportRow] = found.rows
-            if stored and self._ask.action == "add" and not self._ask.back:
-                rows = [row for row in rows if not await self._away(state, row, person, stored)]
+            if stored and adds:
+                gone = [row for row in rows if row.role not in state.roles]
+                if periods := lived.get(person):
+                    gone = [row for row in gone if not only_once(periods, row.role)]
+                away = [row for row in gone if await self._stays(row, person, stored)]
+                rows = [row for row in rows if row not in away]
             events = decide_rows(
                 state, rows, self._ask.action, how=self._ask.how, back=self._ask.back
             )
@@ -190,10 +206,8 @@ class _Run:
             return len(messages) + done, newest
         return len(messages) + done, await self._broker.publish_batch(messages)
 
-    async def _away(self, state: decider.State, row: ImportRow, person: str, last: Stored) -> bool:
+    async def _stays(self, row: ImportRow, person: str, last: Stored) -> bool:
         """Whether somebody of whom `last` speaks left, and is to stay away."""
-        if row.role in state.roles:
-            return False
         left = last_departure([last.envelope()], row.role)
         if left is None:
             told = self._broker.scan("MEMBERSHIP", last.subject)

@@ -138,6 +138,19 @@ async def test_only_what_came_after_a_time(service: Membership) -> None:
         assert (await service.ask(request)).code == "bad_request"
 
 
+async def test_what_was_undone_can_be_imported_again(service: Membership) -> None:
+    """Whom an undo took off was never meant to leave, unless they had left before."""
+    rows = tuple(many(0, 3))
+    gone = rows[0].address
+    await service.add(gone)
+    await service.ask(Unsubscribe(list=LIST, address=gone))
+    command = new_id()
+    await service.ask(ImportMembers(list=LIST, rows=rows, back=True, command=command))
+    await undo(service, command)
+    again = await service.ask(ImportMembers(list=LIST, rows=rows))
+    assert (again.changed, [line for line, _ in again.away_rows]) == (2, [rows[0].line])
+
+
 async def test_an_id_that_changed_nobody_is_told_from_one_that_has_nothing_left(
     service: Membership,
 ) -> None:

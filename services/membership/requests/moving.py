@@ -138,6 +138,8 @@ class Moving:
 
     async def member_address(self, ask: ChangeAddress) -> Answer:
         """The same from the command line. Raises Refused."""
+        if await self._people.find(ask.own) is None:
+            raise Refused("unknown_member", f"nobody of the address {ask.own} is known")
         new = ask.verb in ("move", "add") and not await self._is_theirs(ask.own, ask.address)
         first = new and not ask.confirmed
         wanted = Wanted(
