@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-Group = Literal["undelivered", "away_subject", "away_text", "greeting", "no", "off"]
+Group = Literal["undelivered", "receipt", "away_subject", "away_text", "greeting", "no", "off"]
 CHARS = 5_000  # of a text that are looked at
 _LONE = str.maketrans("ıłøđ’‘`´–—", "ilod''''--")  # letters and signs that Unicode does not split
 _EDGE = " \t\"'*_.,!?¡¿…-"

@@ -61,7 +61,7 @@ from services.membership.refused import Refused
 from services.membership.requests.moving import Moving
 from services.membership.requests.outbox import Outbox
 from services.membership.requests.questions import Questions
-from services.membership.requests.reply import Reply, bundles
+from services.membership.requests.reply import Reply, bundles, in_role
 from services.membership.roster import Roster
 
 LONGEST_PAGE = 1_000  # rows: an answer stays below the broker's 1 MB
@@ -244,9 +244,10 @@ class Commands:
             delivery_mode=ask.delivery_mode,
             cause=cause,
             at=now(),
-            text="confirm_invitation",
+            text="confirm_invitation" if ask.role == "member" else "confirm_role",
             invited=True,
         )
+        question = in_role(question, ask.role)
         if question.outcome == "limited":
             raise Refused(
                 "limited",

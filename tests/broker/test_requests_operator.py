@@ -11,8 +11,8 @@ from tests.broker.requests import ANNA, Post, settings
 
 
 async def test_an_operator_asks(broker: Broker, tmp_path: Path) -> None:
-    """Whoever is added without being confirmed gets a question, and is on the list, in the role
-    and by the name given, when they answer; until then nobody keeps them."""
+    """Whoever is added without being confirmed gets a question that says in which role, and is on
+    the list, in that and by the name given, when they answer; until then nobody keeps them."""
     post = Post(broker)
     async with membership(broker, settings(tmp_path)) as service:
         await service.create()
@@ -28,11 +28,12 @@ async def test_an_operator_asks(broker: Broker, tmp_path: Path) -> None:
         assert (question.to, question.mail["In-Reply-To"]) == ("Anna@example.net", None)
         assert "The people who run" in question.text
         assert "Somebody" not in question.text
+        assert "as an owner" in " ".join(question.text.split())
         assert await broker.last("PEOPLE", "people.>") is None
         again = await service.ask(ask)
         assert (again.code, "--confirmed" in again.refused) == ("limited", True)
-        done, _ = await post.ask("confirm", token=question.token)
-        assert done.outcome == "joined"
+        done, (letter,) = await post.ask("confirm", token=question.token)
+        assert (done.outcome, "look after" in letter.mail["Subject"]) == ("joined", True)
         assert (await service.whois(ANNA)).roles == ("owner",)
         assert (await service.ask(ask)).changed == 0
 

@@ -36,7 +36,7 @@ def letter(text: str, form: Form = "dash") -> Letter:
         "verdict": "was accepted by eve@example.org on 2026-03-09 at 08:30 UTC",
         "count": "2",
         "days": "30",
-        "wish": "own_off",
+        "wish": "role_owner" if "role" in text else "own_off",
         "waiting": "Subject: Tea\nFrom: Zoe <zoe@far.example>\n| Anyone for tea?",
         "people": "3",
         "other": "news@lists.example.org",

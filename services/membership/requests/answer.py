@@ -18,7 +18,7 @@ from schemas.pending import Action
 
 Answer = Literal["yes", "no", "program"]
 
-_CLAUSE = re.compile(r"[.,;:!?()…\n]+|\s[-\u2013\u2014]+\s")
+_CLAUSE = re.compile(r"(?<=\?)|[.,;:!()…\n]+|\s[-\u2013\u2014]+\s")
 _CLAUSES = 6  # that are looked at for the first that is no greeting
 
 
@@ -26,21 +26,30 @@ def answer(action: Action, subject: str, text: str) -> Answer:
     """What a mail with this subject (decoded) and first text answers to the question whether to
     do `action`.
 
-    "No" is what stands first, less a greeting. Where the question is whether to leave, "remove
-    me" is a yes.
+    "No" is what stands first, less a greeting and questions of theirs. Where the question is
+    whether to leave, "remove me" is a yes.
     """
     lines = written(text)
     if _says_no(action, bare(subject)) or _says_no(action, "\n".join(lines)):
         return "no"
-    if undelivered(subject) or out_of_office(subject) or says_away(lines):
+    receipt = finder("receipt").find(bare(subject))
+    if receipt or undelivered(subject) or out_of_office(subject) or says_away(lines):
         return "program"
     return "yes"
 
 
 def _says_no(action: Action, text: str) -> bool:
     clauses = (part for part in _CLAUSE.split(text) if part.strip())
-    said = dropwhile(finder("greeting").find, islice(clauses, _CLAUSES))
-    first = next(said, "")
-    if finder("no").find(first):
+    said = list(dropwhile(finder("greeting").find, islice(clauses, _CLAUSES)))
+    behind = islice(dropwhile(_asks, said), 1)
+    return any(_is_no(action, part) for part in (*said[:1], *behind))
+
+
+def _is_no(action: Action, part: str) -> bool:
+    if finder("no").find(part):
         return True
-    return action in ("join", "mail_on") and finder("off").find(first)
+    return action in ("join", "mail_on") and finder("off").find(part)
+
+
+def _asks(part: str) -> bool:
+    return part.rstrip().endswith("?")

@@ -30,7 +30,7 @@ from services.membership.people import People
 from services.membership.refused import Refused
 from services.membership.requests.moving import Moving
 from services.membership.requests.questions import Questions
-from services.membership.requests.reply import Reply
+from services.membership.requests.reply import Reply, in_role
 from services.membership.roster import Roster
 
 ACTOR = "service:membership"
@@ -89,6 +89,9 @@ class Deeds:
         )
         if not await self._change(person.id, decide, known=person.seq):
             return Reply("answered", text="already_member", to=address, owed=True, person=person.id)
+        if role != "member":
+            given = Reply("joined", text="role_given", to=address, owed=True, person=person.id)
+            return in_role(given, role)
         welcome = self.listed.state.settings.send_welcome_message
         text = "welcome" if welcome else ""
         return Reply("joined", text=text, to=address, owed=True, person=person.id)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from schemas.membership import Role
+
 # the weightiest first
 Outcome = Literal[
     "joined",
@@ -58,6 +60,13 @@ def counted(reply: Reply) -> Reply:
     """The same without a claim to be written: a From is easily forged, and a goodbye that was
     asked for by a proved one is the only one that is its due."""
     return reply if reply.outcome == "left" else replace(reply, owed=False)
+
+
+def in_role(reply: Reply, role: Role) -> Reply:
+    """The same, where it says which role it is about: that of a member is no news."""
+    if role == "member":
+        return reply
+    return replace(reply, fields={**reply.fields, "wish": f"role_{role}"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ QUOTED = "\n\nOn Mon, 9 Mar 2026, Team wrote:\n> Somebody asked to add this addr
         "Non-stop music!",
         "Nonetheless",
         "Nothing to add",
+        "Do I just reply? OK",
+        "Why do you ask? Of course.",
     ],
 )
 def test_a_reply_means_yes(text: str) -> None:
@@ -69,6 +71,10 @@ def test_a_reply_means_yes(text: str) -> None:
         "Remove me",
         "please remove me from this list",
         "Unsubscribe",
+        "Who are you? Stop sending me mail.",
+        "Hello? Who is this? No!",
+        "Remove me?",
+        "Delete",
     ],
 )
 def test_no_means_no(text: str) -> None:
@@ -98,6 +104,11 @@ def test_who_wants_to_be_off_agrees_to_leave(text: str) -> None:
         (SUBJECT, "Guten Tag,\n\nich bin bis Montag im Urlaub.\n"),
         (SUBJECT, "Bonjour,\nJe suis absente jusqu’au 7."),
         ("Re: confirm abcdefghijklmnopqrstuvwxy2", "Je suis en congés.\n"),
+        ("Read: Please confirm: join team@lists.example.org", "Your message was read."),
+        ("Delivered: Please confirm", ""),
+        ("Accepted: Please confirm", ""),
+        ("Gelesen: Please confirm", ""),
+        (SUBJECT, "To prove that you are human, click https://challenge.example/1" + QUOTED),
     ],
 )
 def test_a_program_says_nothing(subject: str, text: str) -> None:
@@ -107,7 +118,14 @@ def test_a_program_says_nothing(subject: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["confirm_join", "confirm_leave", "confirm_mail_on", "confirm_invitation", "not_confirmed"],
+    [
+        "confirm_join",
+        "confirm_leave",
+        "confirm_mail_on",
+        "confirm_invitation",
+        "confirm_role",
+        "not_confirmed",
+    ],
 )
 @pytest.mark.parametrize("action", ["join", "leave", "mail_on"])
 def test_our_own_words_sent_back_mean_yes(action: Action, text: str) -> None:
