@@ -36,7 +36,7 @@ async def follow(
         assert pull is not None
         name = f"follow-{new_id()}"
         pull.queued()
-        pull.consumer = name
+        pull.consumer, pull.own = name, name.encode()
         start = {"deliver_policy": "by_start_sequence", "opt_start_seq": position + 1}
         await ephemeral(broker, stream, name, subject_filter, IDLE_SECONDS, start)
 
@@ -53,7 +53,9 @@ async def follow(
 
 
 class _Follower(Pull[Stored]):
-    """What the consumer of the moment delivers, read from the wire."""
+    """What the consumer of the moment delivers, read from the wire; `own` is its name there."""
+
+    own = b""
 
     async def _subscribe(self, inbox: str) -> Subscription:
         nc = self.broker.nc
@@ -67,12 +69,12 @@ class _Follower(Pull[Stored]):
 
     def _take(self, subject: bytes, reply: bytes, head: bytes, data: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
-        origin, *numbers = reply.rsplit(b".", 5)
-        if len(numbers) != 5:
+        parts = reply.rsplit(b".", 5)
+        if len(parts) != 6:
             self._told(wire.status(head))
-        elif origin.endswith(self.consumer.encode()):
-            _, seq, _, ns, pending = map(int, numbers)
+        elif parts[0].endswith(self.own):
             first = FIRST in head and NOT_FIRST not in head
+            seq, ns, pending = int(parts[2]), int(parts[4]), int(parts[5])
             self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending, first=first))
 
 

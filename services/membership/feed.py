@@ -166,7 +166,7 @@ class Feed:
             keys = roster.keys_of(messages, new)
             members = roster.fold_membership(await standings(self.store, keys), messages)
             await self.store.apply(members, stream=stream, after=after, upto=upto)
-            self.mirror.lists_changed({subject.split(".")[1] for subject, _, _ in messages})
+            self.mirror.lists_changed(subject.split(".")[1] for subject, _, _ in messages)
         # memory and position change in one step: who reads both sees them agree
         self.position[stream] = upto
         self.health.report("roster", self.store.path.name, ok=True, position=dict(self.position))

@@ -87,6 +87,8 @@ class Mirror:
 
     def lists_changed(self, slugs: Iterable[str]) -> None:
         """Members of these lists came, left or changed."""
+        if not self._lists:
+            return
         for slug in slugs:
             self._lists.pop(slug, None)
 
