@@ -38,7 +38,7 @@ CONFIG: dict[str, Any] = {
     "threads": 1,
     "memory_limit": "90MB",
     "preserve_insertion_order": False,
-    "checkpoint_threshold": "64MB",  # of the log beside the file; with 16 folding costs a fifth more
+    "checkpoint_threshold": "64MB",  # of the log beside the file; 16 costs a fifth more
 }
 FEW = 8  # rows that are found one by one sooner: among a million, one in 5 ms, several in 40
 READERS = 4  # threads; a large query must not keep a look-up waiting
