@@ -16,7 +16,6 @@ from typing import Any, Self
 import msgspec
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
@@ -32,7 +31,7 @@ from postroad.runtime.errors import (
     SettingsError,
 )
 from postroad.runtime.groupcommit import REPLY_SECONDS, GroupCommit, Sealed, store, store_all
-from postroad.runtime.inbox import Inbox
+from postroad.runtime.inbox import Inbox, Reply
 from postroad.runtime.stored import Stored
 from schemas import subjects
 
@@ -238,11 +237,11 @@ class Broker:
 
     async def _direct_get(self, stream: str, what: Mapping[str, object]) -> Stored | None:
         reply = await self._ask(f"$JS.API.DIRECT.GET.{stream}", _json(what))
-        if reply.headers and reply.headers.get("Status") == "404":
+        if reply.headers.get("Status") == "404":
             return None
-        return _stored(reply)
+        return _stored(reply.headers, reply.data)
 
-    async def _ask(self, subject: str, data: bytes) -> Msg:
+    async def _ask(self, subject: str, data: bytes) -> Reply:
         """A request that is asked again until it is answered, within the usual patience."""
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
@@ -304,25 +303,25 @@ class Broker:
         page: list[Stored] = []
         over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-        async def receive(message: Msg) -> None:
-            head = message.headers or {}
-            status = head.get("Status")
+        def take(_: bytes, __: bytes, head: bytes, data: bytes) -> None:
+            said = wire.fields(head)
+            status = said.get("Status")
             if status is None:
-                page.append(_stored(message))
+                page.append(_stored(said, data))
             elif not over.done():
                 if status in ("204", "404"):
-                    over.set_result(int(head.get("Nats-Num-Pending", "0")))
+                    over.set_result(int(said.get("Nats-Num-Pending", "0")))
                 else:
                     over.set_exception(NoRespondersError())
 
         inbox = self.nc.new_inbox()
-        subscription = await self.nc.subscribe(
-            inbox, cb=receive, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        subscription = await self.nc.subscribe(inbox, cb=wire.nothing)
+        untap = wire.tap(self.nc, subscription, take)
         try:
             await self.nc.publish(f"$JS.API.DIRECT.GET.{stream}", _json(ask), reply=inbox)
             pending = await asyncio.wait_for(over, REPLY_SECONDS)
         finally:
+            untap()
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
         return page, pending
@@ -371,12 +370,11 @@ def _headers(
     return head
 
 
-def _stored(message: Msg) -> Stored:
-    head = message.headers or {}
+def _stored(head: Mapping[str, str], data: bytes) -> Stored:
     return Stored(
         subject=head.get("Nats-Subject", ""),
         seq=int(head.get("Nats-Sequence", "0")),
-        data=message.data,
+        data=data,
         headers=head,
         ts=head.get("Nats-Time-Stamp", ""),
     )

@@ -11,7 +11,6 @@ from postroad.runtime.pull import Pull, ephemeral
 from postroad.runtime.stored import Stored
 
 if TYPE_CHECKING:
-    from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
     from postroad.runtime.broker import Broker
@@ -59,7 +58,7 @@ class _Follower(Pull[Stored]):
 
     async def _subscribe(self, inbox: str) -> Subscription:
         nc = self.broker.nc
-        subscription = await nc.subscribe(inbox, cb=_nothing)
+        subscription = await nc.subscribe(inbox, cb=wire.nothing)
         self._untap = wire.tap(nc, subscription, self._take)
         return subscription
 
@@ -71,12 +70,8 @@ class _Follower(Pull[Stored]):
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>
         parts = reply.rsplit(b".", 5)
         if len(parts) != 6:
-            self._told(wire.status(head))
+            self._told(wire.fields(head))
         elif parts[0].endswith(self.own):
             first = FIRST in head and NOT_FIRST not in head
             seq, ns, pending = int(parts[2]), int(parts[4]), int(parts[5])
             self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending, first=first))
-
-
-async def _nothing(_: Msg) -> None:
-    """Messages are tapped."""

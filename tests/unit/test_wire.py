@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.errors import ProtocolError
 
-from postroad.runtime.wire import Wire, status
+from postroad.runtime.wire import Wire, fields
 
 
 class Client:
@@ -88,8 +88,19 @@ def test_what_has_no_size_is_no_frame() -> None:
         asyncio.run(Wire(Client()).parse(b"MSG a 1 b\r\nabc\r\n"))  # type: ignore[arg-type]
 
 
-def test_what_a_server_says_of_a_request() -> None:
-    """Status and fields are read from the headers alone."""
-    assert status(b"NATS/1.0 503\r\n\r\n") == {"Status": "503"}
+def test_headers_and_what_a_server_says_of_a_request() -> None:
+    """Fields are read by name, and the status where there is one."""
+    assert fields(b"") == fields(b"NATS/1.0\r\n\r\n") == {}
+    assert fields(b"NATS/1.0\r\nA: b:c\r\nD:\xff\r\n\r\n") == {"A": "b:c", "D": "\ufffd"}
+    assert fields(b"NATS/1.0 503\r\n\r\n") == {"Status": "503"}
     head = b"NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 7\r\n\r\n"
-    assert status(head) == {"Status": "408", "Nats-Pending-Messages": "7"}
+    assert fields(head) == {"Status": "408", "Nats-Pending-Messages": "7"}
+
+
+def test_a_tap_that_fails_costs_its_message_alone() -> None:
+    """The next message of the connection is heard."""
+    client = Client()
+    wire = Wire(client)  # type: ignore[arg-type]
+    wire.taps[b"1"] = lambda *said: client.heard.remove(said)
+    asyncio.run(wire.parse(frame(1, b"", b"", b"bad") + frame(2, b"", b"", b"good")))
+    assert [one[3] for one in client.heard] == [b"good"]
