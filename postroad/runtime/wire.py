@@ -8,6 +8,7 @@ in order, frame by frame as the server sent it.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -65,7 +66,9 @@ class Wire(Parser):
                 try:
                     tap(*said)
                 except Exception as bug:  # noqa: BLE001  the connection is others' as well
-                    log.error("broker.bug", error=type(bug).__name__)  # noqa: TRY400
+                    where = traceback.extract_tb(bug.__traceback__)[-1]
+                    at = f"{where.name}:{where.lineno}"
+                    log.error("broker.bug", error=type(bug).__name__, at=at)  # noqa: TRY400
                 passed = end
             at = end
         if passed < at:
