@@ -67,8 +67,8 @@ class Wire(Parser):
                     tap(*said)
                 except Exception as bug:  # noqa: BLE001  the connection is others' as well
                     where = traceback.extract_tb(bug.__traceback__)[-1]
-                    at = f"{where.name}:{where.lineno}"
-                    log.error("broker.bug", error=type(bug).__name__, at=at)  # noqa: TRY400
+                    place = f"{where.name}:{where.lineno}"
+                    log.error("broker.bug", error=type(bug).__name__, at=place)  # noqa: TRY400
                 passed = end
             at = end
         if passed < at:
