@@ -7,6 +7,7 @@ again find the people known and add the members.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -16,10 +17,11 @@ from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.stored import Stored
-from projections.roster import NOBODY, Standing
+from projections.roster import NOBODY, Key, Standing
 from schemas import codec, subjects
+from schemas.envelope import Envelope
 from schemas.mass import ImportMembers, ImportRow
-from schemas.membership import MemberSubscribed, MemberUnsubscribed
+from schemas.membership import MemberSubscribed, MemberUnsubscribed, Role
 from schemas.road import AsOf
 from services.membership import actors, decider
 from services.membership.bans import banned, own_address, refusal
@@ -33,11 +35,13 @@ from services.membership.directory import Directory, Listed
 from services.membership.lists import State
 from services.membership.people import People, known, new_person, valid
 from services.membership.refused import Refused
+from services.membership.restoring import Period
 from services.membership.roster import Roster
 from services.membership.rows import decide_rows
 
 ROWS = 1_000  # what one atomic batch holds
 TRIES = 20
+AT_ONCE = 100  # people whose log is read
 
 
 class _Found(msgspec.Struct, frozen=True, gc=False):
@@ -136,6 +140,7 @@ class _Run:
         self._ask = ask
         self._command = ask.command or new_id()
         self._actor = actors.operator(ask.by)
+        self._adds = ask.action == "add" and not ask.back
         self.away: list[tuple[int, str]] = []
 
     async def persons(self, wanted: Mapping[str, tuple[ImportRow, ...]]) -> dict[str, _Found]:
@@ -174,13 +179,7 @@ class _Run:
         await self._roster.feed.reached(AsOf(membership=newest))
         keys = {(self._slug, person) for person, subject in subject_of.items() if subject in last}
         standings = await self._roster.standings(keys) if keys else {}
-        adds = self._ask.action == "add" and not self._ask.back
-        undone = [
-            person
-            for person, subject in subject_of.items()
-            if adds and subject in last and is_undone(last[subject].envelope())
-        ]
-        lived = await self._roster.periods(self._slug, undone) if undone else {}
+        logs = await self._logs(persons, standings, last) if self._adds else {}
         messages: list[Message] = []
         self.away.clear()
         done = 0  # by an earlier request whose answer was lost
@@ -188,12 +187,8 @@ class _Run:
             state = state_of(standings.get((self._slug, person), NOBODY))
             subject, stored = subject_of[person], last.get(subject_of[person])
             rows: Sequence[ImportRow] = found.rows
-            if stored and adds:
-                gone = [row for row in rows if row.role not in state.roles]
-                if periods := lived.get(person):
-                    gone = [row for row in gone if not only_once(periods, row.role)]
-                away = [row for row in gone if await self._stays(row, person, stored)]
-                rows = [row for row in rows if row not in away]
+            if person in logs:
+                rows = [row for row in rows if not self._stays(row, state, person, logs[person])]
             events = decide_rows(
                 state, rows, self._ask.action, how=self._ask.how, back=self._ask.back
             )
@@ -206,12 +201,53 @@ class _Run:
             return len(messages) + done, newest
         return len(messages) + done, await self._broker.publish_batch(messages)
 
-    async def _stays(self, row: ImportRow, person: str, last: Stored) -> bool:
-        """Whether somebody of whom `last` speaks left, and is to stay away."""
-        left = last_departure([last.envelope()], row.role)
-        if left is None:
-            told = self._broker.scan("MEMBERSHIP", last.subject)
-            left = last_departure([stored.envelope() async for stored in told], row.role)
+    async def _logs(
+        self,
+        persons: Mapping[str, _Found],
+        standings: Mapping[Key, Standing],
+        last: Mapping[str, Stored],
+    ) -> dict[str, Sequence[Envelope]]:
+        """What tells how those left who are to be added again: their last message, or all of them
+        where that is of something else. Of whom an undo took off, and who left at no other time,
+        nothing is told."""
+        logs: dict[str, Sequence[Envelope]] = {}
+        wanted: dict[str, list[Role]] = {}
+        for person, found in persons.items():
+            stored = last.get(subjects.membership(self._slug, person))
+            held = standings.get((self._slug, person), NOBODY).roles
+            roles = [row.role for row in found.rows if row.role not in held]
+            if stored is not None and roles:
+                wanted[person], logs[person] = roles, [stored.envelope()]
+        undone = [person for person, log in logs.items() if is_undone(log[0])]
+        lived = await self._roster.periods(self._slug, undone) if undone else {}
+        unclear = []
+        for person, roles in wanted.items():
+            if person in lived and all(only_once(lived[person], role) for role in roles):
+                del logs[person]
+            elif not all(last_departure(logs[person], role) for role in roles):
+                unclear.append(person)
+        for start in range(0, len(unclear), AT_ONCE):
+            some = unclear[start : start + AT_ONCE]
+            logs.update(
+                zip(
+                    some,
+                    await asyncio.gather(*[self._log(one, lived) for one in some]),
+                    strict=True,
+                )
+            )
+        return logs
+
+    async def _log(self, person: str, lived: Mapping[str, Sequence[Period]]) -> Sequence[Envelope]:
+        """From the first change on, where that is known: the broker need not look for it."""
+        ends = [end for _, end in lived.get(person, ()) if end is not None]
+        subject, start = subjects.membership(self._slug, person), min(ends, default=1)
+        return [one.envelope() async for one in self._broker.scan("MEMBERSHIP", subject, start)]
+
+    def _stays(
+        self, row: ImportRow, state: decider.State, person: str, log: Sequence[Envelope]
+    ) -> bool:
+        """Whether somebody left, and is to stay away."""
+        left = last_departure(log, row.role) if row.role not in state.roles else None
         why = left and stays_away(left, person, how=self._ask.how, since=row.since)
         if why:
             self.away.append((row.line, why))
