@@ -7,7 +7,6 @@ again find the people known and add the members.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -41,7 +40,6 @@ from services.membership.rows import decide_rows
 
 ROWS = 1_000  # what one atomic batch holds
 TRIES = 20
-AT_ONCE = 100  # people whose log is read
 
 
 class _Found(msgspec.Struct, frozen=True, gc=False):
@@ -220,27 +218,17 @@ class _Run:
                 wanted[person], logs[person] = roles, [stored.envelope()]
         undone = [person for person, log in logs.items() if is_undone(log[0])]
         lived = await self._roster.periods(self._slug, undone) if undone else {}
-        unclear = []
         for person, roles in wanted.items():
             if person in lived and all(only_once(lived[person], role) for role in roles):
                 del logs[person]
             elif not all(last_departure(logs[person], role) for role in roles):
-                unclear.append(person)
-        for start in range(0, len(unclear), AT_ONCE):
-            some = unclear[start : start + AT_ONCE]
-            logs.update(
-                zip(
-                    some,
-                    await asyncio.gather(*[self._log(one, lived) for one in some]),
-                    strict=True,
-                )
-            )
+                logs[person] = await self._log(person, lived.get(person, ()))
         return logs
 
-    async def _log(self, person: str, lived: Mapping[str, Sequence[Period]]) -> Sequence[Envelope]:
+    async def _log(self, person: str, lived: Sequence[Period]) -> Sequence[Envelope]:
         """From the first change on, where that is known: the broker need not look for it."""
-        ends = [end for _, end in lived.get(person, ()) if end is not None]
-        subject, start = subjects.membership(self._slug, person), min(ends, default=1)
+        start = min((end for _, end in lived if end is not None), default=1)
+        subject = subjects.membership(self._slug, person)
         return [one.envelope() async for one in self._broker.scan("MEMBERSHIP", subject, start)]
 
     def _stays(
