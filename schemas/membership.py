@@ -80,8 +80,8 @@ class MemberBounced(Event, tag="member_bounced", kw_only=True):
     of the mail that says so (empty where the server refused the copy itself); a report without a
     token is not `proved`. `status` is an enhanced code (RFC 3463), `said` what was said, without
     addresses, and `server` the host that reports it. With `incident` many at the same provider
-    failed at once, which counts once. The kind `unknown` was one before 2026-11-21: today's
-    `hard`."""
+    failed at once, which counts once. What is `delayed` may still arrive. The kind `unknown` was
+    one before 2026-11-21: today's `hard`."""
 
     kind: BounceKind
     at: datetime
@@ -94,6 +94,7 @@ class MemberBounced(Event, tag="member_bounced", kw_only=True):
     server: str = ""
     incident: bool = False
     proved: bool = True
+    delayed: bool = False
 
 
 class MemberProbed(Event, tag="member_probed", kw_only=True):

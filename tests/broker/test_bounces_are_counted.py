@@ -62,6 +62,7 @@ FAILED = (
     f"{REPORT}Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example"
     "\r\n\r\nFinal-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\n--b--\r\n"
 )
+DELAYED = FAILED.replace("failed", "delayed").replace("5.1.1", "4.2.2")
 COMPLAINT = (
     f"{REPORT}Content-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n"
     "Version: 1\r\nUser-Agent: fbl\r\n--b--\r\n"
@@ -396,6 +397,8 @@ async def test_a_probe_has_a_token_of_its_own_and_stops_delivery_only_if_it_come
     await road.report(await road.post([ANN], [BOB]), BOB, number=1)
     assert names(await road.life(BOB))[-1] == "MemberBounced"
     await road.report(probes[BOB], BOB)  # without its token it proves nothing
+    assert names(await road.life(BOB))[-1] == "MemberBounced"
+    await road.report(probes[BOB], BOB, number=0, report=DELAYED)
     assert names(await road.life(BOB))[-1] == "MemberBounced"
     await road.report(probes[BOB], BOB, number=0)
     assert names(await road.life(BOB))[-2:] == ["MemberChanged", "MemberWarned"]

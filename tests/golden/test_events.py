@@ -51,6 +51,7 @@ RELEASED = [
     "mail_stopped.1-moderator",
     "mail_unrouted.1",
     "member_bounced.1",
+    "member_bounced.1-delayed",
     "member_bounced.1-proved",
     "member_bounced.1-server",
     "member_changed.1",

@@ -12,12 +12,14 @@ GRAVEST: tuple[Kind, ...] = ("hard", "full", "policy", "soft")
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One recipient who has no copy: their address (lower case, empty where it is not told), why,
-    the status such as `5.1.1` (empty where there is none), and what the server said."""
+    the status such as `5.1.1` (empty where there is none), and what the server said. Of one that
+    is `delayed` the copy may still arrive."""
 
     recipient: str
     kind: Kind
     status: str = ""
     diagnostic: str = ""
+    delayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,14 @@ class Bounce:
     diagnostic: str = ""
     failures: tuple[Failure, ...] = ()
     server: str = ""
+    delayed: bool = False
 
 
 def together(failures: tuple[Failure, ...]) -> Bounce:
     """A bounce of at least one failure."""
-    worst = min(failures, key=lambda failure: GRAVEST.index(failure.kind))
+    worst = min(failures, key=lambda each: (GRAVEST.index(each.kind), each.delayed))
     recipients = dict.fromkeys(each.recipient for each in failures if each.recipient)
-    return Bounce(worst.kind, worst.status, tuple(recipients), worst.diagnostic, failures)
+    return Bounce(
+        *(worst.kind, worst.status, tuple(recipients), worst.diagnostic, failures),
+        delayed=worst.delayed,
+    )

@@ -103,7 +103,7 @@ def _failure(address: str, said: str, letter: str, *, delayed: bool) -> Failure:
         code = codes.written(letter)
     kind = kind_of(code, said, letter, delayed=delayed)
     diagnostic = " ".join((said or _line_with(letter, code.status)).split())
-    return Failure(address, kind, code.status, printable(diagnostic, DIAGNOSTIC))
+    return Failure(address, kind, code.status, printable(diagnostic, DIAGNOSTIC), delayed)
 
 
 def _beside(line: str) -> bool:

@@ -151,7 +151,7 @@ def _failure(fields: Fields, letter: str, *, delayed: bool) -> Failure:
         status = code.status
     code = Code(status or code.status, code.reply)
     kind = kind_of(code, diagnostic, letter, delayed=delayed)
-    return Failure(recipient, kind, code.status, decode(diagnostic, DIAGNOSTIC))
+    return Failure(recipient, kind, code.status, decode(diagnostic, DIAGNOSTIC), delayed)
 
 
 def _server(groups: Iterable[Fields]) -> str:

@@ -41,6 +41,7 @@ def of_report(
         said=redacted(found.diagnostic, address),
         server=redacted(bounce.server, address),
         proved=proved,
+        delayed=found.delayed,
     )
 
 
