@@ -20,6 +20,11 @@ HEADERS = 4_096  # octets that a request has besides
 ABSENT_SECONDS = 5.0  # how long membership may be away, as when it is just restarted
 USAGE: Sequence[Code] = ("bad_address", "bad_setting", "bad_request")
 
+
+class Unanswered(PostroadError):
+    """Membership took a request, and was not heard of it."""
+
+
 _answer = msgspec.json.Decoder(Answer)
 
 
@@ -35,7 +40,8 @@ async def ask(broker: Broker, name: str, request: Command) -> Answer:
 async def attempt(
     broker: Broker, name: str, request: Command, *, seconds: float = ANSWER_SECONDS
 ) -> Answer:
-    """The same, but a refusal is an answer too. A change says who asks for it."""
+    """The same, but a refusal is an answer too. A change says who asks for it. Raises Unanswered
+    where an answer may have been lost."""
     if isinstance(request, Change):
         request = msgspec.structs.replace(request, by=_login())
     data = msgspec.json.encode(request)
@@ -51,7 +57,7 @@ async def attempt(
             reply = await broker.request(subjects.command(name), data, timeout=seconds)
         except Retry as error:
             if not isinstance(error.__cause__, NoRespondersError):
-                raise PostroadError(
+                raise Unanswered(
                     "membership did not answer in time; look whether the command was carried out, "
                     "then give it again: it is never carried out twice"
                 ) from error

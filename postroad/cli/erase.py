@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["erase", "member"]  # the group, with this in it
 
 SHARED: Sequence[Literal["SEND", "DEADLETTER"]] = ("SEND", "DEADLETTER")
-SECONDS = 60.0  # for an answer: a large roster is written anew meanwhile
+SECONDS = 20.0  # for an answer: a large roster is written anew meanwhile
 
 
 @command(member, "erase", example="postroad member erase ann@example.net --dry-run")
@@ -47,10 +47,14 @@ async def erase(
         asks = sys.stdin.isatty() and not call.json
         go = not dry_run and (yes or (asks and typer.confirm(f"Forget {address} for ever?")))
         if go:
-            found = await _all(broker, address, dry=False)
+            found = _together(found, await _all(broker, address, dry=False))
     (row,) = whole([found])
     report = {name: value for name, value in row.items() if name != "after"}
-    call.show({**report, "erased": go}, lambda: print(_said(found)) if go else None)
+    done = go and not found.moved
+    call.show({**report, "erased": done}, lambda: print(_said(found)) if done else None)
+    if go and found.moved:
+        complain(f"{address} was given up: the person is not erased; give {found.moved}")
+        return 1
     if not (go or dry_run or asks):
         complain("add --yes to have it erased: nobody can be asked here")
         return 2
@@ -60,12 +64,15 @@ async def erase(
 async def _all(broker: Broker, address: str, *, dry: bool) -> Erased:
     """Have everything erased, or counted: what streams hold first, while it is known which other
     addresses the person has."""
-    from postroad.cli.ask import attempt, refusal
+    from postroad.cli.ask import Unanswered, attempt, refusal
     from postroad.cli.progress import progress
     from schemas.commands import EraseMember
 
     async def one(request: EraseMember) -> Erased:
-        answer = await attempt(broker, "member_erase", request, seconds=SECONDS)
+        try:
+            answer = await attempt(broker, "member_erase", request, seconds=SECONDS)
+        except Unanswered:  # killed meanwhile, perhaps: again finishes the rest
+            answer = await attempt(broker, "member_erase", request, seconds=SECONDS)
         if answer.erasure is None:
             raise refusal(answer)
         return answer.erasure
@@ -90,11 +97,30 @@ async def _all(broker: Broker, address: str, *, dry: bool) -> Erased:
     )
 
 
+def _together(planned: Erased, found: Erased) -> Erased:
+    """What was erased, though a part of it by a request whose answer was lost: whatever was planned
+    and is not kept."""
+    return msgspec.structs.replace(
+        found,
+        known=planned.known or found.known,
+        **{
+            name: tuple(sorted({*getattr(planned, name), *getattr(found, name)}))
+            for name in ("addresses", "asked", "lists")
+        },
+        **{
+            name: max(getattr(planned, name), getattr(found, name))
+            for name in ("questions", "letters", "chunks", "dead")
+        },
+    )
+
+
 def _rows(found: Erased) -> Iterator[tuple[str, str]]:
     """What will be erased, and what stays."""
     yield "addresses", "\n".join(found.addresses) if found.known else "nobody's"
     if found.moved:
         yield "not erased", f"who gave it up, and is reached at {found.moved} now: give that"
+    if found.asked:
+        yield "asked for, too", "\n".join(found.asked)
     if found.lists:
         yield "leaves", "\n".join(found.lists)
     for count, what in (
@@ -122,7 +148,7 @@ def _said(found: Erased) -> str:
     if not (found.known or found.named or any(counts)):
         return "nothing more of it is kept but in mail itself, until its own age (docs/privacy.md)"
     left = f"; {_kept(found)}: give the command again after {found.until[:10]}" * bool(found.kept)
-    if found.kept and len(found.addresses) > 1:
+    if found.kept and len(found.addresses) + len(found.asked) > 1:
         left += ", with each of these addresses"
     anew = "; the roster's file is still being written anew" * found.rewriting
     return f"erased{left}{anew}; mail that they wrote stays until its own age (docs/privacy.md)"

@@ -27,6 +27,7 @@ from schemas import subjects
 from schemas.commands import EraseMember
 from schemas.envelope import Event
 from schemas.erasure import Erased
+from schemas.pending import ConfirmationAsked
 from schemas.people import AddressDropped, PersonErased, PersonKnown
 from schemas.road import ChunkQueued, Parked, WindowRecorded
 from services.membership import actors, decider, expiry
@@ -38,7 +39,7 @@ POSTS = timedelta(days=7)  # that a chunk of a post stays once it is finished: b
 DEAD = timedelta(days=90)  # that a parked message stays, and that DELIVERY remembers
 SWEEP_SECONDS = 4.0  # of one request
 TRIES = 20
-CLEAN_SECONDS = 20.0  # for the roster's file to be written anew, which goes on if it takes longer
+CLEAN_SECONDS = 10.0  # for the roster's file to be written anew, which goes on if it takes longer
 HOW = "command line"
 
 
@@ -60,6 +61,7 @@ class Erasure:
             known=known,
             addresses=tuple(sorted(theirs)),
             moved=await self._moved(ask.address),
+            asked=tuple(sorted({address for address, _ in await self._asked(theirs, person)})),
             lists=await self._leave(person, ask),
             named=await self._naming(theirs),
             questions=await self._questions(theirs, person, dry=ask.dry),
@@ -74,12 +76,15 @@ class Erasure:
         """What one stream holds behind `ask.after`. Raises Refused where it is no address."""
         person, _ = await self._whose(ask.address)
         theirs = await self._theirs(ask.address, person)
-        found = _Sweep(person, theirs, at or now(), dry=ask.dry)
+        asked = await self._asked(theirs, person)
+        found = _Sweep(person, theirs, asked, at or now(), dry=ask.dry)
         send = ask.stream == "SEND"
         subject, judge = ("mail.>", self._queued) if send else ("deadletter.>", self._parked)
+        third = {address for address, _ in asked}
         late = asyncio.get_running_loop().time() + SWEEP_SECONDS
         async for stored in self._broker.scan(ask.stream, subject, ask.after + 1):
-            if not send or found.meets(stored.data.decode(errors="replace")):
+            text = stored.data.decode(errors="replace") if send else ""
+            if not send or found.meets(text) or names(text, third):
                 for event in stored.events():
                     await judge(found, stored, event)
             if asyncio.get_running_loop().time() > late:
@@ -172,6 +177,17 @@ class Erasure:
                     await self._broker.erase("PENDING", stored.seq)
         return len(found)
 
+    async def _asked(self, theirs: Collection[str], person: str) -> set[tuple[str, str]]:
+        """The addresses that this person asked for, and that are not theirs, each with the id of
+        the mail or command that had it written to."""
+        return {
+            (address, event.cause.partition(".")[0])
+            async for _, asked in expiry.questions(self._broker)
+            for event in asked
+            if isinstance(event, ConfirmationAsked) and person and event.person == person
+            if (address := _normal(event.address)) not in theirs
+        }
+
     async def _cleaned(self) -> bool:
         """Wait until the roster has forgotten them, in memory and on disk; whether it has. It does
         in any case."""
@@ -188,6 +204,9 @@ class Erasure:
         if not isinstance(event, ChunkQueued):
             return
         told = any(_normal(address) in found.theirs for address in event.addresses)
+        if event.copy.notice and found.asked:
+            cause = stored.envelope().correlation
+            told |= any((_normal(address), cause) in found.asked for address in event.addresses)
         if not told and not (found.person and found.person in event.people):
             return
         if not await self._finished(event, stored, found.at):
@@ -225,10 +244,12 @@ class Erasure:
 
 @dataclass
 class _Sweep:
-    """What a sweep looks for, and what it has found. The `person` is empty for nobody."""
+    """What a sweep looks for, and what it has found. The `person` is empty for nobody; `asked` is
+    what they asked for, with its causes."""
 
     person: str
     theirs: Collection[str]
+    asked: Collection[tuple[str, str]]
     at: datetime
     dry: bool
     letters: int = 0

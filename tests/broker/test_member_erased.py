@@ -305,6 +305,27 @@ async def test_who_has_moved_is_erased_where_they_are_reached(
             assert in_files(tmp_path, word) == []
 
 
+async def test_a_letter_to_an_address_that_was_only_asked_goes_too(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Where somebody asked for one more address that never answered, whoever is forgotten leaves no
+    letter there, and the address is named; a letter that went there for another reason stays."""
+    third = "ann.unanswered@home.example"
+    async with membership(broker, settings(tmp_path)) as service:
+        await service.create()
+        await service.add(ANN)
+        mail = Post(broker)
+        wish = f"add address {third}\n"
+        await mail.ask("request", mail_of(wish, **FROM_ANN))
+        await mail.ask("join", mail_of(author=third))
+        await sent(broker)
+        planned = await erase(service, dry=True)
+        assert await erase(service) == planned
+        queues, _, person = planned
+        assert (queues.letters, person.questions, person.asked) == (2, 1, (third,))
+        assert [letter.to for letter in await mail.letters()] == [third]
+
+
 async def test_settings_that_name_somebody_are_told(broker: Broker, tmp_path: Path) -> None:
     """An address that an owner wrote into a setting is not changed behind their back, but said;
     also where it stands only in its history."""
