@@ -117,12 +117,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 NOBODY = Standing()
+MEMBERS: frozenset[Role] = frozenset({"member"})
 STRANGER: frozenset[Role] = frozenset({"nonmember"})  # who is no more is not on the list
 
 
 def after(standing: Standing, event: Event) -> Standing:
     """The standing after `event`; losing the last role forgets every option."""
     if isinstance(event, MemberSubscribed):
+        if standing is NOBODY and event.role == "member":  # nearly all, where a roster is built
+            mode, status = event.delivery_mode, event.delivery_status
+            return Standing(roles=MEMBERS, delivery_mode=mode, delivery_status=status)
         roles = standing.roles | {event.role}
         if event.role != "member":
             return msgspec.structs.replace(standing, roles=roles)

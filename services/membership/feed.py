@@ -123,22 +123,30 @@ class Feed:
         start = self.position[stream] + 1
         building = start == 1  # what is the first of its subject has no row
         new: set[str] = set()
-        async for batch in self.broker.follow(stream, SUBJECTS[stream], start):
-            waiting += self._messages(batch)  # decoded at once: a third of the memory
-            if building:
-                new.update(stored.subject for stored in batch if stored.first)
-            newest = batch[-1]
-            if newest.pending and len(waiting) < BATCH:
-                continue
-            await self._fold(stream, waiting, newest.seq, new)
-            waiting, new = [], set()
-            building = building and newest.pending > 0
-            async with self._moved:
-                self._moved.notify_all()
-            if stream != "LISTS" and not newest.pending:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PAUSE_SECONDS):
-                        await self._wanted.wait()
+        folding: asyncio.Task[None] | None = None
+        try:
+            async for batch in self.broker.follow(stream, SUBJECTS[stream], start):
+                waiting += self._messages(batch)  # decoded at once: a third of the memory
+                if building:
+                    new.update([stored.subject for stored in batch if stored.first])
+                newest = batch[-1]
+                if newest.pending and len(waiting) < BATCH:
+                    continue
+                if folding is not None:
+                    await folding
+                folding = asyncio.create_task(self._fold(stream, waiting, newest.seq, new))
+                waiting, new = [], set()
+                if newest.pending:
+                    continue  # and read what comes next meanwhile
+                await folding
+                building = False
+                if stream != "LISTS":
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(PAUSE_SECONDS):
+                            await self._wanted.wait()
+        finally:
+            if folding is not None:
+                await folding
 
     def _messages(self, batch: Sequence[Stored]) -> list[Message]:
         messages: list[Message] = []
@@ -170,6 +178,8 @@ class Feed:
         # memory and position change in one step: who reads both sees them agree
         self.position[stream] = upto
         self.health.report("roster", self.store.path.name, ok=True, position=dict(self.position))
+        async with self._moved:
+            self._moved.notify_all()
 
     async def _erases(self, messages: Sequence[Message]) -> bool:
         """Whether these messages of PEOPLE take an address out of the file for ever."""
