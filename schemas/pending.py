@@ -68,13 +68,14 @@ class ConfirmationWithdrawn(Event, tag="confirmation_withdrawn", kw_only=True):
 
 class Contact(Data, kw_only=True):
     """One mail that an address was sent because of `cause` (a mail id or command id). Of a
-    confirmation: what it asks (`list`, `action`), the MAC that names its subject (`question`),
-    whether it still waits (`open`), and whether it was answered by yes. `proved`: the address
-    itself caused it."""
+    confirmation: what it asks (`list`, `action`, and a MAC of what that is `about`, such as another
+    address), the MAC that names its subject (`question`), whether it still waits (`open`), and
+    whether it was answered by yes. `proved`: the address itself caused it."""
 
     kind: Literal["confirmation", "answer"]
     list: str = ""
     action: Action | Literal[""] = ""
+    about: str = ""
     question: str = ""
     cause: str
     at: datetime

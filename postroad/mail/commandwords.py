@@ -172,6 +172,16 @@ def said(line: str) -> str:
     return " ".join(filter(None, map(_bare, folded.split())))
 
 
+def as_written(word: Word, line: str) -> Word:
+    """The same, with the address that somebody wants to have, or not, as it stands in the line
+    before it was `said`: to its own server upper and lower case may differ."""
+    if word.name not in _ADDRESSES.values():
+        return word
+    written = {said(each): _bare(each)[:320] for each in line.split()}
+    found = tuple(written.get(each, each) for each in word.addresses)
+    return msgspec.structs.replace(word, addresses=found)
+
+
 def _exact(words: Sequence[str], names: Collection[str]) -> Word | None:
     match words:
         case [*_, "confirm", token] if _CONFIRM.fullmatch(token):

@@ -99,11 +99,11 @@ def decide_add(
     return (*_free(there, mine.person, new, on), (new, _known(added)))
 
 
-def decide_prefer(book: Book, own: str, key: str) -> Said:
-    """Have copies go to the one with this key of the addresses of a person, which are all in the
-    book. Nothing where they do. Raises Refused where it is not theirs."""
+def decide_prefer(book: Book, own: str, key: str, address: str) -> Said:
+    """Have copies go to `address`, which has this key, of the addresses of a person, which are all
+    in the book. Nothing where they do. Raises Refused where it is not theirs."""
     mine = _mine(book, own)
-    chosen = _other(book, mine, key)
+    chosen = _other(book, mine, key, address)
     if not chosen.secondary:
         return ()
     before = [
@@ -114,13 +114,13 @@ def decide_prefer(book: Book, own: str, key: str) -> Said:
     return ((key, _known(msgspec.structs.replace(chosen, secondary=False))), *before)
 
 
-def decide_drop(book: Book, own: str, key: str) -> Said:
-    """Have an address be somebody's no more; nothing where it is not. Raises Refused for the one
+def decide_drop(book: Book, own: str, key: str, address: str) -> Said:
+    """Have an `address` be somebody's no more; nothing where it is not. Raises Refused for the one
     where copies go, and for somebody else's."""
     mine, there = _mine(book, own), book.get(key, NOBODY)
     if not there.address and there.person == mine.person:
         return ()
-    if not _other(book, mine, key).secondary:
+    if not _other(book, mine, key, address).secondary:
         raise Refused(
             "bad_request",
             f"copies go to {there.address}; have them go to another address first "
@@ -143,12 +143,12 @@ def _mine(book: Book, own: str) -> Entry:
     return mine
 
 
-def _other(book: Book, mine: Entry, key: str) -> Entry:
+def _other(book: Book, mine: Entry, key: str, address: str) -> Entry:
     found = book.get(key, NOBODY)
     if not found.address or found.person != mine.person:
         raise Refused(
             "bad_request",
-            f"this is no address of whoever has {mine.address}; postroad member address add",
+            f"{address} is no address of whoever has {mine.address}; postroad member address add",
         )
     return found
 

@@ -61,7 +61,8 @@ class Moves:
         self._people = people
 
     async def carry_out(self, wanted: Wanted) -> tuple[str, bool]:
-        """Do it: whose addresses they are, and whether it was news. Raises Refused."""
+        """Do it: whose addresses they are, and whether it was news, now or when the same was
+        carried out before. Raises Refused."""
         address = valid(wanted.address)
         if self._roster.feed.lists.means_list(addresses.normalise(address)):
             raise Refused("bad_address", f"{address} is an address of a list")
@@ -86,7 +87,7 @@ class Moves:
         said = _decided(wanted, book, key, address, on)
         actor, correlation, at = wanted.actor or f"person:{person}", wanted.correlation, now()
         if said and wanted.verb in ("move", "add"):
-            await self._refuse_banned(person, address)
+            await self.refuse_banned(person, address)
         if wanted.dry:
             return person, bool(said)
         if other and said:  # it becomes nobody's before it becomes theirs
@@ -104,7 +105,8 @@ class Moves:
             await self._people.forget(dropped)
         if elsewhere:
             await self._tell(person, wanted.how, at, correlation, actor)
-        return person, bool(said)
+        again = key in last and last[key].envelope().correlation == wanted.correlation
+        return person, bool(said) or again
 
     async def _tell(
         self, person: str, how: str, at: datetime, correlation: str, actor: str
@@ -128,7 +130,8 @@ class Moves:
             newest = max(newest, seq)
         await self._folded(AsOf(membership=newest))
 
-    async def _refuse_banned(self, person: str, address: str) -> None:
+    async def refuse_banned(self, person: str, address: str) -> None:
+        """Raises Refused where a list of this person bans the address."""
         for slug in await self._lists(person):
             listed = self._roster.feed.lists.get(slug)
             if (
@@ -159,9 +162,9 @@ def _decided(wanted: Wanted, book: Book, key: str, address: str, on: Sequence[st
             evidence = wanted.evidence
             return addressbook.decide_add(book, wanted.own, key, address, evidence=evidence, on=on)
         case "prefer":
-            return addressbook.decide_prefer(book, wanted.own, key)
+            return addressbook.decide_prefer(book, wanted.own, key, address)
         case "drop":
-            return addressbook.decide_drop(book, wanted.own, key)
+            return addressbook.decide_drop(book, wanted.own, key, address)
 
 
 def _cut_short(book: Book, last: Mapping[str, Stored], key: str) -> Envelope | None:

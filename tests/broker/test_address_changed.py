@@ -12,6 +12,7 @@ from postroad.runtime.embedded import EmbeddedBroker
 from schemas.addresses import AddressVerb, ChangeAddress
 from schemas.commands import (
     Answer,
+    ConfigureList,
     MemberHistory,
     PastPage,
     PersonConsent,
@@ -82,7 +83,7 @@ async def test_a_member_moves_by_mail(service: Membership) -> None:
     asked = next(letter for letter in written if letter.to == NEW)
     told = next(letter for letter in written if letter.to == ANNA)
     assert (came.outcome, len(written)) == ("confirmation_sent", 2)
-    assert ANNA not in asked.text
+    assert ANNA in asked.text
     assert NEW in told.text
     assert not told.token
     assert await members(service) == [ANNA]
@@ -114,12 +115,73 @@ async def test_a_from_that_may_be_forged_moves_nobody(service: Membership) -> No
     """Whose From is not proved is asked first; only then the new address is."""
     letters = Post(service.broker)
     came, (first,) = await letters.ask("request", mail_of(f"set address {NEW}\n"))
-    assert (came.outcome, first.to, NEW in first.text) == ("confirmation_sent", ANNA, False)
+    assert (came.outcome, first.to, NEW in first.text) == ("confirmation_sent", ANNA, True)
     _, written = await letters.ask("confirm", mail_of("yes"), token=first.token)
     (asked,) = [letter for letter in written if letter.to == NEW]
     assert await members(service) == [ANNA]
     came, _ = await letters.ask("confirm", mail_of("no", author=NEW), token=asked.token)
     assert (came.outcome, await members(service)) == ("refused", [ANNA])
+
+
+async def test_a_later_wish_takes_the_place_of_a_forged_one(service: Membership) -> None:
+    """Each question names its address, and only the last one does something."""
+    letters = Post(service.broker)
+    _, (forged,) = await letters.ask("request", mail_of("set address attacker@evil.example\n"))
+    _, (own,) = await letters.ask("request", mail_of(f"set address {NEW}\n"))
+    assert "attacker@evil.example" in forged.text
+    assert "attacker@evil.example" not in str(forged.mail["Subject"])
+    assert (own.to, NEW in own.text) == (ANNA, True)
+    came, (ended,) = await letters.ask("confirm", mail_of("yes"), token=forged.token)
+    assert (came.outcome, ended.mail["Subject"]) == ("refused", "That question has ended")
+    _, written = await letters.ask("confirm", mail_of("yes"), token=own.token)
+    assert sorted(letter.to for letter in written) == [NEW, ANNA]
+
+
+async def test_a_later_address_takes_the_place_of_one_that_was_asked(service: Membership) -> None:
+    """Who first named a wrong address is moved to the right one alone."""
+    letters = Post(service.broker)
+    _, (wrong, _) = await letters.ask("request", mail_of("set address typo@b.example", **PROVED))
+    _, (right, _) = await letters.ask("request", mail_of(f"set address {NEW}", **PROVED))
+    yes = mail_of("yes", author="typo@b.example")
+    came, _ = await letters.ask("confirm", yes, token=wrong.token)
+    assert (came.outcome, await members(service)) == ("refused", [ANNA])
+    came, _ = await letters.ask("confirm", mail_of("yes", author=NEW), token=right.token)
+    assert (came.outcome, await members(service)) == ("moved", [NEW])
+
+
+async def test_nobody_has_a_list_write_to_many_strangers(service: Membership) -> None:
+    """Three addresses of one person are asked in a day, and they are told of three."""
+    letters = Post(service.broker)
+    outcomes = []
+    for number in range(5):
+        wish = mail_of(f"add address victim@v{number}.example\n", **PROVED)
+        came, _ = await letters.ask("request", wish)
+        outcomes.append(came.outcome)
+    written = [letter.to for letter in await letters.letters()]
+    assert outcomes == ["confirmation_sent"] * 3 + ["limited"] * 2
+    assert sorted(written) == [ANNA] * 3 + [f"victim@v{number}.example" for number in range(3)]
+
+
+async def test_what_cannot_be_is_said_at_once(service: Membership) -> None:
+    """A banned address is not written to; whoever names the address they have is told so."""
+    letters = Post(service.broker)
+    await service.ask(ConfigureList(list=LIST, settings={"bans": "@evil.example"}))
+    wish = mail_of("set address anna@evil.example\n", **PROVED)
+    came, (letter,) = await letters.ask("request", wish)
+    assert (came.outcome, letter.to) == ("refused", ANNA)
+    came, (letter,) = await letters.ask("request", mail_of(f"set address {ANNA}\n", **PROVED))
+    assert (came.outcome, letter.to) == ("answered", ANNA)
+    assert letter.mail["Subject"] == "You have that address already"
+
+
+async def test_an_address_is_kept_as_it_was_written(service: Membership) -> None:
+    """Upper and lower case before the @ are its own server's matter."""
+    letters = Post(service.broker)
+    wish = mail_of("Set Address Anna.New@Example.COM\n", **PROVED)
+    _, (asked, _) = await letters.ask("request", wish)
+    assert asked.to == "Anna.New@example.com"
+    await letters.ask("confirm", mail_of("yes", author=NEW), token=asked.token)
+    assert await members(service) == ["Anna.New@example.com"]
 
 
 async def test_only_members_are_moved(service: Membership) -> None:
@@ -227,6 +289,7 @@ async def test_an_operator_gives_and_takes_addresses(service: Membership) -> Non
         assert (await change(service, *wish)).changed == 0
     assert await members(service) == [NEW]
     assert (await change(service, "prefer", NEW, "zoe@example.net")).code == "bad_request"
+    assert "zoe@example.net" in (await change(service, "drop", NEW, "zoe@example.net")).refused
     person = (await service.ask(PersonConsent(address=NEW))).person
     assert person is not None
     assert person.addresses == (NEW,)

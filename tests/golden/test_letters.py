@@ -44,6 +44,8 @@ def letter(text: str, form: Form = "dash") -> Letter:
         "mails": "0195799f5f007d1e: Minutes of May, 3 copies",
         "lists": "team@lists.example.org\nnews@lists.example.org",
     }
+    if text == "confirm_addresses":
+        fields |= {"wish": "move_away", "other": "ada@new.example"}
     if "confirm" in text or text in TOKENS:
         fields |= {"token": TOKEN} | ({"days": "3"} if "confirm" in text else {})
     return Letter(

@@ -21,7 +21,7 @@ from services.membership.letters.letter import Letter
 WIDTH = 72  # columns of plain text
 EARLY = 50  # columns: a line was ended on purpose where the next word had room in so many
 VALUE = 200  # characters of a value
-LONG = {"reason": 500}  # of others
+LONG = {"reason": 500, "other": 320}  # of others; an address is seen to its end
 LINES = 250  # of a value that may have several
 SEVERAL = ("lists", "failures", "mails", "waiting")  # fields of several lines
 GIVEN = (

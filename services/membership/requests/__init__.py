@@ -12,7 +12,8 @@ Policy     Joining asks first, unless the list is open. Leaving and `set` act at
            token acts at once, whatever the policy.
            From says whom to answer, never Reply-To. Nobody asks for somebody else.
            `set address` and `add address` ask the new address, once it is proved, or confirmed by
-           the one they have, that it is they who want it; until it says yes nothing changes.
+           the one they have, that it is they who want it; until it says yes nothing changes. Each
+           question names the other address, so that nobody says yes to a forger's wish.
 
 Promises
     - A mail is obeyed once and answered once, whatever is killed: `mail.routed.done` is its key,
@@ -33,6 +34,8 @@ Promises
     - Whoever is neither proved nor known to us may be forged, by the thousand: of all of them
       together a list answers ten of one domain a day, and 200 in all. The question whether to
       join goes to each.
+    - Three new addresses of a person are asked in a day; with a later one to move to, the question
+      to the one before ends.
     - What a token or a proved From has done is always answered. Nothing that a program wrote is.
     - Nobody is put onto a list, or taken off, without hearing of it: at an open one, where the
       answers of a day are used up, whoever is not proved stays as they were.

@@ -12,7 +12,7 @@ from postroad.runtime.clock import now
 from postroad.runtime.transact import transact
 from schemas import subjects
 from schemas.envelope import Event
-from schemas.pending import Action, Contacted
+from schemas.pending import Action, ConfirmationAsked, Contacted
 from services.membership.people import People
 from services.membership.requests import limits
 from services.membership.requests.limits import LimitedError
@@ -62,8 +62,7 @@ class Contacts:
 
     async def could_answer(self, address: str, cause: str, *, proved: bool) -> bool:
         """Whether `may_answer` would say yes now; nothing is counted."""
-        last = await self.broker.last("PENDING", subjects.contact(self._key(address)))
-        state = limits.fold(last.envelope().events if last else ())
+        state = await self._look(self._key(address))
         try:
             limits.answer(state, cause=cause, now=now(), proved=proved)
         except LimitedError:
@@ -80,25 +79,38 @@ class Contacts:
         cause: str,
         at: datetime,
         proved: bool = False,
+        other: str = "",
+        person: str = "",
     ) -> tuple[str, ...]:
         """Count one more confirmation; where the questions are stored that it puts an end to.
-        Raises LimitedError. For the arguments see `limits.confirmation`."""
-        change = partial(
-            limits.confirmation,
-            list_=list_,
-            action=action,
-            question=question,
-            cause=cause,
-            now=at,
-            proved=proved,
+        Raises LimitedError. For the arguments see `limits.confirmation`; `other` is what it is
+        about, and a `person` who wants to have the address has it counted among theirs."""
+        confirmation = partial(
+            limits.confirmation, action=action, question=question, cause=cause, now=at
         )
+        change = partial(confirmation, list_=list_, about=self._about(other), proved=proved)
+        wanted = self._about(addresses.normalise(address))
+        scope = wanted if action == "add" else action  # they move to one, and may add several
+        theirs = partial(confirmation, list_=scope, about=wanted, proved=True)
+        if person:  # or a stranger's letters would be used up, and none written
+            theirs(await self._look(self._of(person)))
         state = await self._change(self._key(address), cause, "confirmation", change)
-        return limits.replaced(state, list_=list_, cause=cause)
+        ended = limits.replaced(state, list_=list_, cause=cause)
+        if person:
+            state = await self._change(self._of(person), cause, "confirmation", theirs)
+            ended += limits.replaced(state, list_=scope, cause=cause)
+        return ended
 
-    async def confirmed(self, address: str, cause: str, *, yes: bool) -> None:
-        """The confirmation that went there because of `cause` was answered."""
-        change = partial(limits.confirmed, cause=cause, yes=yes)
-        await self._change(self._key(address), cause, "confirmed", change)
+    async def confirmed(self, asked: ConfirmationAsked, *, yes: bool) -> None:
+        """This confirmation was answered."""
+        change = partial(limits.confirmed, cause=asked.cause, yes=yes)
+        await self._change(self._key(asked.address), asked.cause, "confirmed", change)
+        if asked.person:
+            await self._change(self._of(asked.person), asked.cause, "confirmed", change)
+
+    async def _look(self, key: str) -> limits.State:
+        last = await self.broker.last("PENDING", subjects.contact(key))
+        return limits.fold(last.envelope().events if last else ())
 
     async def _change(
         self, key: str, cause: str, what: str, change: Callable[[limits.State], limits.State]
@@ -123,6 +135,12 @@ class Contacts:
             latest=True,
         )
         return limits.fold(events) if events else state
+
+    def _about(self, what: str) -> str:
+        return self.people.key_of_normal(what.casefold()) if what else ""
+
+    def _of(self, person: str) -> str:
+        return self.people.key_of_normal(f"addresses of {person}")  # no address has blanks
 
     def _key(self, address: str) -> str:
         return self.people.key_of_normal(limits.inbox(addresses.normalise(address)))

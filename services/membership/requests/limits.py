@@ -9,8 +9,11 @@ proved nor known to us each list counts all of a domain together, and all. Whoev
 names of one domain has ten people answered; of many domains, 200. Who would silence a list for
 newcomers needs names at twenty domains a day, and silences it for those alone whom nobody proves.
 
-One confirmation of a list waits at a time. Asking for something else ends the one that waits;
-asking for the same once more does not, unless the one before was answered.
+One confirmation of a list waits at a time. Asking for something else, be it only another address,
+ends the one that waits; asking for the same once more does not, unless the one before was answered.
+
+Nobody makes a list write to many strangers: the addresses that one person wants to have are counted
+under that person as well, three a day.
 """
 
 from __future__ import annotations
@@ -60,14 +63,16 @@ def confirmation(
     *,
     list_: str,
     action: Action,
+    about: str = "",
     question: str,
     cause: str,
     now: datetime,
     proved: bool = False,
 ) -> State:
-    """The state once a confirmation of `action` for this list is sent, stored under `question`.
+    """The state once a confirmation of `action`, and what it is `about`, is sent for this list,
+    stored under `question`.
 
-    It ends the one that waits for an answer about another action. `proved`: it is certainly the
+    It ends the one that waits for an answer about something else. `proved`: it is certainly the
     address itself that asks, so one that a forger's question ended may be sent again. Raises
     LimitedError.
     """
@@ -77,7 +82,8 @@ def confirmation(
         raise LimitedError  # another took its place, or the answer was no
     recent = _recent(state, now)
     asked = [each for each in recent if each.kind == "confirmation"]
-    same = [each for each in asked if (each.list, each.action) == (list_, action)]
+    wish = (list_, action, about)
+    same = [each for each in asked if (each.list, each.action, each.about) == wish]
     again = any(each.open or not (each.answered or proved) for each in same)
     if len(asked) >= LETTERS or again or _full(recent, LETTERS, proved=proved):
         raise LimitedError
@@ -85,6 +91,7 @@ def confirmation(
         kind="confirmation",
         list=list_,
         action=action,
+        about=about,
         question=question,
         cause=cause,
         at=now,

@@ -7,6 +7,7 @@ the member who wants it, is proved or confirmed before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -86,12 +87,15 @@ class Moving:
                 correlation=cause.partition(".")[0],
             )
             before = await self._roster.address(person.id) if verb == "prefer" else own
-            await self._moves.carry_out(wanted)
             fields, told = {"other": address}, dict.fromkeys((own, before))
+            _, news = await self._moves.carry_out(wanted)
+            if not news and verb != "drop":
+                return [Reply("answered", "", "address_yours", own, fields, person=person.id)]
             return [
                 Reply("moved", "", DONE[verb], to, fields, owed=True, person=person.id)
                 for to in told
             ]
+        await self._moves.refuse_banned(person.id, address)
         asked: Asked = "move" if verb == "move" else "add"
         return await self._ask(listed, asked, own, address, person.id, cause, at)
 
@@ -112,10 +116,13 @@ class Moving:
             person=person,
             other=self._people.key(own),
         )
-        asked = question.outcome == "confirmation_sent"
         fields = {"other": address, "days": str(confirmation.LIFE.days)}
-        text = f"{verb}_asked" if asked else "address_limited"
-        return [question, Reply("answered", text=text, to=own, fields=fields, owed=True)]
+        if question.outcome == "limited":
+            return [question, Reply("answered", "", "address_limited", own, fields)]
+        question = replace(question, fields={**question.fields, "other": own})
+        # whatever they had today, they hear of it; then of that much less
+        await self._questions.contacts.may_answer(own, cause, at=at, proved=True)
+        return [question, Reply("answered", "", f"{verb}_asked", own, fields, owed=True)]
 
     async def confirmed(self, asked: ConfirmationAsked, *, evidence: str, mail_id: str) -> Reply:
         """Carry out what the new address has said yes to."""
@@ -177,8 +184,9 @@ class Moving:
         if replies[0].outcome == "limited":
             raise Refused(
                 "limited",
-                f"{address} was asked the same, or had three letters, in the last 24 hours; wait "
-                "for the answer, or give --confirmed if it is certainly theirs",
+                f"{address} was asked the same, or had three letters, or {own} had three addresses "
+                "asked, in the last 24 hours; wait for the answer, or give --confirmed if it is "
+                "certainly theirs",
             )
         for number, bundle in enumerate(bundles(replies)):
             await self._outbox.write(listed, bundle, cause=cause, number=number, at=at)

@@ -60,7 +60,13 @@ class Questions:
         key = self.confirmations.key(token)
         try:
             ended = await self.contacts.ask(
-                address, slug, action, question=key, cause=cause, at=at, proved=proved
+                *(address, slug, action),
+                question=key,
+                cause=cause,
+                at=at,
+                proved=proved,
+                other=other,
+                person=person,
             )
         except LimitedError:
             return Reply("limited", reason="the same was asked, or three went out, in a day")

@@ -227,7 +227,7 @@ class Turn:
         except Refused as refused:
             stranger = refused.code == "unknown_member"
             text = "not_member" if stranger else "address_refused"
-            return Reply("refused", f"address: {refused.code}", text, own, owed=True)
+            return Reply("refused", f"address: {refused.code}", text, own)
         self.besides += told
         self.asked = (moving.ASKS["move"], reply) if told else self.asked
         return reply
@@ -262,7 +262,7 @@ class Turn:
             other=other,
         )
         if (action in decider.OPTIONS or text) and reply.outcome == "confirmation_sent":
-            reply = replace(reply, fields={**reply.fields, "wish": action})
+            reply = replace(reply, fields={**reply.fields, "wish": action, "other": other})
         if reply.outcome == "limited" and self.proved:
             reply = replace(reply, text="asked_enough", to=self.author)
         self.asked = action, reply
@@ -307,7 +307,7 @@ class Turn:
             return self._refuse(error.why, error.reason)
         crashpoint("membership.confirmation_used")
         contacts = self.office.questions.contacts
-        await contacts.confirmed(asked.address, asked.cause, yes=said == "yes")
+        await contacts.confirmed(asked, yes=said == "yes")
         if said == "no":
             return Reply("refused", "the answer was no", "declined", to=asked.address, owed=True)
         return await self._do_confirmed(asked, confirmations.key(token))

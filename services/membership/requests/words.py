@@ -12,7 +12,7 @@ from itertools import dropwhile, islice
 
 import msgspec
 
-from postroad.mail.commandwords import LINE_CHARS, Word, said, spoken
+from postroad.mail.commandwords import LINE_CHARS, Word, as_written, said, spoken
 from postroad.mail.subjectline import bare
 
 LINES = 10  # of the text, as Mailman reads them
@@ -33,10 +33,10 @@ _QUOTE = re.compile(r"(?:[>|]\s?)+")
 def read(subject: str, text: str, names: Collection[str] = ()) -> Request:
     """The commands in a mail: its Subject (decoded), and its first text. `names` are those of
     the list."""
-    found: dict[Word, None] = {}
+    found: dict[Word, Word] = {}
     strange = False
     ended = False
-    for line, quoted in _lines(bare(subject), text):
+    for written, line, quoted in _lines(bare(subject), text):
         if line in _ENDS:
             ended = True
             break
@@ -46,15 +46,16 @@ def read(subject: str, text: str, names: Collection[str] = ()) -> Request:
         if word is None:
             strange = True
         else:
-            found[word] = None
-    return Request(words=tuple(found), strange=strange and not found and not ended)
+            found.setdefault(word, as_written(word, written))
+    return Request(words=tuple(found.values()), strange=strange and not found and not ended)
 
 
-def _lines(subject: str, text: str) -> Iterator[tuple[str, bool]]:
-    """What may be commands, folded and bare of decoration, each with whether it is quoted."""
+def _lines(subject: str, text: str) -> Iterator[tuple[str, str, bool]]:
+    """What may be commands, as written, and folded and bare of decoration; each with whether it is
+    quoted."""
     body = dropwhile(lambda line: not line.strip(), text.split("\n"))
     for line in (subject, *islice(body, LINES)):
         written = line[:LINE_CHARS].strip()
         quote = _QUOTE.match(written)
         if words := said(written[quote.end() :] if quote else written):
-            yield words, quote is not None
+            yield written, words, quote is not None

@@ -108,9 +108,9 @@ def decided(book: Book, verb: str, own: str, key: str) -> addressbook.Said:
         case "add":
             return decide_add(book, own, key, address, evidence="")
         case "prefer":
-            return decide_prefer(book, own, key)
+            return decide_prefer(book, own, key, address)
         case _:
-            return decide_drop(book, own, key)
+            return decide_drop(book, own, key, address)
 
 
 verbs = st.sampled_from(["move", "add", "prefer", "drop"])

@@ -45,6 +45,7 @@ def asked(
     at: datetime = NOON,
     *,
     action: Action = "join",
+    about: str = "",
     proved: bool = False,
 ) -> State:
     """The state once this list has asked."""
@@ -52,6 +53,7 @@ def asked(
         state,
         list_=list_,
         action=action,
+        about=about,
         question=f"question {cause}",
         cause=cause,
         now=at,
@@ -76,6 +78,17 @@ def test_another_question_takes_the_place_of_the_one_that_waits() -> None:
     assert replaced(state, list_="one", cause="c") == ("question a",)
     with pytest.raises(LimitedError):
         asked(state, "one", "a")  # handled again, its place is taken
+
+
+def test_another_address_is_another_question() -> None:
+    """A forger's wish for their own address does not keep its victim from wishing for another; the
+    later question is the one that waits."""
+    state = asked((), "one", "forged", action="move_away", about="a stranger's")
+    state = asked(state, "one", "own", action="move_away", about="mine")
+    assert [each.cause for each in state if each.open] == ["own"]
+    assert replaced(state, list_="one", cause="own") == ("question forged",)
+    with pytest.raises(LimitedError):
+        asked(state, "one", "again", action="move_away", about="mine")
 
 
 def test_what_was_replaced_is_asked_again_for_its_author_alone() -> None:

@@ -114,11 +114,20 @@ def test_addresses_are_named() -> None:
     assert the("leave eve@example.com").addresses == ("eve@example.com",)
 
 
+def test_an_address_is_kept_as_it_was_written() -> None:
+    """To its own server upper and lower case may differ, and sharp s is not two letters; twice is
+    once all the same."""
+    (word,) = read(
+        "SET ADDRESS <Anna.Straße@New.example>", "set address anna.straße@new.example"
+    ).words
+    assert word.addresses == ("Anna.Straße@New.example",)
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "set address a@new.example",
-        "Please change address to <A@new.example>",
+        "Please change address to <a@new.example>",
         "SET ADDRESS = a@new.example",
     ],
 )
