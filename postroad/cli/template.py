@@ -15,6 +15,7 @@ from postroad.runtime.errors import UsageError
 if TYPE_CHECKING:
     from schemas.commands import Answer, Command
     from schemas.letters import LetterRow, LetterShown
+    from schemas.templates import SetLetter
 
 LARGEST = 50_000  # octets of a text: 10,000 characters, and a Subject
 
@@ -80,7 +81,8 @@ async def set_(
     if not request.text.strip():
         raise UsageError(f"{file}: there is no text; `postroad template reset` brings back ours")
     answer = await _ask(call, "letter_set", request)
-    _print_change(call, request.letter, answer, "set", "says so already")
+    done = "set" if _titled(request) else "set; the Subject stays ours, for the first line is none"
+    _print_change(call, request.letter, answer, done, "says so already")
 
 
 @command(template, "reset", example="postroad template reset staff@lists.example.org welcome")
@@ -144,6 +146,15 @@ async def _ask(call: Call, name: str, request: Command) -> Answer:
 
     async with road(call.config) as broker:
         return await ask(broker, name, request)
+
+
+def _titled(request: SetLetter) -> bool:
+    """Whether a text that was taken has a Subject, or its letter takes none."""
+    from services.membership.letters import own
+    from services.membership.letters.catalog import texts
+
+    name = own.named(request.letter)
+    return not texts()[name].subject or bool(own.read(name, own.kept(request.text)).subject)
 
 
 def _text(file: Path) -> str:

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from postroad.cli.app import app
 from postroad.cli.frame import run
-from postroad.cli.template import _print_rows
+from postroad.cli.template import _print_rows, _titled
 from schemas.letters import LetterRow
+from schemas.templates import SetLetter
 from services.membership.letters import catalog, po
 
 
@@ -53,6 +54,19 @@ def test_a_catalog_is_printed_with_what_the_site_has(
     (file.parent / "letters" / "fr.po").write_text(po.write([echo], "fr"), "utf-8")
     assert po.read(printed("fr")) == {"echo.subject": echo}
     assert run(app, ["template", "catalog", "../fr", "--config", str(file)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("letter", "text", "titled"),
+    [
+        ("welcome", "\nSubject: Hello\n\nHi", True),
+        ("welcome", "Betreff: Hello\n\nHi", False),
+        ("sign_off", "Bye", True),
+    ],
+)
+def test_a_text_without_a_subject_is_remarked_on(letter: str, text: str, titled: bool) -> None:
+    """Whoever meant the first line as one hears that it is not; some texts have none."""
+    assert _titled(SetLetter(list="team@lists.example.org", letter=letter, text=text)) is titled
 
 
 def test_the_table_says_whose_text_stands(capsys: pytest.CaptureFixture[str]) -> None:

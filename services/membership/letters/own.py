@@ -25,6 +25,7 @@ SUBJECT = 200  # characters; a header line takes 998 octets
 TEXT = 10_000  # characters: 250 lines
 _HEAD = re.compile(r"subject:[ ]*(.*)", re.IGNORECASE)
 _BRACES = re.compile(r"\{([^{}\s]{1,60})\}")
+_OPENED = r"\{ *(?:%s)\b(?: *\}|(?![^{}\n]*\}))"  # what is nearly one of these fields
 _OF_OTHERS = ("owner", "request")  # addresses that a list without sub-addresses has not
 _ON_LINES = ("lists", "failures", "mails", "waiting", "token", "confirm")  # never in a Subject
 WHY = {  # what a letter is for, where a field of `needs` is missing
@@ -79,8 +80,17 @@ def read(name: str, typed: str) -> Text:
         raise ValueError("it must be text without control characters")
     if theirs := mailman.FIELD.search(f"{subject}\n{body}"):
         raise ValueError(f"{theirs[0]} is Mailman's; here it is {mailman.field(theirs)}")
+    _check_closed(name, f"{subject}\n{body}")
     _check_fields(name, _BRACES.findall(subject), _BRACES.findall(body))
     return replace(texts()[name], subject=subject, text=body, none="")
+
+
+def _check_closed(name: str, said: str) -> None:
+    """Raise ValueError where a field would be read as it stands, for a brace or for blanks."""
+    found = re.search(_OPENED % "|".join(placeholders(name)), _BRACES.sub("", said))
+    if found:
+        why = "is no field" if found[0].endswith("}") else "has no closing brace"
+        raise ValueError(f"{found[0]} {why}; write {_braced(found[0].strip('{ }'))}")
 
 
 def _check_fields(name: str, above: Sequence[str], below: Sequence[str]) -> None:

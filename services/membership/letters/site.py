@@ -32,6 +32,8 @@ def read(folder: Path | None, language: str) -> Site:
                 _take(file, texts, catalogs)
             except ValueError as error:
                 wrong.append(f"[site] letters_dir: {file.name}: {error}")
+            except OSError as error:
+                wrong.append(f"[site] letters_dir: {file.name}: {error.strerror}")
     except OSError as error:
         wrong.append(f"[site] letters_dir: {folder}: {error.strerror}")
     site = Site(language=language, texts=texts, catalogs=catalogs)
@@ -83,4 +85,9 @@ def _take(file: Path, texts: dict[tuple[str, str], str], catalogs: dict[str, Cat
 def _tag(language: str) -> str:
     if not languages.TAG.fullmatch(language):
         raise ValueError(f"{language!r} is no language; write a tag such as de or pt-BR")
+    if languages.unknown(language):
+        there = ", ".join(sorted(languages.BUILT_IN))
+        raise ValueError(
+            f"{language!r} is the code of no language (ISO 639); there are letters in {there}"
+        )
     return language

@@ -132,17 +132,27 @@ def test_files_of_the_site_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "goodbye.txt").write_text("Bye {nmae}")
     (tmp_path / "fr.po").write_text("nonsense")
     (tmp_path / "echo.txt").write_bytes(b"\xff")
+    (tmp_path / "sign_off.txt").mkdir()
+    (tmp_path / "which.txt").symlink_to("nothing")
+    (tmp_path / "welcome.ed.txt").write_text("Hallo!")
+    (tmp_path / "xx.po").write_text(catalog.template("xx"))
     with pytest.raises(SettingsError) as error:
         site.read(tmp_path, "dee")
     lines = str(error.value).splitlines()
     assert [line.partition(":")[0] for line in lines] == [
-        *["[site] letters_dir"] * 5,
+        *["[site] letters_dir"] * 9,
         "[site] default_language",
     ]
     assert "wellcome.txt: there is no letter 'wellcome'; did you mean 'welcome'?" in str(
         error.value
     )
     assert "goodbye.txt: there is no {nmae}" in str(error.value)
+    assert "sign_off.txt: Is a directory" in str(error.value)
+    assert "which.txt: No such file" in str(error.value)
+    for tag in ("ed", "xx"):
+        assert f"{tag!r} is the code of no language (ISO 639); there are letters in de, en" in str(
+            error.value
+        )
     with pytest.raises(SettingsError, match=r"letters_dir: .*/none: No such file"):
         site.read(tmp_path / "none", "en")
 

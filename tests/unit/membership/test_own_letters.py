@@ -93,6 +93,8 @@ def test_without_a_subject_ours_stands() -> None:
         ("welcome", "Subject: Hello", "there is no text"),
         ("welcome", "x" * 10_001, "the text has 10,001 characters; it takes 10,000"),
         ("welcome", f"Subject: {'x' * 201}\n\nHi", "the Subject has 201 characters; it takes 200"),
+        ("welcome", "Subject: Hi {name\n\nHello", "{name has no closing brace; write {name}"),
+        ("welcome", "Hello { name }", "{ name } is no field; write {name}"),
         ("wellcome", "Hello", "there is no letter 'wellcome'; did you mean 'welcome'?"),
         ("list:user:notice:digest", "Hello", "did you mean 'list:user:notice:"),
     ],
