@@ -226,13 +226,18 @@ async def test_an_operator_moves_somebody_at_once(service: Membership) -> None:
     assert await members(service) == [ANNA]
     assert (await move(service, ANNA, NEW)).changed == 1
     assert await moves(service.broker, person) == 3
-    assert (await move(service, "zoe@example.net", NEW)).code == "unknown_member"
+    stranger = await move(service, "zoe@example.net", NEW)
+    assert (stranger.code, "zoe@example.net" in stranger.refused) == ("unknown_member", True)
 
 
 async def test_an_operator_has_somebody_asked(service: Membership) -> None:
-    """Without --confirmed both addresses are written to, and nothing changes."""
+    """Without --confirmed both addresses are written to, and nothing changes; who was not asked
+    for by the member themselves is not told who that is."""
     answer = await move(service, ANNA, NEW, confirmed=False)
     written = await Post(service.broker).letters()
+    (asked,) = [letter for letter in written if letter.to == NEW]
+    assert ANNA not in asked.text
+    assert "a...@example.net" in asked.text
     assert (answer.changed, sorted(letter.to for letter in written)) == (1, [NEW, ANNA])
     assert await members(service) == [ANNA]
     assert (await move(service, ANNA, NEW, confirmed=False)).code == "limited"

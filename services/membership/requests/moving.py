@@ -108,7 +108,10 @@ class Moving:
         person: str,
         cause: str,
         at: datetime,
+        *,
+        shown: str = "",
     ) -> list[Reply]:
+        """Ask the address, and tell `own`, which it is told as well, or what is `shown` of it."""
         question = await self._questions.ask(
             *(listed, verb, address),
             cause=cause,
@@ -119,7 +122,7 @@ class Moving:
         fields = {"other": address, "days": str(confirmation.LIFE.days)}
         if question.outcome == "limited":
             return [question, Reply("answered", "", "address_limited", own, fields)]
-        question = replace(question, fields={**question.fields, "other": own})
+        question = replace(question, fields={**question.fields, "other": shown or own})
         # whatever they had today, they hear of it; then of that much less
         await self._questions.contacts.may_answer(own, cause, at=at, proved=True)
         return [question, Reply("answered", "", f"{verb}_asked", own, fields, owed=True)]
@@ -180,7 +183,9 @@ class Moving:
                 f"{own} is on no open list that could ask {address}; --confirmed asks nobody",
             )
         cause, at = new_id(), now()
-        replies = await self._ask(listed, verb, own, address, person, cause, at)
+        # a slip of the operator must tell no stranger who is on a list
+        shown = f"{own[0]}...@{own.rpartition('@')[2]}"
+        replies = await self._ask(listed, verb, own, address, person, cause, at, shown=shown)
         if replies[0].outcome == "limited":
             raise Refused(
                 "limited",

@@ -178,6 +178,21 @@ def test_confirmations_hold_nothing_that_others_chose(text: str) -> None:
     assert set(re.findall(r"\{(\w+)\}", texts()[text].subject)) <= {"list"}
 
 
+@pytest.mark.parametrize("text", ["confirm_addresses", "confirm_move", "confirm_add"])
+def test_an_address_in_question_is_seen_to_its_end(text: str) -> None:
+    """On a line of its own, whatever its length: nobody says yes to half of one. What would turn or
+    end the line is shown as what it is."""
+    longest = f"{'a' * 64}@{'.'.join(['b' * 60] * 3)}.evil.example"
+    fields = {**ASKING.fields, "wish": "move_away"}
+    words = body(parsed(of(text, fields={**fields, "other": longest})), "plain")
+    assert f"    {longest}" in words.split("\n")
+    words = body(
+        parsed(of(text, fields={**fields, "other": "x\u202e\r\n\x07y@evil.example"})), "plain"
+    )
+    assert not {"\u202e", "\r", "\x07"} & set(words)
+    assert words.count("@evil.example") == 1
+
+
 def test_one_mail_may_hold_several_texts() -> None:
     """A mail with several requests is answered in one mail, with the first one's subject."""
     mail = parsed(replace(PLAIN, text="which help"))
