@@ -31,8 +31,9 @@ clients    body, 10 seconds for both, 10 to take the answer; 200 connections at 
            span: strangers have nothing stored.
 
 Failure    A port that cannot be had: tried again, `postroad status` says why, mail goes on.
-           Membership away: waited for, for 3 seconds (a restart), then 503; a repetition does no
-           harm. Membership killed between the leaving and its goodbye: no goodbye is written.
+           Membership away: waited for, for 3 seconds (a restart), then 503; an answer that is
+           lost is asked for once more, as a repetition does no harm. Membership killed between
+           the leaving and its goodbye: no goodbye is written.
            Told to stop: what was asked is answered, for 5 seconds at most.
 
 TLS        Is the reverse proxy's; so are logs of addresses that visit, and limits for each of them.

@@ -15,7 +15,7 @@ from services.web.decider import Request, Response, decide, respond
 from services.web.listener import Listener
 
 AT_ONCE = 16  # questions to membership; more wait their turn
-ASK_SECONDS = 5.0  # for an answer
+ASK_SECONDS = 4.0  # for an answer, before it is asked for once more
 ABSENT_SECONDS = 3.0  # that membership may be away, as when it is just started again
 
 _answer = msgspec.json.Decoder(Leaving)
@@ -38,7 +38,7 @@ class Pages:
         endpoint = "leave" if isinstance(asked, FollowLink) else "leave_look"
         with self._context.telemetry.span(f"web.{endpoint}", kind="server") as span:
             try:
-                async with asyncio.timeout(ASK_SECONDS + ABSENT_SECONDS), self._room:
+                async with asyncio.timeout(2 * ASK_SECONDS + ABSENT_SECONDS), self._room:
                     found = await self._ask(endpoint, asked)
             except (Retry, TimeoutError):
                 found = Leaving()
@@ -49,16 +49,20 @@ class Pages:
         return response
 
     async def _ask(self, endpoint: str, asked: LookAtLink) -> Leaving:
-        """Membership's answer. Raises Retry where there is none."""
+        """Membership's answer, asked for again where it may be lost: to repeat does no harm. Raises
+        Retry where there is none."""
         loop = asyncio.get_running_loop()
         subject, data = subjects.command(endpoint), msgspec.json.encode(asked)
-        until = loop.time() + ABSENT_SECONDS
+        until, lost = loop.time() + ABSENT_SECONDS, False
         while True:
             try:
                 reply = await self._context.broker.request(subject, data, timeout=ASK_SECONDS)
             except Retry as error:
-                if not isinstance(error.__cause__, NoRespondersError) or loop.time() > until:
+                absent = isinstance(error.__cause__, NoRespondersError)
+                if loop.time() > until if absent else lost:
                     raise
+                if not absent:
+                    until, lost = loop.time() + ABSENT_SECONDS, True
             else:
                 return _answer.decode(reply)
             await asyncio.sleep(0.1)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from nats.aio.msg import Msg
 
 from postroad.runtime import telemetry
 from postroad.runtime.broker import Broker
+from schemas import subjects
 from schemas.commands import CloseList, EraseMember
+from schemas.leaving import Leaving
 from schemas.membership import MemberUnsubscribed
 from services.web import service as web
 from tests.broker.leavepages import ONE_CLICK, pages, web_settings
@@ -110,6 +114,25 @@ async def test_links_that_are_none(
         for answer in (await shown.client.get(good), await shown.client.post(good, data=ONE_CLICK)):
             assert answer.status_code == 410
             assert "by mail" in answer.text
+
+
+async def test_an_answer_that_was_lost_is_asked_for_again(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Membership died when it had heard of a click, and is back: it is asked once more, for to
+    leave twice is to leave."""
+    monkeypatch.setattr(web, "ASK_SECONDS", 0.3)
+    heard: list[bytes] = []
+
+    async def answer(message: Msg) -> None:
+        heard.append(message.data)
+        if len(heard) > 1:
+            await message.respond(msgspec.json.encode(Leaving(standing="left")))
+
+    await broker.nc.subscribe(subjects.command("leave"), cb=answer)
+    async with pages(broker, web_settings(tmp_path)) as shown:
+        answered = await shown.client.post(shown.link("a" * 24), data=ONE_CLICK)
+    assert (answered.status_code, len(heard)) == (200, 2)
 
 
 async def test_without_membership_people_are_told_to_come_back(
