@@ -30,7 +30,7 @@ from services.membership.bounces.incident import WITHIN
 
 HOW = "bounces"
 POINTS: dict[BounceKind, float] = {"hard": 1.0, "full": 0.5, "soft": 0.5}
-FINAL: tuple[BounceKind, ...] = ("hard", "full")  # by which a probe stops delivery
+FINAL: tuple[BounceKind, ...] = ("hard", "full", "soft")  # by which a probe stops delivery
 KEPT: tuple[BounceKind, ...] = (*POINTS, "policy", "complaint")  # as evidence
 PROBE = timedelta(days=14)  # after which a probe that comes back is a bounce like others
 INCIDENT = timedelta(days=7)  # what lasts longer is none; what is so much later is another
@@ -176,7 +176,7 @@ def _enough(
 
 
 def _came_back(found: MemberBounced, settings: ListSettings) -> tuple[Event, ...]:
-    """What follows from a bounce of a probe: nothing while its server may only be slow."""
+    """What follows from a bounce of a probe: nothing while it may still arrive."""
     if found.kind not in FINAL or found.delayed or found.incident or not found.proved:
         return ()
     why = "mail came back, and so did a letter to see whether it still does"

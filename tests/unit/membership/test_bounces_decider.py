@@ -150,7 +150,7 @@ def test_a_probe_goes_out_before_delivery_stops() -> None:
     assert status(after(*FIVE, settings=PROBING)) == "by_bounces"  # where no letter can be sent
 
 
-@pytest.mark.parametrize("kind", ["hard", "full"])
+@pytest.mark.parametrize("kind", ["hard", "full", "soft"])
 def test_a_probe_that_comes_back_stops_delivery(kind: BounceKind) -> None:
     """For good, whatever the reason, and only within two weeks."""
     stored = probed(*FIVE)
@@ -166,13 +166,14 @@ def test_a_probe_that_comes_back_stops_delivery(kind: BounceKind) -> None:
 
 
 def test_what_is_no_bounce_of_the_member_proves_nothing_of_a_probe() -> None:
-    """A vacation notice, a refusal of the mail itself, a server that is slow or does not answer,
-    and an incident stop nobody."""
+    """A vacation notice, a refusal of the mail itself, a notice of delay, and an incident stop
+    nobody."""
     state = fold(probed(*FIVE))
-    for kind in ("autoreply", "challenge", "policy", "soft"):
+    for kind in ("autoreply", "challenge", "policy"):
         assert decide_bounce(state, replace(bounce(kind, days=6), post="probe"), PROBING) == ()
-    delayed = replace(bounce("full", days=6), post="probe", delayed=True)
-    assert decide_bounce(state, delayed, PROBING) == ()
+    for kind in ("full", "soft"):
+        delayed = replace(bounce(kind, days=6), post="probe", delayed=True)
+        assert decide_bounce(state, delayed, PROBING) == ()
     incident = replace(bounce(days=6, incident=True), post="probe")
     assert decide_bounce(state, incident, PROBING) == ()
     complaint = decide_bounce(state, replace(bounce("complaint", days=6), post="probe"), PROBING)
