@@ -171,8 +171,8 @@ def test_what_is_no_bounce_of_the_member_proves_nothing_of_a_probe() -> None:
     state = fold(probed(*FIVE))
     for kind in ("autoreply", "challenge", "policy"):
         assert decide_bounce(state, replace(bounce(kind, days=6), post="probe"), PROBING) == ()
-    for kind in ("full", "soft"):
-        delayed = replace(bounce(kind, days=6), post="probe", delayed=True)
+    for late in (bounce("full", days=6), bounce("soft", days=6)):
+        delayed = replace(late, post="probe", delayed=True)
         assert decide_bounce(state, delayed, PROBING) == ()
     incident = replace(bounce(days=6, incident=True), post="probe")
     assert decide_bounce(state, incident, PROBING) == ()
