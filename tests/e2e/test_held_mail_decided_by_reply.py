@@ -20,9 +20,9 @@ PROOF = "Authentication-Results: mx.our.example; dkim=pass header.d=far.example\
 
 async def letter(here: World, address: str, count: int = 1) -> EmailMessage:
     """The last of `count` letters to an address."""
-    await here.sink.wait_for(1)
+    seen = 0
     while len(found := got(here, address)) < count:
-        await here.sink.wait_for(len(here.sink.records()) + 1)
+        seen = len(await here.sink.wait_for(seen + 1))
     return found[count - 1]
 
 

@@ -133,16 +133,15 @@ RECEIVED = b"Received: from far by mx; Fri, 20 Nov 2026 12:00:00 +0000\r\n" * 2
 async def test_a_list_that_is_a_member_of_itself(
     tmp_path: Path, gateway: Gateway, rounds: int, end: tuple[str, str]
 ) -> None:
-    """By an alias that somebody else's server forwards to it, by its own address, and behind
-    software that hides where mail has been: then servers counted on its way are what ends it."""
+    """By an alias that somebody else's server forwards to it, also behind software that hides
+    where mail has been: then servers counted on its way are what ends it."""
     team, alias, anna = f"team@{A}", "everybody@far.example", "anna@a.example.net"
 
     def back(record: Record) -> bool:
-        return not {team, alias}.isdisjoint(record.recipients)
+        return alias in record.recipients
 
     async with instances(tmp_path, A) as (sink, (a,)):
-        members = [anna, alias, *([team] if gateway is aliases else [])]
-        await a.road.make_list(team, members)
+        await a.road.make_list(team, [anna, alias])
         await a.post(mail(1, to=team), [team])
         carried = 0
         await quiet(a)
