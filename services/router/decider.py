@@ -61,7 +61,6 @@ def decide(
     author: Author = NOBODY,
     *,
     mail_id: str = "",
-    web: str = "",
     authserv_id: str = "",
     this: Seen | None = None,
     earlier: tuple[Seen, ...] = (),
@@ -71,11 +70,11 @@ def decide(
     """The decision on `mail` at the address `to` of the list `known`: its kind and its event.
     Not for bounces: what they are about must be looked up first (`decide_bounce`).
 
-    `mail_id` is the id to decide under where it is not the mail's own (see `numbered`); `web`
-    is the base URL of our pages, empty where there are none; `authserv_id` is that of the mail's
-    source; `this` and `earlier` are the post and those of its author before it, `looked` what was
-    fetched for the rules (see `Context`). A mail that a moderator `accepted` is a post, unless it
-    would go round in circles; it goes to who was a member then.
+    `mail_id` is the id to decide under where it is not the mail's own (see `numbered`);
+    `authserv_id` is that of the mail's source; `this` and `earlier` are the post and those of its
+    author before it, `looked` what was fetched for the rules (see `Context`). A mail that a
+    moderator `accepted` is a post, unless it would go round in circles; it goes to who was a
+    member then.
     """
     mail_id = mail_id or mail.mail_id
     context = Context(mail, known, author, this, earlier, looked)
@@ -104,7 +103,7 @@ def decide(
         mail_id=mail_id,
         list=known.slug,
         raw=mail.raw,
-        edits=(*post_edits(context, web, munged=_hit("dmarc", rulings)), *_hooked(looked)),
+        edits=(*post_edits(context, munged=_hit("dmarc", rulings)), *_hooked(looked)),
         authserv_id=authserv_id,
         personal=known.settings.personalize == "individual",
         author=author.person,

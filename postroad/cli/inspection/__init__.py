@@ -47,7 +47,6 @@ async def judged(known: Knowledge, data: bytes, size: int, list_: str, source: s
     if found.cut:
         notes.append(f"only its first {LARGEST >> 20} MB are looked at")
     site = known.config.site if known.config else None
-    web = site.base_url if known.config and site and known.config.web else ""
     reach = known.directory.reach((way.domain or way.list.rpartition("@")[2]).lower())
     bound = reach.get(way.list.lower(), "")
     to = recipients(found.mail, reach, mailbox=way.user, bound=bound, one_copy=way.one_copy)
@@ -64,7 +63,7 @@ async def judged(known: Knowledge, data: bytes, size: int, list_: str, source: s
     judge = Judge()
     if site:
         lookups = Lookups(known.context) if known.context else None
-        judge = Judge(web, site.header_checks, Hooks(site.hooks), lookups)
+        judge = Judge(site.header_checks, Hooks(site.hooks), lookups)
     decisions = []
     async with contextlib.aclosing(judge):
         for address, at in places:

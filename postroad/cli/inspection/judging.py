@@ -73,10 +73,9 @@ class InHand(RawMail):
 
 @dataclass
 class Judge:
-    """Decides as the router does, without a broker. `web` is the base URL of our pages. Without
-    `lookups` nobody is asked about the mail: name servers, spamd."""
+    """Decides as the router does, without a broker. Without `lookups` nobody is asked about the
+    mail: name servers, spamd."""
 
-    web: str = ""
     header_checks: Sequence[str] = ()
     hooks: Hooks = field(default_factory=lambda: Hooks(()))
     lookups: Lookups | None = None
@@ -104,7 +103,6 @@ class Judge:
                 to,
                 known,
                 author,
-                web=self.web,
                 authserv_id=authserv_id,
                 looked=looked,
                 accepted=accepted,
