@@ -1,0 +1,108 @@
+"""What a projection is: one stream, the tables its events become, and what can be asked of them.
+
+Each is one file in `projections/analytics`, with a `PROJECTION`; nothing else names it. Rows are
+only ever added: each comes from one message, and from what `carry` says of messages before it. What
+changes with time (who is on a list, whether a copy arrived) is a view over them. So rows older than
+what a stream keeps stay true, a rebuild gives the same rows in whatever pieces it is folded, and
+two files are compared by sums of digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from schemas import codec
+
+Row = tuple[Any, ...]
+Rows = Mapping[str, Sequence[Row]]  # by table
+Carry = Mapping[str, Any]  # plain data, stored as JSON beside the rows
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One message of a stream, decoded. `us`: when the broker stored it, in microseconds since the
+    epoch; `body` is what the projection's `decode` made of it."""
+
+    subject: str
+    seq: int
+    us: int
+    body: Any
+
+
+class Column(msgspec.Struct, frozen=True):
+    """SQL type and meaning of a column; docs/analytics.md is made from these. Times are UTC."""
+
+    type: str
+    about: str
+
+
+SEQ = Column("ubigint", "sequence of the message in its stream")
+TS = Column("timestamp", "when the broker stored the message")
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A table. Its first columns are `seq` and `ts`.
+
+    A fold gives each row as a tuple in the order of `columns`, and a timestamp as microseconds
+    since the epoch (None for null). Where one tuple stands for many rows, `given` says what the
+    tuples hold instead (name to SQL type; timestamps as `bigint`), and `select` makes the rows of
+    them: a select list, in the order of `columns`, over the table `given`.
+    """
+
+    name: str
+    about: str
+    columns: dict[str, Column]
+    given: dict[str, str] | None = None
+    select: str = ""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A view over tables and views, those of other projections too; `sql` is its SELECT."""
+
+    name: str
+    about: str
+    columns: dict[str, str]  # name to meaning
+    sql: str
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that the projector answers from what it has just folded. `sql` takes
+    `$name` for each of `parameters`, which are name to SQL type."""
+
+    name: str
+    about: str
+    parameters: dict[str, str]
+    sql: str
+
+
+class Folded(msgspec.Struct, frozen=True, kw_only=True):
+    """What messages, in order, become. `carry` goes to the next fold of this projection; `forget`
+    are rows to take out again, by table: values of its `forgets` column."""
+
+    rows: Rows
+    carry: Carry = msgspec.field(default_factory=dict)
+    forget: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
+
+
+Fold = Callable[[Carry, Sequence[Message]], Folded]
+
+
+class Projection(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of `stream` under `subjects` as rows of `tables`.
+
+    Another `version` has its tables folded anew. `decode` raises UnknownEvent for what this release
+    does not know: that is counted and passed over. One without a stream has only views and queries.
+    """
+
+    name: str
+    about: str
+    version: int = 1
+    stream: str = ""
+    subjects: str = ""
+    tables: tuple[Table, ...] = ()
+    views: tuple[View, ...] = ()
+    queries: tuple[Query, ...] = ()
+    fold: Fold | None = None
+    decode: Callable[[bytes], Any] = codec.decode
