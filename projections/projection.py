@@ -32,10 +32,14 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """SQL type and meaning of a column; docs/analytics.md is made from these. Times are UTC."""
+    """SQL type and meaning of a column; docs/analytics.md is made from these. Times are UTC.
+
+    What is `personal` is null unless `[analytics] addresses` allows it: the file sees to that, so
+    that no fold needs to know of settings."""
 
     type: str
     about: str
+    personal: bool = False
 
 
 SEQ = Column("ubigint", "sequence of the message in its stream")
@@ -49,6 +53,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     since the epoch (None for null). Where one tuple stands for many rows, `given` says what the
     tuples hold instead (name to SQL type; timestamps as `bigint`), and `select` makes the rows of
     them: a select list, in the order of `columns`, over the table `given`.
+
+    `forgets` names the column by whose values an erasure takes rows out again (`Folded.forget`):
+    those of earlier messages alone, before the rows of the same fold go in.
     """
 
     name: str
@@ -56,6 +63,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, Column]
     given: dict[str, str] | None = None
     select: str = ""
+    forgets: str = ""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
