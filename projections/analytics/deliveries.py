@@ -1,0 +1,359 @@
+"""What became of each copy: the ledger (DELIVERY) as tables. Pure.
+
+The ledger runs one window ahead: an entry says what became of the window before, and names the
+people of the next. What is open between two entries is carried from fold to fold, by subject.
+
+A person's rows of one post are a chain: each try that is deferred is followed by another, or by
+the answer that came late; who failed is in a later chunk only where somebody asked for it. The
+name of a chunk tells what its people had before. So the counts of a post follow from its windows
+alone, and the rows of `deliveries`, a hundred times as many, are read for persons only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from projections.chunknames import name
+from projections.projection import (
+    SEQ,
+    TS,
+    Carry,
+    Column,
+    Folded,
+    Message,
+    Projection,
+    Query,
+    Row,
+    Table,
+    View,
+)
+from schemas.road import Failure, Outcome, WindowRecorded
+
+LIST = Column("varchar", "slug of the list; `none` for mail that is for no list")
+MAIL = Column("varchar", "id of the post, or of the letter that Postroad wrote")
+CHUNK = Column("varchar", "name of the chunk")
+_ATTEMPT = Column("integer", "which try it is, from 0")
+
+WINDOWS = Table(
+    name="windows",
+    about="one row for each window of a chunk: what became of the copies sent in one go",
+    columns={
+        "seq": SEQ,
+        "ts": TS,
+        "list": LIST,
+        "mail": MAIL,
+        "chunk": CHUNK,
+        "attempt": _ATTEMPT,
+        "start": Column("integer", "first recipient, by the index in the chunk"),
+        "stop": Column("integer", "the one behind the last"),
+        "relay": Column("varchar", "name of the `[[relay]]`"),
+        "destination": Column("varchar", "`[[relay.destination]]` it came under; else empty"),
+        "worker": Column("varchar", "the sender"),
+        "code": Column("integer", "reply code of the first copy taken; 0 where none was"),
+        "reply": Column("varchar", "what the relay said then, without addresses"),
+        "accepted": Column("integer", "recipients whose copy was taken"),
+        "deferred": Column("integer", "recipients who are tried again"),
+        "failed": Column("integer", "recipients who finally get none"),
+        "departed": Column("integer", "recipients who had left the list"),
+        "doubtful": Column("integer", "recipients who may have had a copy before"),
+        "late": Column("integer", "deferred before, and turned out to have their copy"),
+        "cleared": Column("integer", "doubtful before, and had one copy at most"),
+        "ms": Column("integer", "milliseconds that the relay took"),
+        "finished": Column("boolean", "whether the chunk is done with"),
+        "split": Column("boolean", "whether it was not sent itself: its parts were"),
+        "again": Column(
+            "varchar", "outcome that its people had had before: deferred, failed or none (empty)"
+        ),
+        "parents": Column("varchar", "of a part: the chunks it is of, the nearest first"),
+    },
+)
+DELIVERIES = Table(
+    name="deliveries",
+    about="one row for each post, recipient and try; one more where an answer came late",
+    columns={
+        "seq": SEQ,
+        "ts": TS,
+        "list": LIST,
+        "mail": MAIL,
+        "person": Column("varchar", "id of the recipient; empty in letters to nobody known"),
+        "chunk": CHUNK,
+        "attempt": _ATTEMPT,
+        "outcome": Column("varchar", "accepted, deferred, failed or departed"),
+        "code": Column("integer", "reply code; 0 where the relay was not asked"),
+        "enhanced": Column("varchar", "enhanced status code (RFC 3463); empty where there is none"),
+        "reply": Column("varchar", "what the relay said, or why it was not asked; no address"),
+        "scope": Column("varchar", "whom a refusal is about: recipient, message, relay, ..."),
+        "relay": Column("varchar", "name of the `[[relay]]`"),
+        "doubtful": Column("boolean", "whether they may have had a copy before"),
+        "late": Column("boolean", "whether it is the answer to a try that was deferred for it"),
+    },
+    given={
+        "seq": "ubigint",
+        "ts": "bigint",
+        "list": "varchar",
+        "mail": "varchar",
+        "people": "varchar[]",
+        "chunk": "varchar",
+        "attempt": "integer",
+        "outcome": "varchar",
+        "code": "integer",
+        "enhanced": "varchar",
+        "reply": "varchar",
+        "scope": "varchar",
+        "relay": "varchar",
+        "doubtful": "boolean",
+        "late": "boolean",
+    },
+    select="""
+        seq, make_timestamp(ts), list, mail, unnest(people), chunk, attempt, outcome, code,
+        enhanced, reply, scope, relay, doubtful, late
+    """,
+)
+CLEARED = Table(
+    name="cleared",
+    about="who was doubtful while an answer was awaited, and had one copy at most",
+    columns={
+        "seq": SEQ,
+        "ts": TS,
+        "list": LIST,
+        "mail": MAIL,
+        "chunk": CHUNK,
+        "person": Column("varchar", "id of the recipient"),
+    },
+)
+
+_Intents = dict[str, tuple[int, Sequence[str]]]  # by subject: where it starts, its people
+_OUTCOMES = {"deferred": "deferred", "failed": "failed", "left": "departed"}
+
+
+def fold(carry: Carry, messages: Sequence[Message]) -> Folded:
+    """Messages of DELIVERY as rows. `carry` holds the windows that are open, by subject."""
+    intents: _Intents = dict(carry)
+    windows: list[Row] = []
+    deliveries: list[Row] = []
+    cleared: list[Row] = []
+    for message in messages:
+        for event in message.body.events:
+            if not isinstance(event, WindowRecorded):
+                continue
+            intent = intents.pop(message.subject, None)
+            if event.intent is not None:
+                intents[message.subject] = event.intent.start, event.intent.people
+            chunk = name(event.chunk)
+            begin = message.seq, message.us, event.list, event.mail_id
+            if event.outcome is not None:
+                outcome = event.outcome
+                start, people = (outcome.start, event.people) if intent is None else intent
+                whom = people[outcome.start - start : outcome.end - start]
+                where = event.chunk, chunk.attempt
+                deliveries += [
+                    (*begin, run, *where, *said, event.relay, doubtful, False)
+                    for (*said, doubtful), run in _runs(outcome, whom).items()
+                ]
+            if event.late:
+                said = event.chunk, chunk.attempt, "accepted", 0, "", "", ""
+                deliveries.append((*begin, event.late, *said, event.relay, False, True))
+            cleared += [(*begin, event.chunk, person) for person in event.cleared]
+            if event.outcome is not None or event.finished:
+                windows.append((*begin, *_window(event)))
+    rows = {"windows": windows, "deliveries": deliveries, "cleared": cleared}
+    return Folded(
+        rows=rows, carry={s: [start, list(people)] for s, (start, people) in intents.items()}
+    )
+
+
+_Said = tuple[str, int, str, str, str, bool]
+
+
+def _runs(outcome: Outcome, people: Sequence[str]) -> Mapping[_Said, Sequence[str]]:
+    """Who of a window had the same outcome: what is said of them, and the people."""
+    size = outcome.end - outcome.start
+    if len(people) < size:  # of an older release
+        people = (*people, *[""] * (size - len(people)))
+    taken = "accepted", outcome.code, "", outcome.text, ""
+    if not (outcome.failures or outcome.possible_duplicate):
+        return {(*taken, False): people} if size else {}
+    failures = {failure.index: _failure(failure) for failure in outcome.failures}
+    doubtful = outcome.doubtful
+    if outcome.possible_duplicate and not doubtful:
+        doubtful = tuple(range(outcome.start, outcome.end))
+    runs: dict[_Said, list[str]] = {}
+    for index, person in enumerate(people, outcome.start):
+        said = (*failures.get(index, taken), index in doubtful)
+        runs.setdefault(said, []).append(person)
+    return runs
+
+
+def _failure(failure: Failure) -> tuple[str, int, str, str, str]:
+    outcome = _OUTCOMES[failure.kind]
+    return outcome, failure.code, failure.enhanced, failure.text, failure.scope
+
+
+def _window(event: WindowRecorded) -> Row:
+    outcome = event.outcome or Outcome(start=0, end=0, code=0)
+    chunk = name(event.chunk)
+    kinds = [failure.kind for failure in outcome.failures]
+    whole = outcome.end - outcome.start if outcome.possible_duplicate else 0
+    return (
+        event.chunk,
+        chunk.attempt,
+        outcome.start,
+        outcome.end,
+        event.relay,
+        event.destination,
+        event.worker,
+        outcome.code,
+        outcome.text,
+        outcome.end - outcome.start - len(kinds),
+        kinds.count("deferred"),
+        kinds.count("failed"),
+        kinds.count("left"),
+        len(outcome.doubtful) or whole,
+        len(event.late),
+        len(event.cleared),
+        outcome.ms,
+        event.finished,
+        event.split,
+        chunk.before,
+        " ".join(chunk.parents),
+    )
+
+
+PROJECTION = Projection(
+    name="deliveries",
+    about="the ledger: what became of each copy",
+    stream="DELIVERY",
+    subjects="delivery.>",
+    tables=(WINDOWS, DELIVERIES, CLEARED),
+    views=(
+        View(
+            name="recipients",
+            about="the last word on each recipient of a post",
+            columns={
+                "list": "slug of the list",
+                "mail": "id of the post",
+                "person": "id of the recipient",
+                "outcome": "accepted, deferred (is tried again), failed or departed",
+                "code": "reply code; 0 where the relay was not asked",
+                "enhanced": "enhanced status code; empty where there is none",
+                "reply": "what the relay said, or why it was not asked",
+                "scope": "whom a refusal is about",
+                "relay": "name of the `[[relay]]`",
+                "attempts": "tries so far",
+                "doubtful": "whether they may have two copies",
+                "ts": "when the last word was stored",
+                "seq": "its sequence in DELIVERY",
+                "chunk": "the chunk that it is of",
+                "queued_again": "whether they had failed, and are queued once more",
+            },
+            sql="""
+                select l.list, l.mail, l.person,
+                    case when r.person is null then l.last.outcome else 'deferred' end as outcome,
+                    l.last.code as code, l.last.enhanced as enhanced, l.last.reply as reply,
+                    l.last.scope as scope, l.last.relay as relay, l.attempts,
+                    l.doubts > coalesce(c.times, 0) as doubtful, l.last.ts as ts, l.last.seq as seq,
+                    l.last.chunk as chunk, r.person is not null as queued_again
+                from (
+                    select list, mail, person,
+                        max_by(struct_pack(
+                            outcome, code, enhanced, reply, scope, relay, ts, seq, chunk
+                        ), seq) as last,
+                        count(*) filter (not late) as attempts,
+                        count(*) filter (doubtful) as doubts
+                    from deliveries group by list, mail, person
+                ) l
+                left join (
+                    select list, mail, person, count(*) as times from cleared group by all
+                ) c on c.list = l.list and c.mail = l.mail and c.person = l.person
+                left join (
+                    select list, mail, person, max(round) as round from requeued group by all
+                ) r on r.list = l.list and r.mail = l.mail and r.person = l.person
+                    and l.last.outcome = 'failed' and r.round > coalesce(
+                        try_cast(regexp_extract(l.last.chunk, '^f(\\d+)-', 1) as integer), 0
+                    )
+            """,
+        ),
+        View(
+            name="tallies",
+            about="what the ledger counts of each post or letter, by its windows",
+            columns={
+                "list": "slug of the list",
+                "mail": "id of the post or letter",
+                "accepted": "recipients whose copy was taken",
+                "failed": "recipients who finally get none",
+                "deferred": "recipients who are tried again",
+                "departed": "recipients who had left the list",
+                "doubtful": "recipients who may have two copies",
+                "windows": "windows with somebody in them",
+                "first_accepted_at": "when the first copy was recorded",
+                "last_accepted_at": "when the last copy was recorded",
+                "last_at": "when anything was recorded last",
+            },
+            sql="""
+                select list, mail, accepted,
+                    failed - greatest(requeued, retried) as failed,
+                    deferred + greatest(requeued, retried) - retried as deferred,
+                    departed, doubtful, windows, first_accepted_at, last_accepted_at, last_at
+                from (
+                    select w.list, w.mail,
+                        sum(w.accepted + w.late)::bigint as accepted,
+                        sum(w.failed)::bigint as failed,
+                        (sum(w.deferred - w.late)
+                            - coalesce(sum(w.stop - w.start) filter (w.before = 'deferred'), 0)
+                        )::bigint as deferred,
+                        sum(w.departed)::bigint as departed,
+                        sum(w.doubtful - w.cleared)::bigint as doubtful,
+                        count(*) filter (w.stop > w.start) as windows,
+                        min(w.ts) filter (w.accepted + w.late > 0) as first_accepted_at,
+                        max(w.ts) filter (w.accepted + w.late > 0) as last_accepted_at,
+                        max(w.ts) as last_at,
+                        coalesce(sum(w.stop - w.start) filter (w.before = 'failed'), 0)::bigint
+                            as retried,
+                        coalesce(any_value(r.times), 0) as requeued
+                    from (
+                        select w.*, case
+                            when w.parents = '' or list_has_all(s.chunks, split(w.parents, ' '))
+                            then w.again else 'deferred' end as before
+                        from windows w
+                        left join (
+                            select list, mail, list(chunk) as chunks
+                            from windows where split group by all
+                        ) s on s.list = w.list and s.mail = w.mail and w.parents <> ''
+                    ) w
+                    left join (
+                        select list, mail, count(distinct (chunk, person)) as times
+                        from requeued group by all
+                    ) r on r.list = w.list and r.mail = w.mail
+                    group by w.list, w.mail
+                )
+            """,
+        ),
+    ),
+    queries=(
+        Query(
+            name="post_recipients",
+            about="the last word on every recipient of one post at one list",
+            parameters={"list": "varchar", "mail": "varchar"},
+            sql="""
+                select * from recipients where list = $list and mail = $mail order by person
+            """,
+        ),
+        Query(
+            name="person_with_post",
+            about="all that was tried for one person with one post, in order",
+            parameters={"mail": "varchar", "person": "varchar"},
+            sql="""
+                select * from deliveries where mail = $mail and person = $person order by seq
+            """,
+        ),
+        Query(
+            name="person_deliveries",
+            about="all that was ever sent to one person, the newest first",
+            parameters={"person": "varchar", "limit": "bigint"},
+            sql="""
+                select * from deliveries where person = $person order by seq desc limit $limit
+            """,
+        ),
+    ),
+    fold=fold,
+)

@@ -1,0 +1,133 @@
+"""How well and how soon mail is delivered: views over the ledger."""
+
+from __future__ import annotations
+
+from projections.projection import Projection, View
+
+_COUNTS = {
+    "tries": "copies that were tried",
+    "accepted": "of these, taken by the relay, at once or late",
+    "deferred": "of these, to be tried again",
+    "failed": "of these, finally refused or given up",
+    "departed": "recipients who had left the list before",
+    "rate": "share of what was taken among what was decided (taken or failed), 0 to 1",
+}
+_BY_WINDOW = """
+    sum(stop - start - departed)::bigint as tries, sum(accepted + late)::bigint as accepted,
+    sum(deferred - late)::bigint as deferred, sum(failed)::bigint as failed,
+    sum(departed)::bigint as departed,
+    sum(accepted + late) / nullif(sum(accepted + late) + sum(failed), 0) as rate
+"""
+_BY_COPY = """
+    count(*) filter (not d.late and d.outcome <> 'departed') as tries,
+    count(*) filter (d.outcome = 'accepted') as accepted,
+    count(*) filter (d.outcome = 'deferred') - count(*) filter (d.late) as deferred,
+    count(*) filter (d.outcome = 'failed') as failed,
+    count(*) filter (d.outcome = 'departed') as departed,
+    count(*) filter (d.outcome = 'accepted')
+        / nullif(count(*) filter (d.outcome in ('accepted', 'failed')), 0) as rate
+"""
+
+PROJECTION = Projection(
+    name="rates",
+    about="delivery rates and times",
+    views=(
+        View(
+            name="delivery_by_day",
+            about="copies by list and day",
+            columns={"list": "slug of the list", "day": "day, UTC", **_COUNTS},
+            sql=f"select list, ts::date as day, {_BY_WINDOW} from windows group by all",  # noqa: S608
+        ),
+        View(
+            name="delivery_by_relay",
+            about="copies by relay and day",
+            columns={
+                "relay": "name of the `[[relay]]`",
+                "day": "day, UTC",
+                **_COUNTS,
+                "ms": "milliseconds that windows took, the median",
+            },
+            sql=f"""
+                select relay, ts::date as day, {_BY_WINDOW},
+                    median(ms) filter (stop > start) as ms
+                from windows where not split group by all
+            """,  # noqa: S608
+        ),
+        View(
+            name="delivery_by_domain",
+            about="copies by the domain of the recipient's address",
+            columns={"domain": "domain; empty where it is known no more", **_COUNTS},
+            sql=f"""
+                select coalesce(p.domain, '') as domain, {_BY_COPY}
+                from deliveries d left join people p on p.person = d.person
+                group by all
+            """,  # noqa: S608
+        ),
+        View(
+            name="time_to_deliver",
+            about="seconds from a mail's coming in to its copies being taken, by list and day",
+            columns={
+                "list": "slug of the list",
+                "day": "day the mail came in, UTC",
+                "copies": "copies taken",
+                "p50": "seconds within which half of them were",
+                "p95": "seconds within which 95 of 100 were",
+                "p99": "seconds within which 99 of 100 were",
+                "slowest": "seconds of the last",
+            },
+            sql="""
+                select list, day, sum(copies)::bigint as copies,
+                    min(seconds) filter (so_far >= 0.50 * total) as p50,
+                    min(seconds) filter (so_far >= 0.95 * total) as p95,
+                    min(seconds) filter (so_far >= 0.99 * total) as p99,
+                    max(seconds) as slowest
+                from (
+                    select *, sum(copies) over (partition by list, day order by seconds) as so_far,
+                        sum(copies) over (partition by list, day) as total
+                    from (
+                        select w.list, p.came::date as day, w.accepted + w.late as copies,
+                            (epoch_us(w.ts) - epoch_us(p.came)) / 1e6 as seconds
+                        from windows w
+                        join (
+                            select p.list, p.mail, coalesce(min(m.ts), min(p.ts)) as came
+                            from routed_posts p left join mails m on m.mail = p.mail
+                            group by p.list, p.mail
+                        ) p on p.list = w.list and p.mail = w.mail
+                        where w.accepted + w.late > 0
+                    )
+                ) group by list, day
+            """,
+        ),
+        View(
+            name="queue_age",
+            about="what waits to be sent, the oldest first",
+            columns={
+                "list": "slug of the list",
+                "mail": "id of the mail",
+                "notice": "whether Postroad wrote it",
+                "waiting": "recipients who have no copy yet; null where it is not queued yet",
+                "deferred": "of these, who were tried, and are tried again",
+                "since": "when it was decided on or queued",
+                "age": "seconds since then",
+            },
+            sql="""
+                select list, mail, notice, waiting, deferred, since,
+                    (epoch_us(now()) - epoch_us(since)) / 1e6 as age
+                from (
+                    select list, mail, notice, waiting, deferred, since
+                    from counts where waiting > 0
+                    union all
+                    select r.list, r.mail, false, null, 0, r.ts
+                    from routing r
+                    where r.kind in ('post', 'owner')
+                        and not exists (
+                            select 1 from fanouts f where f.list = r.list and f.mail = r.mail
+                        )
+                        and not exists (
+                            select 1 from chunks c where c.list = r.list and c.mail = r.mail
+                        )
+                ) order by since
+            """,
+        ),
+    ),
+)
