@@ -1,0 +1,117 @@
+"""The tables and views of projections in memory, filled by their folds: for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from projections.catalog import projections, queries
+from projections.projection import Message, Projection, Row, Table
+from projections.times import micros
+from schemas.envelope import Envelope, Event
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def at(seq: int) -> datetime:
+    """When the broker stored a message: an hour after the one before."""
+    return NOON + timedelta(hours=seq)
+
+
+def message(subject: str, seq: int, *events: Event, actor: str = "operator") -> Message:
+    """A message of a stream."""
+    envelope = Envelope(
+        id=f"{seq:032x}", ts=at(seq), correlation=f"c{seq}", actor=actor, events=events
+    )
+    return Message(subject, seq, micros(at(seq)), envelope)
+
+
+class Analysis:
+    """A database with every table and view there is."""
+
+    def __init__(self, *, personal: bool = False) -> None:
+        self.connection = duckdb.connect()
+        self._personal = personal
+        self._carry: dict[str, Mapping[str, Any]] = {}
+        for projection in projections():
+            for table in projection.tables:
+                columns = ", ".join(f"{name} {c.type}" for name, c in table.columns.items())
+                self.connection.execute(f"create table {table.name} ({columns})")
+        waiting = [view for projection in projections() for view in projection.views]
+        while waiting:
+            left = []
+            for view in waiting:
+                try:
+                    self.connection.execute(f"create view {view.name} as {view.sql}")
+                except duckdb.CatalogException:
+                    left.append(view)
+            assert len(left) < len(waiting), left
+            waiting = left
+
+    def fold(self, projection: Projection, messages: Sequence[Message]) -> None:
+        """Take in messages as one batch."""
+        assert projection.fold is not None
+        folded = projection.fold(self._carry.get(projection.name, {}), messages)
+        self._carry[projection.name] = folded.carry
+        tables = {table.name: table for table in projection.tables}
+        for name, values in folded.forget.items():
+            for value in values:
+                self.connection.execute(
+                    f"delete from {name} where {tables[name].forgets} = ?", [value]
+                )
+        for name, rows in folded.rows.items():
+            self._store(tables[name], rows)
+
+    def _store(self, table: Table, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        given = table.given or {name: column.type for name, column in table.columns.items()}
+        marks = ", ".join("?" for _ in given)
+        casts = ", ".join(
+            f"null as {name}"
+            if table.columns[name].personal and not self._personal
+            else f"make_timestamp({name}) as {name}"
+            if kind == "timestamp"
+            else name
+            for name, kind in given.items()
+        )
+        kinds = {name: "bigint" if kind == "timestamp" else kind for name, kind in given.items()}
+        columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        self.connection.execute(f"create or replace temp table given ({columns})")
+        self.connection.executemany(f"insert into given values ({marks})", list(rows))
+        select = table.select or casts
+        self.connection.execute(f"insert into {table.name} select {select} from given")
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query."""
+        return self.connection.execute(sql, parameters or {}).fetchall()
+
+    def dicts(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The same, by name of the column."""
+        found = self.connection.execute(sql, parameters or {})
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def ask(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        """A named query."""
+        return self.dicts(queries()[name].sql, parameters)
+
+
+def together(projection: Projection, pieces: Iterable[Sequence[Message]]) -> dict[str, list[Row]]:
+    """The rows that are left when messages are folded in these pieces, by table and in order."""
+    assert projection.fold is not None
+    carry: Mapping[str, Any] = {}
+    places = {t.name: list(t.columns).index(t.forgets) for t in projection.tables if t.forgets}
+    left: dict[str, list[Row]] = {table.name: [] for table in projection.tables}
+    for piece in pieces:
+        folded = projection.fold(carry, piece)
+        carry = folded.carry
+        for name, values in folded.forget.items():
+            gone = set(values)
+            left[name] = [row for row in left[name] if row[places[name]] not in gone]
+        for name, rows in folded.rows.items():
+            left[name] += rows
+    return left
