@@ -10,9 +10,14 @@ _SIGN = re.compile("[@\uff20\ufe6b]|%40")  # also full width, small, and URL for
 MASK = "(address)"
 
 
+def bears(text: str) -> bool:
+    """Whether there is the sign of an address in it."""
+    return _SIGN.search(text) is not None
+
+
 def masked(text: str) -> str:
     """The text with each word masked that has the sign of an address in it."""
-    if not _SIGN.search(text):
+    if not bears(text):
         return text
     words = _BREAK.split(_QUOTED.sub("", text))
-    return "".join(MASK if _SIGN.search(word) else word for word in words)
+    return "".join(MASK if bears(word) else word for word in words)

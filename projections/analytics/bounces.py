@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from projections.instants import us
 from projections.projection import (
     SEQ,
     TS,
@@ -17,7 +18,6 @@ from projections.projection import (
     Table,
     View,
 )
-from projections.times import micros
 from schemas.membership import MemberBounced
 
 BOUNCES = Table(
@@ -66,7 +66,7 @@ def fold(_: Carry, messages: Sequence[Message]) -> Folded:
                         list_,
                         person,
                         "hard" if event.kind == "unknown" else event.kind,  # of an older release
-                        micros(event.at),
+                        us(event.at),
                         event.points,
                         event.score,
                         event.post or None,

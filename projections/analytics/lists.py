@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from projections.masking import masked
+from projections.masking import MASK, bears, masked
 from projections.projection import (
     SEQ,
     TS,
@@ -111,7 +111,11 @@ def _told(name: str, value: object) -> str | None:
         return None
     if name in _SECRETS:
         return "(set)" if value else ""
-    return masked(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, list | tuple):  # addresses, or patterns of some: each whole
+        value = [MASK if isinstance(one, str) and bears(one) else one for one in value]
+    return masked(msgspec.json.encode(value).decode())
 
 
 LISTS = View(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from projections.instants import maybe_us, us
 from projections.projection import (
     SEQ,
     TS,
@@ -18,7 +19,6 @@ from projections.projection import (
     Row,
     Table,
 )
-from projections.times import micros, micros_or_none
 from schemas.envelope import Event
 from schemas.membership import (
     MemberBounced,
@@ -104,7 +104,7 @@ def _subscribed(event: MemberSubscribed) -> _Said:
     if event.since is None and event.consent is None:  # nearly all
         return said, _NOTHING
     consent = event.consent.answered if event.consent is not None else ""
-    return said, (None, None, None, micros_or_none(event.since), consent or None, None, None, None)
+    return said, (None, None, None, maybe_us(event.since), consent or None, None, None, None)
 
 
 def _unsubscribed(event: MemberUnsubscribed) -> _Said:
@@ -139,7 +139,7 @@ def _sent(
     name: str, at: datetime, *, how: str = "", mail: str = "", number: int | None = None
 ) -> _Said:
     said = (name, None, None, None, None, how, "")
-    return said, (None, None, None, None, None, micros(at), mail or None, number)
+    return said, (None, None, None, None, None, us(at), mail or None, number)
 
 
 _SAYS: Mapping[type[Event], Callable[[Any], _Said]] = {
@@ -158,13 +158,13 @@ def fold(_: Carry, messages: Sequence[Message]) -> Folded:
     rows: list[Row] = []
     for message in messages:
         list_, person = message.subject.split(".")[1:]
-        seq, us, body = message.seq, message.us, message.body
+        seq, ts, body = message.seq, message.us, message.body
         actor, correlation = body.actor, body.correlation
         for nth, event in enumerate(body.events):
             says = _SAYS.get(type(event))
             if says is not None:
                 said, rest = says(event)
-                rows.append((seq, us, list_, person, *said, actor, correlation, nth, *rest))
+                rows.append((seq, ts, list_, person, *said, actor, correlation, nth, *rest))
     return Folded(rows={EVENTS.name: rows})
 
 

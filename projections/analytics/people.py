@@ -8,6 +8,7 @@ rebuild makes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from projections.masking import masked
 from projections.projection import (
@@ -64,6 +65,9 @@ ERASURES = Table(
 )
 
 
+_SEQUENCE = itemgetter(0)
+
+
 def fold(_: Carry, messages: Sequence[Message]) -> Folded:
     """What is said last of each address, and who was erased."""
     said: dict[str, list[Row]] = {}
@@ -71,23 +75,23 @@ def fold(_: Carry, messages: Sequence[Message]) -> Folded:
     forget: list[str] = []
     for message in messages:
         key = message.subject.partition(".")[2]
-        seq, us = message.seq, message.us
+        seq, ts = message.seq, message.us
         for event in message.body.events:
             match event:
                 case PersonKnown():
                     domain = event.address.rpartition("@")[2].lower()
-                    row = (seq, us, event.person, key, domain, event.address, event.secondary)
+                    row = (seq, ts, event.person, key, domain, event.address, event.secondary)
                     said.setdefault(key, []).append((*row, "known", masked(event.evidence)))
                 case PersonErased() | AddressDropped():
                     state = "erased" if isinstance(event, PersonErased) else "dropped"
                     nothing = (None, None, False, state, None)
-                    said[key] = [(seq, us, event.person, key, *nothing)]
+                    said[key] = [(seq, ts, event.person, key, *nothing)]
                     forget.append(key)
                     if state == "erased":
-                        erased.append((seq, us, event.person, key))
+                        erased.append((seq, ts, event.person, key))
     return Folded(
         rows={
-            ADDRESSES.name: [row for rows in said.values() for row in rows],
+            ADDRESSES.name: sorted((row for rows in said.values() for row in rows), key=_SEQUENCE),
             ERASURES.name: erased,
         },
         forget={ADDRESSES.name: forget} if forget else {},

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 
 from projections.catalog import projections, queries
+from projections.instants import us
 from projections.projection import Message, Projection, Row, Table
-from projections.times import micros
 from schemas.envelope import Envelope, Event
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -26,7 +26,7 @@ def message(subject: str, seq: int, *events: Event, actor: str = "operator") -> 
     envelope = Envelope(
         id=f"{seq:032x}", ts=at(seq), correlation=f"c{seq}", actor=actor, events=events
     )
-    return Message(subject, seq, micros(at(seq)), envelope)
+    return Message(subject, seq, us(at(seq)), envelope)
 
 
 class Analysis:
