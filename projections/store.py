@@ -1,9 +1,7 @@
 """The owner of one DuckDB file: rows and the stream position they came from, in one transaction.
 
-The database is the position: nothing is acknowledged, so a kill between two commits costs
-nothing but folding a batch again. DuckDB lets one process write a file; a lock file beside it
-says so before DuckDB does. What is in the file can always be folded again from the streams,
-therefore another schema, or another broker behind it, simply starts a new one.
+What is in the file can always be folded again from the streams, therefore another schema, or
+another broker behind it, simply starts a new one.
 
 What a row held stays in the file after it is changed, in room that DuckDB only marks as free, and
 in its log (WAL). Where nothing may be left, of somebody who was erased, the file is written anew; a
@@ -14,9 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import os
-import shutil
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,7 +21,9 @@ from typing import Any, Self, TypeVar
 import duckdb
 import msgspec
 
+from projections import duckfile
 from projections.change import Change
+from projections.duckfile import Lock, StoreBusy, Transaction
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -42,14 +39,6 @@ CONFIG: dict[str, Any] = {
 }
 FEW = 8  # rows that are found one by one sooner: among a million, one in 5 ms, several in 40
 READERS = 4  # threads; a large query must not keep a look-up waiting
-
-
-class StoreBusy(Exception):
-    """Another process has this file open."""
-
-
-class CheckpointMoved(Exception):
-    """The rows were folded after another position than the file stands at; nothing was stored."""
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +64,7 @@ class Store:
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._mark = Path(f"{path}.erase")
-        self._lock = -1
+        self._lock: Lock | None = None
         self._connection: duckdb.DuckDBPyConnection
 
     @classmethod
@@ -162,7 +151,8 @@ class Store:
         await asyncio.to_thread(self._readers.shutdown)
         await self._in(self._writer, self._connection.close)
         self._writer.shutdown()
-        os.close(self._lock)
+        if self._lock is not None:
+            self._lock.close()
 
     @staticmethod
     async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
@@ -170,37 +160,33 @@ class Store:
 
     def _open(self, origin: str, ends: Mapping[str, int]) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise StoreBusy(self.path) from None
+        self._lock = Lock(self.path)
         about = {
             ("schema", str(self._schema.version)),
             ("origin", origin),
             ("duckdb", duckdb.__version__),  # another release may have another `hash`
         }
         if not self._resume(about, ends):
-            _remove(self.path)
-            self._connection = duckdb.connect(str(self.path), config=CONFIG)
+            duckfile.remove(self.path)
+            self._connection = duckfile.connect(self.path, CONFIG)
             self._create(about)
             self._mark.unlink(missing_ok=True)
         self.path.chmod(0o600)  # it holds addresses
-        self.checkpoints = self._positions()
+        self.checkpoints = duckfile.positions(self._connection)
 
     def _resume(self, about: set[tuple[str, str]], ends: Mapping[str, int]) -> bool:
         """Open what is there; False where it is of no use."""
-        _remove_spilled(self.path)
+        duckfile.remove_spilled(self.path)
         if self._mark.exists():
             return False
         try:
-            self._connection = duckdb.connect(str(self.path), config=CONFIG)
+            self._connection = duckfile.connect(self.path, CONFIG)
         except duckdb.Error:
             return False  # damaged, or no database; if it is the disk, creating one will say so
         try:
             found = self._connection.execute("select name, value from about").fetchall()
-            stale = any(seq > ends.get(name, seq) for name, seq in self._positions().items())
+            stands = duckfile.positions(self._connection)
+            stale = any(seq > ends.get(name, seq) for name, seq in stands.items())
             if set(found) == about and not stale:
                 return True
         except duckdb.Error:
@@ -208,11 +194,8 @@ class Store:
         self._connection.close()
         return False
 
-    def _positions(self) -> dict[str, int]:
-        return dict(self._connection.execute("select stream, seq from checkpoint").fetchall())
-
     def _create(self, about: set[tuple[str, str]]) -> None:
-        with _Transaction(self._connection) as connection:
+        with Transaction(self._connection) as connection:
             connection.execute("create table about (name varchar, value varchar)")
             connection.execute("create table checkpoint (stream varchar, seq ubigint)")
             connection.executemany("insert into about values (?, ?)", sorted(about))
@@ -225,30 +208,22 @@ class Store:
         new = Path(f"{self.path}.new")
         for path in (new, Path(f"{new}.wal")):
             path.unlink(missing_ok=True)
-        quoted = str(new).replace("'", "''")
-        self._connection.execute(f"attach '{quoted}' as rewritten")
+        self._connection.execute(f"attach {duckfile.quoted(new)} as rewritten")
         self._connection.execute(f'copy from database "{self.path.stem}" to rewritten')
         self._connection.execute("checkpoint rewritten")
         self._connection.execute("detach rewritten")
         self._connection.close()
-        new.chmod(0o600)
-        Path(f"{self.path}.wal").unlink(missing_ok=True)
-        _remove_spilled(self.path)
-        new.replace(self.path)
-        self._connection = duckdb.connect(str(self.path), config=CONFIG)
+        duckfile.replace(self.path, new)
+        self._connection = duckfile.connect(self.path, CONFIG)
         self._mark.unlink()
 
     def _apply(self, changes: Sequence[Change], stream: str, after: int, upto: int) -> None:
-        with _Transaction(self._connection) as connection:
+        with Transaction(self._connection) as connection:
             for change in changes:
                 for rows in _portions(change):
                     with connection.query_appender(change.sql, change.columns) as appender:
                         appender.append_rows(rows)
-            moved = connection.execute(
-                "update checkpoint set seq = ? where stream = ? and seq = ?", [upto, stream, after]
-            ).fetchone()
-            if moved != (1,):
-                raise CheckpointMoved(f"{stream} does not stand at {after} in {self.path.name}")
+            duckfile.move(connection, self.path, stream, after, upto)
 
 
 def _portions(change: Change) -> Iterable[Sequence[Row]]:
@@ -262,36 +237,8 @@ def drop(path: Path) -> None:
     """Take away a file that no process has open: what is in it can be folded again."""
     if not path.exists():
         return
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove(path)
+    with contextlib.suppress(StoreBusy):
+        lock = Lock(path)
+        duckfile.remove(path)
         Path(f"{path}.erase").unlink(missing_ok=True)
-    os.close(lock)
-
-
-def _remove(path: Path) -> None:
-    for ending in ("", ".wal", ".new", ".new.wal"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
-    _remove_spilled(path)
-
-
-def _remove_spilled(path: Path) -> None:
-    """What a large query had no memory for; a killed process leaves it."""
-    shutil.rmtree(f"{path}.tmp", ignore_errors=True)
-
-
-class _Transaction:
-    """Commit at the end of the block, roll back where it raises."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-
-    def __enter__(self) -> duckdb.DuckDBPyConnection:
-        return self.connection.begin()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.connection.commit()
-        else:
-            self.connection.rollback()
+        lock.close()

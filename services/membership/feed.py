@@ -19,8 +19,9 @@ from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.health import Health
 from postroad.runtime.stored import Stored
 from projections import roster, rosterqueries
+from projections.duckfile import StoreBusy
 from projections.roster import Key, Message, Standing
-from projections.store import FEW, Schema, Store, StoreBusy, drop
+from projections.store import FEW, Schema, Store, drop
 from schemas.codec import UnknownEvent
 from schemas.people import PersonErased
 from schemas.road import AsOf

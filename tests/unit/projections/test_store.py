@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from projections.change import Change
-from projections.store import CheckpointMoved, Schema, Store, StoreBusy
+from projections.duckfile import CheckpointMoved, StoreBusy
+from projections.store import Schema, Store
 
 SCHEMA = Schema(version=1, tables="create table word (text varchar, seq ubigint)", streams=("S",))
 COLUMNS = {"text": "varchar", "seq": "ubigint"}

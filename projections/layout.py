@@ -1,0 +1,66 @@
+"""What SQL makes the tables and views of projections (pure).
+
+Beside theirs a file has `checkpoint`, how far each stream is folded, and `projection`, which
+version of each made its tables, and what its fold carries to the next batch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from projections.projection import Projection, Table, View
+
+CHECKPOINT = "checkpoint (stream varchar, seq ubigint, origin varchar)"
+PROJECTION = "projection (name varchar, version varchar, carry varchar)"
+OWN = (CHECKPOINT, PROJECTION)
+GIVEN = "given"  # the table that rows to be stored are read from
+
+
+def version(projection: Projection) -> str:
+    """What a file must have been made with to be gone on with: the version, and the columns."""
+    shapes = (f"{table.name}({_columns(table)})" for table in projection.tables)
+    return " ".join((str(projection.version), projection.stream, projection.subjects, *shapes))
+
+
+def create(table: Table, name: str = "") -> str:
+    """The statement that makes a table."""
+    return f"create table {name or table.name} ({_columns(table)})"
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(f"{name} {column.type}" for name, column in table.columns.items())
+
+
+def insert(table: Table) -> str:
+    """The statement that stores what the table GIVEN holds."""
+    return f"insert into {table.name} select {table.select or '*'} from {GIVEN}"
+
+
+def given(table: Table) -> Mapping[str, str]:
+    """Name and SQL type of each column of what is given."""
+    if table.given is not None:
+        return table.given
+    return {name: column.type for name, column in table.columns.items()}
+
+
+def in_order(views: Iterable[View]) -> list[View]:
+    """Each view behind those that it reads. Raises ValueError where two read each other."""
+    waiting = {view.name: view for view in views}
+    words = {view.name: set(re.findall(r"\w+", view.sql)) & waiting.keys() for view in waiting.values()}
+    ordered: list[View] = []
+    while waiting:
+        free = [name for name in waiting if not (words[name] & waiting.keys()) - {name}]
+        if not free:
+            raise ValueError(f"views that read each other: {', '.join(sorted(waiting))}")
+        ordered += [waiting.pop(name) for name in free]
+    return ordered
+
+
+def streams(projections: Iterable[Projection]) -> dict[str, list[Projection]]:
+    """The projections of each stream; those of views alone have none."""
+    found: dict[str, list[Projection]] = {}
+    for projection in projections:
+        if projection.stream:
+            found.setdefault(projection.stream, []).append(projection)
+    return found
