@@ -117,3 +117,23 @@ def quoted(path: Path) -> str:
 def connect(path: Path, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     """Open a file, or make it. Raises duckdb.Error."""
     return duckdb.connect(str(path), config=config)
+
+
+def move_aside(path: Path, ending: str) -> Path:
+    """Move a closed file and its log out of the way; where it lies then."""
+    aside = Path(f"{path}.{ending}")
+    log = Path(f"{path}.wal")
+    if log.exists():
+        log.replace(f"{aside}.wal")
+    path.replace(aside)
+    return aside
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether another program has the file open, such as DuckDB's own."""
+    return "lock on file" in str(error)
+
+
+def told(error: Exception) -> str:
+    """What DuckDB says, in one short line."""
+    return " ".join(str(error).split())[:200]

@@ -17,9 +17,12 @@ OWN = (CHECKPOINT, PROJECTION)
 GIVEN = "given"  # the table that rows to be stored are read from
 
 
-def version(projection: Projection) -> str:
-    """What a file must have been made with to be gone on with: the version, and the columns."""
-    shapes = (f"{table.name}({_columns(table)})" for table in projection.tables)
+def version(projection: Projection, *, personal: bool) -> str:
+    """What tables must have been made with to be gone on with. `personal`: whether what is personal
+    is kept."""
+    shapes = [f"{table.name}({_columns(table)})" for table in projection.tables]
+    if personal and any(c.personal for t in projection.tables for c in t.columns.values()):
+        shapes.append("personal")
     return " ".join((str(projection.version), projection.stream, projection.subjects, *shapes))
 
 
@@ -32,9 +35,17 @@ def _columns(table: Table) -> str:
     return ", ".join(f"{name} {column.type}" for name, column in table.columns.items())
 
 
-def insert(table: Table) -> str:
-    """The statement that stores what the table GIVEN holds."""
-    return f"insert into {table.name} select {table.select or '*'} from {GIVEN}"
+def insert(table: Table, *, personal: bool, into: str = "") -> str:
+    """The statement that stores what the table GIVEN holds; what is `personal` as null, where it
+    may not be kept."""
+    columns = ", ".join(
+        f"null as {name}" if column.personal and not personal else name
+        for name, column in table.columns.items()
+    )
+    made = ", ".join(table.columns)
+    given = f"(select {table.select} from {GIVEN}) as made({made})"  # noqa: S608 - all SQL is ours
+    source = given if table.select else GIVEN
+    return f"insert into {into}{table.name} select {columns} from {source}"  # noqa: S608
 
 
 def given(table: Table) -> Mapping[str, str]:
@@ -47,7 +58,9 @@ def given(table: Table) -> Mapping[str, str]:
 def in_order(views: Iterable[View]) -> list[View]:
     """Each view behind those that it reads. Raises ValueError where two read each other."""
     waiting = {view.name: view for view in views}
-    words = {view.name: set(re.findall(r"\w+", view.sql)) & waiting.keys() for view in waiting.values()}
+    words = {
+        view.name: set(re.findall(r"\w+", view.sql)) & waiting.keys() for view in waiting.values()
+    }
     ordered: list[View] = []
     while waiting:
         free = [name for name in waiting if not (words[name] & waiting.keys()) - {name}]

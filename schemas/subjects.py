@@ -189,6 +189,7 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
     ),
     "sender": ("delivery.>", "mail.retry.>", "mail.send.>", "spans.>", "deadletter.>"),
     "web": ("spans.>",),
+    "projector": ("spans.>",),
 }
 
 Kind = Literal[
@@ -330,3 +331,8 @@ def checkpoint(source: str) -> str:
 def command(name: str) -> str:
     """NATS micro endpoint of a membership command."""
     return f"postroad.membership.{name}"
+
+
+def projector(name: str) -> str:
+    """NATS micro endpoint of a question to the projector."""
+    return f"postroad.projector.{name}"

@@ -12,7 +12,8 @@ from postroad.runtime.errors import UsageError
 
 run = typer.Typer()
 Name = Annotated[
-    str, typer.Argument(metavar="SERVICE", help="ingest, router, membership, sender, web.")
+    str,
+    typer.Argument(metavar="SERVICE", help="ingest, router, membership, sender, projector, web."),
 ]
 Once = Annotated[
     bool, typer.Option("--once", metavar="", help="Drain every mailbox, then end (for cron).")

@@ -38,7 +38,8 @@ from schemas.subjects import Durable
 log = structlog.get_logger()
 YOUNG = 20_000  # new objects between two collections of garbage; most go without one
 ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
-BESIDE = ("web",)  # what no mail waits for; each runs where a section has its name
+BESIDE = ("projector", "web")  # what no mail waits for
+ASKED_FOR = ("web",)  # those of them that run only where a section has their name
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,9 @@ async def connect(config: Config, name: str, *, wait: float = 10.0) -> Broker:
 
 def beside(config: Config) -> tuple[str, ...]:
     """The services beside the road that these settings ask for."""
-    return tuple(name for name in BESIDE if getattr(config, name) is not None)
+    return tuple(
+        name for name in BESIDE if name not in ASKED_FOR or getattr(config, name) is not None
+    )
 
 
 def find(name: str) -> Service:

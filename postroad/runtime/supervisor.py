@@ -69,6 +69,11 @@ class Child:
         """Whether it runs and has not said yet that it is ready."""
         return self.runs and not self.ready.is_set()
 
+    @property
+    def ails(self) -> bool:
+        """Whether it dies again and again, and no mail waits for it."""
+        return self.name not in ROAD and self.restarts.count > 0
+
     def start(self) -> None:
         """Start it, and keep it running from now on."""
         self._task = asyncio.create_task(self._keep())
@@ -166,13 +171,14 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start the services; the last, which takes mail, when the others are ready."""
-        *road, ingest = self.children
-        for child in road:
+        *others, ingest = self.children
+        for child in others:
             child.start()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
-                for child in road:
-                    await child.ready.wait()
+                for child in others:
+                    if child.name in ROAD:
+                        await child.ready.wait()
         ingest.start()
 
     async def watch(self) -> None:
@@ -184,7 +190,7 @@ class Supervisor:
             if starting:
                 with contextlib.suppress(Exception):  # the broker may be away
                     await self._ask(starting)
-            if all(child.ready.is_set() for child in self.children):
+            if all(child.ready.is_set() or child.ails for child in self.children):
                 self.ready.set()
             await asyncio.sleep(POLL_SECONDS if loop.time() - began < START_SECONDS else 0.5)
 

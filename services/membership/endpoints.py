@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,22 +9,19 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import nats.micro
 import structlog
 from nats.micro.request import Request
 
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
+from postroad.runtime.micro import answering
 from postroad.runtime.service import Context
-from schemas import addresses, leaving, mass, subjects, templates
+from schemas import addresses, leaving, mass, templates
 from schemas import commands as requests
 from schemas.commands import Answer, Command
 from services.membership.commands import Commands
 from services.membership.erasing import Erasure
 from services.membership.refused import Refused
-
-QUEUE = "membership"
-AT_ONCE = 64  # requests; more wait their turn
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -87,36 +83,9 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
 @contextlib.asynccontextmanager
 async def serving(context: Context, commands: Commands) -> AsyncIterator[None]:
     """Answer for the length of the block, then finish what was begun."""
-    answering: set[asyncio.Task[None]] = set()
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def begin(name: str, request: Request) -> None:
-        # nats-py runs an endpoint's handler one request at a time; a task each does not wait
-        await room.acquire()
-        task = asyncio.create_task(_answer(context, commands, name, request))
-        answering.add(task)
-        task.add_done_callback(answering.discard)
-        task.add_done_callback(lambda _: room.release())
-
-    service = await nats.micro.add_service(
-        context.broker.nc,
-        name="postroad-membership",
-        version="1.0.0",
-        description="who is on which list",
-        queue_group=QUEUE,
-    )
-    try:
-        for name in TABLE:
-            await service.add_endpoint(
-                name=name, subject=subjects.command(name), handler=partial(begin, name)
-            )
-        await context.broker.nc.flush()  # whoever asks from now on is heard
+    table = {name: partial(_answer, context, commands, name) for name in TABLE}
+    async with answering(context.broker, "membership", "who is on which list", table):
         yield
-    finally:
-        with contextlib.suppress(Exception):
-            await service.stop()
-        if answering:
-            await asyncio.wait(answering, timeout=10)
 
 
 async def _answer(context: Context, commands: Commands, name: str, request: Request) -> None:

@@ -1,0 +1,26 @@
+"""What the projector is asked, over NATS micro, and how it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named query with its parameters. With `after`, it is answered once these streams, by name,
+    are folded up to these sequences."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+    after: dict[str, int] = {}
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of an answer: several come to one question, in order, up to the one that is `last`.
+    `columns` is name to SQL type, in the first alone; `refused` says why there is no answer."""
+
+    rows: list[list[Any]] = []
+    columns: dict[str, str] = {}
+    last: bool = False
+    refused: str = ""

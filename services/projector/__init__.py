@@ -1,0 +1,23 @@
+"""projector: folds the streams into `analytics.duckdb`, and answers questions about them.
+
+Reads      every stream that a projection names (`projections/analytics`), each once, from where the
+           file stands; acknowledges nothing, for the file is the position
+Answers    `postroad.projector.query`: a named question of `projections/catalog.py`
+Owns       `state_dir/analytics.duckdb`; one process may write it, a lock file beside it says which
+Settings   `[analytics]`
+
+Promises
+    - Rows, what a fold carries on, and positions are stored in one transaction: killed anywhere,
+      each event has its rows once.
+    - No mail waits for it, it stores nothing in the broker, and has the least share of the
+      processor (nice 10).
+
+Failure    An event of a newer release, and one that a fold fails on: counted, told in the log, and
+           passed over.
+           A damaged file, and one folded from other streams: moved aside, folded anew, told.
+           A second projector: ends with exit code 1 and says who has the file.
+
+Files      feed       streams → folds → the file
+           service    what runs, and when it is ready
+           endpoints  questions over NATS micro
+"""

@@ -1,0 +1,91 @@
+"""Questions to the projector over NATS micro: a name and parameters in, rows out in pieces."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import duckdb
+import msgspec
+import structlog
+from nats.micro.request import Request
+
+from postroad.runtime.errors import Retry
+from postroad.runtime.micro import answering
+from postroad.runtime.service import Context
+from projections.catalog import queries
+from projections.duckfile import told
+from projections.warehouse import ROWS, Answer
+from schemas.questions import Piece, Question
+from services.projector.feed import Feed
+
+PIECE = 256 << 10  # octets of a piece, at least; below what a broker takes in one message
+
+log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+
+@contextlib.asynccontextmanager
+async def serving(context: Context, feed: Feed) -> AsyncIterator[None]:
+    """Answer for the length of the block, then finish what was begun."""
+    table = {"query": partial(_query, context, feed)}
+    async with answering(context.broker, "projector", "what came of all mail", table):
+        yield
+
+
+async def _query(context: Context, feed: Feed, request: Request) -> None:
+    context.health.count("queries")
+    with contextlib.suppress(Exception):  # who asked may be gone
+        for piece in pieces(await _answer(feed, request.data)):
+            await request.respond(_encode(piece))
+
+
+async def _answer(feed: Feed, data: bytes) -> Answer | str:
+    """Rows, or why there are none."""
+    try:
+        question = msgspec.json.decode(data, type=Question)
+    except msgspec.MsgspecError as error:
+        return f"not a question: {error}"
+    query = queries().get(question.name)
+    if query is None:
+        return f"there is no question {question.name!r}; is the projector of another release?"
+    try:
+        await feed.reached(question.after)
+        return await feed.warehouse.read(query.sql, question.parameters, ROWS)
+    except Retry as retry:
+        return f"not now, ask again: {retry.reason}"
+    except duckdb.Error as error:
+        return f"{question.name} cannot be answered: {told(error)}"
+    except Exception as bug:  # noqa: BLE001 - whoever asked gets an answer
+        where = traceback.extract_tb(bug.__traceback__)[-1]
+        at = f"{where.name}:{where.lineno}"
+        # not the traceback: it could show a parameter
+        log.error("query.bug", query=question.name, error=type(bug).__name__, at=at)  # noqa: TRY400
+        return f"the projector failed at {question.name}; its log says more"
+
+
+def pieces(found: Answer | str) -> Iterator[Piece]:
+    """An answer in messages that a broker takes."""
+    if isinstance(found, str):
+        yield Piece(refused=found, last=True)
+        return
+    columns: dict[str, str] = found.columns
+    rows: Sequence[Any] = found.rows
+    while True:
+        some, rows = _cut(rows)
+        yield Piece(columns=columns, rows=some, last=not rows)
+        columns = {}
+        if not rows:
+            return
+
+
+def _cut(rows: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(_encode(row))
+        if size > PIECE:
+            return list(rows[: number + 1]), rows[number + 1 :]
+    return list(rows), ()
