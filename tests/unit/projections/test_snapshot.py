@@ -69,7 +69,9 @@ class Live:
     def exported(self, table: str = "deliveries") -> list[tuple[object, ...]]:
         """What the Parquet files of a table say, all of them at once."""
         pattern = self.folder / "parquet" / table / "*.parquet"
-        return duckdb.sql(f"select * from read_parquet('{pattern}') order by all").fetchall()
+        with duckdb.connect() as reader:
+            sql = f"select * from read_parquet('{pattern}') order by all"
+            return reader.execute(sql).fetchall()
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_the_copy_is_one_moment_while_rows_are_folded(live: Live) -> None:
 
     def fold() -> None:
         while not stop.is_set():
-            live.fold(20_000)
+            live.fold(500)
 
     thread = threading.Thread(target=fold)
     thread.start()
@@ -125,7 +127,7 @@ def test_a_copy_is_made_again_where_the_file_was_checkpointed_meanwhile(
     live.fold(10)
     live.connection.execute("checkpoint")
     octets = snapshot._copy_octets
-    tries = []
+    tries: list[int] = []
 
     def copied(source: int, target: int, size: int) -> None:
         octets(source, target, size)
