@@ -14,6 +14,7 @@ from projections.projection import Projection, Table, View
 CHECKPOINT = "checkpoint (stream varchar, seq ubigint, origin varchar)"
 PROJECTION = "projection (name varchar, version varchar, carry varchar)"
 OWN = (CHECKPOINT, PROJECTION)
+_READS = re.compile(r"\b(?:from|join)\s+(\w+)", re.IGNORECASE)
 GIVEN = "given"  # the table that rows to be stored are read from
 
 
@@ -56,14 +57,13 @@ def given(table: Table) -> Mapping[str, str]:
 
 
 def in_order(views: Iterable[View]) -> list[View]:
-    """Each view behind those that it reads. Raises ValueError where two read each other."""
+    """Each view behind those that it reads, by `from` and `join`. Raises ValueError where two read
+    each other."""
     waiting = {view.name: view for view in views}
-    words = {
-        view.name: set(re.findall(r"\w+", view.sql)) & waiting.keys() for view in waiting.values()
-    }
+    reads = {view.name: set(_READS.findall(view.sql)) & waiting.keys() for view in waiting.values()}
     ordered: list[View] = []
     while waiting:
-        free = [name for name in waiting if not (words[name] & waiting.keys()) - {name}]
+        free = [name for name in waiting if not (reads[name] & waiting.keys()) - {name}]
         if not free:
             raise ValueError(f"views that read each other: {', '.join(sorted(waiting))}")
         ordered += [waiting.pop(name) for name in free]

@@ -144,7 +144,7 @@ def fold(carry: Carry, messages: Sequence[Message]) -> Folded:
             if event.outcome is not None:
                 outcome = event.outcome
                 start, people = (outcome.start, event.people) if intent is None else intent
-                whom = people[outcome.start - start : outcome.end - start]
+                whom = list(people[outcome.start - start : outcome.end - start])
                 where = event.chunk, chunk.attempt
                 deliveries += [
                     (*begin, run, *where, *said, event.relay, doubtful, False)
@@ -152,7 +152,7 @@ def fold(carry: Carry, messages: Sequence[Message]) -> Folded:
                 ]
             if event.late:
                 said = event.chunk, chunk.attempt, "accepted", 0, "", "", ""
-                deliveries.append((*begin, event.late, *said, event.relay, False, True))
+                deliveries.append((*begin, list(event.late), *said, event.relay, False, True))
             cleared += [(*begin, event.chunk, person) for person in event.cleared]
             if event.outcome is not None or event.finished:
                 windows.append((*begin, *_window(event)))
@@ -169,7 +169,7 @@ def _runs(outcome: Outcome, people: Sequence[str]) -> Mapping[_Said, Sequence[st
     """Who of a window had the same outcome: what is said of them, and the people."""
     size = outcome.end - outcome.start
     if len(people) < size:  # of an older release
-        people = (*people, *[""] * (size - len(people)))
+        people = [*people, *[""] * (size - len(people))]
     taken = "accepted", outcome.code, "", outcome.text, ""
     if not (outcome.failures or outcome.possible_duplicate):
         return {(*taken, False): people} if size else {}
@@ -257,7 +257,7 @@ PROJECTION = Projection(
                     select list, mail, person,
                         max_by(struct_pack(
                             outcome, code, enhanced, reply, scope, relay, ts, seq, chunk
-                        ), seq) as last,
+                        ), 2 * seq + late::integer) as last,
                         count(*) filter (not late) as attempts,
                         count(*) filter (doubtful) as doubts
                     from deliveries group by list, mail, person

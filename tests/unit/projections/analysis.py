@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
-
-from projections.catalog import projections, queries
 from projections.instants import us
+
+from projections import layout
+from projections.catalog import projections, queries
+from projections.columns import columns
 from projections.projection import Message, Projection, Row, Table
 from schemas.envelope import Envelope, Event
 
@@ -38,18 +40,9 @@ class Analysis:
         self._carry: dict[str, Mapping[str, Any]] = {}
         for projection in projections():
             for table in projection.tables:
-                columns = ", ".join(f"{name} {c.type}" for name, c in table.columns.items())
-                self.connection.execute(f"create table {table.name} ({columns})")
-        waiting = [view for projection in projections() for view in projection.views]
-        while waiting:
-            left = []
-            for view in waiting:
-                try:
-                    self.connection.execute(f"create view {view.name} as {view.sql}")
-                except duckdb.CatalogException:
-                    left.append(view)
-            assert len(left) < len(waiting), left
-            waiting = left
+                self.connection.execute(layout.create(table))
+        for view in layout.in_order(view for each in projections() for view in each.views):
+            self.connection.execute(f"create view {view.name} as {view.sql}")
 
     def fold(self, projection: Projection, messages: Sequence[Message]) -> None:
         """Take in messages as one batch."""
@@ -66,24 +59,17 @@ class Analysis:
             self._store(tables[name], rows)
 
     def _store(self, table: Table, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        given = table.given or {name: column.type for name, column in table.columns.items()}
-        marks = ", ".join("?" for _ in given)
-        casts = ", ".join(
-            f"null as {name}"
-            if table.columns[name].personal and not self._personal
-            else f"make_timestamp({name}) as {name}"
-            if kind == "timestamp"
-            else name
-            for name, kind in given.items()
-        )
-        kinds = {name: "bigint" if kind == "timestamp" else kind for name, kind in given.items()}
-        columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
-        self.connection.execute(f"create or replace temp table given ({columns})")
-        self.connection.executemany(f"insert into given values ({marks})", list(rows))
-        select = table.select or casts
-        self.connection.execute(f"insert into {table.name} select {select} from given")
+        if rows:
+            self.connection.register(layout.GIVEN, columns(layout.given(table), rows))
+            self.connection.execute(layout.insert(table, personal=self._personal))
+            self.connection.unregister(layout.GIVEN)
+
+    def clear(self) -> None:
+        """Empty every table."""
+        self._carry = {}
+        for projection in projections():
+            for table in projection.tables:
+                self.connection.execute(f"delete from {table.name}")
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Every row of a query."""
