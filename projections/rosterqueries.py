@@ -175,6 +175,39 @@ COUNTS = """
 """
 
 
+# $people -> list, person, standing, to_seq: every state that they were in anywhere, in order
+LIVES = """
+    select m.* exclude (mark) from member m
+    join (select unnest($people::varchar[]) as person) as wanted
+    on m.mark = mark(wanted.person) and m.person = wanted.person
+    order by m.list, m.person, m.from_seq
+"""
+
+# $keys -> key, person: whose addresses these are
+PERSONS = """
+    select p.key, p.person from people p
+    join (select unnest($keys::varchar[]) as key) as wanted
+    on p.key_mark = mark(wanted.key) and p.key = wanted.key
+    where p.address is not null
+"""
+
+# $list, $after, $upto, $limit -> seq, step: by how much the number of those who receive posts
+# changed at which sequence, in order; the first row is $after, with how many they were then
+RECEIVING = """
+    select seq, sum(step)::bigint from (
+        select $after::ubigint as seq, 0 as step
+        union all
+        select greatest(from_seq, $after), 1 from member
+        where list = $list and receives(member, delivery_mode, delivery_status)
+        and from_seq <= $upto and (to_seq is null or to_seq > $after)
+        union all
+        select to_seq, -1 from member
+        where list = $list and receives(member, delivery_mode, delivery_status)
+        and to_seq > $after and to_seq <= $upto
+    ) group by seq having sum(step) <> 0 or seq = $after order by seq limit $limit
+"""
+
+
 FIRST = 5_000  # people in the first slice of an audience, which should be there soon
 SLICE = 125_000  # in those that follow; sorting a million at once takes 130 MB, a slice 20 MB
 

@@ -46,6 +46,7 @@ from schemas.envelope import Event
 from schemas.mass import ImportMembers, UndoChange
 from schemas.road import AsOf
 from services.membership import actors, decider, entries, importing, lists, retrying, undoing
+from services.membership.afterall import AfterAll
 from services.membership.approvals.desk import Approvals
 from services.membership.authors import author
 from services.membership.bans import banned, own_address, refusal
@@ -88,6 +89,7 @@ class Commands:
         templates: Templates,
         *,
         links: Links,
+        after_all: AfterAll,
     ) -> None:
         self.broker = broker
         self.roster = roster
@@ -98,6 +100,7 @@ class Commands:
         self.approvals = approvals
         self.templates = templates
         self.links = links
+        self.after_all = after_all
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
         self._synced = asyncio.Lock()  # of two syncs at once one sees what the other has done

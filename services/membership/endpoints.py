@@ -16,11 +16,12 @@ from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
 from postroad.runtime.micro import answering
 from postroad.runtime.service import Context
-from schemas import addresses, leaving, mass, templates
+from schemas import addresses, hindsight, leaving, mass, templates
 from schemas import commands as requests
 from schemas.commands import Answer, Command
 from services.membership.commands import Commands
 from services.membership.erasing import Erasure
+from services.membership.hindsight import Hindsight
 from services.membership.refused import Refused
 
 log = structlog.get_logger()
@@ -34,6 +35,11 @@ async def _erase(commands: Commands, ask: requests.EraseMember) -> Answer:
     except ApiError as error:  # what was erased before it is erased; again finishes the rest
         text = f"not everything is erased, for {error}; give the command again"
         raise Refused("unavailable", text) from error
+
+
+def _hindsight(commands: Commands) -> Hindsight:
+    languages = commands.templates.readers.site.languages
+    return Hindsight(commands.roster.feed, commands.people, languages)
 
 
 # endpoint -> what it is asked with, and what answers
@@ -75,6 +81,11 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
         requests.DecideRequest,
         lambda commands, ask: commands.approvals.request_decide(ask),
     ),
+    "past_facts": (hindsight.PastFacts, lambda asked, ask: _hindsight(asked).facts(ask)),
+    "past_audience": (hindsight.PastAudience, lambda asked, ask: _hindsight(asked).audience(ask)),
+    "propose": (hindsight.ProposeSettings, lambda asked, ask: _hindsight(asked).propose(ask)),
+    "let_through": (hindsight.LetThrough, lambda asked, ask: asked.after_all.let_through(ask)),
+    "missing": (hindsight.MissingCopies, lambda asked, ask: asked.after_all.missing(ask)),
     "leave_look": (leaving.LookAtLink, lambda commands, ask: commands.links.look(ask)),
     "leave": (leaving.FollowLink, lambda commands, ask: commands.links.follow(ask)),
 }

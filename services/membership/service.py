@@ -8,6 +8,7 @@ from postroad.mail.tokens import TokenMaker
 from postroad.runtime.service import Context, Service
 from schemas import subjects
 from services.membership import expiry
+from services.membership.afterall import AfterAll
 from services.membership.answers import Answers
 from services.membership.approvals.desk import Approvals
 from services.membership.bounces.desk import BounceDesk
@@ -95,7 +96,9 @@ async def _work(context: Context, feed: Feed, own: Site) -> None:
     templates = Templates(broker, feed, readers)
     links = Links(office, outbox)
     commands = Commands(
-        broker, roster, people, questions, outbox, held, approvals, templates, links=links
+        *(broker, roster, people, questions, outbox, held, approvals, templates),
+        links=links,
+        after_all=AfterAll(fanout, received),
     )
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()

@@ -1,0 +1,51 @@
+"""A mail that rules stopped, or that did not reach a list, is let through after all. Pure.
+
+The same event as a moderator's: `HeldAccepted`, behind what was decided last. So each mail is let
+through once, whoever says so, and what a person has decided stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from schemas.envelope import Envelope, Event
+from schemas.mail import RawRef
+from schemas.road import AsOf, HeldAccepted, MailStopped
+from services.membership.refused import Refused
+
+
+def decide(
+    messages: Iterable[tuple[int, Envelope]],
+    *,
+    list_: str,
+    mail_id: str,
+    raw: RawRef,
+    expect: int,
+    as_of: AsOf,
+    settings: int,
+) -> HeldAccepted:
+    """What lets the mail through on this list, for those who were members `as_of` then. `messages`
+    are all decisions on it there, with their sequences; `expect` is the last that is known. Raises
+    Refused where something else stands there by now, or a person has decided."""
+    last, event = _last(messages)
+    if last != expect:
+        raise Refused("decided", "it was decided on meanwhile")
+    if last and (not isinstance(event, MailStopped) or event.held):
+        raise Refused("decided", "somebody has decided on it")
+    if isinstance(event, MailStopped) and event.password:
+        raise Refused("password", "it tells a moderator's password")
+    return HeldAccepted(
+        mail_id=mail_id,
+        list=list_,
+        held=last,
+        raw=event.raw if isinstance(event, MailStopped) else raw,
+        as_of=as_of,
+        settings=settings,
+    )
+
+
+def _last(messages: Iterable[tuple[int, Envelope]]) -> tuple[int, Event | None]:
+    last, event = 0, None
+    for seq, message in messages:
+        last, event = seq, message.events[-1]
+    return last, event
