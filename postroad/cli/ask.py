@@ -43,7 +43,7 @@ async def attempt(
     """The same, but a refusal is an answer too. A change says who asks for it. Raises Unanswered
     where an answer may have been lost."""
     if isinstance(request, Change):
-        request = msgspec.structs.replace(request, by=_login())
+        request = msgspec.structs.replace(request, by=login())
     data = msgspec.json.encode(request)
     if len(data) + HEADERS > broker.nc.max_payload:
         raise UsageError(
@@ -77,7 +77,7 @@ def refusal(answer: Answer) -> PostroadError:
     return (UsageError if answer.code in USAGE else PostroadError)(answer.refused)
 
 
-def _login() -> str:
+def login() -> str:
     """The login name of whoever gave the command, empty where there is none."""
     with contextlib.suppress(OSError, KeyError):
         return getpass.getuser()

@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from postroad.runtime import logs
 from postroad.runtime.attach import COMMAND, attach
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.health import Health
 from postroad.runtime.provision import provision
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import Context, find, running
+
+if TYPE_CHECKING:
+    from services.membership.feed import Feed
 
 MEMBERSHIP = "membership"
 WAIT_SECONDS = 3.0  # for membership to answer on a broker that others run
@@ -47,6 +52,32 @@ async def road(config: Config) -> AsyncIterator[Broker]:
             return
         await _answering(broker)
         yield broker
+
+
+@contextlib.asynccontextmanager
+async def roster(config: Config) -> AsyncIterator[tuple[Broker, Feed | None]]:
+    """A broker on which membership answers. Where nothing runs, its roster instead, folded here:
+    membership itself would go on with whatever waits. Raises PostroadError."""
+    from services.membership.feed import Feed, open_store
+
+    quiet()
+    async with attach(config, COMMAND, MEMBERSHIP) as (broker, ours):
+        if ours is None:
+            await _answering(broker)
+            yield broker, None
+            return
+        await _provision(config, broker)
+        store = await open_store(broker, config.site.state_dir)
+        feed = Feed(broker, store, Health(COMMAND))
+        folding = asyncio.create_task(feed.run())
+        try:
+            await feed.catch_up()
+            yield broker, feed
+        finally:
+            folding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await folding
+            await store.close()
 
 
 async def _provision(config: Config, broker: Broker) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from postroad.runtime.errors import UsageError
+from postroad.runtime.errors import SettingsError, UsageError
+from postroad.runtime.quantities import duration
 
 
 def time_of(text: str, option: str = "--at") -> tuple[datetime, bool]:
@@ -30,3 +31,13 @@ def time_of(text: str, option: str = "--at") -> tuple[datetime, bool]:
             "an offset"
         )
     return here, False
+
+
+def since(text: str, now: datetime, option: str = "--since") -> datetime:
+    """The time that `text` means: as `time_of`, or so long ago (`30d`, `2h`). Raises UsageError."""
+    try:
+        return now - timedelta(seconds=duration(text))
+    except SettingsError:
+        return time_of(text, option)[0]
+    except OverflowError:
+        raise UsageError(f"{option} {text}: no time that a list can have had") from None

@@ -23,12 +23,14 @@ class Looker:
     """Looks into mails. `header_checks` are what the site looks for in headers; SettingsError
     where one cannot be read."""
 
-    def __init__(self, header_checks: Sequence[str] = ()) -> None:
+    def __init__(
+        self, header_checks: Sequence[str] = (), passwords: Passwords | None = None
+    ) -> None:
         try:
             self._checks = tuple(str(headermatch.typed(line)) for line in header_checks)
         except ValueError as error:
             raise SettingsError(f"[site] header_checks: {error}") from None
-        self._passwords = Passwords()
+        self._passwords = passwords or Passwords()
 
     async def look(self, mail: MailReceived, known: List, raw: RawMail) -> Looked:
         """What the rules of this list need of this mail. Raises Retry, Reject (see `get_raw`)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.envelope import Envelope, Event
+from schemas.envelope import Envelope
 from schemas.mail import RawRef
 from schemas.road import AsOf, HeldAccepted, MailStopped
 from services.membership.refused import Refused
@@ -27,7 +27,10 @@ def decide(
     """What lets the mail through on this list, for those who were members `as_of` then. `messages`
     are all decisions on it there, with their sequences; `expect` is the last that is known. Raises
     Refused where something else stands there by now, or a person has decided."""
-    last, event = _last(messages)
+    told = [(seq, event) for seq, message in messages for event in message.events]
+    last, event = told[-1] if told else (0, None)
+    if any(isinstance(each, HeldAccepted) for _, each in told):
+        raise Refused("decided", "it was let through before")
     if last != expect:
         raise Refused("decided", "it was decided on meanwhile")
     if last and (not isinstance(event, MailStopped) or event.held):
@@ -42,10 +45,3 @@ def decide(
         as_of=as_of,
         settings=settings,
     )
-
-
-def _last(messages: Iterable[tuple[int, Envelope]]) -> tuple[int, Event | None]:
-    last, event = 0, None
-    for seq, message in messages:
-        last, event = seq, message.events[-1]
-    return last, event
