@@ -32,6 +32,7 @@ import msgspec
 
 from projections import parquet
 
+FOLDER = "analytics"  # in state_dir
 NAME = "postroad.duckdb"
 PARQUET = "parquet"
 ABOUT = "about(as_of timestamp, stream varchar, seq ubigint)"
@@ -42,7 +43,6 @@ CONFIG: dict[str, Any] = {
     "preserve_insertion_order": True,
     "temp_directory": "",
 }
-NICENESS = 5  # copies of mail go first
 _HEADERS = 3 * 4096
 _PIECE = 1 << 20
 _TRIES = 5
@@ -185,7 +185,6 @@ def told(error: Exception) -> str:
 def main() -> None:
     """Do the job that stdin holds (JSON); what came of it on stdout, and 1 where it failed."""
     os.umask(0o077)
-    os.nice(NICENESS)
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     try:
         taken = take(job)

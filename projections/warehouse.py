@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ CONFIG: dict[str, Any] = {
     "preserve_insertion_order": False,
     "checkpoint_threshold": "64MB",  # of the log beside the file
 }
+NEVER = "1TB"  # a log that is longer
 READERS = 2  # threads; a large query must not keep a look-up waiting
 PATIENCE_SECONDS = 3.0  # for a command that reads the file to end
 NAME = "analytics.duckdb"
@@ -135,6 +136,24 @@ class Warehouse:
                 return answer(cursor, sql, parameters, limit)
 
         return await self._in(self._readers, query)
+
+    @contextlib.asynccontextmanager
+    async def still(self) -> AsyncIterator[Mapping[str, int]]:
+        """The file may be copied in this block, as it lies on disk: it holds what is folded up to
+        these positions, and what is folded meanwhile goes into its log. Folding waits for the
+        checkpoint alone."""
+        async with self._applying:
+            positions = dict(self.checkpoints)
+            await self._execute(f"set checkpoint_threshold = '{NEVER}'")
+            await self._execute("checkpoint")
+        try:
+            yield positions
+        finally:
+            threshold = CONFIG["checkpoint_threshold"]
+            await self._execute(f"set checkpoint_threshold = '{threshold}'")
+
+    async def _execute(self, sql: str) -> None:
+        await self._in(self._writer, partial(self._connection.execute, sql))
 
     async def close(self) -> None:
         """Finish what runs and let go of the file."""

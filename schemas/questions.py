@@ -24,3 +24,11 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: dict[str, str] = {}
     last: bool = False
     refused: str = ""
+
+
+class Refreshed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When the copies for analysts were made (RFC 3339), and whether just now; or why not."""
+
+    as_of: str = ""
+    made: bool = False
+    refused: str = ""

@@ -3,6 +3,7 @@
 Reads      every stream that a projection names (`projections/analytics`), each once, from where the
            file stands; acknowledges nothing, for the file is the position
 Answers    `postroad.projector.query`: a named question of `projections/catalog.py`
+           `postroad.projector.refresh`: makes the copies for analysts anew
 Owns       `state_dir/analytics.duckdb`; one process may write it, a lock file beside it says which
 Settings   `[analytics]`
 
@@ -12,6 +13,11 @@ Promises
     - No mail waits for it, it stores nothing in the broker, and has the least share of the
       processor (nice 10).
 
+Copies     `state_dir/analytics/postroad.duckdb` and `parquet/`, every few minutes where anything
+           was folded, by a program of its own; folding waits for a checkpoint alone. Where there is
+           no room the old ones stay, and status says so. Where addresses are kept they are written
+           anew row by row: nobody who was erased is left in what is copied.
+
 Failure    An event of a newer release, and one that a fold fails on: counted, told in the log, and
            passed over.
            A damaged file, and one folded from other streams: moved aside, folded anew, told.
@@ -20,4 +26,5 @@ Failure    An event of a newer release, and one that a fold fails on: counted, t
 Files      feed       streams → folds → the file
            service    what runs, and when it is ready
            endpoints  questions over NATS micro
+           snapshot   the copies that analysts open
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import traceback
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -19,19 +20,24 @@ from postroad.runtime.service import Context
 from projections.catalog import queries
 from projections.duckfile import told
 from projections.warehouse import ROWS, Answer
-from schemas.questions import Piece, Question
+from schemas.questions import Piece, Question, Refreshed
 from services.projector.feed import Feed
+from services.projector.snapshot import Snapshots
 
 PIECE = 256 << 10  # octets of a piece, at least; below what a broker takes in one message
+CATCH_UP_SECONDS = 5.0  # before a copy that somebody waits for
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 
 
 @contextlib.asynccontextmanager
-async def serving(context: Context, feed: Feed) -> AsyncIterator[None]:
+async def serving(context: Context, feed: Feed, snapshots: Snapshots) -> AsyncIterator[None]:
     """Answer for the length of the block, then finish what was begun."""
-    table = {"query": partial(_query, context, feed)}
+    table = {
+        "query": partial(_query, context, feed),
+        "refresh": partial(_refresh, feed, snapshots),
+    }
     async with answering(context.broker, "projector", "what came of all mail", table):
         yield
 
@@ -41,6 +47,21 @@ async def _query(context: Context, feed: Feed, request: Request) -> None:
     with contextlib.suppress(Exception):  # who asked may be gone
         for piece in pieces(await _answer(feed, request.data)):
             await request.respond(_encode(piece))
+
+
+async def _refresh(feed: Feed, snapshots: Snapshots, request: Request) -> None:
+    """Copies of all that is stored now; where much waits to be folded, of what is folded now."""
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                await feed.catch_up()
+        taken = await snapshots.refresh()
+    except Retry as retry:
+        answer = Refreshed(refused=retry.reason)
+    else:
+        answer = Refreshed(as_of=snapshots.told, made=taken.octets > 0)
+    with contextlib.suppress(Exception):
+        await request.respond(_encode(answer))
 
 
 async def _answer(feed: Feed, data: bytes) -> Answer | str:

@@ -13,11 +13,14 @@ from postroad.runtime.service import Context, Service
 from projections import layout
 from projections.catalog import projections
 from projections.duckfile import StoreBusy
+from projections.snapshot import FOLDER
 from projections.warehouse import NAME, Warehouse
 from services.projector.endpoints import serving
 from services.projector.feed import Feed, origins
+from services.projector.snapshot import Snapshots
 
 NICE = 10  # mail goes first
+REFRESH_SECONDS = 300.0
 
 log = structlog.get_logger()
 
@@ -27,15 +30,24 @@ async def run(context: Context) -> None:
     os.nice(NICE)
     warehouse = await _open(context)
     feed = Feed(context.broker, warehouse, context.health)
+    snapshots = Snapshots(warehouse, context.config.site.state_dir / FOLDER, context.health)
     try:
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(feed.run())
-            async with serving(context, feed):
+            copying = tasks.create_task(_copy(feed, snapshots))
+            async with serving(context, feed, snapshots):
                 context.ready()
                 await context.stopping.wait()
             feeding.cancel()
+            copying.cancel()
     finally:
         await warehouse.close()
+
+
+async def _copy(feed: Feed, snapshots: Snapshots) -> None:
+    """Keep copies for analysts, from when everything that lay there is folded."""
+    await feed.catch_up()
+    await snapshots.keep(REFRESH_SECONDS)
 
 
 async def _open(context: Context) -> Warehouse:
