@@ -183,9 +183,9 @@ def told(error: Exception) -> str:
 
 
 def main() -> None:
-    """Do the job that stdin holds (JSON); what came of it on stdout, and 1 where it failed."""
+    """Do the job that the argument is (JSON); what came of it on stdout, and 1 where it failed."""
     os.umask(0o077)
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    job = msgspec.json.decode(sys.argv[1], type=Job)
     try:
         taken = take(job)
     except (OSError, duckdb.Error) as error:

@@ -21,6 +21,8 @@ from postroad.runtime.health import Health
 from projections.snapshot import NAME, Job, Taken
 from projections.warehouse import Warehouse
 
+KIND, FACT = "analytics", "the copies for analysts"  # in status
+
 log = structlog.get_logger()
 
 
@@ -57,13 +59,13 @@ class Snapshots:
                 as_of = now()
                 taken = await self._take(as_of)
             if taken.error:
-                self.health.report("snapshot", "analytics", ok=False, detail=taken.error)
-                raise Retry(f"the copy for analysts cannot be made: {taken.error}")
+                self.health.report(KIND, FACT, ok=False, detail=taken.error)
+                raise Retry(f"{FACT} cannot be made: {taken.error}")
             self.as_of, self._positions = as_of, positions
             self.health.count("snapshots")
             self.health.report(
-                "snapshot",
-                "analytics",
+                KIND,
+                FACT,
                 ok=True,
                 as_of=self.told,
                 seconds=round(taken.seconds, 2),
@@ -83,7 +85,8 @@ class Snapshots:
         try:
             program = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "projections.snapshot"),
-                stdin=PIPE,
+                msgspec.json.encode(job),
+                stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=DEVNULL,
                 env={name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
@@ -92,7 +95,7 @@ class Snapshots:
         except OSError as error:
             return Taken(error=f"it cannot be begun ({error.strerror})")
         try:
-            answer, _ = await program.communicate(msgspec.json.encode(job))
+            answer, _ = await program.communicate()
         finally:
             if program.returncode is None:  # we are told to stop
                 program.kill()

@@ -257,9 +257,8 @@ def test_the_program_answers_with_what_it_did_or_why_not(live: Live) -> None:
     def run(path: Path) -> tuple[int, dict[str, object]]:
         job = {"live": str(path), "folder": str(live.folder), "as_of": AS_OF.isoformat()}
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "projections.snapshot"],
+            [sys.executable, "-P", "-m", "projections.snapshot", json.dumps(job)],
             check=False,
-            input=json.dumps(job),
             capture_output=True,
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -71,7 +71,7 @@ async def test_a_copy_that_cannot_be_made_is_told(
     with pytest.raises(Retry, match="File exists"):
         await snapshots.refresh()
     [fact] = health.answer().facts
-    assert (fact.kind, fact.ok, fact.detail) == ("snapshot", False, "File exists")
+    assert (fact.kind, fact.ok, fact.detail) == ("analytics", False, "File exists")
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(Retry, match="ended with 1"):
         await snapshots.refresh()
