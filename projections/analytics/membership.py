@@ -52,12 +52,14 @@ EVENTS = Table(
             "the event is about no role",
         ),
         "delivery_mode": Column(
-            "varchar", "regular or none (no posts); null: this event leaves it as it was"
+            "varchar",
+            "regular or none (no posts); null: this event leaves it as it was, but that who is no "
+            "member any more has none of the options of one",
         ),
         "delivery_status": Column(
             "varchar",
-            "enabled, or who stopped delivery: by_user, by_bounces, by_moderator; null: this event "
-            "leaves it as it was",
+            "enabled, or who stopped delivery: by_user, by_bounces, by_moderator; null: as with "
+            "delivery_mode",
         ),
         "moderation": Column(
             "varchar",
@@ -99,7 +101,10 @@ _NOTHING = (None,) * 8
 
 
 def _subscribed(event: MemberSubscribed) -> _Said:
-    mode, status = event.delivery_mode, event.delivery_status
+    mode: str | None = None
+    status: str | None = None
+    if event.role == "member":  # any other role brings no options
+        mode, status = event.delivery_mode, event.delivery_status
     said = ("subscribed", event.role, mode, status, None, event.how, "")
     if event.since is None and event.consent is None:  # nearly all
         return said, _NOTHING

@@ -136,6 +136,37 @@ MEMBERSHIPS = View(
     """,
 )
 
+MEMBERS = View(
+    name="members",
+    about="Who is a member of which list today: a row for each. Quicker than `memberships` for "
+    "whole lists.",
+    columns={
+        "list": "slug of the list",
+        "person": "random id of the person",
+        "since": "when they became a member, here or where the list was before",
+        "delivery_mode": "regular, or none: no posts",
+        "delivery_status": "enabled, or who stopped delivery: by_user, by_bounces, by_moderator",
+        "receives": "whether posts go to them one by one",
+    },
+    sql="""
+        with latest as (
+            -- whoever becomes a member brings both options, so the last of each is today's
+            select list, person,
+                arg_max(event, seq * 65536 + nth) filter (role = 'member') as event,
+                arg_max(least(coalesce(since, ts), ts), seq * 65536 + nth)
+                    filter (role = 'member' and event = 'subscribed') as since,
+                arg_max(delivery_mode, seq * 65536 + nth) as delivery_mode,
+                arg_max(delivery_status, seq * 65536 + nth) as delivery_status
+            from membership_events
+            where event in ('subscribed', 'unsubscribed', 'changed')
+            group by list, person
+        )
+        select list, person, since, delivery_mode, delivery_status,
+            delivery_mode = 'regular' and delivery_status = 'enabled' as receives
+        from latest where event = 'subscribed'
+    """,
+)
+
 # a moment: up to a sequence of MEMBERSHIP, or before a time; both null: now
 _MOMENT = {"seq": "ubigint", "time": "timestamp"}
 STANDING = Query(
@@ -172,22 +203,32 @@ LISTS_OF = Query(
 ON_LIST = Query(
     name="members_at",
     about="Who had a role on a list after a sequence of MEMBERSHIP (`seq`) or at a time; now where "
-    "both are null. In order of person.",
+    "both are null. In order of person; `since` is when they got it, and `receives` tells of "
+    "members whether posts went to them one by one.",
     parameters={"list": "varchar", "role": "varchar", **_MOMENT},
     sql="""
-        select person, arg_max(ts, (seq, nth)) as since
-        from membership_events
-        where list = $list and role = $role
-        and ($seq::ubigint is null or seq <= $seq::ubigint)
-        and ($time::timestamp is null or ts <= $time::timestamp)
-        group by person having arg_max(event, (seq, nth)) = 'subscribed'
-        order by person
+        with latest as (
+            select person,
+                arg_max(event, seq * 65536 + nth) filter (role = $role) as event,
+                arg_max(ts, seq * 65536 + nth)
+                    filter (role = $role and event = 'subscribed') as since,
+                arg_max(delivery_mode, seq * 65536 + nth) as mode,
+                arg_max(delivery_status, seq * 65536 + nth) as status
+            from membership_events
+            where list = $list and event in ('subscribed', 'unsubscribed', 'changed')
+            and ($seq::ubigint is null or seq <= $seq::ubigint)
+            and ($time::timestamp is null or ts <= $time::timestamp)
+            group by person
+        )
+        select person, since,
+            case when $role = 'member' then mode = 'regular' and status = 'enabled' end as receives
+        from latest where event = 'subscribed' order by person
     """,
 )
 
 PROJECTION = Projection(
     name="memberships",
     about="who is on which list, and was",
-    views=(STANDINGS, MEMBERSHIPS),
+    views=(STANDINGS, MEMBERSHIPS, MEMBERS),
     queries=(STANDING, LISTS_OF, ON_LIST),
 )

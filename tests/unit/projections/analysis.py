@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
-from projections.instants import us
 
 from projections import layout
 from projections.catalog import projections, queries
 from projections.columns import columns
+from projections.instants import us
 from projections.projection import Message, Projection, Row, Table
 from schemas.envelope import Envelope, Event
 

@@ -108,6 +108,10 @@ def test_standings_are_those_of_the_roster(
     fill(made, messages)
     found = made.rows(f"select {TOLD} from standings order by list, person, from_seq")
     assert joined(found) == joined(of_roster(messages))
+    today = "delivery_mode, delivery_status, receives"
+    assert made.rows(f"select list, person, {today} from members order by all") == made.rows(
+        f"select list, person, {today} from standings where member and to_seq is null order by all"
+    )
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -145,10 +149,10 @@ def test_a_question_about_a_moment_is_answered_as_of_then(
     }
     time = NOON + timedelta(hours=seq)
     for moment in ({"seq": seq, "time": None}, {"seq": None, "time": time.replace(tzinfo=None)}):
-        found = {
-            row["person"] for row in made.ask("members_at", list="team", role="member", **moment)
+        rows = made.ask("members_at", list="team", role="member", **moment)
+        assert {row["person"]: row["receives"] for row in rows} == {
+            who: state.receives for who, state in expected.items() if "member" in state.roles
         }
-        assert found == {who for who, state in expected.items() if "member" in state.roles}
         for who in {one.subject.rpartition(".")[2] for one in messages}:
             rows = made.ask("standing", list="team", person=who, **moment)
             state = expected.get(who)
