@@ -32,7 +32,15 @@ from tests.peers.forkserver import Process
 from tests.peers.sink import Script, Sink
 
 ROAD = ("membership", "router", "sender", "ingest")
-COMMANDS = ("postroad.cli.app", "postroad.runtime.service")  # what most commands import
+COMMANDS = (  # what most commands import, some of it late
+    "postroad.cli.app",
+    "postroad.cli.road",
+    "postroad.cli.memberrows",
+    "postroad.runtime.service",
+    "postroad.runtime.status",
+    "services.membership.settings",
+    "typer._adapters",
+)
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 _encode = msgspec.json.encode
 
