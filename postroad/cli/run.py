@@ -18,20 +18,25 @@ Name = Annotated[
 Once = Annotated[
     bool, typer.Option("--once", metavar="", help="Drain every mailbox, then end (for cron).")
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="SERVICE", help="Run just this service; repeat for more."),
+]
 
 
 @command(run, "up", example="postroad up --config /etc/postroad/postroad.toml")
-async def up(call: Call) -> None:
+async def up(call: Call, only: Only = None) -> None:
     """Run everything: the embedded broker and all services.
 
     Whatever dies is started again. Ctrl-C or SIGTERM lets the services finish their work and
-    ends them; a second Ctrl-C ends them at once, and nothing accepted is lost either way.
+    ends them; a second Ctrl-C ends them at once, and nothing accepted is lost either way. With
+    --only the others are yours to run, here or on other machines; the broker runs in any case.
     """
     from postroad.runtime.supervisor import supervise
     from services.membership.letters import site
 
     site.read(call.config.site.letters_dir, call.config.site.default_language)
-    await supervise(call.config)
+    await supervise(call.config, only or ())
 
 
 @command(run, "run", example="postroad run ingest --once")

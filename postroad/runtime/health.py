@@ -17,6 +17,7 @@ from postroad.runtime.alarm import Alarms
 from postroad.runtime.clock import now
 
 STATUS_SUBJECT = "postroad.status"
+LEFT_OUT = "left out"  # a fact of the supervisor: a service beside the road that it was not to run
 log = structlog.get_logger()
 
 

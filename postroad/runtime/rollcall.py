@@ -10,7 +10,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from postroad.runtime.broker import Broker
-from postroad.runtime.health import STATUS_SUBJECT, Report
+from postroad.runtime.health import LEFT_OUT, STATUS_SUBJECT, Report
 
 MORE_SECONDS = 0.05  # for further instances, once each service wanted has answered
 
@@ -22,8 +22,8 @@ async def rollcall(
 ) -> list[Report]:
     """The report of every instance that answers within `seconds`, by service and process id.
 
-    Returns sooner, a moment after each service in `wanted` has answered; without `wanted` that
-    moment is all.
+    Returns sooner, a moment after each service in `wanted` has answered, or the supervisor for it
+    that it was told to leave it out; without `wanted` that moment is all.
     """
     reports: list[Report] = []
     missing = set(wanted)
@@ -34,6 +34,7 @@ async def rollcall(
             report = _report.decode(message.data)
             reports.append(report)
             missing.discard(report.service)
+            missing.difference_update(fact.name for fact in report.facts if fact.kind == LEFT_OUT)
             if not missing:
                 complete.set()
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,20 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.children import die_with_parent
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import EmbeddedBroker
-from postroad.runtime.errors import PostroadError
-from postroad.runtime.health import Health
+from postroad.runtime.errors import PostroadError, UsageError
+from postroad.runtime.health import LEFT_OUT, Health
 from postroad.runtime.provision import provision
 from postroad.runtime.restarts import SETTLED_SECONDS, Restarts
 from postroad.runtime.rollcall import rollcall
-from postroad.runtime.service import ROAD, beside, running
+from postroad.runtime.service import BESIDE, ROAD, beside, running
 from postroad.runtime.verdict import STOPPING
 
 START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
 DRAIN_SECONDS = 25.0  # a service lets its work finish for up to 20 s
 POLL_SECONDS = 0.05
 NAME = "supervisor"
+LAST = "ingest"  # to start: mail is taken when the road behind is ready
+END = (*BESIDE, "ingest", "router", "membership", "sender")  # the order in which services stop
 ENTRY = "postroad.cli.serve"  # the module that runs one service; it imports little
 
 log = structlog.get_logger()
@@ -163,15 +165,22 @@ class Child:
 class Supervisor:
     """The services of one installation. `ready` is set when all of them are ready."""
 
-    def __init__(self, config: Config, broker: Broker, health: Health) -> None:
+    def __init__(
+        self, config: Config, broker: Broker, health: Health, only: Collection[str] = ()
+    ) -> None:
         self.broker = broker
         self.health = health
-        self.children = [Child(name, config.path, health) for name in (*beside(config), *ROAD)]
+        all_ = (*beside(config), *ROAD)
+        wanted = [name for name in all_ if name in (only or all_)]
+        self.children = [Child(name, config.path, health) for name in wanted]
         self.ready = asyncio.Event()
+        for name in beside(config):
+            if name not in wanted:
+                health.report(LEFT_OUT, name, ok=True)
 
     async def start(self) -> None:
         """Start the services; the last, which takes mail, when the others are ready."""
-        *others, ingest = self.children
+        others = [child for child in self.children if child.name != LAST]
         for child in others:
             child.start()
         with contextlib.suppress(TimeoutError):
@@ -179,7 +188,9 @@ class Supervisor:
                 for child in others:
                     if child.name in ROAD:
                         await child.ready.wait()
-        ingest.start()
+        for child in self.children:
+            if child.name == LAST:
+                child.start()
 
     async def watch(self) -> None:
         """Notice who becomes ready, for ever."""
@@ -197,8 +208,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Drain and end the services: first who takes mail, last who sends it."""
         self.health.report(NAME, STOPPING, ok=True)
-        *others, membership, router, sender, ingest = self.children
-        for child in (*others, ingest, router, membership, sender):
+        for child in sorted(self.children, key=lambda child: END.index(child.name)):
             await child.stop()
 
     def kill(self) -> None:
@@ -254,8 +264,8 @@ async def keep_broker(server: EmbeddedBroker, health: Health) -> None:
 
 
 @contextlib.asynccontextmanager
-async def supervising(config: Config) -> AsyncIterator[Supervisor]:
-    """Run the broker and all services for the length of the block.
+async def supervising(config: Config, only: Collection[str] = ()) -> AsyncIterator[Supervisor]:
+    """Run the broker and all services, or `only` these, for the length of the block.
 
     The services are started, not yet ready, when the block begins. Raises PostroadError where
     Postroad runs in this state_dir already, or the broker will not start or is unsafe.
@@ -271,7 +281,7 @@ async def supervising(config: Config) -> AsyncIterator[Supervisor]:
             broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
         )
         context = await stack.enter_async_context(running(NAME, config, broker))
-        supervisor = Supervisor(config, broker, context.health)
+        supervisor = Supervisor(config, broker, context.health, only)
         jobs = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [jobs.create_task(supervisor.start()), jobs.create_task(supervisor.watch())]
         if server is not None:
@@ -285,12 +295,17 @@ async def supervising(config: Config) -> AsyncIterator[Supervisor]:
                 task.cancel()
 
 
-async def supervise(config: Config) -> None:
+async def supervise(config: Config, only: Collection[str] = ()) -> None:
     """Run everything until told to stop (SIGTERM, Ctrl-C, the terminal's end), then drain.
 
-    A second signal ends it at once. Raises SettingsError before anything is started, and
-    PostroadError as `supervising` does.
+    With `only`, just these services and the broker. A second signal ends it at once. Raises
+    UsageError for a service that there is not or that the settings do not ask for, SettingsError
+    before anything is started, and PostroadError as `supervising` does.
     """
+    for name in only:
+        if name not in (*ROAD, *beside(config)):
+            names = ", ".join((*ROAD, *beside(config)))
+            raise UsageError(f"--only {name}: no service that would run; there are: {names}")
     warnings = (*config.warnings, *config.check_files())
     config.site_key()  # made here, once, before four services want it
     logs.configure(NAME)
@@ -309,7 +324,7 @@ async def supervise(config: Config) -> None:
         loop.add_signal_handler(number, asked_to_stop)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         loop.add_signal_handler(signal.SIGHUP, asked_to_stop)
-    async with supervising(config) as started:
+    async with supervising(config, only) as started:
         supervisor = started
         welcome = asyncio.create_task(_welcome(supervisor))
         await stopping.wait()
@@ -320,8 +335,9 @@ async def supervise(config: Config) -> None:
 
 async def _welcome(supervisor: Supervisor) -> None:
     await supervisor.ready.wait()
+    number = len(supervisor.children)
     sys.stdout.write(
-        f"Postroad is running: {len(supervisor.children)} services; "
+        f"Postroad is running: {number} service{'s' * (number != 1)}; "
         "`postroad status` shows them; Ctrl-C stops\n"
     )
     sys.stdout.flush()

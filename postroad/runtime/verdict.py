@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from postroad.runtime.health import Fact, Report
+from postroad.runtime.health import LEFT_OUT, Fact, Report
 from postroad.runtime.later import Later, Scheduled, limits, summed
 from schemas import subjects
 
@@ -136,7 +136,8 @@ class Seen:
 
 def judge(seen: Seen) -> Status:
     """The state of the whole, and everything worth knowing of its parts."""
-    stages = tuple(_stage(name, STAGES.get(name, ()), seen) for name in (*STAGES, *seen.beside))
+    beside = [name for name in seen.beside if _reports(name, seen) or not _left_out(name, seen)]
+    stages = tuple(_stage(name, STAGES.get(name, ()), seen) for name in (*STAGES, *beside))
     sources = tuple(_peer("source", name, seen) for name in seen.sources)
     relays = tuple(_peer("relay", name, seen) for name in seen.relays)
     problems = tuple(_problems(seen, stages, sources, relays))
@@ -299,6 +300,10 @@ def _child(kind: str, name: str, seen: Seen) -> Fact | None:
     """What a supervisor says of a process it keeps."""
     facts = (f for report in _reports(SUPERVISOR, seen) for f in _facts(report, kind, name))
     return next(facts, None)
+
+
+def _left_out(name: str, seen: Seen) -> bool:
+    return _child(LEFT_OUT, name, seen) is not None
 
 
 def _facts(report: Report, kind: str, name: str) -> list[Fact]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from postroad.runtime.config import Config
 from postroad.runtime.status import status
 from postroad.runtime.verdict import Status
-from tests.e2e.system import postroad
+from tests.e2e.system import ROAD, postroad
 
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 COMMAND = (sys.executable, "-m", "postroad.cli")
@@ -100,10 +100,11 @@ class Installation:
             yield cls(home, config, ports)
 
     @contextlib.contextmanager
-    def up(self, *, ready: bool = True) -> Iterator[Up]:
-        """Run `postroad up` for the length of the block, in a process group of its own."""
+    def up(self, *, ready: bool = True, only: Sequence[str] = ROAD) -> Iterator[Up]:
+        """Run `postroad up` for the length of the block, in a process group of its own: the road,
+        or `only` these services, or with `only` empty everything that an operator gets."""
         process = subprocess.Popen(
-            [*COMMAND, "up", "--config", str(self.config)],
+            [*COMMAND, "up", *(f"--only={name}" for name in only), "--config", str(self.config)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -11,6 +11,7 @@ import pytest
 
 from postroad.runtime.verdict import Status
 from tests.e2e.installation import COMMAND, Installation, Up
+from tests.e2e.system import ROAD
 from tests.peers.process import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("up")]  # one installation for all
@@ -45,7 +46,7 @@ def counted(found: Status, stage: str, what: str) -> int:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Up]]:
     """One installation that runs, web and all, with a list of two members."""
     home, settings = tmp_path_factory.mktemp("up"), f"[web]\nport = {free_port()}\n"
-    with Installation.at(home, settings=settings) as ours, ours.up() as up:
+    with Installation.at(home, settings=settings) as ours, ours.up(only=()) as up:
         ours.json("list", "create", TEAM)
         ours.json("member", "add", TEAM, "ann@example.net", "bob@example.net", "--confirmed")
         yield ours, up
@@ -62,7 +63,7 @@ def test_a_running_system_is_healthy(ours: Installation):
     ours.until(lambda found: found.state == "healthy", "healthy")
     found = ours.status()
     stages = [stage["stage"] for stage in found["stages"]]
-    assert stages == ["ingest", "router", "membership", "sender", "web"]
+    assert stages == ["ingest", "router", "membership", "sender", "projector", "web"]
     assert all(len(stage["instances"]) == 1 for stage in found["stages"])
     assert [peer["name"] for peer in found["sources"] + found["relays"]] == ["home", "out"]
     assert found["problems"] == []
@@ -179,6 +180,19 @@ def test_sigterm_drains_and_ends_everything(tmp_path: Path):
     stopped = [line for line in up.lines if "service.stopped" in line]
     order = [name for line in stopped for name in ORDER if f'"service": "{name}"' in line]
     assert order == list(ORDER)
+
+
+def test_only_what_was_named_runs(tmp_path: Path):
+    """With --only the other services are not started, nor missed where no mail waits for them."""
+    with Installation.at(tmp_path, mail=False) as ours, ours.up(only=("membership",)) as up:
+        up.says("Postroad is running: 1 service;")
+        found = ours.status()
+        alive = [stage["stage"] for stage in found["stages"] if stage["state"] != "down"]
+        assert alive == ["membership"]
+        assert {stage["stage"] for stage in found["stages"]} == set(ROAD)
+    refused = ours.run("up", "--only", "wbe")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "--only wbe: no service that would run; there are: membership, router" in refused.stderr
 
 
 def test_wrong_settings_start_nothing(tmp_path: Path):

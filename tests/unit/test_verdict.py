@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from postroad.runtime.health import Fact, Report
-from postroad.runtime.verdict import STAGES, Lag, Seen, judge
+from postroad.runtime.health import LEFT_OUT, Fact, Report
+from postroad.runtime.verdict import STAGES, SUPERVISOR, Lag, Seen, judge
 
 
 def report(service: str, *facts: Fact, ready: bool = True, **more: Any) -> Report:
@@ -28,6 +28,16 @@ def test_all_at_work_is_healthy():
     found = judge(Seen(reports=road()))
     assert (found.state, found.exit_code, found.problems) == ("healthy", 0, ())
     assert [stage.stage for stage in found.stages] == ["ingest", "router", "membership", "sender"]
+
+
+def test_what_was_left_out_on_purpose_is_not_missed():
+    """A service beside the road that the supervisor was not to run is named only where it runs."""
+    left_out = report(SUPERVISOR, Fact(kind=LEFT_OUT, name="web"))
+    away = judge(Seen(reports=(*road(), left_out), beside=("web",)))
+    assert (away.state, [stage.stage for stage in away.stages]) == ("healthy", [*STAGES])
+    there = judge(Seen(reports=(*road(), left_out, report("web")), beside=("web",)))
+    assert (there.state, [stage.stage for stage in there.stages]) == ("healthy", [*STAGES, "web"])
+    assert judge(Seen(reports=road(), beside=("web",))).state == "degraded"
 
 
 def test_no_broker_is_down():
