@@ -56,9 +56,23 @@ def _print(found: Status) -> None:
         mails = counted(found.held, "mail waits", "mails wait")
         print(f"\n{mails} for a verdict: postroad held ls")
     _print_later(found.later)
+    _print_analytics(found)
     print()
     size = f"{found.broker.bytes / 1e6:,.1f} MB"
     print(f"broker: {found.broker.kind}, NATS {found.broker.version}, {size} stored")
+
+
+def _print_analytics(found: Status) -> None:
+    """How far the projector is behind the streams."""
+    if not found.analytics:
+        return
+    behind = [each for each in found.analytics if each.lag]
+    if not behind:
+        print("\nanalytics: up to date")
+        return
+    print(f"\nanalytics: {counted(sum(each.lag for each in behind), 'event')} behind")
+    rows = ((e.stream, e.position, e.lag, f"{e.lag_seconds:.1f} s") for e in behind)
+    print_table(("stream", "folded up to", "behind", "oldest"), rows, whole=4)
 
 
 def _print_later(later: Later) -> None:

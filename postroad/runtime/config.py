@@ -32,12 +32,14 @@ from postroad.runtime.settings import (
     Web,
     client_secret,
 )
+from postroad.runtime.settings_analytics import Analytics
 from postroad.runtime.settings_places import check_place
 from postroad.runtime.settings_reader import Reader
 from postroad.runtime.tomlfile import read_toml
 
 __all__ = [
     "Alarm",
+    "Analytics",
     "BrokerSettings",
     "Config",
     "Destination",
@@ -61,6 +63,7 @@ _SINGLE: dict[str, type[msgspec.Struct]] = {
     "site": Site,
     "broker": BrokerSettings,
     "alarm": Alarm,
+    "analytics": Analytics,
     "telemetry": Telemetry,
     "web": Web,
     "dns": Dns,
@@ -88,6 +91,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     source: tuple[Source, ...] = ()
     relay: tuple[Relay, ...] = ()
     alarm: Alarm = Alarm()
+    analytics: Analytics = Analytics()
     telemetry: Telemetry = Telemetry()
     web: Web | None = None
     dns: Dns = Dns()
@@ -115,6 +119,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             source=sources,
             relay=relays,
             alarm=reader.section("alarm", Alarm) or Alarm(),
+            analytics=reader.section("analytics", Analytics) or Analytics(),
             telemetry=reader.section("telemetry", Telemetry) or Telemetry(),
             web=reader.section("web", Web),
             dns=reader.section("dns", Dns) or Dns(),
@@ -228,6 +233,7 @@ def _checked(config: Config, given: Given) -> list[str]:
         *settings_checks.check_telemetry(config.telemetry),
         *settings_checks.check_alarm(config.alarm),
         *settings_checks.check_dns(config.dns),
+        *settings_checks.check_analytics(config.analytics),
         *settings_checks.check_spamd(config.spamd),
         *settings_checks.check_web(config.web, config.site),
         *settings_checks.check_domains(config.domain, config.relay),

@@ -27,6 +27,7 @@ from postroad.runtime.settings import (
     Telemetry,
     Web,
 )
+from postroad.runtime.settings_analytics import Analytics
 from postroad.runtime.settings_places import warn_place
 from postroad.runtime.settings_reader import no_choice
 from postroad.runtime.settings_routes import warn_routes
@@ -88,6 +89,12 @@ def check_dns(dns: Dns) -> Iterator[str]:
         except ValueError:
             yield f'[dns] resolver: "{dns.resolver}" is not ADDRESS, ADDRESS:PORT or none'
     yield from forms.quantity("[dns] timeout", dns.timeout, duration, least=0.1)
+
+
+def check_analytics(analytics: Analytics) -> Iterator[str]:
+    """A snapshot is not refreshed all the time, and rows are kept for a day at least."""
+    yield from forms.quantity("[analytics] refresh", analytics.refresh, duration, least=10)
+    yield from forms.quantity("[analytics] keep", analytics.keep, duration, least=86_400)
 
 
 def check_spamd(spamd: Spamd | None) -> Iterator[str]:

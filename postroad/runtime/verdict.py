@@ -1,7 +1,7 @@
 """Whether Postroad is healthy, judged from what was seen of it.
 
-healthy   every service is ready, every source, relay and hook works, nothing is parked, and no
-          provider refuses the mail of many members at once
+healthy   every service is ready, every source, relay and hook works, events are folded, nothing is
+          parked, and no provider refuses the mail of many members at once
 down      the broker or a service of the road is away: mail waits
 degraded  anything else
 
@@ -91,6 +91,16 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any] = {}
 
 
+class Folding(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream is in the analytics: its `position`, and what is behind it, as `lag` in
+    messages and `lag_seconds`, the age of the oldest of them."""
+
+    stream: str
+    position: int
+    lag: int
+    lag_seconds: float
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What `postroad status --json` prints."""
 
@@ -102,6 +112,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     parked: int = 0
     held: int = 0  # mails that wait for a verdict, as membership counted a moment ago
     later: Later = Later()
+    analytics: tuple[Folding, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -159,6 +170,7 @@ def judge(seen: Seen) -> Status:
         parked=seen.parked,
         held=_held(seen),
         later=summed(seen.later),
+        analytics=tuple(_foldings(seen)),
         problems=problems,
         warnings=seen.warnings,
     )
@@ -245,9 +257,20 @@ def _aside(seen: Seen) -> Iterator[str]:
         yield f"web at {name}: {detail}; links to leave by lead nowhere, mail goes on"
     for name, detail in _failed("hook", seen):
         yield f"the hook {name} could not be asked: {detail}; posts are held until it works again"
+    for name, detail in _failed("analytics", seen):
+        yield f"{name}: {detail}; mail goes on"
     for name, detail in _failed("incident", seen):
         provider, _, address = name.partition(", ")
         yield f"{provider} takes no mail of {address} {detail}; nobody's mail is stopped for it"
+
+
+def _foldings(seen: Seen) -> Iterator[Folding]:
+    for report in _reports("projector", seen):
+        for fact in report.facts:
+            if fact.kind == "stream":
+                position, lag = fact.facts["position"], fact.facts["lag"]
+                seconds = fact.facts["lag_seconds"]
+                yield Folding(stream=fact.name, position=position, lag=lag, lag_seconds=seconds)
 
 
 def _failed(kind: str, seen: Seen) -> Iterable[tuple[str, str]]:

@@ -21,6 +21,7 @@ from postroad.cli.member import OPTIONS
 from postroad.mail import mergefields
 from postroad.runtime import settings, verdict
 from postroad.runtime.config import Config
+from postroad.runtime.settings_analytics import Analytics
 from schemas import codec, subjects
 from schemas.lists import ListSettings
 from services.membership.settings import parse
@@ -51,6 +52,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[telemetry]": settings.Telemetry,
     "[alarm]": settings.Alarm,
     "[web]": settings.Web,
+    "[analytics]": Analytics,
     "[dns]": settings.Dns,
     "[spamd]": settings.Spamd,
 }
@@ -278,7 +280,10 @@ def test_every_log_line_is_in_the_reference() -> None:
 
 def test_every_field_of_status_is_in_the_reference() -> None:
     """Who scripts against `status --json` finds each field explained."""
-    shapes = (verdict.Status, verdict.Stage, verdict.Instance, verdict.Peer, verdict.BrokerState)
+    shapes = (
+        *(verdict.Status, verdict.Stage, verdict.Instance, verdict.Peer, verdict.BrokerState),
+        verdict.Folding,
+    )
     told = set(chain(*(code(cell) for row in SRES.table("Status") for cell in row)))
     assert {name for shape in shapes for name in shape.__struct_fields__} <= told
 
