@@ -12,7 +12,7 @@ import msgspec
 from schemas.approvals import RequestRow, RequestWord
 from schemas.bounces import BounceRow
 from schemas.erasure import Erased
-from schemas.histories import HistoryRow, Person
+from schemas.histories import HistoryRow, Person, Whose
 from schemas.letters import LetterRow, LetterShown
 from schemas.lists import ListSettings
 from schemas.membership import DeliveryMode, DeliveryStatus, Moderation, Role
@@ -377,6 +377,8 @@ class Answer(Command, kw_only=True):
     letters: tuple[LetterRow, ...] = ()
     letter: LetterShown | None = None
     person: Person | None = None
+    whose: Whose | None = None
+    where: dict[str, str] = {}  # by person: the address where copies go
     erased: bool = False  # whom a history is about
     erasure: Erased | None = None
     as_of: AsOf = AsOf()

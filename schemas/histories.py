@@ -44,3 +44,13 @@ class Person(Data, kw_only=True):
     display_name: str = ""
     events: tuple[HistoryRow, ...] = ()
     lists: tuple[ListConsent, ...] = ()
+
+
+class Whose(Data, kw_only=True):
+    """Whom an address belongs to, or did: copies go to `address` now. `since` (RFC 3339) is when it
+    became theirs, empty where it is theirs no more; of who was `erased` nothing else is known."""
+
+    person: str
+    address: str = ""
+    since: str = ""
+    erased: bool = False

@@ -19,6 +19,8 @@ from postroad.runtime.service import Context
 from schemas import addresses, hindsight, leaving, mass, templates
 from schemas import commands as requests
 from schemas.commands import Answer, Command
+from schemas.whose import WhereReached, WhoseAddress
+from services.membership import whose
 from services.membership.commands import Commands
 from services.membership.erasing import Erasure
 from services.membership.hindsight import Hindsight
@@ -65,6 +67,11 @@ TABLE: dict[str, tuple[type[Command], Callable[[Commands, Any], Awaitable[Comman
     "list_history": (requests.ListHistory, lambda asked, ask: asked.history.list_(ask)),
     "roster_past": (requests.PastPage, lambda asked, ask: asked.history.past(ask)),
     "consent": (requests.PersonConsent, lambda asked, ask: asked.history.consent(ask)),
+    "whose": (
+        WhoseAddress,
+        lambda asked, ask: whose.address(asked.broker, asked.roster, asked.people, ask),
+    ),
+    "reached": (WhereReached, lambda asked, ask: whose.reached(asked.roster, ask)),
     "member_erase": (requests.EraseMember, _erase),
     "retry": (requests.RetryFailed, Commands.retry),
     "held_ls": (requests.ListHeld, Commands.held_ls),

@@ -14,7 +14,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.config import Config, Domain, Site, Web
 from postroad.runtime.service import Context, running
-from schemas import addresses, codec, commands, mass, subjects, templates
+from schemas import addresses, codec, commands, mass, subjects, templates, whose
 from schemas.commands import Answer, Author, Command, Subscribe
 from schemas.mail import RawRef
 from schemas.mass import ImportMembers, ImportRow
@@ -43,6 +43,8 @@ ENDPOINTS = {
     commands.MemberBounces: "member_bounces",
     commands.MemberHistory: "member_history",
     commands.EraseMember: "member_erase",
+    whose.WhoseAddress: "whose",
+    whose.WhereReached: "reached",
     commands.RetryFailed: "retry",
     commands.ListHeld: "held_ls",
     commands.ShowHeld: "held_show",
