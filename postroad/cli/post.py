@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from postroad.cli.timeline import Teller
     from postroad.runtime.broker import Broker
     from postroad.runtime.config import Config
-    from postroad.runtime.stored import Stored
-    from schemas.road import ChunkQueued
 
 SHOWN_TROUBLES = 20
 
@@ -69,7 +66,7 @@ async def ls(
         if refused:
             rows = await decisions.refused(broker, limit)
         else:
-            slug = _slug(list_, addresses) if list_ else "*"
+            slug = slug_of(list_, addresses) if list_ else "*"
             kind = chosen[0] if chosen else "*"
             rows = await decisions.decided(broker, kind, slug, limit, addresses)
     call.show(
@@ -143,45 +140,12 @@ def _letters_of(mail: str, slug: str, fate: Fate) -> Iterator[str]:
 
 
 async def _wait(broker: Broker, mail: str, teller: Teller, config: Config) -> None:
-    """Tell who waits, and for what: by what is scheduled, by what lies in the queue, and by what
-    the sender says of its relays."""
-    from postroad.cli.waits import Sender
-    from postroad.runtime.later import Scheduled
-    from postroad.runtime.rollcall import rollcall
-    from schemas import subjects
+    """Tell who waits, and for what."""
+    from postroad.cli.waiting import chunks_that_wait
 
-    if not teller.owes():
-        return
-    given = {}
-    for durable in (subjects.SENDER_NOW, subjects.SENDER_BULK):
-        info = await broker.api(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
-        given[durable.filters[0].split(".")[2]] = info["delivered"]["stream_seq"]
-    sender = Sender.of(config, await rollcall(broker, ["sender"]), given)
-    scheduled = set()
-    async for stored in broker.scan("SEND", subjects.retry("*", mail, "*")):
-        for chunk in _chunks(stored):
-            scheduled.add(_name(chunk))
-            found = Scheduled.of(stored.headers)
-            teller.wait(chunk, sender.scheduled(found), found.due)
-    queued = {}  # a chunk that waited is stored again when it is due
-    async for stored in broker.scan("SEND", f"mail.send.*.*.{mail}.*"):
-        for chunk in _chunks(stored):
-            if _name(chunk) not in scheduled and not teller.over(chunk):
-                queued[_name(chunk)] = chunk, stored.subject.split(".")[2], stored.seq
-    for chunk, lane, seq in queued.values():
-        teller.wait(chunk, sender.why(chunk, lane, seq))
-
-
-def _name(chunk: ChunkQueued) -> tuple[str, str]:
-    return chunk.list, chunk.chunk
-
-
-def _chunks(stored: Stored) -> Iterator[ChunkQueued]:
-    from schemas.codec import UnknownEvent
-    from schemas.road import ChunkQueued
-
-    with contextlib.suppress(UnknownEvent):
-        yield from (event for event in stored.envelope().events if isinstance(event, ChunkQueued))
+    if teller.owes():
+        async for chunk, why, due in chunks_that_wait(broker, config, mail):
+            teller.wait(chunk, why, due)
 
 
 def _cells(row: Decision) -> tuple[str, ...]:
@@ -190,7 +154,7 @@ def _cells(row: Decision) -> tuple[str, ...]:
     return row.time[5:19].replace("T", " "), row.id[:SHORT_ID], row.kind, about
 
 
-def _slug(name: str, addresses: dict[str, str]) -> str:
+def slug_of(name: str, addresses: dict[str, str]) -> str:
     """The slug of a list given by address or slug. Of lists with one address, the newest."""
     slugs = [slug for slug, address in addresses.items() if address == name.strip().lower()]
     if slugs or name in addresses:

@@ -1,0 +1,153 @@
+"""What is known of one mail and one person, gathered: whose the address is says membership, what
+came of the mail the analytics, what waits the queue as it is now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from postroad.cli.ask import ask as ask_membership
+from postroad.cli.evidence import (
+    Bounce,
+    Change,
+    Decision,
+    Evidence,
+    Mail,
+    Period,
+    Posted,
+    Queued,
+    Try,
+)
+from postroad.cli.mails import list_addresses, mail_id
+from postroad.cli.projected import Ask, Rows, projected
+from postroad.cli.road import road
+from postroad.cli.waiting import waits_of
+from postroad.runtime.broker import Broker
+from postroad.runtime.config import Config
+from postroad.runtime.errors import PostroadError
+from schemas.histories import Whose
+from schemas.whose import WhereReached, WhoseAddress
+from services.membership import actors
+
+STREAMS = {
+    "RECEIVED": "mail.received.>",
+    "ROUTED": "mail.routed.>",
+    "SEND": "mail.send.>",
+    "DELIVERY": "delivery.>",
+    "MEMBERSHIP": "membership.>",
+}
+SETTLED = ("accepted", "failed", "departed")
+_WHOLE = re.compile(r"[0-9a-f]{32}(-\d)?")  # -2: mail to owners of what went to members, too
+_DIGITS = re.compile(r"[0-9a-f]{6,31}")
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+async def gather(config: Config, post: str, address: str) -> Evidence:
+    """All that is known of this post and this person. Raises UsageError where one of them is
+    neither, PostroadError where nothing is known of such a mail."""
+    async with road(config) as broker:
+        answer = await ask_membership(broker, "whose", WhoseAddress(address=address))
+        whose = answer.whose or Whose(person="")
+        async with projected(config, broker) as ask:
+            mail = await find_mail(broker, ask, post, await folded(broker))
+            known = Evidence(post=mail, address=address, lists=await list_addresses(broker))
+            known = replace(known, **await _of_mail(ask, mail))
+            if whose.erased:
+                return replace(known, erased=True)
+            if whose.person:
+                known = replace(known, person=whose.person, current=whose.address)
+                known = replace(known, **await _of_person(ask, mail, whose.person))
+        if not (known.mail or known.decisions or known.tries):
+            raise PostroadError(
+                f"nothing is known of the mail {mail}: it was never here, or before all that is "
+                "kept ([analytics] keep); `postroad post ls` shows the newest"
+            )
+        if whose.since:
+            known = replace(known, since=datetime.fromisoformat(whose.since))
+        if whose.person and not _settled(known):
+            waits = await waits_of(broker, config, mail, whose.person)
+            known = replace(known, waits=waits)
+        return replace(known, people=await reached(broker, _actors(known)))
+
+
+async def find_mail(broker: Broker, ask: Ask, text: str, after: Mapping[str, int]) -> str:
+    """The id of the mail that `text` means, by all that is kept of it. Of several with one
+    Message-ID it is the one that was posted. Raises as `postroad.cli.mails.mail_id` does."""
+    text = text.strip()
+    whole, digits = _WHOLE.fullmatch(text.lower()), _DIGITS.fullmatch(text.lower())
+    if not (whole or digits or "@" in text):
+        return await mail_id(broker, text)  # says what is wrong with it
+    wanted = text.strip("<>") if "@" in text else text.lower()
+    rows = await ask("find_mails", text=wanted, after=after)
+    if whole:
+        return wanted
+    posted = [row["mail"] for row in rows if row["posted"]]
+    found = posted if len(posted) == 1 and not digits else [row["mail"] for row in rows]
+    if len(found) > 1:
+        raise PostroadError(f"{text} means several mails: {', '.join(found)}; give a whole id")
+    return found[0] if found else await mail_id(broker, text)
+
+
+async def folded(broker: Broker) -> dict[str, int]:
+    """How far the streams are now that the analytics are made from."""
+    found = {}
+    for stream, subject in STREAMS.items():
+        if (last := await broker.last(stream, subject)) is not None:
+            found[stream] = last.seq
+    return found
+
+
+async def _of_mail(ask: Ask, mail: str) -> dict[str, Any]:
+    mails = _rows(Mail, await ask("mail", mail=mail))
+    return {
+        "mail": mails[0] if mails else None,
+        "decisions": _rows(Decision, await ask("explain_decisions", mail=mail)),
+        "posts": _rows(Posted, await ask("explain_posts", mail=mail)),
+    }
+
+
+async def _of_person(ask: Ask, mail: str, person: str) -> dict[str, Any]:
+    withheld = await ask("explain_withheld", mail=mail, person=person)
+    bounces = await ask("bounces_of_person", person=person, list=None, mail=mail)
+    tries = await ask("person_with_post", mail=mail, person=person)
+    queued = await ask("explain_queued", mail=mail, person=person)
+    return {
+        "periods": _rows(Period, await ask("explain_periods", person=person)),
+        "changes": _rows(Change, await ask("explain_changes", person=person)),
+        "tries": _rows(Try, tries),
+        "queued": _rows(Queued, queued),
+        "bounces": _rows(Bounce, bounces),
+        "without": {row["list"]: row["option"] for row in withheld},
+    }
+
+
+def _settled(known: Evidence) -> bool:
+    """Whether no copy of theirs can still be waiting."""
+    lists = {one.list for one in known.posts}
+    last = {one.list: one.outcome for one in known.tries}
+    return all(last.get(slug) in SETTLED for slug in lists)
+
+
+async def reached(broker: Broker, people: Iterable[str]) -> dict[str, str]:
+    """The addresses of those who decided or wrote something, where they are known."""
+    whom = tuple(sorted({*people} - {""}))
+    if not whom:
+        return {}
+    return (await ask_membership(broker, "reached", WhereReached(people=whom))).where
+
+
+def _actors(known: Evidence) -> list[str]:
+    """Who decided something, for the words."""
+    said = [one.actor for one in known.decisions] + [one.actor for one in known.changes]
+    return [actors.person_of(actor) for actor in said]
+
+
+def _rows(kind: type[R], rows: Rows) -> tuple[R, ...]:
+    """Rows as data; null is the default of its column."""
+    found = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return tuple(msgspec.convert(found, type=list[kind]))  # type: ignore[valid-type]

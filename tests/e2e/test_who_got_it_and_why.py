@@ -1,0 +1,256 @@
+"""Who got a post, who did not, and why: asked of a running system, of everybody there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.addresses import ChangeAddress
+from schemas.commands import ChangeMember, Subscribe, Unsubscribe
+from tests.e2e.system import ROAD, Result, System, mail, smtp_relay, until
+from tests.peers.records import Record
+from tests.peers.sink import Rule, Script, Sink
+
+TEAM, NEWS = "team@example.org", "news@example.org"
+SCRIPT = Script(
+    rules=(
+        Rule(at="rcpt", match="^gina@", times=1, reply="450 4.2.0 later"),
+        Rule(at="rcpt", match="^hugo@", reply="550 5.1.1 no such user"),
+        Rule(at="rcpt", match="^walt@", reply="451 4.7.1 slow down"),
+    )
+)
+MEMBERS = ["anna", "bob", "carl", "eve", "frank", "gina", "hugo", "ivan", "nora", "paul", "walt"]
+
+
+def of(name: str) -> str:
+    """Somebody's address; Anna's is at Gmail."""
+    return f"{name}@{'gmail.com' if name == 'anna' else f'{name}.example'}"
+
+
+def bounce(record: Record) -> bytes:
+    """The report that a copy could not be delivered."""
+    (to,) = record.recipients
+    return (
+        f"Return-Path: <>\r\nFrom: mailer-daemon@mx.example\r\nTo: {record.sender}\r\n"
+        f"Delivered-To: {record.sender}\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
+        "Auto-Submitted: auto-replied\r\nMessage-ID: <b@mx.example>\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nIt could not be delivered.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example"
+        f"\r\n\r\nFinal-Recipient: rfc822; {to}\r\nAction: failed\r\nStatus: 5.2.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.2.1 mailbox is closed\r\n--b--\r\n"
+    ).encode()
+
+
+@dataclass
+class Town:
+    """The road between a Maildir and a sink, and what was asked."""
+
+    road: System
+    sink: Sink
+    maildir: Path
+    came: int = 0
+    told: dict[str, Result] = field(default_factory=dict)
+
+    async def post(self, message: bytes) -> None:
+        """Deliver a mail, and wait until all is done but what is tried again."""
+        self.came += 1
+        written = self.maildir / "tmp" / f"{self.came}.mx"
+        written.write_bytes(message)
+        written.rename(self.maildir / "new" / written.name)
+        await self.road.settled(self.came)
+
+    def copy(self, number: int, whom: str) -> Record:
+        """Somebody's copy of a post."""
+        (found,) = (
+            one
+            for one in self.sink.records()
+            if one.recipients == (whom,) and one.message_id == f"<{number}@posts>"
+        )
+        return found
+
+    async def ask(self, key: str, *words: str) -> None:
+        """Keep what a command says."""
+        self.told[key] = await self.road.cli(*words)
+
+
+@asynccontextmanager
+async def town(home: Path) -> AsyncIterator[Town]:
+    """A running system with the projector."""
+    for name in ("new", "cur", "tmp"):
+        (home / "mail" / name).mkdir(parents=True)
+    source = f'[[source]]\nname = "box"\nkind = "maildir"\npath = "{home / "mail"}"\n'
+    async with Sink.start(SCRIPT) as sink:
+        settings = source + smtp_relay(sink.port, retry_after='"1s"')
+        async with System.start(home, settings, services=(*ROAD, "projector")) as road:
+            yield Town(road, sink, home / "mail")
+
+
+async def asked(home: Path) -> dict[str, Result]:
+    """A life of a list, and every question about it, by name."""
+    async with town(home) as here:
+        road = here.road
+        settings = {"default_nonmember_action": "hold", "bounce_score_threshold": "9"}
+        await road.make_list(TEAM, [of(name) for name in MEMBERS], **settings)
+        await road.make_list(NEWS, [of("bob")], default_nonmember_action="discard")
+        for name, option in (
+            ("anna", {"receive_own_postings": False}),
+            ("eve", {"delivery_status": "by_bounces"}),
+            ("frank", {"receive_list_copy": False}),
+            ("paul", {"delivery_mode": "none"}),
+        ):
+            await road.ask("member_set", ChangeMember(list=TEAM, address=of(name), **option))
+        await road.ask("unsubscribe", Unsubscribe(list=TEAM, address=of("carl"), reason="moved"))
+        await road.ask("subscribe", Subscribe(list=TEAM, address=of("olga"), role="owner"))
+        more = ChangeAddress(verb="add", own=of("bob"), address="bob@work.example")
+        await road.ask("member_address", more)
+
+        anna = of("anna")
+        await here.post(
+            mail(1, author=anna).replace(b"\r\nTo:", f"\r\nCc: {of('frank')}\r\nTo:".encode(), 1)
+        )
+        await road.ask("subscribe", Subscribe(list=TEAM, address=of("dora")))
+        await here.post(mail(2, author="stranger@far.example"))
+        await here.post(mail(3, NEWS, author="stranger@far.example"))
+        await road.ask(
+            "member_set", ChangeMember(list=TEAM, address=anna, receive_own_postings=True)
+        )
+        await here.post(mail(4, author=anna))
+        await here.post(bounce(here.copy(1, of("ivan"))))
+
+        async def gina_has_it() -> bool:
+            return any(one.recipients == (of("gina"),) for one in here.sink.records())
+
+        await until(gina_has_it, "gina's copy is tried again")
+        erased = await road.cli("member", "erase", of("nora"), "--yes")
+        assert erased.code == 0, erased.err
+        everybody = [*MEMBERS, "dora", "olga", "mallory"]
+        for name in everybody:
+            await here.ask(name, "explain", "<1@posts>", of(name), "--json")
+        await here.ask("held", "explain", "2@posts", of("bob"), "--json")
+        await here.ask("discarded", "explain", "3@posts", of("bob"), "--json")
+        await here.ask("gmail", "explain", "4@posts", anna, "--json")
+        await here.ask("other address", "explain", "1@posts", "bob@work.example", "--json")
+        await here.ask("words", "explain", "1@posts", of("gina"))
+        await here.ask("no post", "explain", "9@posts", of("bob"), "--json")
+        await here.ask("bad address", "explain", "1@posts", "bob")
+        await here.ask("recipients", "post", "recipients", "1@posts", "--json")
+        await here.ask("failed", "post", "recipients", "1@posts", "--outcome", "failed")
+        await here.ask("csv", "post", "recipients", "1@posts", "--format", "csv")
+        await here.ask("activity", "member", "activity", of("ivan"), "--json")
+        await here.ask("activity of carl", "member", "activity", of("carl"))
+        await here.ask("shown", "post", "show", "1@posts", "--json")
+        return here.told
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
+    """What was said to each question."""
+    return asyncio.run(asked(tmp_path_factory.mktemp("town")))
+
+
+pytestmark = pytest.mark.xdist_group("explained")  # one system for all
+
+
+@pytest.mark.parametrize(
+    ("whom", "outcome", "why"),
+    [
+        ("bob", "delivered", "relay out took it and said: 250"),
+        ("anna", "suppressed", "receive_own_postings=false"),
+        ("frank", "suppressed", "receive_list_copy=false"),
+        ("carl", "left_before", "had left the list at"),
+        ("dora", "joined_later", "they joined the list at"),
+        ("eve", "suppressed", "delivery_status=by_bounces"),
+        ("paul", "suppressed", "delivery_mode=none"),
+        ("gina", "delivered", "relay out took it"),
+        ("hugo", "failed", "the mailbox does not exist (550 5.1.1 no such user)"),
+        ("ivan", "bounced", "5.2.1 550 5.2.1 mailbox is closed (mx.example)"),
+        ("walt", "deferred", "451 4.7.1 slow down"),
+        ("olga", "not_member", "they were owner of the list, but no member"),
+        ("mallory", "unknown", "nobody of this address is known"),
+        ("nora", "erased", "was erased"),
+        ("held", "held", "nonmember-moderation"),
+        ("discarded", "discarded", "nonmember-moderation"),
+        ("gmail", "delivered", "relay out took it"),
+        ("other address", "delivered", "relay out took it"),
+    ],
+)
+def test_everybody_is_explained(told: dict[str, Result], whom: str, outcome: str, why: str) -> None:
+    """Whatever became of somebody's copy, the outcome is its word, and the reason names the rule,
+    the option, the moment or what the server said."""
+    found = told[whom]
+    assert (found.code, found.err) == (0, "")
+    answer = found.json
+    assert (answer["outcome"], why in answer["why"]) == (outcome, True), answer
+    assert answer["post"]
+    assert [step["what"] for step in answer["steps"]]
+
+
+def steps(answer: dict[str, Any]) -> list[str]:
+    """The kinds of its steps."""
+    return [step["step"] for step in answer["steps"]]
+
+
+def test_the_steps_tell_the_whole_way(told: dict[str, Result]) -> None:
+    """From the mailbox to the last answer, also what came before it and after; hints come last."""
+    assert steps(told["bob"].json) == ["joined", "received", "post", "queued", "accepted"]
+    gina = steps(told["gina"].json)
+    assert gina == ["joined", "received", "post", "queued", "deferred", "queued", "accepted"]
+    assert steps(told["ivan"].json)[-2:] == ["accepted", "bounce"]
+    assert steps(told["carl"].json)[:2] == ["joined", "left"]
+    assert "Gmail" in told["gmail"].json["steps"][-1]["what"]
+    assert of("bob") in told["other address"].json["steps"][-1]["what"]
+    assert steps(told["nora"].json) == ["received"]
+
+
+def test_people_read_it_in_lines_of_a_hundred_columns(told: dict[str, Result]) -> None:
+    """The same in words: what became of it first, then each step with its time."""
+    said = told["words"].out
+    assert "outcome     delivered" in said
+    assert "refused it for now" in said
+    assert max(map(len, said.splitlines())) <= 100
+
+
+def test_what_cannot_be_answered_says_why(told: dict[str, Result]) -> None:
+    """No such post: exit code 1, in JSON too; no address: exit code 2, and what is wrong."""
+    assert (told["no post"].code, "9@posts" in told["no post"].json["error"]) == (1, True)
+    assert (told["bad address"].code, "bob" in told["bad address"].err) == (2, True)
+
+
+def test_the_recipients_of_a_post_are_those_of_its_ledger(told: dict[str, Result]) -> None:
+    """One row each, with the outcome that `explain` tells, and as many as `post show` counts; who
+    was erased has no address any more."""
+    rows = told["recipients"].json
+    outcomes = {row["address"].partition("@")[0]: row["outcome"] for row in rows}
+    assert outcomes == {
+        "": "accepted",
+        "bob": "accepted",
+        "gina": "accepted",
+        "hugo": "failed",
+        "ivan": "accepted",
+        "walt": "deferred",
+    }
+    (fate,) = told["shown"].json["lists"]
+    counts = [list(outcomes.values()).count(word) for word in ("accepted", "failed", "deferred")]
+    assert counts == [fate["accepted"], fate["failed"], fate["waiting"]]
+    (line,) = told["failed"].out.splitlines()
+    assert line.startswith(f"{of('hugo')}  failed")
+    assert told["csv"].out.count("\n") == len(rows) + 1
+
+
+def test_what_somebody_did_and_was_sent_is_told_in_order(told: dict[str, Result]) -> None:
+    """Joined, got posts, and one came back; who left was sent nothing afterwards."""
+    events = told["activity"].json["events"]
+    assert [one["kind"] for one in events] == ["membership", "sent", "sent", "bounce"]
+    assert [one["time"] for one in events] == sorted(one["time"] for one in events)
+    lines = told["activity of carl"].out.splitlines()
+    assert [("joined" in line, "moved" in line) for line in lines[1:]] == [
+        (True, False),
+        (False, True),
+    ]
