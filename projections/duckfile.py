@@ -18,6 +18,8 @@ import duckdb
 
 ENDINGS = ("", ".wal", ".new", ".new.wal")
 _PID_OCTETS = 20
+_FULL = ("no space left", "quota exceeded", "file too large")
+_CORRUPT = ("corrupt", "checksum", "not a valid duckdb database")
 
 
 class StoreBusy(Exception):
@@ -104,6 +106,13 @@ def remove(path: Path) -> None:
     remove_spilled(path)
 
 
+def remove_leftovers(path: Path) -> None:
+    """What a killed process left beside a file."""
+    for ending in (".new", ".new.wal"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
+    remove_spilled(path)
+
+
 def remove_spilled(path: Path) -> None:
     """What a large query had no memory for; a killed process leaves it."""
     shutil.rmtree(f"{path}.tmp", ignore_errors=True)
@@ -132,6 +141,18 @@ def move_aside(path: Path, ending: str) -> Path:
 def is_locked(error: Exception) -> bool:
     """Whether another program has the file open, such as DuckDB's own."""
     return "lock on file" in str(error)
+
+
+def ailment(error: Exception) -> str:
+    """What an error of DuckDB means for the file: `full` (there is no room on its disk), `corrupt`
+    (it is damaged), `broken` (it must be opened anew, and may be damaged), or "" (it is well)."""
+    text = str(error).lower()
+    if any(word in text for word in _FULL):
+        return "full"
+    if any(word in text for word in _CORRUPT) or isinstance(error, duckdb.SerializationException):
+        return "corrupt"
+    broken = duckdb.FatalException, duckdb.InternalException, duckdb.IOException
+    return "broken" if isinstance(error, broken) else ""
 
 
 def told(error: Exception) -> str:

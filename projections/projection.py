@@ -102,6 +102,8 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
 
     Another `version` has its tables folded anew. `decode` raises UnknownEvent for what this release
     does not know: that is counted and passed over. One without a stream has only views and queries.
+    `carries`: rows of a message rest on messages before it on its subject; where a stream keeps
+    those no more, the rows that were made of it before are better than any that could be made.
     """
 
     name: str
@@ -113,4 +115,5 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[View, ...] = ()
     queries: tuple[Query, ...] = ()
     fold: Fold | None = None
+    carries: bool = False
     decode: Callable[[bytes], Any] = codec.decode

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from projections import columns, duckfile, layout
 from projections.duckfile import Lock, StoreBusy, Transaction
@@ -32,6 +33,7 @@ CONFIG: dict[str, Any] = {
 }
 NEVER = "1TB"  # a log that is longer
 READERS = 2  # threads; a large query must not keep a look-up waiting
+QUERY_SECONDS = 20.0
 PATIENCE_SECONDS = 3.0  # for a command that reads the file to end
 NAME = "analytics.duckdb"
 ROWS = 200_000  # of one answer, at most
@@ -60,6 +62,10 @@ class Answer(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
+class Slow(Exception):
+    """A query took longer than QUERY_SECONDS, and was ended."""
+
+
 class Unfit(Exception):
     """The file cannot be gone on with; `kind` is `corrupt` or `other`."""
 
@@ -71,8 +77,10 @@ class Unfit(Exception):
 
 class Warehouse:
     """One open file. `checkpoints` holds the last sequence folded from each stream, `carries` what
-    each projection takes to its next batch; `stale` are projections whose tables another version
-    made; `aside` is where an unfit file was moved to at opening, and why."""
+    each projection takes to its next batch. `stale` are projections that have to be folded anew,
+    because another version made their tables, or they came after events that they want: until then
+    nothing is stored for them. `aside` is where an unfit file was moved to at opening, and why;
+    `forgotten` what was taken out since it was last emptied, by table."""
 
     def __init__(
         self, path: Path, projections: Sequence[Projection], *, personal: bool = False
@@ -81,9 +89,11 @@ class Warehouse:
         self.projections = projections
         self.personal = personal
         self.checkpoints: dict[str, int] = {}
+        self.origins: dict[str, str] = {}  # when the streams of the file were created
         self.carries: dict[str, Carry] = {}
         self.stale: set[str] = set()
         self.aside: tuple[Path, str] | None = None
+        self.forgotten: list[tuple[str, Sequence[str]]] = []
         self._tables = {
             table.name: (table, layout.insert(table, personal=personal), layout.given(table))
             for projection in projections
@@ -91,9 +101,16 @@ class Warehouse:
         }
         self._writer = ThreadPoolExecutor(1, "duckdb-write")
         self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
-        self._applying = asyncio.Lock()
+        self.applying = asyncio.Lock()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._lock: Lock | None = None
-        self._connection: duckdb.DuckDBPyConnection
+        self.connection: duckdb.DuckDBPyConnection
+
+    @property
+    def live(self) -> list[Projection]:
+        """The projections that events are folded for."""
+        return [each for each in self.projections if each.name not in self.stale]
 
     @classmethod
     async def open(
@@ -104,23 +121,35 @@ class Warehouse:
         *,
         personal: bool = False,
         stamp: str = "",
+        doubt: str = "",
     ) -> Self:
         """Open the file, or begin one where there is none that is of use; `stamp` is for the name
-        of one that is moved aside. Raises StoreBusy where another process has it."""
+        of one that is moved aside, as is one that there is reason to `doubt`. Raises StoreBusy
+        where another process has it, and duckdb.Error or OSError where there is no room."""
         warehouse = cls(path, projections, personal=personal)
         await warehouse._take()
         try:
-            await warehouse._in(warehouse._writer, partial(warehouse._open, streams, stamp))
+            await warehouse._in(warehouse._writer, partial(warehouse._open, streams, stamp, doubt))
         except BaseException:
             warehouse._writer.shutdown(wait=False)
             warehouse._release()
             raise
         return warehouse
 
+    def fits(self, streams: Mapping[str, Origin]) -> bool:
+        """Whether the file is of these streams."""
+        return all(
+            _same(now, self.origins.get(name, now.created), self.checkpoints.get(name, 0))
+            for name, now in streams.items()
+        )
+
     async def apply(self, batches: Sequence[Batch]) -> int:
         """Store batches, each of another stream, with their positions: all or nothing. Returns the
         rows stored. Raises CheckpointMoved where the file does not stand at an `after`."""
-        async with self._applying:
+        return await asyncio.shield(asyncio.ensure_future(self._applied(batches)))
+
+    async def _applied(self, batches: Sequence[Batch]) -> int:
+        async with self.applying:
             rows = await self._in(self._writer, partial(self._apply, batches))
             for batch in batches:
                 self.checkpoints[batch.stream] = batch.upto
@@ -129,20 +158,40 @@ class Warehouse:
             return rows
 
     async def read(self, sql: str, parameters: Mapping[str, Any], limit: int) -> Answer:
-        """The rows of a query, `limit` at most; sees one moment of the file."""
+        """The rows of a query, `limit` at most; sees one moment of the file. Raises Slow,
+        duckdb.Error."""
+        while not self._may_read.is_set():
+            await self._may_read.wait()
+        cursor = self.connection.cursor()
 
         def query() -> Answer:
-            with self._connection.cursor() as cursor:
+            with cursor:
                 return answer(cursor, sql, parameters, limit)
 
-        return await self._in(self._readers, query)
+        try:
+            async with asyncio.timeout(QUERY_SECONDS):
+                return await self._in(self._readers, query)
+        except TimeoutError:
+            cursor.interrupt()
+            raise Slow from None
+
+    async def exchange(self, new: Path) -> None:
+        """Go on with another file in the place of this one, which is closed; while nothing is
+        applied. Waits for the queries that run; what comes meanwhile waits for it."""
+        self._may_read.clear()
+        try:
+            await asyncio.to_thread(self._readers.shutdown)
+            self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
+            await self._in(self._writer, partial(self._exchange, new))
+        finally:
+            self._may_read.set()
 
     @contextlib.asynccontextmanager
     async def still(self) -> AsyncIterator[Mapping[str, int]]:
         """The file may be copied in this block, as it lies on disk: it holds what is folded up to
         these positions, and what is folded meanwhile goes into its log. Folding waits for the
         checkpoint alone."""
-        async with self._applying:
+        async with self.applying:
             positions = dict(self.checkpoints)
             await self._execute(f"set checkpoint_threshold = '{NEVER}'")
             await self._execute("checkpoint")
@@ -153,14 +202,16 @@ class Warehouse:
             await self._execute(f"set checkpoint_threshold = '{threshold}'")
 
     async def _execute(self, sql: str) -> None:
-        await self._in(self._writer, partial(self._connection.execute, sql))
+        await self._in(self._writer, partial(self.connection.execute, sql))
 
     async def close(self) -> None:
         """Finish what runs and let go of the file."""
-        await asyncio.to_thread(self._readers.shutdown)
-        await self._in(self._writer, self._connection.close)
-        self._writer.shutdown()
-        self._release()
+        async with self.applying:
+            await asyncio.to_thread(self._readers.shutdown)
+            with contextlib.suppress(duckdb.Error):  # a file that broke
+                await self._in(self._writer, self.connection.close)
+            self._writer.shutdown()
+            self._release()
 
     @staticmethod
     async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
@@ -184,9 +235,17 @@ class Warehouse:
             self._lock.close()
             self._lock = None
 
-    def _open(self, streams: Mapping[str, Origin], stamp: str) -> None:
-        duckfile.remove_spilled(self.path)
+    def _exchange(self, new: Path) -> None:
+        self.connection.close()
+        duckfile.replace(self.path, new)
+        self.connection = duckfile.connect(self.path, CONFIG)
+        self._prepare({})
+
+    def _open(self, streams: Mapping[str, Origin], stamp: str, doubt: str) -> None:
+        duckfile.remove_leftovers(self.path)
         try:
+            if doubt:
+                raise Unfit("corrupt", doubt)
             self._resume(streams)
         except Unfit as unfit:
             self.aside = (duckfile.move_aside(self.path, f"{unfit.kind}-{stamp}"), unfit.reason)
@@ -197,65 +256,75 @@ class Warehouse:
         """Go on with the file, or begin it. Raises Unfit, with the file closed."""
         known = self.path.exists()
         try:
-            self._connection = duckfile.connect(self.path, CONFIG)
-        except duckdb.IOException as error:
+            self.connection = duckfile.connect(self.path, CONFIG)
+        except duckdb.Error as error:
             if duckfile.is_locked(error):
                 raise StoreBusy(self.path) from error
-            raise Unfit("corrupt", duckfile.told(error)) from error
-        except duckdb.Error as error:
-            raise Unfit("corrupt", duckfile.told(error)) from error
+            raise self._judged(error, known=known) from error
         try:
             self._prepare(streams)
         except (duckdb.Error, msgspec.MsgspecError) as error:
-            self._connection.close()
-            if not known:
-                raise
-            raise Unfit("corrupt", duckfile.told(error)) from error
+            self.connection.close()
+            raise self._judged(error, known=known) from error
         except Unfit:
-            self._connection.close()
+            self.connection.close()
             raise
 
+    @staticmethod
+    def _judged(error: Exception, *, known: bool) -> Exception:
+        """What an error at opening is: the file's fault, or that of its disk or memory."""
+        no_room = duckfile.ailment(error) == "full" or isinstance(
+            error, duckdb.OutOfMemoryException
+        )
+        return error if no_room or not known else Unfit("corrupt", duckfile.told(error))
+
     def _prepare(self, streams: Mapping[str, Origin]) -> None:
-        with Transaction(self._connection) as connection:
+        with Transaction(self.connection) as connection:
             for own in layout.OWN:
                 connection.execute(f"create table if not exists {own}")
             found = connection.execute("select stream, seq, origin from checkpoint").fetchall()
             for name, seq, created in found:
                 now = streams.get(name)
-                if now is not None and (created != now.created or seq > now.last):
+                if now is not None and not _same(now, created, seq):
                     raise Unfit("other", f"it was folded from another stream {name} than there is")
-            new = streams.keys() - {name for name, _, _ in found}
-            for name in sorted(new):
-                connection.execute(
-                    "insert into checkpoint values (?, 0, ?)", [name, streams[name].created]
-                )
+            for name in sorted(streams.keys() - {name for name, _, _ in found}):
+                created = streams[name].created
+                connection.execute("insert into checkpoint values (?, 0, ?)", [name, created])
+            found = connection.execute("select stream, seq, origin from checkpoint").fetchall()
+            self.checkpoints = {name: seq for name, seq, _ in found}
+            self.origins = {name: created for name, _, created in found}
             self._adopt(connection)
-            self.checkpoints = duckfile.positions(connection)
+        for view in layout.in_order(view for each in self.projections for view in each.views):
+            with contextlib.suppress(duckdb.CatalogException, duckdb.BinderException):
+                # what reads tables of another version is made when those are folded anew
+                self.connection.execute(f"create view {view.name} as {view.sql}")
 
     def _adopt(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the tables of projections that are new, and all views anew."""
+        """Make the tables of projections that are new, and find those that are stale."""
         views = "select view_name from duckdb_views() where not internal and database_name = ?"
         for (name,) in connection.execute(views, [self.path.stem]).fetchall():
             connection.execute(f'drop view "{name}"')
         found = connection.execute("select name, version, carry from projection").fetchall()
         versions = {name: version for name, version, _ in found}
         self.carries = {name: msgspec.json.decode(carry) for name, _, carry in found}
+        self.stale = set()
         for each in self.projections:
             version = layout.version(each, personal=self.personal)
-            if versions.get(each.name) == version:
+            known = versions.get(each.name)
+            if known == version or not each.tables:
                 continue
             for table in each.tables:
-                connection.execute(f"drop table if exists {table.name}")
-                connection.execute(layout.create(table))
-            connection.execute("delete from projection where name = ?", [each.name])
-            connection.execute("insert into projection values (?, ?, '{}')", [each.name, version])
-            self.carries[each.name] = {}
-        for view in layout.in_order(view for each in self.projections for view in each.views):
-            connection.execute(f"create view {view.name} as {view.sql}")
+                connection.execute(layout.create(table, f"if not exists {table.name}"))
+            if known is not None or self.checkpoints.get(each.stream, 0):
+                self.stale.add(each.name)
+            if known is None:
+                row = [each.name, "" if each.name in self.stale else version]
+                connection.execute("insert into projection values (?, ?, '{}')", row)
+            self.carries.setdefault(each.name, {})
 
     def _apply(self, batches: Sequence[Batch]) -> int:
         stored = 0
-        with Transaction(self._connection) as connection:
+        with Transaction(self.connection) as connection:
             for batch in batches:
                 for name, some in batch.folded.items():
                     for folded in some:
@@ -269,18 +338,29 @@ class Warehouse:
             column = self._tables[name][0].forgets
             sql = f"delete from {name} where list_contains($gone, {column})"  # noqa: S608
             connection.execute(sql, {"gone": list(values)})
+            self.forgotten.append((name, values))
         for name, rows in folded.rows.items():
             if rows:
                 _, insert, given = self._tables[name]
-                connection.register(layout.GIVEN, columns.columns(given, rows))
-                connection.execute(insert)
-                connection.unregister(layout.GIVEN)
+                fill(connection, insert, columns.columns(given, rows))
         return sum(map(len, folded.rows.values()))
 
     def _carry(self, connection: duckdb.DuckDBPyConnection, name: str, carry: Carry) -> None:
         if carry != self.carries[name]:
             text = msgspec.json.encode(carry).decode()
             connection.execute("update projection set carry = ? where name = ?", [text, name])
+
+
+def _same(now: Origin, created: str, seq: int) -> bool:
+    """Whether a file that was folded up to `seq`, from a stream `created` then, is of this one."""
+    return created == now.created and seq <= now.last
+
+
+def fill(connection: duckdb.DuckDBPyConnection, insert: str, rows: pa.Table) -> None:
+    """Run a statement that reads the table GIVEN."""
+    connection.register(layout.GIVEN, rows)
+    connection.execute(insert)
+    connection.unregister(layout.GIVEN)
 
 
 def answer(

@@ -356,4 +356,5 @@ PROJECTION = Projection(
         ),
     ),
     fold=fold,
+    carries=True,
 )

@@ -20,10 +20,14 @@ Copies     `state_dir/analytics/postroad.duckdb` and `parquet/`, every few minut
 
 Failure    An event of a newer release, and one that a fold fails on: counted, told in the log, and
            passed over.
-           A damaged file, and one folded from other streams: moved aside, folded anew, told.
+           A damaged file, found at opening or later, and one folded from other streams: moved aside
+           (`analytics.duckdb.corrupt-<time>`, `.other-<time>`), folded anew, told by status and
+           alarm; what lies aside is never deleted.
+           No room on the disk: told, waited for; folded on when there is some.
            A second projector: ends with exit code 1 and says who has the file.
 
-Files      feed       streams → folds → the file
+Files      keeper     one file, kept open and fed whatever happens to it
+           feed       streams → folds → the file
            service    what runs, and when it is ready
            endpoints  questions over NATS micro
            snapshot   the copies that analysts open

@@ -19,10 +19,9 @@ from postroad.runtime.micro import answering
 from postroad.runtime.service import Context
 from projections.catalog import queries
 from projections.duckfile import told
-from projections.warehouse import ROWS, Answer
+from projections.warehouse import QUERY_SECONDS, ROWS, Answer, Slow
 from schemas.questions import Piece, Question, Refreshed
-from services.projector.feed import Feed
-from services.projector.snapshot import Snapshots
+from services.projector.keeper import Keeper
 
 PIECE = 256 << 10  # octets of a piece, at least; below what a broker takes in one message
 CATCH_UP_SECONDS = 5.0  # before a copy that somebody waits for
@@ -32,39 +31,40 @@ _encode = msgspec.json.Encoder().encode
 
 
 @contextlib.asynccontextmanager
-async def serving(context: Context, feed: Feed, snapshots: Snapshots) -> AsyncIterator[None]:
+async def serving(context: Context, keeper: Keeper) -> AsyncIterator[None]:
     """Answer for the length of the block, then finish what was begun."""
     table = {
-        "query": partial(_query, context, feed),
-        "refresh": partial(_refresh, feed, snapshots),
+        "query": partial(_query, context, keeper),
+        "refresh": partial(_refresh, keeper),
     }
     async with answering(context.broker, "projector", "what came of all mail", table):
         yield
 
 
-async def _query(context: Context, feed: Feed, request: Request) -> None:
+async def _query(context: Context, keeper: Keeper, request: Request) -> None:
     context.health.count("queries")
     with contextlib.suppress(Exception):  # who asked may be gone
-        for piece in pieces(await _answer(feed, request.data)):
+        for piece in pieces(await _answer(keeper, request.data)):
             await request.respond(_encode(piece))
 
 
-async def _refresh(feed: Feed, snapshots: Snapshots, request: Request) -> None:
+async def _refresh(keeper: Keeper, request: Request) -> None:
     """Copies of all that is stored now; where much waits to be folded, of what is folded now."""
     try:
+        held = keeper.held
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
-                await feed.catch_up()
-        taken = await snapshots.refresh()
+                await held.feed.catch_up()
+        taken = await held.snapshots.refresh()
     except Retry as retry:
         answer = Refreshed(refused=retry.reason)
     else:
-        answer = Refreshed(as_of=snapshots.told, made=taken.octets > 0)
+        answer = Refreshed(as_of=held.snapshots.told, made=taken.octets > 0)
     with contextlib.suppress(Exception):
         await request.respond(_encode(answer))
 
 
-async def _answer(feed: Feed, data: bytes) -> Answer | str:
+async def _answer(keeper: Keeper, data: bytes) -> Answer | str:
     """Rows, or why there are none."""
     try:
         question = msgspec.json.decode(data, type=Question)
@@ -74,11 +74,15 @@ async def _answer(feed: Feed, data: bytes) -> Answer | str:
     if query is None:
         return f"there is no question {question.name!r}; is the projector of another release?"
     try:
-        await feed.reached(question.after)
-        return await feed.warehouse.read(query.sql, question.parameters, ROWS)
+        held = keeper.held
+        await held.feed.reached(question.after)
+        return await held.warehouse.read(query.sql, question.parameters, ROWS)
     except Retry as retry:
         return f"not now, ask again: {retry.reason}"
+    except Slow:
+        return f"{question.name} took longer than {QUERY_SECONDS:g} s, and was ended"
     except duckdb.Error as error:
+        keeper.asked(error)
         return f"{question.name} cannot be answered: {told(error)}"
     except Exception as bug:  # noqa: BLE001 - whoever asked gets an answer
         where = traceback.extract_tb(bug.__traceback__)[-1]

@@ -27,6 +27,7 @@ from projections.warehouse import Batch, Origin, Warehouse
 BATCH = 20_000  # messages of a stream that wait, and are stored at once
 PAUSE_SECONDS = 0.5  # between two transactions that nobody waits for
 WAIT_SECONDS = 10.0
+WATCH_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -67,8 +68,9 @@ class Feed:
             stream: Inflow(
                 stream, Folder(some, warehouse.carries), warehouse.checkpoints.get(stream, 0)
             )
-            for stream, some in layout.streams(warehouse.projections).items()
+            for stream, some in layout.streams(warehouse.live).items()
         }
+        self.stored = False  # whether anything was
         self._came = asyncio.Event()
         self._moved = asyncio.Condition()
         self._waiting = 0
@@ -82,9 +84,23 @@ class Feed:
             for inflow in self.inflows.values():
                 tasks.create_task(self._follow(inflow))
             tasks.create_task(self._fold())
+            tasks.create_task(self._watch())
+
+    async def next(self) -> None:
+        """Wait until something is stored."""
+        async with self._moved:
+            await self._moved.wait()
 
     async def reached(self, goal: Mapping[str, int], timeout: float = WAIT_SECONDS) -> None:
-        """Wait until these streams are folded so far. Raises Retry after `timeout` seconds."""
+        """Wait until these streams are folded so far; a sequence that is nobody's stands for the
+        one before it. Raises Retry after `timeout` seconds."""
+        ends = {name: seq for name, seq in goal.items() if self._position(name) < seq}
+        for name in ends.keys() & self.inflows.keys():
+            last = await self.broker.last(name, self.inflows[name].folder.subjects)
+            ends[name] = min(ends[name], last.seq if last else 0)
+        await self._reached(ends, timeout)
+
+    async def _reached(self, goal: Mapping[str, int], timeout: float | None) -> None:
         self._waiting += 1
         self._wanted.set()
         try:
@@ -105,10 +121,19 @@ class Feed:
         for stream, inflow in self.inflows.items():
             last = await self.broker.last(stream, inflow.folder.subjects)
             goal[stream] = last.seq if last else 0
-        await self.reached(goal, timeout=float("inf"))
+        await self._reached(goal, None)
 
     def _position(self, stream: str) -> int:
-        return self.inflows[stream].position if stream in self.inflows else 0
+        inflow = self.inflows.get(stream)
+        return inflow.position if inflow is not None else self.warehouse.checkpoints.get(stream, 0)
+
+    async def _watch(self) -> None:
+        """Tell how far behind it is while it is."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for inflow in self.inflows.values():
+                if inflow.count:
+                    self._report(inflow)
 
     async def _follow(self, inflow: Inflow) -> None:
         while True:
@@ -160,6 +185,7 @@ class Feed:
             ]
         )
         crashpoint("projector.stored")
+        self.stored = True
         self.health.count("rows", rows)
         for (inflow, _, upto), outcome in zip(taken, outcomes, strict=True):
             inflow.folder.moved(outcome)

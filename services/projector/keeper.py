@@ -1,0 +1,188 @@
+"""Keeps one file open and fed, whatever happens to it.
+
+A full disk is waited for. A file that breaks is opened anew; where it breaks again before anything
+was stored, or says itself that it is damaged, it is moved aside, and everything is folded into a
+new one. Positions are read from the file each time: what DuckDB says of a failed commit leaves open
+whether it is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+import structlog
+
+from postroad.runtime.clock import now
+from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.service import Context
+from projections import duckfile, layout
+from projections.catalog import projections
+from projections.duckfile import CheckpointMoved, StoreBusy
+from projections.snapshot import FOLDER
+from projections.warehouse import NAME, Warehouse
+from services.projector.feed import Feed, origins
+from services.projector.snapshot import Snapshots
+
+PATIENCE = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the file is tried again
+KIND = "analytics"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Held:
+    """The file of the moment, who feeds it, and its copies."""
+
+    warehouse: Warehouse
+    feed: Feed
+    snapshots: Snapshots
+
+
+class Keeper:
+    """The owner of the file, from start to stop."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.path = context.config.site.state_dir / NAME
+        self._held: Held | None = None
+        self._why = "it is just starting"
+        self._failures = self._broken = 0  # since anything was stored
+        self._doubt = ""
+        self._reopen = False
+        self._again = asyncio.Event()  # streams are to be followed anew
+        self.tried = asyncio.Event()  # set once the file is open, or known not to be
+
+    @property
+    def held(self) -> Held:
+        """Raises Retry where there is no file to ask at the moment."""
+        if self._held is None:
+            raise Retry(f"the projector cannot use {NAME}: {self._why}")
+        return self._held
+
+    async def run(self) -> None:
+        """Keep it until cancelled. Raises PostroadError where another process has the file."""
+        self.context.broker.reconnected.append(self._again.set)
+        try:
+            while True:
+                try:
+                    await self._keep()
+                except Retry as retry:
+                    self._why = retry.reason
+                    await asyncio.sleep(retry.delay)
+                except (duckdb.Error, OSError, CheckpointMoved) as error:
+                    await self._failed(error)
+        finally:
+            self.context.broker.reconnected.remove(self._again.set)
+
+    def asked(self, error: duckdb.Error) -> None:
+        """A question met this error."""
+        ailment = duckfile.ailment(error)
+        if ailment == "corrupt":
+            self._doubt = duckfile.told(error)
+        if ailment in ("corrupt", "broken"):
+            self._reopen = True
+            self._again.set()
+
+    async def _keep(self) -> None:
+        """Open the file and feed it, until it has to be opened anew."""
+        context = self.context
+        warehouse = await self._open()
+        try:
+            self._doubt, self._reopen = "", False
+            while await self._fits(warehouse) and not self._reopen:
+                feed = Feed(context.broker, warehouse, context.health)
+                folder = context.config.site.state_dir / FOLDER
+                snapshots = Snapshots(warehouse, folder, context.health)
+                self._held = Held(warehouse, feed, snapshots)
+                self.tried.set()
+                self._again.clear()
+                with _alone():
+                    async with asyncio.TaskGroup() as tasks:
+                        work = [
+                            tasks.create_task(feed.run()),
+                            tasks.create_task(self._follow_up(self._held)),
+                        ]
+                        await self._again.wait()
+                        for task in work:
+                            task.cancel()
+                async with warehouse.applying:
+                    pass  # what was begun is stored
+        finally:
+            self._held = None
+            await warehouse.close()
+
+    async def _fits(self, warehouse: Warehouse) -> bool:
+        """Whether the file is still of the streams there are: another broker may have come."""
+        streams = await origins(self.context.broker, sorted(warehouse.checkpoints))
+        return warehouse.fits(streams)
+
+    async def _follow_up(self, held: Held) -> None:
+        """What there is to do beside folding."""
+        while not held.feed.stored:
+            await held.feed.next()
+        self._failures = self._broken = 0
+        await held.feed.catch_up()
+        self.context.health.report(KIND, NAME, ok=True)
+        await held.snapshots.keep(self.context.config.analytics.refresh_seconds)
+
+    async def _open(self) -> Warehouse:
+        """The file, fit for today's streams. Raises PostroadError where another process has it."""
+        context = self.context
+        streams = await origins(context.broker, sorted(layout.streams(projections())))
+        try:
+            warehouse = await Warehouse.open(
+                self.path,
+                projections(),
+                streams,
+                personal=context.config.analytics.addresses,
+                stamp=now().strftime("%Y%m%dT%H%M%SZ"),
+                doubt=self._doubt,
+            )
+        except StoreBusy as busy:
+            who = f"process {busy.pid}" if busy.pid else "another process"
+            raise PostroadError(
+                f"{who} has {self.path} open, and one projector alone may fold into it; stop that "
+                "one, or leave this one out"
+            ) from busy
+        if warehouse.aside is not None:
+            aside, reason = warehouse.aside
+            log.error("projector.moved_aside", file=aside.name, reason=reason)
+            detail = f"cannot be gone on with ({reason}); lies beside as {aside.name}, and all "
+            detail += "that the streams keep is folded anew"
+            context.health.report(KIND, NAME, ok=False, detail=detail, alarm=True)
+            context.health.count("moved_aside")
+        return warehouse
+
+    async def _failed(self, error: Exception) -> None:
+        """Say what is wrong, and wait before it is tried again."""
+        self._failures += 1
+        ailment = duckfile.ailment(error)
+        if ailment == "full":
+            self._why = f"there is no room on the disk of {self.path.parent}; make room"
+        else:
+            self._why = duckfile.told(error)
+            self._broken += ailment == "broken"
+            if ailment == "corrupt" or self._broken > 1:
+                self._doubt = self._why
+        self.tried.set()
+        self.context.health.report(KIND, NAME, ok=False, detail=self._why, alarm=True)
+        log.warning("projector.failed", error=type(error).__name__, ailment=ailment or "other")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE[min(self._failures, len(PATIENCE)) - 1]):
+                await self.context.stopping.wait()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Raise the first error of a group by itself."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        error: Exception = group
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group
