@@ -102,8 +102,7 @@ class System:
             await provision(broker, ack_wait=3.0)
             system = cls(home, config, server, broker)
             try:
-                for name in services:
-                    await system.run(name)
+                await asyncio.gather(*(system.run(name) for name in services))
                 await system.ready(services)
                 yield system
             finally:
@@ -157,8 +156,9 @@ class System:
         file = self.home / f"{name}.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
-    async def reports(self) -> dict[str, Report]:
-        """What each running service says of its health, the newest instance of each."""
+    async def reports(self, patience: float = 0.5) -> dict[str, Report]:
+        """What each running service says of its health within this time, the newest instance of
+        each."""
         inbox = self.broker.nc.new_inbox()
         subscription = await self.broker.nc.subscribe(inbox)
         found: dict[str, Report] = {}
@@ -166,7 +166,7 @@ class System:
         alive = {name: p.pid for name, p in self.processes.items() if p.returncode is None}
         with contextlib.suppress(Exception):
             while len(found) < len(alive):
-                message = await subscription.next_msg(timeout=0.5)
+                message = await subscription.next_msg(timeout=patience)
                 report = msgspec.json.decode(message.data, type=Report)
                 if alive.get(report.service) == report.pid:
                     found[report.service] = report
@@ -191,7 +191,7 @@ class System:
             for name in names:
                 code = self.processes[name].returncode
                 assert code is None, f"{name} ended with {code}: {self.log(name)[-2000:]}"
-            reports = await self.reports()
+            reports = await self.reports(0.05)  # who starts hears no question
             return all(name in reports and reports[name].ready for name in names)
 
         await until(all_ready, f"{', '.join(names)} are ready")
@@ -220,11 +220,20 @@ class System:
     async def idle(self) -> bool:
         """Whether no consumer has anything left to do."""
         before = await self._stored()
-        for durable in subjects.DURABLES:
-            info = await self.broker.api(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
-            if info["num_pending"] or info["num_ack_pending"]:
+        done = await asyncio.gather(*(self._done_with(each) for each in subjects.DURABLES))
+        return all(done) and await self._stored() == before
+
+    async def _done_with(self, durable: subjects.Durable) -> bool:
+        """Whether a consumer has acknowledged the last message that it is to have. What waits for
+        it (num_pending) is at times told as it was a moment ago, so that alone proves nothing."""
+        info = await self.broker.api(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+        if info["num_pending"] or info["num_ack_pending"]:
+            return False
+        for subject in durable.filters:
+            last = await self.broker.last(durable.stream, subject)
+            if last is not None and last.seq > info["ack_floor"]["stream_seq"]:
                 return False
-        return await self._stored() == before
+        return True
 
     async def retries(self) -> bool:
         """Whether copies wait for their next try."""
@@ -240,7 +249,7 @@ class System:
         """How far the streams of the road are. Where that changes while we ask one after the
         other, something may have passed us by: out of one not asked yet into one asked before."""
         streams = sorted({durable.stream for durable in subjects.DURABLES})
-        found = [await self.broker.api(f"STREAM.INFO.{stream}") for stream in streams]
+        found = await asyncio.gather(*(self.broker.api(f"STREAM.INFO.{each}") for each in streams))
         return [info["state"]["last_seq"] for info in found]
 
     async def settled_again(self, stream: str, consumer: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,8 @@ import typer
 from postroad.cli.frame import Call, command, group, run
 from postroad.cli.output import print_table
 from postroad.runtime.errors import PostroadError, Retry, SettingsError, UsageError
+from tests.e2e.system import COMMANDS
+from tests.peers import forkserver
 from tests.peers.signingkeys import RSA_FILE, rsa_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,22 +41,27 @@ def postroad(tmp_path: Path) -> Postroad:
     """Runs the real command in an empty folder, with a clean environment."""
 
     def postroad(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "postroad.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),  # this tree's code, wherever another is installed
-                "COLUMNS": "100",
-                **environ,
-            },
-            timeout=60,
-            check=False,
-        )
+        clean = {**forkserver.OUR_PYTHON, "PATH": os.environ["PATH"], "COLUMNS": "100"}
+        return asyncio.run(_run(map(str, arguments), {**clean, **environ}, tmp_path))
 
     return postroad
+
+
+async def _run(
+    words: Iterable[str], env: Mapping[str, str], cwd: Path
+) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = await forkserver.start(
+            *("postroad.cli", *words),
+            imported=COMMANDS,
+            env=env,
+            cwd=cwd,
+            stdout=out.fileno(),
+            stderr=err.fileno(),
+        )
+        code = await asyncio.wait_for(process.wait(), 60)
+        said = [(file.seek(0), file.read().decode())[1] for file in (out, err)]
+    return subprocess.CompletedProcess([], code, *said)
 
 
 class TestTheCommand:
