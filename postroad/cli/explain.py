@@ -61,10 +61,11 @@ def _print(known: Evidence, found: Explanation) -> None:
         ("outcome", found.outcome.replace("_", " ")),
     )
     print_table(("", ""), [fact for fact in facts if fact[1]], whole=1)
-    for each in found.lists:
+    lists = found.lists if known.person else ()
+    for each in lists:
         apart = f"{each.outcome.replace('_', ' ')}: " if len(found.lists) > 1 else ""
         print_wrapped(f"{each.list}: {apart}{each.why}" if each.list else each.why)
-    if not found.lists:
+    if not lists:
         print_wrapped(found.why)
     steps = [step for step in found.steps if step.at is not None]
     several = len({step.list for step in steps if step.list}) > 1

@@ -152,7 +152,8 @@ def tried(one: Try) -> str:
 
 def bounced(one: Bounce) -> str:
     """What came back, or how a refusal was counted."""
-    said = " ".join(f"{one.status} {one.said}".split())
+    status = "" if one.status in one.said else one.status
+    said = " ".join(f"{status} {one.said}".split())
     server = f" ({one.server})" if one.server else ""
     told = f"{said}{server}" if said else f"no reason was given{server}"
     match one.kind:

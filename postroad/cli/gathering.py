@@ -26,7 +26,6 @@ from postroad.cli.evidence import (
 from postroad.cli.mails import list_addresses, mail_id
 from postroad.cli.projected import Ask, Rows, projected
 from postroad.cli.road import road
-from postroad.cli.waiting import waits_of
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError
@@ -70,6 +69,8 @@ async def gather(config: Config, post: str, address: str) -> Evidence:
         if whose.since:
             known = replace(known, since=datetime.fromisoformat(whose.since))
         if whose.person and not _settled(known):
+            from postroad.cli.waiting import waits_of
+
             waits = await waits_of(broker, config, mail, whose.person)
             known = replace(known, waits=waits)
         return replace(known, people=await reached(broker, _actors(known)))

@@ -195,8 +195,10 @@ def print_timeline(story: Story) -> None:
     )
 
 
-def _conversation(fate: Fate) -> Iterator[str]:
-    """Where a post stands among others of its list."""
+def _remarks(fate: Fate) -> Iterator[str]:
+    """How long copies took, and where a post stands among others of its list."""
+    if fate.took:
+        yield f"delivered: {fate.took.told}"
     if fate.parent:
         begun = "" if fate.thread == fate.parent else f", which began with {fate.thread[:SHORT_ID]}"
         yield f"answers {fate.parent[:SHORT_ID]}{begun}"
@@ -210,7 +212,7 @@ def _print_fate(fate: Fate) -> None:
         f"{fate.failed:,} failed, {fate.waiting:,} waiting"
         + (f", {fate.left:,} left before their copy" if fate.left else "")
     )
-    for line in _conversation(fate):
+    for line in _remarks(fate):
         print(f"  {line}")
     if fate.possible_duplicates:
         reason = "not answered yet, or not before a crash"

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from postroad.cli.durations import Durations
+
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One step: when, and in plain words what."""
@@ -59,7 +61,7 @@ class Fate(msgspec.Struct, kw_only=True):
     became of it (accepted, rejected, discarded, expired), `decided_by` who said so, as events name
     them. Of a post, by id, `parent` is what it answers there, `thread` the first of its
     conversation, `answers` are those that came before it, `namesake` is an earlier one with its
-    Message-ID."""
+    Message-ID. `took` is how long its copies did."""
 
     list: str
     kind: str
@@ -83,6 +85,7 @@ class Fate(msgspec.Struct, kw_only=True):
     thread: str = ""
     answers: tuple[str, ...] = ()
     namesake: str = ""
+    took: Durations | None = None
 
 
 class Story(msgspec.Struct, kw_only=True):

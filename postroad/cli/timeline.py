@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from postroad.cli.durations import Durations, durations
 from postroad.cli.output import counted
 from postroad.cli.story import Fate, Line, Returned, Story, Trouble, Wait
 from postroad.mail.refusals import why
@@ -55,6 +56,7 @@ class Teller:
         self._fanned_out: set[str] = set()  # slugs of which every chunk is known
         self._growing: dict[str, tuple[set[str], datetime]] = {}  # of the others: chunks, the last
         self._waits: dict[str, dict[str, Wait]] = {}  # by slug, by reason
+        self._taken: dict[str, list[tuple[datetime, int]]] = {}  # by slug: copies, and when
 
     def take(self, at: datetime, event: Event, actor: str = "") -> None:
         """Take in one event, stored at this time, and who did it (`Envelope.actor`)."""
@@ -120,6 +122,7 @@ class Teller:
             fate.left = len(self._left.get(slug, ()))
             fate.waiting = self._waiting(slug, fate)
             fate.waits = self._told_waits(slug, fate.waiting)
+            fate.took = self._took(slug)
             if slug in self._growing and slug not in self._fanned_out:
                 at, so_far = self._growing[slug][1], _queued(fate.recipients, fate.chunks)
                 self._say(at, slug, f"{so_far} so far; the rest is not queued yet")
@@ -129,6 +132,13 @@ class Teller:
         self.story.lists = tuple(self.fates.values())
         self.story.timeline = tuple(sorted(self._lines, key=lambda line: line.at))
         return self.story
+
+    def _took(self, slug: str) -> Durations | None:
+        """How long its copies took since the mail came in, where that is known still."""
+        if (began := self.story.received) is None:
+            return None
+        taken = self._taken.get(slug, ())
+        return durations(((at - began).total_seconds(), copies) for at, copies in taken)
 
     def owes(self) -> bool:
         """Whether somebody waits for a copy, as far as was told."""
@@ -245,6 +255,7 @@ class Teller:
         if event.late or event.cleared:
             fate = self._fate(event.list)
             fate.accepted += len(event.late)
+            self._taken.setdefault(event.list, []).append((at, len(event.late)))
             fate.possible_duplicates -= len(event.cleared)
             for person in event.late:
                 self._troubles.get(event.list, {}).pop(person, None)
@@ -277,6 +288,7 @@ class Teller:
                 at=at,
             )
         fate.accepted += size - len(refused)
+        self._taken.setdefault(event.list, []).append((at, size - len(refused)))
         fate.windows += 1 if size else 0
         fate.possible_duplicates += _doubtful(outcome)
         self._last_window[event.list] = at

@@ -250,13 +250,13 @@ def test_a_report_that_comes_later_turns_delivered_into_bounced_and_a_delay_does
         score=3,
         report="0200",
         status="5.1.1",
-        said="550 no such user",
+        said="550 5.1.1 no such user",
         server="mx.example.net",
     )
     found = told(tries=(TAKEN,), bounces=(back,))
     assert found.outcome == "bounced"
     assert found.why == (
-        "came back (hard): 5.1.1 550 no such user (mx.example.net); it counts 1, their score is 3"
+        "came back (hard): 550 5.1.1 no such user (mx.example.net); it counts 1, their score is 3"
     )
     for other in (
         replace(back, delayed=True),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from postroad.cli.durations import Durations
 from postroad.cli.output import SHORT_ID
 from postroad.cli.post import SHOWN_TROUBLES, _print_fate
 from postroad.cli.story import Fate, Returned, Story, Trouble, Wait
@@ -122,6 +123,7 @@ def test_a_post_to_everybody():
     ]
     (list_,) = story.lists
     assert (list_.recipients, list_.accepted, list_.failed, list_.waiting) == (2, 2, 0, 0)
+    assert list_.took == Durations(p50=3.0, p95=3.0, p99=3.0)
 
 
 def test_who_has_no_copy_and_why():
