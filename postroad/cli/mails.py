@@ -27,21 +27,21 @@ async def mail_id(broker: Broker, text: str) -> str:
     text = text.strip()
     if _WHOLE.fullmatch(text.lower()):
         return text.lower()
+    matches: Callable[[Stored], bool]
     if _PREFIX.fullmatch(text.lower()):
         start = text.lower()
-        found = await newest(
-            broker, "RECEIVED", RECEIVED, 1_000, lambda s: _id(s).startswith(start)
-        )
+        matches = lambda stored: _id(stored).startswith(start)  # noqa: E731  one of two
     elif "@" in text:
         wanted = text.strip("<>")
-        found = await newest(
-            broker, "RECEIVED", RECEIVED, 1_000, lambda stored: _message_id(stored) == wanted
-        )
+        matches = lambda stored: _message_id(stored) == wanted  # noqa: E731
     else:
         raise UsageError(
             f"{text!r} is no mail: give an id from `postroad post ls`, at least its first six "
             "digits, or a Message-ID"
         )
+    found = await newest(broker, "RECEIVED", RECEIVED, 1_000, matches)
+    if not found:  # deleted at its age: what was decided on it is kept for longer
+        found = await newest(broker, "ROUTED", "mail.routed.>", 1_000, matches)
     ids = sorted({_id(stored) for stored in found})
     if not ids:
         raise PostroadError(f"there is no recent mail {text}; `postroad post ls` shows them")
@@ -89,7 +89,7 @@ async def list_addresses(broker: Broker) -> dict[str, str]:
 
 
 def _id(stored: Stored) -> str:
-    return stored.subject.rpartition(".")[2]
+    return stored.subject.rpartition(".")[2].partition("-")[0]
 
 
 def _message_id(stored: Stored) -> str:
@@ -97,4 +97,8 @@ def _message_id(stored: Stored) -> str:
         events = stored.envelope().events
     except UnknownEvent:
         return ""
-    return next((e.facts.message_id.strip("<>") for e in events if isinstance(e, MailReceived)), "")
+    found = [
+        each.facts.message_id if isinstance(each, MailReceived) else getattr(each, "message_id", "")
+        for each in events
+    ]
+    return next((each.strip("<>") for each in found), "")

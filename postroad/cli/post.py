@@ -171,6 +171,8 @@ def _print(story: Story) -> None:
     )
     print_table(("", ""), facts, whole=1)
     print()
+    if story.received is None and any(fate.kind for fate in story.lists):
+        print("the mail itself is deleted, finished and old enough ([retention]); what is left:\n")
     print_timeline(story)
     for fate in story.lists:
         if fate.recipients or fate.bounces:

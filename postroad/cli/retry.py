@@ -103,7 +103,7 @@ def _print(found: FailedCopies, domain: str) -> None:
     if found.waiting:
         print(f"  {found.waiting:,} being sent again already")
     if found.gone:
-        print(f"  {found.gone:,} to people who get no mail of the list any more")
+        print(f"  {found.gone:,} to people who get no mail of the list any more, or too long ago")
 
 
 def _said(queued: int, ready: int, mail_id: str) -> str:

@@ -52,6 +52,10 @@ class Taken(Reject):
     """Other bytes are stored there."""
 
 
+class Gone(Reject):
+    """They are not there any more: all was done with the mail, and it had its age."""
+
+
 async def put_changed(broker: Broker, mail_id: str, data: bytes, head: int) -> RawRef:
     """Store what was made of a mail: as its part 1, or the next where that is something else, made
     for another list or under other settings. The same bytes are stored once. Raises as `put_raw`.
@@ -118,5 +122,5 @@ async def _insist(broker: Broker, ref: RawRef) -> NoReturn:
             name = subjects.raw(ref.mail_id, ref.part, index)
             await broker.api("STREAM.MSG.GET.RAW", {"last_by_subj": name})
         except ApiError:
-            raise Reject(f"the bytes of mail {ref.mail_id} are gone from RAW") from None
+            raise Gone(f"the bytes of mail {ref.mail_id} are gone from RAW") from None
     raise Retry(f"the bytes of mail {ref.mail_id} are not everywhere in RAW yet", 1.0)

@@ -97,4 +97,7 @@ class Bounces:
             if decision := await self._broker.last("ROUTED", subjects.routed(kind, slug, trace)):
                 return Copy(decision.subject.split(".")[3], trace)
         notice = await self._broker.last("SEND", subjects.send_any_lane(slug, trace, "0"))
-        return Copy(notice.subject.split(".")[3], trace) if notice else None
+        if notice is not None:
+            return Copy(notice.subject.split(".")[3], trace)
+        sent = await self._broker.last("DELIVERY", subjects.delivery(slug, trace, "0"))
+        return Copy(sent.subject.split(".")[1], trace) if sent else None

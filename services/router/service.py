@@ -92,6 +92,9 @@ class Router:
                 raise Reject(f"{type(event).__name__} is no accepted mail")
             if delivery.subject != subjects.routed("accepted", event.list, event.mail_id):
                 raise Reject("the mail is of another subject")
+            last = await self.broker.last("ROUTED", subjects.decided(event.list, event.mail_id))
+            if last is not None and last.seq > delivery.seq:
+                continue  # posted before; the mail itself may be gone by now
             if self.directory.seq < event.settings:
                 await self.lists.catch_up()
             where = subjects.received("*", event.raw.mail_id)

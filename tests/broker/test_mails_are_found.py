@@ -13,7 +13,7 @@ from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.telemetry import Telemetry
 from schemas import codec, subjects
 from schemas.mail import HeaderFacts, RawRef
-from schemas.road import MailReceived, Origin
+from schemas.road import MailReceived, Origin, PostRouted
 
 pytestmark = pytest.mark.broker
 
@@ -33,6 +33,20 @@ async def receive(broker: Broker, mail: str, message_id: str) -> None:
 def numbered(number: int) -> str:
     """A mail id that begins with its number in eight digits."""
     return f"{number:08x}" + "0" * 24
+
+
+async def test_a_mail_that_is_deleted_is_found_by_what_was_decided(broker: Broker):
+    """By its first digits and its Message-ID, as long as ROUTED has it."""
+    post = PostRouted(
+        mail_id=numbered(7),
+        list="team",
+        raw=RawRef(mail_id=numbered(7), chunks=1, size=1, sha256="", head=0),
+        message_id="<seven@x.org>",
+    )
+    data = codec.encode(envelope([post], correlation=numbered(7)))
+    await broker.publish(subjects.routed("post", "team", numbered(7)), data, expect=0)
+    assert await mail_id(broker, "00000007") == numbered(7)
+    assert await mail_id(broker, "seven@x.org") == numbered(7)
 
 
 async def test_a_mail_is_found_however_it_is_named(broker: Broker):

@@ -17,7 +17,7 @@ import structlog
 
 from postroad.mail import bounce
 from postroad.mail.headers import scan
-from postroad.runtime.blobs import RawMail
+from postroad.runtime.blobs import Gone, RawMail
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, now
 from postroad.runtime.consume import Delivery
@@ -97,7 +97,10 @@ class BounceDesk:
 
     async def _read(self, event: BounceRouted) -> bounce.Bounce | None:
         raw = RawMail(self._broker, event.raw)
-        data = await (raw.whole() if event.raw.size <= LARGEST else raw.start())
+        try:
+            data = await (raw.whole() if event.raw.size <= LARGEST else raw.start())
+        except Gone:  # counted long ago: until then it stays
+            return None
         mail = await self._received.mail(f"mail.received.*.{event.raw.mail_id}")
         facts = mail.facts if mail else scan(data)[0]
         return await asyncio.to_thread(

@@ -55,6 +55,9 @@ class Letterbox:
         subject = subjects.send("now", list_slug, notice, "0")
         if await self.broker.last("SEND", subject) is not None:
             return
+        ledger = subjects.delivery(list_slug, notice, "0")  # outlives the chunk
+        if await self.broker.last("DELIVERY", ledger) is not None:
+            return
         # Stored, but not queued: a crash came between. What it said then stands, so that a new
         # release with better words does not contradict it.
         stored = await self.broker.last("RAW", subjects.raw(notice, 0, 0))
