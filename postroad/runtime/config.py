@@ -35,6 +35,7 @@ from postroad.runtime.settings import (
 from postroad.runtime.settings_analytics import Analytics
 from postroad.runtime.settings_places import check_place
 from postroad.runtime.settings_reader import Reader
+from postroad.runtime.settings_retention import Retention, check_retention
 from postroad.runtime.tomlfile import read_toml
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Domain",
     "OAuth2",
     "Relay",
+    "Retention",
     "Site",
     "Source",
     "Spamd",
@@ -65,6 +67,7 @@ _SINGLE: dict[str, type[msgspec.Struct]] = {
     "alarm": Alarm,
     "analytics": Analytics,
     "telemetry": Telemetry,
+    "retention": Retention,
     "web": Web,
     "dns": Dns,
     "spamd": Spamd,
@@ -93,6 +96,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alarm: Alarm = Alarm()
     analytics: Analytics = Analytics()
     telemetry: Telemetry = Telemetry()
+    retention: Retention = Retention()
     web: Web | None = None
     dns: Dns = Dns()
     spamd: Spamd | None = None
@@ -121,6 +125,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             alarm=reader.section("alarm", Alarm) or Alarm(),
             analytics=reader.section("analytics", Analytics) or Analytics(),
             telemetry=reader.section("telemetry", Telemetry) or Telemetry(),
+            retention=reader.section("retention", Retention) or Retention(),
             web=reader.section("web", Web),
             dns=reader.section("dns", Dns) or Dns(),
             spamd=reader.section("spamd", Spamd),
@@ -231,6 +236,7 @@ def _checked(config: Config, given: Given) -> list[str]:
         *settings_checks.check_site(config.site),
         *settings_checks.check_broker(config.broker),
         *settings_checks.check_telemetry(config.telemetry),
+        *check_retention(config.retention),
         *settings_checks.check_alarm(config.alarm),
         *settings_checks.check_dns(config.dns),
         *settings_checks.check_analytics(config.analytics),

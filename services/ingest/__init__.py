@@ -33,7 +33,8 @@ Promises
       looked at again at every login, 10 seconds after they were found missing, then every
       2 minutes, and whenever mail is announced that lies nowhere above.
     - After a change of UIDVALIDITY the folder is read again. What RECEIVED holds is not published
-      a second time, told by its bytes; what is older than 25 days is refused (`stale`), because
+      a second time, told by its bytes; what is older than 25 days (less
+      where `[retention]` mail is below 30) is refused (`stale`), because
       RECEIVED may have forgotten it; what first contact passed over stays passed over.
     - A mail whose fetching failed is fetched alone and after all others, so it keeps back none;
       after ten tries over some five minutes it is refused (`unreadable`).

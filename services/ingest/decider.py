@@ -26,7 +26,7 @@ from schemas.envelope import Event
 from schemas.road import MailReceived, MailRefused, Origin
 from services.ingest.syntax import Row, ranges
 
-STALE = timedelta(days=25)  # RECEIVED is kept for 30 days: what is older may have been forgotten
+STALE = timedelta(days=25)  # by default; older mail RECEIVED, kept for 30 days, may have forgotten
 RANGE_MAILS = 50  # small mails fetched at once: 9,900/s against 3,700/s one by one (Dovecot, 4 KB)
 FIRST_MAILS = 8  # of those that have just come: so the road is at work early
 RANGE_OCTETS = 2 << 20  # aioimaplib holds an answer whole
@@ -201,6 +201,7 @@ def judge(
     *,
     largest: int,
     now: datetime,
+    stale_after: timedelta = STALE,
     failures: int = 0,
 ) -> Verdict:
     """What to do with a mail that was not looked at yet. `largest` is in octets; `failures` tells
@@ -218,7 +219,7 @@ def judge(
         # with "unseen", mail taken at first contact is read by now, and looks just the same
         taken = checkpoint.start == "unseen" and (row.size, row.arrived) in known.moments
         return Verdict(row=row, action="spot" if taken else "skip")
-    stale = rescan and row.arrived is not None and row.arrived < now - STALE
+    stale = rescan and row.arrived is not None and row.arrived < now - stale_after
     if row.size > largest:
         return Verdict(row=row, action="refuse", reason="stale" if stale else "too_large")
     if failures >= FETCH_TRIES:

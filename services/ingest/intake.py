@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 
 import msgspec
 import structlog
@@ -70,6 +71,7 @@ class Intake:
         self.mailbox = mailbox
         self.failures = failures
         self.publisher = Publisher(context, source)
+        self._stale_after = timedelta(seconds=context.config.retention.known_seconds)
         self.refusal: Refused | None = None  # why `unfinished` are published but not flagged
         self._unfinished: list[Row] = []
         self._suspects: list[Verdict] = []  # they failed before
@@ -172,6 +174,7 @@ class Intake:
             largest=self._largest,
             failures=self.failures[row.uid],
             now=now(),
+            stale_after=self._stale_after,
         )
 
     async def _take_all(self, steps: Iterable[Sequence[Verdict]]) -> bool:

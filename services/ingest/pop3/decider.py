@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from postroad.mail.arrived import arrived
@@ -53,6 +53,7 @@ def resolve(
     *,
     received: Collection[str] | None,
     now: datetime,
+    stale_after: timedelta = STALE,
 ) -> Outcome:
     """What to do with a mail once it is read. `received` are the digests of what RECEIVED holds,
     where all unique ids changed (None otherwise)."""
@@ -68,4 +69,4 @@ def resolve(
     came = arrived(data)
     if came is not None and standing.start == "now" and came < standing.since:
         return "skip"
-    return "stale" if came is not None and came < now - STALE else "take"
+    return "stale" if came is not None and came < now - stale_after else "take"

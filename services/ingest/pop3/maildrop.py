@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 
@@ -38,6 +39,7 @@ class Maildrop:
         self.source = feed.source
         self.stopping = feed.context.stopping
         self.register = Register(feed, place_of("pop3", self.source.user))
+        self._stale_after = timedelta(seconds=feed.context.config.retention.known_seconds)
         self._received: set[str] | None = None  # while mails with new names are told by their bytes
         self._trouble: MailboxError | None = None  # of the visit, though mail goes on
         self._deleted: set[bytes] = set()  # in this session, which has not ended well yet
@@ -154,7 +156,15 @@ class Maildrop:
         new: list[tuple[bytes, Arrival, bytes]] = []
         for mail, data in step:
             name = name_of(mail, data)
-            match resolve(standing, mail, data, received=self._received, now=now()):
+            action = resolve(
+                standing,
+                mail,
+                data,
+                received=self._received,
+                now=now(),
+                stale_after=self._stale_after,
+            )
+            match action:
                 case "take":
                     new.append((digest(name), self._arrival(mail, name, data), data))
                 case "finish":
