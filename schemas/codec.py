@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
-from schemas import lists, membership, pending, people, road
+from schemas import lists, membership, parking, pending, people, road
 from schemas.envelope import Envelope, Event
 
 EVENTS: tuple[type[Event], ...] = (
@@ -31,6 +31,7 @@ EVENTS: tuple[type[Event], ...] = (
     road.FanoutProgressed,
     road.WindowRecorded,
     road.Parked,
+    parking.ParkedResolved,
     lists.ListCreated,
     lists.ListConfigured,
     lists.ListLetterSet,

@@ -80,7 +80,7 @@ STREAMS: tuple[Stream, ...] = (
         name="KV_CHECKPOINTS",
         subjects=("$KV.CHECKPOINTS.>",),
         per_subject=1,
-        about="where each source stands (a NATS KV bucket)",
+        about="where each source stands, and the janitor (a NATS KV bucket)",
     ),
 )
 
@@ -190,6 +190,7 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
     "sender": ("delivery.>", "mail.retry.>", "mail.send.>", "spans.>", "deadletter.>"),
     "web": ("spans.>",),
     "projector": ("spans.>",),
+    "janitor": ("$KV.CHECKPOINTS.janitor.>", "spans.>"),
 }
 
 Kind = Literal[
@@ -326,6 +327,11 @@ def spans(trace_id: str) -> str:
 def checkpoint(source: str) -> str:
     """Subject of a source's checkpoint in the KV bucket CHECKPOINTS."""
     return f"$KV.CHECKPOINTS.{source}"
+
+
+def janitor_marks() -> str:
+    """Subject of what the janitor knows of time in that bucket; no source has a dot in its name."""
+    return "$KV.CHECKPOINTS.janitor.marks"
 
 
 def command(name: str) -> str:

@@ -13,7 +13,9 @@ from postroad.runtime.errors import UsageError
 run = typer.Typer()
 Name = Annotated[
     str,
-    typer.Argument(metavar="SERVICE", help="ingest, router, membership, sender, projector, web."),
+    typer.Argument(
+        metavar="SERVICE", help="ingest, router, membership, sender, projector, janitor, web."
+    ),
 ]
 Once = Annotated[
     bool, typer.Option("--once", metavar="", help="Drain every mailbox, then end (for cron).")

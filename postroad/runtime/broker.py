@@ -354,6 +354,12 @@ class Broker:
             if await self.get(stream, seq) is not None:
                 raise
 
+    async def purge(self, stream: str, subject_filter: str, upto: int) -> int:
+        """Delete the messages of this filter up to a sequence; how many there were. Their bytes
+        stay in the store's files until these are written anew (`erase` overwrites at once)."""
+        ask = {"filter": subject_filter, "seq": upto + 1}
+        return int((await self.api(f"STREAM.PURGE.{stream}", ask))["purged"])
+
     async def tell(self, subject: str, data: bytes) -> None:
         """Publish without an answer: telemetry only."""
         await self.nc.publish(subject, data)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
@@ -202,22 +202,33 @@ class Deliveries(Pull[Msg]):
 async def heads(broker: Broker, stream: str, subject_filter: str) -> list[Stored]:
     """Every message that there is now, in order, by its headers: its bytes stay where they are.
     Raises BrokerUnavailable, ApiError."""
+    return [each async for page in head_pages(broker, stream, subject_filter) for each in page]
+
+
+async def head_pages(
+    broker: Broker, stream: str, subject_filter: str, *, seconds: float = 2 * HEARTBEAT
+) -> AsyncIterator[list[Stored]]:
+    """The same by and by; between two pages may lie so many `seconds`."""
     name = f"heads-{new_id()}"
     all_heads = {"deliver_policy": "all", "headers_only": True}
-    await ephemeral(broker, stream, name, subject_filter, 2 * HEARTBEAT, all_heads)
+    await ephemeral(broker, stream, name, subject_filter, seconds, all_heads)
     inbox = broker.nc.new_inbox()
     subscription = await broker.nc.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
-    found: list[Stored] = []
     try:
-        while True:
+        more = True
+        while more:
+            page: list[Stored] = []
             ask = _json({"batch": PAGE, "no_wait": True})
             await broker.nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", ask, reply=inbox)
-            for _ in range(PAGE):
+            while more and len(page) < PAGE:
                 message = await subscription.next_msg(HEARTBEAT)
                 head = message.headers or {}
-                if "Status" in head:  # there are no more
-                    return found
-                found.append(Stored(message.subject, int(message.reply.split(".")[5]), b"", head))
+                more = "Status" not in head  # there are no more
+                if more:
+                    seq = int(message.reply.split(".")[5])
+                    page.append(Stored(message.subject, seq, b"", head))
+            if page:
+                yield page
     except (NatsError, OSError) as error:
         raise BrokerUnavailable(f"the headers of {subject_filter} could not be read") from error
     finally:

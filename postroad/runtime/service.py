@@ -38,7 +38,7 @@ from schemas.subjects import Durable
 log = structlog.get_logger()
 YOUNG = 20_000  # new objects between two collections of garbage; most go without one
 ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
-BESIDE = ("projector", "web")  # what no mail waits for
+BESIDE = ("projector", "janitor", "web")  # what no mail waits for
 ASKED_FOR = ("web",)  # those of them that run only where a section has their name
 
 

@@ -20,7 +20,7 @@ from postroad.cli.app import app
 from postroad.cli.member import OPTIONS
 from postroad.mail import mergefields
 from postroad.runtime import settings, verdict
-from postroad.runtime.config import Config
+from postroad.runtime.config import Config, Retention
 from postroad.runtime.settings_analytics import Analytics
 from schemas import codec, subjects
 from schemas.lists import ListSettings
@@ -51,6 +51,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "oauth2": settings.OAuth2,
     "[telemetry]": settings.Telemetry,
     "[alarm]": settings.Alarm,
+    "[retention]": Retention,
     "[web]": settings.Web,
     "[analytics]": Analytics,
     "[dns]": settings.Dns,

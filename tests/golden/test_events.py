@@ -68,6 +68,7 @@ RELEASED = [
     "owner_mail_routed.1",
     "owner_mail_routed.1-domain",
     "parked.1",
+    "parked_resolved.1",
     "person_erased.1",
     "person_known.1",
     "person_known.1-secondary",
