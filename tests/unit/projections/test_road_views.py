@@ -9,7 +9,12 @@ from projections.projection import Query, View
 from tests.unit.projections.analysis import Analysis
 
 VIEWS = [view for projection in catalog.projections() for view in projection.views]
-WORDS = {"varchar": "", "timestamp": "2026-05-01", "date": "2026-05-01"}
+WORDS: dict[str, object] = {
+    "varchar": "",
+    "varchar[]": [""],
+    "timestamp": "2026-05-01",
+    "date": "2026-05-01",
+}
 QUERIES = [query for projection in catalog.projections() for query in projection.queries]
 
 
