@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from projections import columns, duckfile, layout
 from projections.duckfile import Lock, StoreBusy, Transaction
-from projections.projection import Carry, Folded, Projection, Row
+from projections.projection import Carry, Folded, Projection, Row, Table
 
 T = TypeVar("T")
 
@@ -60,6 +60,10 @@ class Answer(msgspec.Struct, frozen=True):
 
     columns: dict[str, str]
     rows: list[Row]
+
+
+class Exchanged(Exception):
+    """Another file stands in the place of the one that this was folded for; nothing was stored."""
 
 
 class Slow(Exception):
@@ -102,6 +106,7 @@ class Warehouse:
         self._writer = ThreadPoolExecutor(1, "duckdb-write")
         self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
         self.applying = asyncio.Lock()
+        self.generation = 0  # how often another file took the place of this one
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._lock: Lock | None = None
@@ -136,6 +141,10 @@ class Warehouse:
             raise
         return warehouse
 
+    def table(self, name: str) -> Table:
+        """A table of some projection."""
+        return self._tables[name][0]
+
     def fits(self, streams: Mapping[str, Origin]) -> bool:
         """Whether the file is of these streams."""
         return all(
@@ -143,13 +152,16 @@ class Warehouse:
             for name, now in streams.items()
         )
 
-    async def apply(self, batches: Sequence[Batch]) -> int:
+    async def apply(self, batches: Sequence[Batch], generation: int = 0) -> int:
         """Store batches, each of another stream, with their positions: all or nothing. Returns the
-        rows stored. Raises CheckpointMoved where the file does not stand at an `after`."""
-        return await asyncio.shield(asyncio.ensure_future(self._applied(batches)))
+        rows stored. Raises CheckpointMoved where the file does not stand at an `after`, Exchanged
+        where it is of another generation."""
+        return await asyncio.shield(asyncio.ensure_future(self._applied(batches, generation)))
 
-    async def _applied(self, batches: Sequence[Batch]) -> int:
+    async def _applied(self, batches: Sequence[Batch], generation: int) -> int:
         async with self.applying:
+            if generation != self.generation:
+                raise Exchanged
             rows = await self._in(self._writer, partial(self._apply, batches))
             for batch in batches:
                 self.checkpoints[batch.stream] = batch.upto
@@ -183,6 +195,7 @@ class Warehouse:
             await asyncio.to_thread(self._readers.shutdown)
             self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
             await self._in(self._writer, partial(self._exchange, new))
+            self.generation += 1
         finally:
             self._may_read.set()
 

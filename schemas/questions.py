@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,4 +31,25 @@ class Refreshed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     as_of: str = ""
     made: bool = False
+    refused: str = ""
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """These projections are to be folded anew."""
+
+    names: tuple[str, ...]
+
+
+class Progress(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How far a rebuild is, in messages; `error` says why it `failed`, and `refused` why there is
+    none."""
+
+    names: tuple[str, ...] = ()
+    state: Literal["running", "done", "failed"] = "running"
+    events: int = 0
+    total: int = 0
+    rows: int = 0
+    failed: int = 0  # events that a projection could not fold
+    seconds: float = 0.0
+    error: str = ""
     refused: str = ""

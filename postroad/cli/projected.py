@@ -57,13 +57,13 @@ async def projected(config: Config, broker: Broker | None = None) -> AsyncIterat
             except PostroadError as error:
                 yield await _of_file(stack, config, str(error))
                 return
-        if await _answers(broker):
+        if await answers(broker):
             yield partial(_asked, broker)
         else:
             yield await _of_file(stack, config, "no projector answers; `postroad up` starts one")
 
 
-async def _answers(broker: Broker) -> bool:
+async def answers(broker: Broker) -> bool:
     """Whether there is a projector, in a moment at the latest."""
     from nats.errors import NoRespondersError
 

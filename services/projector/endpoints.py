@@ -20,7 +20,7 @@ from postroad.runtime.service import Context
 from projections.catalog import queries
 from projections.duckfile import told
 from projections.warehouse import QUERY_SECONDS, ROWS, Answer, Slow
-from schemas.questions import Piece, Question, Refreshed
+from schemas.questions import Piece, Progress, Question, Refreshed, Wish
 from services.projector.keeper import Keeper
 
 PIECE = 256 << 10  # octets of a piece, at least; below what a broker takes in one message
@@ -36,6 +36,8 @@ async def serving(context: Context, keeper: Keeper) -> AsyncIterator[None]:
     table = {
         "query": partial(_query, context, keeper),
         "refresh": partial(_refresh, keeper),
+        "rebuild": partial(_rebuild, keeper),
+        "rebuilding": partial(_rebuilding, keeper),
     }
     async with answering(context.broker, "projector", "what came of all mail", table):
         yield
@@ -62,6 +64,24 @@ async def _refresh(keeper: Keeper, request: Request) -> None:
         answer = Refreshed(as_of=held.snapshots.told, made=taken.octets > 0)
     with contextlib.suppress(Exception):
         await request.respond(_encode(answer))
+
+
+async def _rebuild(keeper: Keeper, request: Request) -> None:
+    """Begin to fold projections anew."""
+    try:
+        wish = msgspec.json.decode(request.data, type=Wish)
+        answer = keeper.rebuild(wish.names)
+    except msgspec.MsgspecError as error:
+        answer = Progress(refused=f"not a wish: {error}")
+    except Retry as retry:
+        answer = Progress(refused=retry.reason)
+    await request.respond(_encode(answer))
+
+
+async def _rebuilding(keeper: Keeper, request: Request) -> None:
+    """How far that is."""
+    job = keeper.job
+    await request.respond(_encode(job.progress if job else Progress(refused="nothing is rebuilt")))
 
 
 async def _answer(keeper: Keeper, data: bytes) -> Answer | str:

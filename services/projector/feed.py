@@ -22,7 +22,7 @@ from postroad.runtime.health import Health
 from postroad.runtime.stored import Stored
 from projections import layout
 from projections.folding import Decoded, Folder, Outcome
-from projections.warehouse import Batch, Origin, Warehouse
+from projections.warehouse import Batch, Exchanged, Origin, Warehouse
 
 BATCH = 20_000  # messages of a stream that wait, and are stored at once
 PAUSE_SECONDS = 0.5  # between two transactions that nobody waits for
@@ -70,6 +70,7 @@ class Feed:
             )
             for stream, some in layout.streams(warehouse.live).items()
         }
+        self.generation = warehouse.generation
         self.stored = False  # whether anything was
         self._came = asyncio.Event()
         self._moved = asyncio.Condition()
@@ -160,7 +161,10 @@ class Feed:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PAUSE_SECONDS):
                         await self._wanted.wait()
-            await self._store([inflow for inflow in self.inflows.values() if inflow.count])
+            try:
+                await self._store([inflow for inflow in self.inflows.values() if inflow.count])
+            except Exchanged:
+                return  # whoever put the new file there follows on from where that stands
 
     async def _store(self, inflows: Sequence[Inflow]) -> None:
         """Fold what waits and store it."""
@@ -182,7 +186,8 @@ class Feed:
                     folded=outcome.folded,
                 )
                 for (inflow, _, upto), outcome in zip(taken, outcomes, strict=True)
-            ]
+            ],
+            self.generation,
         )
         crashpoint("projector.stored")
         self.stored = True

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import duckdb
 import structlog
 
+from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
+from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.service import Context
 from projections import duckfile, layout
@@ -24,7 +26,9 @@ from projections.catalog import projections
 from projections.duckfile import CheckpointMoved, StoreBusy
 from projections.snapshot import FOLDER
 from projections.warehouse import NAME, Warehouse
+from schemas.questions import Progress
 from services.projector.feed import Feed, origins
+from services.projector.rebuild import Rebuild
 from services.projector.snapshot import Snapshots
 
 PATIENCE = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the file is tried again
@@ -54,6 +58,9 @@ class Keeper:
         self._doubt = ""
         self._reopen = False
         self._again = asyncio.Event()  # streams are to be followed anew
+        self.job: Rebuild | None = None  # the last, or the one that runs
+        self._names: set[str] = set()  # to be folded anew
+        self._wanted = asyncio.Event()
         self.tried = asyncio.Event()  # set once the file is open, or known not to be
 
     @property
@@ -87,6 +94,15 @@ class Keeper:
             self._reopen = True
             self._again.set()
 
+    def rebuild(self, names: Iterable[str]) -> Progress:
+        """Begin to fold these anew. Raises Retry where there is no file, or a rebuild runs."""
+        held = self.held
+        if self.job is not None and self.job.progress.state == "running":
+            raise Retry(f"{', '.join(self.job.progress.names)} is being rebuilt already")
+        self.job = Rebuild(self.context.broker, held.warehouse, sorted(names))
+        self._wanted.set()
+        return self.job.progress
+
     async def _keep(self) -> None:
         """Open the file and feed it, until it has to be opened anew."""
         context = self.context
@@ -105,6 +121,7 @@ class Keeper:
                         work = [
                             tasks.create_task(feed.run()),
                             tasks.create_task(self._follow_up(self._held)),
+                            tasks.create_task(self._rebuild(warehouse)),
                         ]
                         await self._again.wait()
                         for task in work:
@@ -129,25 +146,26 @@ class Keeper:
         self.context.health.report(KIND, NAME, ok=True)
         await held.snapshots.keep(self.context.config.analytics.refresh_seconds)
 
-    async def _open(self) -> Warehouse:
-        """The file, fit for today's streams. Raises PostroadError where another process has it."""
-        context = self.context
-        streams = await origins(context.broker, sorted(layout.streams(projections())))
+    async def _rebuild(self, warehouse: Warehouse) -> None:
+        """Fold anew what another release made, and what is asked for."""
+        self._wanted.clear()
+        if warehouse.stale:
+            log.info("projector.rebuilding", names=sorted(warehouse.stale))
+            self.rebuild(warehouse.stale)
+        await self._wanted.wait()
+        assert self.job is not None
         try:
-            warehouse = await Warehouse.open(
-                self.path,
-                projections(),
-                streams,
-                personal=context.config.analytics.addresses,
-                stamp=now().strftime("%Y%m%dT%H%M%SZ"),
-                doubt=self._doubt,
-            )
-        except StoreBusy as busy:
-            who = f"process {busy.pid}" if busy.pid else "another process"
-            raise PostroadError(
-                f"{who} has {self.path} open, and one projector alone may fold into it; stop that "
-                "one, or leave this one out"
-            ) from busy
+            await self.job.run()
+        except Retry as retry:
+            log.warning("projector.not_rebuilt", reason=retry.reason)
+            return
+        progress = self.job.progress
+        log.info("projector.rebuilt", names=list(progress.names), events=progress.events)
+        self._again.set()
+
+    async def _open(self) -> Warehouse:
+        context = self.context
+        warehouse = await opened(context.config, context.broker, self._doubt)
         if warehouse.aside is not None:
             aside, reason = warehouse.aside
             log.error("projector.moved_aside", file=aside.name, reason=reason)
@@ -174,6 +192,28 @@ class Keeper:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE[min(self._failures, len(PATIENCE)) - 1]):
                 await self.context.stopping.wait()
+
+
+async def opened(config: Config, broker: Broker, doubt: str = "") -> Warehouse:
+    """The file, fit for today's streams; moved aside where there is reason to `doubt` it. Raises
+    PostroadError where another process has it."""
+    path = config.site.state_dir / NAME
+    streams = await origins(broker, sorted(layout.streams(projections())))
+    try:
+        return await Warehouse.open(
+            path,
+            projections(),
+            streams,
+            personal=config.analytics.addresses,
+            stamp=now().strftime("%Y%m%dT%H%M%SZ"),
+            doubt=doubt,
+        )
+    except StoreBusy as busy:
+        who = f"process {busy.pid}" if busy.pid else "another process"
+        raise PostroadError(
+            f"{who} has {path} open, and one projector alone may fold into it; stop that one, or "
+            "leave this one out"
+        ) from busy
 
 
 @contextlib.contextmanager
