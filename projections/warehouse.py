@@ -19,6 +19,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from postroad.runtime.crashpoint import crashpoint
 from projections import columns, duckfile, layout
 from projections.duckfile import Lock, StoreBusy, Transaction
 from projections.projection import Carry, Folded, Projection, Row, Table
@@ -343,6 +344,7 @@ class Warehouse:
                     for folded in some:
                         stored += self._store(connection, folded)
                     self._carry(connection, name, some[-1].carry)
+                crashpoint("warehouse.filled")
                 duckfile.move(connection, self.path, batch.stream, batch.after, batch.upto)
         return stored
 

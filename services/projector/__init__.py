@@ -3,6 +3,8 @@
 Reads      every stream that a projection names (`projections/analytics`), each once, from where the
            file stands; acknowledges nothing, for the file is the position
 Answers    `postroad.projector.query`: a named question of `projections/catalog.py`
+           `postroad.projector.rebuild`, `.rebuilding`: begins to fold projections anew; how far
+           that is
            `postroad.projector.refresh`: makes the copies for analysts anew
 Owns       `state_dir/analytics.duckdb`; one process may write it, a lock file beside it says which
 Settings   `[analytics]`
@@ -12,6 +14,11 @@ Promises
       each event has its rows once.
     - No mail waits for it, it stores nothing in the broker, and has the least share of the
       processor (nice 10).
+
+Rebuild    Into `analytics.duckdb.new`, while the old file is folded on and asked, which it then
+           replaces. Rows of events that the streams keep no more are carried over, and so are those
+           that rest on such events. Killed anywhere, the old file is as it was. A projection that
+           another release has changed is folded anew by itself.
 
 Copies     `state_dir/analytics/postroad.duckdb` and `parquet/`, every few minutes where anything
            was folded, by a program of its own; folding waits for a checkpoint alone. Where there is
@@ -28,6 +35,7 @@ Failure    An event of a newer release, and one that a fold fails on: counted, t
 
 Files      keeper     one file, kept open and fed whatever happens to it
            feed       streams → folds → the file
+           rebuild    streams → folds → a new file
            service    what runs, and when it is ready
            endpoints  questions over NATS micro
            snapshot   the copies that analysts open

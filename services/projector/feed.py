@@ -25,6 +25,7 @@ from projections.folding import Decoded, Folder, Outcome
 from projections.warehouse import Batch, Exchanged, Origin, Warehouse
 
 BATCH = 20_000  # messages of a stream that wait, and are stored at once
+OCTETS = 4 << 20  # of them, likewise: their rows take ten times as much
 PAUSE_SECONDS = 0.5  # between two transactions that nobody waits for
 WAIT_SECONDS = 10.0
 WATCH_SECONDS = 1.0
@@ -41,6 +42,7 @@ class Inflow:
     position: int
     decoded: list[Decoded] = field(default_factory=list)
     count: int = 0
+    octets: int = 0
     upto: int = 0
     oldest: int = 0  # when the first of these was stored by the broker, in ns since the epoch
     pending: int = 0  # messages that lie behind these in the stream
@@ -53,8 +55,13 @@ class Inflow:
             self.oldest = stored[0].ns
         self.decoded.append(decoded)
         self.count += len(stored)
+        self.octets += sum([len(each.data) for each in stored])
         self.upto, self.pending = stored[-1].seq, stored[-1].pending
         return decoded.unknown
+
+    def full(self, times: int = 1) -> bool:
+        """Whether so many times what waits is as much as may wait."""
+        return times * self.count >= BATCH or times * self.octets >= OCTETS
 
 
 class Feed:
@@ -146,7 +153,7 @@ class Feed:
                         self.health.count("unknown_events", unknown)
                         log.warning("projector.unknown_events", stream=inflow.stream, count=unknown)
                     self._came.set()
-                    if inflow.count >= BATCH:
+                    if inflow.full():
                         inflow.room.clear()
                         await inflow.room.wait()
             except Retry as retry:
@@ -156,8 +163,7 @@ class Feed:
         while True:
             await self._came.wait()
             self._came.clear()
-            full = any(inflow.count >= BATCH // 2 for inflow in self.inflows.values())
-            if not full:
+            if not any(inflow.full(2) for inflow in self.inflows.values()):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PAUSE_SECONDS):
                         await self._wanted.wait()
@@ -171,7 +177,7 @@ class Feed:
         taken = []
         for inflow in inflows:
             taken.append((inflow, inflow.decoded, inflow.upto))
-            inflow.decoded, inflow.count = [], 0
+            inflow.decoded, inflow.count, inflow.octets = [], 0, 0
             inflow.room.set()
         outcomes = await asyncio.to_thread(
             lambda: [inflow.folder.fold(decoded) for inflow, decoded, _ in taken]

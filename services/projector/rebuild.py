@@ -16,8 +16,7 @@ from projections.projection import Carry
 from projections.rebuilt import Rebuilt
 from projections.warehouse import Warehouse
 from schemas.questions import Progress
-
-BATCH = 20_000  # messages that are stored at once
+from services.projector.feed import BATCH, OCTETS
 
 
 class Rebuild:
@@ -95,7 +94,7 @@ class _Reader:
         if self.position >= end:
             return
         waiting: list[Decoded] = []
-        count = 0
+        count = octets = 0
         storing: asyncio.Task[None] | None = None
         try:
             async for batch in self.rebuild.broker.follow(
@@ -105,11 +104,12 @@ class _Reader:
                 taken = [stored for stored in batch if stored.seq <= end] if over else batch
                 waiting.append(self._decode(taken))
                 count += len(taken)
-                if count >= BATCH or over:
+                octets += sum([len(stored.data) for stored in taken])
+                if count >= BATCH or octets >= OCTETS or over:
                     if storing is not None:
                         await storing
                     storing = asyncio.create_task(self._store(waiting, count))
-                    waiting, count = [], 0
+                    waiting, count, octets = [], 0, 0
                 if over:
                     break
         finally:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope
@@ -16,9 +20,11 @@ from postroad.runtime.service import Context, running
 from projections.warehouse import Answer
 from schemas import codec, subjects
 from schemas.membership import MemberSubscribed
+from schemas.questions import Piece, Question
 from schemas.road import Intent, Outcome, WindowRecorded
 from services.projector.endpoints import serving
 from services.projector.keeper import Keeper
+from tests.peers import forkserver
 
 SETTINGS = """
 [site]
@@ -52,6 +58,12 @@ class Projecting:
     async def ask(self, sql: str, **parameters: Any) -> Answer:
         """What the file answers now."""
         return await self.keeper.held.warehouse.read(sql, parameters, 100_000)
+
+    async def question(self, name: str, **parameters: Any) -> str:
+        """Why a named question is refused, as whoever asks is told; empty where it is answered."""
+        data = msgspec.json.encode(Question(name=name, parameters=parameters))
+        reply = await self.context.broker.request(subjects.projector("query"), data)
+        return msgspec.json.decode(reply, type=Piece).refused
 
     async def caught_up(self) -> None:
         """Wait until all that is stored is folded, by whatever file there is."""
@@ -117,3 +129,23 @@ async def publish(broker: Broker, messages: Sequence[Message]) -> None:
     """Store them, in order."""
     for at in range(0, len(messages), 1000):
         await broker.publish_batch(messages[at : at + 1000])
+
+
+async def die(config: Config, point: str, *words: str) -> None:
+    """Run a command in a process of its own until it kills itself at this point."""
+    with (config.path.parent / "log").open("ab") as log:
+        process = await forkserver.start(
+            *(*words, "--config", str(config.path)),
+            imported=["services.projector.service"],
+            env={**os.environ, "POSTROAD_CRASHPOINT": point},
+            stdout=log.fileno(),
+            stderr=log.fileno(),
+        )
+    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until it is true."""
+    async with asyncio.timeout(40):
+        while not true():  # noqa: ASYNC110  nothing tells of what status will say
+            await asyncio.sleep(0.02)
