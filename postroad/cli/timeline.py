@@ -55,6 +55,7 @@ class Teller:
         ] = {}  # where a chunk ends, if it is over
         self._fanned_out: set[str] = set()  # slugs of which every chunk is known
         self._growing: dict[str, tuple[set[str], datetime]] = {}  # of the others: chunks, the last
+        self._late: set[tuple[str, str]] = set()  # chunks of who was missing at first
         self._waits: dict[str, dict[str, Wait]] = {}  # by slug, by reason
         self._taken: dict[str, list[tuple[datetime, int]]] = {}  # by slug: copies, and when
 
@@ -308,6 +309,11 @@ class Teller:
                 bounce.person, bounce.address = event.people[index], event.addresses[index]
         if event.attempt or event.chunk.startswith("f"):
             self._say(at, event.list, f"chunk {event.chunk}: {len(event.people)} tried again")
+        elif event.chunk.startswith("m"):
+            if (event.list, event.chunk) not in self._late:
+                self._late.add((event.list, event.chunk))
+                fate.recipients += len(event.people)
+            self._say(at, event.list, f"chunk {event.chunk}: {len(event.people)} who were missing")
         elif event.chunk.isdecimal() and event.list not in self._fanned_out:
             self._queued_so_far(at, event, fate)
 

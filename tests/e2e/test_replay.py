@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.e2e.system import System, mail, until, world
+from tests.e2e.system import System, World, mail, until, world
+from tests.peers.records import Record
 
 TEAM = "team@example.org"
 THERE = ["m1@d1.example.net", "m2@d2.example.net"]
 GONE, NEW, ARCHIVE = "gone@d3.example.net", "new@d4.example.net", "archive@example.net"
 ZOE = "zoe@far.example"
+REPLAY = ("replay", "--list", TEAM, "--from", "1h", "--no-dns")
+CHANGED = (
+    *("default_nonmember_action=accept", "acceptable_aliases+=crew@example.org"),
+    *(f"also_to={ARCHIVE}", "subject_prefix=[New]"),
+)
 
 
 async def test_replay_shows_the_difference_and_sends_it_once(tmp_path: Path) -> None:
@@ -19,104 +26,87 @@ async def test_replay_shows_the_difference_and_sends_it_once(tmp_path: Path) -> 
     now, once each: also where membership is killed in the middle, and two replay at once."""
     async with world(tmp_path) as here:
         road = here.road
-        await road.make_list(TEAM, [*THERE, GONE], default_nonmember_action="hold")
-        here.post(mail(0, author=THERE[0]))
-        for number in range(1, 7):
-            here.post(mail(number, author=ZOE))
-        await road.settled(7)
-        rows = {row["subject"]: row["id"] for row in (await road.cli("held", "ls", "--json")).json}
-        assert (await road.cli("held", "discard", rows["post 1"])).code == 0
-        assert (await road.cli("held", "accept", rows["post 2"])).code == 0
-        await road.cli("list", "set", TEAM, "default_nonmember_action=reject")
-        here.post(mail(8, author=ZOE))
-        here.post(mail(9, to="crew@example.org"))
-        await road.settled(9)
+        await _past(here)
         before = Counter(_copies(here.sink.records()))
         assert (await road.cli("member", "remove", TEAM, GONE)).code == 0
         assert (await road.cli("member", "add", TEAM, NEW, "--confirmed")).code == 0
+        assert (await road.cli("list", "set", TEAM, *CHANGED)).code == 0
         await road.settled(9)
-        letters = len(here.sink.records())
-        new = ("default_nonmember_action=accept", "acceptable_aliases+=crew@example.org")
-        more = (f"also_to={ARCHIVE}", "subject_prefix=[New]")
-        done = await road.cli("list", "set", TEAM, *new, *more)
-        assert done.code == 0, done.err
-
-        stored = await _stored(road)
-        replay = ("replay", "--list", TEAM, "--from", "1h", "--no-dns")
-        looked = await road.cli(*replay, "--dry-run", "--only-diff", "--json")
-        assert looked.code == 0, looked.err
-        found = {each["subject"]: each for each in looked.json["differences"]}
-        assert looked.json["posts"] == 6
-        verdicts = {name: (e["then"]["outcome"], e["now"]["outcome"]) for name, e in found.items()}
-        assert verdicts == {
-            "post 0": ("post", "post"),
-            "post 1": ("discarded", "post"),
-            "post 2": ("post", "post"),
-            **{f"post {number}": ("held", "post") for number in range(3, 7)},
-            "post 8": ("rejected", "post"),
-            "post 9": ("unrouted", "post"),
-        }
-        assert found["post 1"]["kept"] == "a moderator has decided on it"
-        assert found["post 0"]["more"] == [ARCHIVE]
-        assert [each["name"] for each in found["post 0"]["fields"]] == ["Subject"]
-        assert found["post 3"]["now"]["copies"] == 4
-        plain = await road.cli(*replay, "--dry-run")
-        assert "[New]" in plain.out
-        simulated = await road.cli(
-            "simulate",
-            TEAM,
-            "default_nonmember_action=reject",
-            "--since",
-            "1h",
-            "--no-dns",
-            "--json",
-        )
-        assert simulated.code == 0, simulated.err
-        assert simulated.json["kinds"]["verdict"] == 8
-        unasked = await road.cli(*replay)
+        stored, sent = await _stored(road), len(here.sink.records())
+        await _looked_at(road)
+        unasked = await road.cli(*REPLAY)
         assert (unasked.code, "add --yes" in unasked.err) == (2, True)
-        assert await _stored(road) == stored
-        assert len(here.sink.records()) == letters
+        assert (await _stored(road), len(here.sink.records())) == (stored, sent)
 
         await road.stop("membership")
         await road.run("membership", crashpoint="membership.after_let_through:2")
         await road.ready()
-        cut = await road.cli(*replay, "--yes")
+        cut = await road.cli(*REPLAY, "--yes")
         assert cut.code == 1, cut.out
         await road.died("membership")
         await road.run("membership")
         await road.ready()
-        both = await asyncio.gather(*(road.cli(*replay, "--yes", "--json") for _ in range(2)))
+        both = await asyncio.gather(*(road.cli(*REPLAY, "--yes", "--json") for _ in range(2)))
         assert all(each.code == 0 for each in both), [each.err for each in both]
-        await road.settled(9)
-        expected = before + Counter(
-            (f"<{number}@posts>", who) for number in (3, 4, 5, 6, 8, 9) for who in (*THERE, ARCHIVE)
-        )
-        expected += Counter((f"<{number}@posts>", ARCHIVE) for number in (0, 2))
+        went = [(f"<{n}@posts>", who) for n in (3, 4, 5, 6, 8, 9) for who in (*THERE, ARCHIVE)]
+        expected = before + Counter([*went, *((f"<{n}@posts>", ARCHIVE) for n in (0, 2))])
 
         async def arrived() -> bool:
             return Counter(_copies(here.sink.records())) == expected
 
         await until(arrived, "everybody has what they were to have")
-        again = await road.cli(*replay, "--yes", "--json")
+        again = await road.cli(*REPLAY, "--yes", "--json")
         assert again.json["sent"] == {"posts": 0, "copies": 0, "left": []}
         await road.settled(9)
         assert await arrived()
 
 
-def _copies(records):
-    for record in records:
-        for who in record.recipients:
-            number = record.message_id
-            yield number, who
+async def _past(here: World) -> None:
+    """A post, and mail of a stranger: held, and two of it decided on; rejected; and for nobody."""
+    road = here.road
+    await road.make_list(TEAM, [*THERE, GONE], default_nonmember_action="hold")
+    here.post(mail(0, author=THERE[0]))
+    for number in range(1, 7):
+        here.post(mail(number, author=ZOE))
+    await road.settled(7)
+    rows = {row["subject"]: row["id"] for row in (await road.cli("held", "ls", "--json")).json}
+    assert (await road.cli("held", "discard", rows["post 1"])).code == 0
+    assert (await road.cli("held", "accept", rows["post 2"])).code == 0
+    assert (await road.cli("list", "set", TEAM, "default_nonmember_action=reject")).code == 0
+    here.post(mail(8, author=ZOE))
+    here.post(mail(9, to="crew@example.org"))
+    await road.settled(9)
+
+
+async def _looked_at(road: System) -> None:
+    looked = await road.cli(*REPLAY, "--dry-run", "--only-diff", "--json")
+    assert looked.code == 0, looked.err
+    found = {each["subject"]: each for each in looked.json["differences"]}
+    assert {name: (e["then"]["outcome"], e["now"]["outcome"]) for name, e in found.items()} == {
+        "post 0": ("post", "post"),
+        "post 1": ("discarded", "post"),
+        "post 2": ("post", "post"),
+        **{f"post {number}": ("held", "post") for number in range(3, 7)},
+        "post 8": ("rejected", "post"),
+        "post 9": ("unrouted", "post"),
+    }
+    assert looked.json["posts"] == 6
+    assert found["post 1"]["kept"] == "a moderator has decided on it"
+    assert found["post 0"]["more"] == [ARCHIVE]
+    assert [each["name"] for each in found["post 0"]["fields"]] == ["Subject"]
+    assert found["post 3"]["now"]["copies"] == 4
+    reject = ("default_nonmember_action=reject", "--since", "1h", "--no-dns", "--json")
+    simulated = await road.cli("simulate", TEAM, *reject)
+    assert simulated.code == 0, simulated.err
+    assert simulated.json["kinds"]["verdict"] == 8
+
+
+def _copies(records: Iterable[Record]) -> Iterator[tuple[str, str]]:
+    return ((each.message_id, who) for each in records for who in each.recipients)
 
 
 async def _stored(road: System) -> dict[str, int]:
     """How far each stream is, but that of traces."""
     names = (await road.broker.api("STREAM.NAMES"))["streams"]
-    found = {}
-    for name in names:
-        if name != "SPANS":
-            info = await road.broker.api(f"STREAM.INFO.{name}")
-            found[name] = info["state"]["last_seq"]
-    return found
+    infos = [await road.broker.api(f"STREAM.INFO.{name}") for name in names if name != "SPANS"]
+    return {info["config"]["name"]: info["state"]["last_seq"] for info in infos}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,7 +46,7 @@ async def looked(call: Call, question: Question) -> None:
     """Print what would differ. Raises PostroadError."""
     async with _knowing(call.config) as (broker, oracle):
         judging, proposed = await prepared(broker, call.config, oracle, question)
-        found = await judged(judging, question)
+        found = await judged(judging, question, sys.maxsize if call.json else page.ROWS)
     sides = NOW_WOULD if question.settings else THEN_NOW
     call.show(plain(judging, found, proposed), lambda: page.show(found, judging, sides=sides))
 
@@ -70,12 +71,12 @@ async def prepared(
     return Judging(broker, config, oracle, wanted), proposed
 
 
-async def judged(judging: Judging, question: Question) -> list[Judged]:
-    """Every mail, or those that differ."""
-    found = []
+async def judged(judging: Judging, question: Question, most: int = page.ROWS) -> list[Judged]:
+    """Every mail, or those that differ; of those that do not no more than `most`."""
+    found: list[Judged] = []
     with progress("judging") as reached:
         async for each in judging.run():
-            if each.differs or not question.only_diff:
+            if each.differs or (not question.only_diff and len(found) < most):
                 found.append(each)
             reached(judging.read, judging.total)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from postroad.runtime.broker import Broker
@@ -29,39 +29,53 @@ class Copies:
     async def numbered(self, list_: str, mail_id: str, number: int) -> Recipient | None:
         """The member whose copy of the post has this number."""
         chunk = await self._find(list_, mail_id, lambda chunk: chunk.first <= number)
-        at = number - chunk.first if chunk else -1
-        return _recipient(chunk, at) if chunk else None
+        found = _recipient(chunk, number - chunk.first) if chunk else None
+        if found is None:
+            async for late in self._late(list_, mail_id):
+                found = found or _recipient(late, number - late.first)
+        return found
 
     async def of_person(self, list_: str, mail_id: str, person: str) -> Recipient | None:
         """The copy that this member had of the post."""
         chunk = await self._find(list_, mail_id, lambda chunk: min(chunk.people) <= person)
-        if chunk is None or person not in chunk.people:
-            return None
-        return _recipient(chunk, chunk.people.index(person))
+        if chunk is not None and person in chunk.people:
+            return _recipient(chunk, chunk.people.index(person))
+        async for late in self._late(list_, mail_id):
+            if person in late.people:
+                return _recipient(late, late.people.index(person))
+        return None
+
+    async def _late(self, list_: str, mail_id: str) -> AsyncIterator[ChunkQueued]:
+        """The chunks of those who were missed at first (`services.membership.missing`)."""
+        for number in range(MOST):
+            chunk = await self._chunk(list_, mail_id, f"m{number}")
+            if chunk is None:
+                return
+            yield chunk
 
     async def _find(
         self, list_: str, mail_id: str, reaches: Callable[[ChunkQueued], bool]
     ) -> ChunkQueued | None:
         """The last chunk that reaches so far: some 20 reads of a post to a million."""
-        found = await self._chunk(list_, mail_id, 0)
+        found = await self._chunk(list_, mail_id, "0")
         if found is None or not found.people or not reaches(found):
             return None
         low, high = 0, 1
-        while high < MOST and (chunk := await self._chunk(list_, mail_id, high)):
+        while high < MOST and (chunk := await self._chunk(list_, mail_id, str(high))):
             if not reaches(chunk):
                 break
             found, low, high = chunk, high, 2 * high
         while high - low > 1:
             middle = (low + high) // 2
-            chunk = await self._chunk(list_, mail_id, middle)
+            chunk = await self._chunk(list_, mail_id, str(middle))
             if chunk is not None and reaches(chunk):
                 found, low = chunk, middle
             else:
                 high = middle
         return found
 
-    async def _chunk(self, list_: str, mail_id: str, number: int) -> ChunkQueued | None:
-        name = subjects.send_any_lane(list_, mail_id, str(number))
+    async def _chunk(self, list_: str, mail_id: str, chunk: str) -> ChunkQueued | None:
+        name = subjects.send_any_lane(list_, mail_id, chunk)
         stored = await self._broker.last("SEND", name)
         events = stored.envelope().events if stored else ()
         return next((event for event in events if isinstance(event, ChunkQueued)), None)

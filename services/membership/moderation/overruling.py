@@ -1,7 +1,7 @@
 """A mail that rules stopped, or that did not reach a list, is let through after all. Pure.
 
 The same event as a moderator's: `HeldAccepted`, behind what was decided last. So each mail is let
-through once, whoever says so, and what a person has decided stays.
+through once, whoever says so, and what a person has decided stays. What expired nobody decided.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from schemas.envelope import Envelope
 from schemas.mail import RawRef
 from schemas.road import AsOf, HeldAccepted, MailStopped
+from services.membership.moderation.decider import BY_TIME
 from services.membership.refused import Refused
 
 
@@ -33,7 +34,7 @@ def decide(
         raise Refused("decided", "it was let through before")
     if last != expect:
         raise Refused("decided", "it was decided on meanwhile")
-    if last and (not isinstance(event, MailStopped) or event.held):
+    if last and (not isinstance(event, MailStopped) or _by_person(event)):
         raise Refused("decided", "somebody has decided on it")
     if isinstance(event, MailStopped) and event.password:
         raise Refused("password", "it tells a moderator's password")
@@ -45,3 +46,8 @@ def decide(
         as_of=as_of,
         settings=settings,
     )
+
+
+def _by_person(event: MailStopped) -> bool:
+    """Whether it ends the waiting of a held mail, and not because nobody decided."""
+    return bool(event.held) and not any(hit.rule == BY_TIME for hit in event.hits[:1])
