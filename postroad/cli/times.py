@@ -38,6 +38,9 @@ def since(text: str, now: datetime, option: str = "--since") -> datetime:
     try:
         return now - timedelta(seconds=duration(text))
     except SettingsError:
-        return time_of(text, option)[0]
+        try:
+            return time_of(text, option)[0]
+        except UsageError as error:
+            raise UsageError(f"{error}; or how long ago, such as 30d or 2h") from None
     except OverflowError:
         raise UsageError(f"{option} {text}: no time that a list can have had") from None

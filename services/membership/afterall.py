@@ -68,7 +68,8 @@ class AfterAll:
         """Let one through. Raises Refused where it cannot be, or was."""
         slug, original = listed.state.slug, mail.mail_id.partition("-")[0]
         received = await self._received.mail(subjects.received("*", original))
-        if received is None:
+        start = subjects.raw(original, 0, 0)
+        if received is None or await self._broker.last("RAW", start) is None:
             raise Refused("unknown_post", "the mail is gone")
         decided = subjects.decided(slug, mail.mail_id)
         stored = [each async for each in self._broker.scan("ROUTED", decided)]

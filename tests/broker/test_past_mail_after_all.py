@@ -157,6 +157,7 @@ async def _received(broker: Broker) -> str:
         raw=raw(mail.mail_id),
         facts=HeaderFacts(),
     )
+    await broker.publish(subjects.raw(mail.mail_id, 0, 0), b"Subject: x\r\n\r\n")
     await store(broker, subjects.received("office", mail.mail_id), event, mail_id=mail.mail_id)
     return mail.mail_id
 

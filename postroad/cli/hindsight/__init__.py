@@ -6,13 +6,17 @@ received posts, what moderators decided, and whether a password was right.
 
 decided    what was decided on a mail at a list (pure)
 standing   who authors were then (pure)
+past       what membership, and the streams, say about earlier moments
+window     the mails of a time, in pages, and all that was then
+catalogue  the lists: as they stand, as proposed, as they were
+reader     a broker that reads, and stores nothing
 rehearsal  the router, deciding without a trace
 differing  then and now, side by side (pure)
 tally      how often they differ, and how (pure)
-past       what is asked of membership about earlier moments
 judging    mail by mail, through all of it
+page       what was found, for people
+looking    the answer to a question, without a trace
 sending    what would go out today and did not, goes out
-page       all of it, for people
 
 Nothing is stored or sent but by `sending`: a rehearsal has no way to.
 """

@@ -13,8 +13,9 @@ import msgspec
 from postroad.cli.frame import Call
 from postroad.cli.hindsight import page
 from postroad.cli.hindsight.differing import Judged
-from postroad.cli.hindsight.judging import Judging, Wanted
+from postroad.cli.hindsight.judging import Judging
 from postroad.cli.hindsight.past import Oracle
+from postroad.cli.hindsight.window import Wanted
 from postroad.cli.progress import progress
 from postroad.cli.road import roster
 from postroad.runtime.broker import Broker
@@ -78,7 +79,7 @@ async def judged(judging: Judging, question: Question, most: int = page.ROWS) ->
         async for each in judging.run():
             if each.differs or (not question.only_diff and len(found) < most):
                 found.append(each)
-            reached(judging.read, judging.total)
+            reached(judging.window.read, judging.window.total)
     return found
 
 

@@ -9,6 +9,7 @@ from postroad.cli.hindsight.judging import Judging
 from postroad.cli.hindsight.tally import Tally
 from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped
 
+SUBJECT = 24  # characters
 ROWS = 50  # mails that are shown one by one; all of them with --json
 WORDS = {
     "verdict": "another verdict",
@@ -19,12 +20,15 @@ WORDS = {
 }
 
 
-def show(found: Sequence[Judged], judging: Judging, *, sides: tuple[str, str]) -> None:
-    """The mails, then how many differ and how; `sides` are what the two are called."""
+def show(
+    found: Sequence[Judged], judging: Judging, *, sides: tuple[str, str], sends: bool = False
+) -> None:
+    """The mails, then how many differ and how; `sides` are what the two are called. Where it
+    `sends`, also what is not sent, and why."""
     left, right = sides
     if found:
         rows = [_row(judged) for judged in found[:ROWS]]
-        print_table(("id", "time", left, right, "differs in"), rows, whole=1)
+        print_table(("id", "subject", left, right, "differs in"), rows, whole=1)
         if len(found) > ROWS:
             print(f"and {len(found) - ROWS:,} more; --json tells all of them")
         print()
@@ -46,6 +50,8 @@ def show(found: Sequence[Judged], judging: Judging, *, sides: tuple[str, str]) -
         print_table(("mails", left, right, "copies"), rows)
     for line in _lacking(judging):
         print_wrapped(f"Note: {line}.")
+    for why, count in sorted(tally.kept.items() if sends else ()):
+        print_wrapped(f"Note: of {counted(count, 'mail')} nothing is sent: {why}.")
 
 
 def details(judged: Judged) -> Iterator[str]:
@@ -61,11 +67,12 @@ def details(judged: Judged) -> Iterator[str]:
 
 
 def _row(judged: Judged) -> tuple[str, ...]:
-    said = [WORDS[kind] for kind in judged.differs]
-    reason = judged.now.reason if "verdict" in judged.differs else ""
-    told = "; ".join(filter(None, [", ".join(said), reason, *details(judged)]))
-    time = judged.time[:16].replace("T", " ")
-    return judged.mail[:SHORT_ID], time, _told(judged.then), _told(judged.now), told or "nothing"
+    told = [*details(judged)] or [WORDS[kind] for kind in judged.differs]
+    if "verdict" in judged.differs and judged.now.reason:
+        told.insert(0, judged.now.reason)
+    subject = judged.subject if len(judged.subject) <= SUBJECT else f"{judged.subject[:SUBJECT]}..."
+    what = "; ".join(told) if judged.differs else "nothing"
+    return judged.mail[:SHORT_ID], subject, _told(judged.then), _told(judged.now), what
 
 
 def _told(side: Side) -> str:
@@ -98,5 +105,3 @@ def _lacking(judging: Judging) -> Iterator[str]:
         yield f"{counted(tally.undecided, 'mail')} wait for the router, and are left to it"
     if tally.unjudged:
         yield f"{counted(tally.unjudged, 'mail')} could not be judged; try again"
-    for why, count in sorted(tally.kept.items()):
-        yield f"of {counted(count, 'mail')} nothing is sent: {why}"

@@ -30,7 +30,7 @@ async def replayed(call: Call, question: Question, *, yes: bool) -> int:
         missing = await _missing(oracle, [each for each in differing if each.send == "copies"])
         posts = [each for each in differing if each.send == "post"]
         if not call.json:
-            page.show(found, judging, sides=THEN_NOW)
+            page.show(found, judging, sides=THEN_NOW, sends=True)
         copies = sum(each.now.copies or 0 for each in posts) + sum(
             len(done.missing) for _, done in missing
         )
