@@ -19,7 +19,7 @@ from postroad.cli.hindsight.window import BEFORE, Taken, Wanted, Window
 from postroad.runtime.attach import COMMAND
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
-from postroad.runtime.errors import Reject, Retry
+from postroad.runtime.errors import Reject
 from postroad.runtime.health import Health
 from postroad.runtime.service import Context
 from postroad.runtime.telemetry import Telemetry
@@ -130,7 +130,7 @@ class Judging:
             return await rehearsal.rehearse(taken.mail, taken.stored)
         except Reject:
             return "gone"
-        except Retry:
+        except Exception:  # noqa: BLE001  the router would park it
             return "unjudged"
 
     async def _compared(self, taken: Taken, sides: Sequence[Sequence[Now]]) -> list[Judged]:
