@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from postroad.cli.hindsight.decided import Decided
 from postroad.cli.hindsight.reader import Reader
 from postroad.mail.addresses import Match
@@ -20,8 +22,16 @@ from schemas import subjects
 from schemas.commands import Author
 from schemas.envelope import Event
 from schemas.mail import RawRef
-from schemas.road import HeldAccepted, MailReceived, MailUnrouted, OwnerMailRouted, PostRouted
+from schemas.road import (
+    HeldAccepted,
+    MailReceived,
+    MailUnrouted,
+    OwnerMailRouted,
+    PostRouted,
+    RuleHit,
+)
 from schemas.seen import Seen
+from services.membership.moderation.decider import Stop
 from services.router.context import Approval, Dmarc, Looked
 from services.router.conversation import Place
 from services.router.looking import Looker
@@ -119,9 +129,9 @@ class Rehearsal(Router):
         then = self.past.decided(to.slug, mail_id)
         if then.stopped and decision[0] == "post" and then.rule in self.unasked:
             return then.stopped.verdict, then.stopped
-        if decision[0] != "held" or not (then.by_person or then.accepted):
+        if decision[0] != "held" or not (then.by_person or then.expired or then.accepted):
             return decision
-        if then.kind != "post":  # a moderator has seen it, and said so
+        if then.kind != "post":  # a moderator has seen it, and said so; or nobody did in time
             return _verdict(then, decision)
         accepted = then.accepted or HeldAccepted(
             mail_id=mail_id, list=to.slug, held=0, raw=mail.raw
@@ -215,8 +225,10 @@ def _refused_changed(then: Decided) -> bool:
 
 
 def _verdict(then: Decided, decision: Decision) -> Decision:
+    """What ended the waiting of a mail that would wait again."""
     stopped = then.stopped
     if stopped is None or then.kind not in ("rejected", "discarded"):
         return decision
-    kind: subjects.Kind = "rejected" if then.kind == "rejected" else "discarded"
-    return kind, stopped
+    kind: Stop = "rejected" if then.kind == "rejected" else "discarded"
+    hits = (RuleHit(rule=then.rule, reason=then.reason), *stopped.hits)
+    return kind, msgspec.structs.replace(stopped, verdict=kind, hits=hits, held=then.last)
