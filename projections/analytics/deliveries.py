@@ -34,6 +34,8 @@ MAIL = Column("varchar", "id of the post, or of the letter that Postroad wrote")
 CHUNK = Column("varchar", "name of the chunk")
 _ATTEMPT = Column("integer", "which try it is, from 0")
 
+MARK = "coalesce(try_cast('0x' || left({}, 8) as uinteger), 0)"
+
 WINDOWS = Table(
     name="windows",
     about="one row for each window of a chunk: what became of the copies sent in one go",
@@ -86,6 +88,8 @@ DELIVERIES = Table(
         "relay": Column("varchar", "name of the `[[relay]]`"),
         "doubtful": Column("boolean", "whether they may have had a copy before"),
         "late": Column("boolean", "whether it is the answer to a try that was deferred for it"),
+        "again": Column("boolean", "whether they may have had an outcome of this post before"),
+        "mark": Column("uinteger", "the first 8 digits of `person`: found in a tenth of the time"),
     },
     given={
         "seq": "ubigint",
@@ -103,10 +107,11 @@ DELIVERIES = Table(
         "relay": "varchar",
         "doubtful": "boolean",
         "late": "boolean",
+        "again": "boolean",
     },
-    select="""
+    select=f"""
         seq, make_timestamp(ts), list, mail, unnest(people), chunk, attempt, outcome, code,
-        enhanced, reply, scope, relay, doubtful, late
+        enhanced, reply, scope, relay, doubtful, late, again, {MARK.format("unnest(people)")}
     """,
 )
 CLEARED = Table(
@@ -146,13 +151,14 @@ def fold(carry: Carry, messages: Sequence[Message]) -> Folded:
                 start, people = (outcome.start, event.people) if intent is None else intent
                 whom = list(people[outcome.start - start : outcome.end - start])
                 where = event.chunk, chunk.attempt
+                again = bool(chunk.before or chunk.parents)
                 deliveries += [
-                    (*begin, run, *where, *said, event.relay, doubtful, False)
+                    (*begin, run, *where, *said, event.relay, doubtful, False, again)
                     for (*said, doubtful), run in _runs(outcome, whom).items()
                 ]
             if event.late:
                 said = event.chunk, chunk.attempt, "accepted", 0, "", "", ""
-                deliveries.append((*begin, list(event.late), *said, event.relay, False, True))
+                deliveries.append((*begin, list(event.late), *said, event.relay, False, True, True))
             cleared += [(*begin, event.chunk, person) for person in event.cleared]
             if event.outcome is not None or event.finished:
                 windows.append((*begin, *_window(event)))
@@ -239,7 +245,7 @@ PROJECTION = Projection(
                 "reply": "what the relay said, or why it was not asked",
                 "scope": "whom a refusal is about",
                 "relay": "name of the `[[relay]]`",
-                "attempts": "tries so far",
+                "attempts": "which try that was, from 1; anew for each `postroad retry`",
                 "doubtful": "whether they may have two copies",
                 "ts": "when the last word was stored",
                 "seq": "its sequence in DELIVERY",
@@ -247,30 +253,29 @@ PROJECTION = Projection(
                 "queued_again": "whether they had failed, and are queued once more",
             },
             sql="""
-                select l.list, l.mail, l.person,
-                    case when r.person is null then l.last.outcome else 'deferred' end as outcome,
-                    l.last.code as code, l.last.enhanced as enhanced, l.last.reply as reply,
-                    l.last.scope as scope, l.last.relay as relay, l.attempts,
-                    l.doubts > coalesce(c.times, 0) as doubtful, l.last.ts as ts, l.last.seq as seq,
-                    l.last.chunk as chunk, r.person is not null as queued_again
-                from (
-                    select list, mail, person,
-                        max_by(struct_pack(
-                            outcome, code, enhanced, reply, scope, relay, ts, seq, chunk
-                        ), 2 * seq + late::integer) as last,
-                        count(*) filter (not late) as attempts,
-                        count(*) filter (doubtful) as doubts
-                    from deliveries group by list, mail, person
-                ) l
+                select d.list, d.mail, d.person,
+                    case when r.person is null then d.outcome else 'deferred' end as outcome,
+                    d.code, d.enhanced, d.reply, d.scope, d.relay, d.attempt + 1 as attempts,
+                    coalesce(u.times, 0) > 0 as doubtful, d.ts, d.seq, d.chunk,
+                    r.person is not null as queued_again
+                from deliveries d
                 left join (
-                    select list, mail, person, count(*) as times from cleared group by all
-                ) c on c.list = l.list and c.mail = l.mail and c.person = l.person
+                    select list, mail, person, max(2 * seq + late::integer) as last
+                    from deliveries where again group by all
+                ) a on a.list = d.list and a.mail = d.mail and a.person = d.person
+                left join (
+                    select list, mail, person, sum(times) as times from (
+                        select list, mail, person, 1 as times from deliveries where doubtful
+                        union all select list, mail, person, -1 from cleared
+                    ) group by all
+                ) u on u.list = d.list and u.mail = d.mail and u.person = d.person
                 left join (
                     select list, mail, person, max(round) as round from requeued group by all
-                ) r on r.list = l.list and r.mail = l.mail and r.person = l.person
-                    and l.last.outcome = 'failed' and r.round > coalesce(
-                        try_cast(regexp_extract(l.last.chunk, '^f(\\d+)-', 1) as integer), 0
+                ) r on r.list = d.list and r.mail = d.mail and r.person = d.person
+                    and d.outcome = 'failed' and r.round > coalesce(
+                        try_cast(regexp_extract(d.chunk, '^f(\\d+)-', 1) as integer), 0
                     )
+                where a.last is null or a.last = 2 * d.seq + d.late::integer
             """,
         ),
         View(
@@ -342,17 +347,19 @@ PROJECTION = Projection(
             name="person_with_post",
             about="all that was tried for one person with one post, in order",
             parameters={"mail": "varchar", "person": "varchar"},
-            sql="""
-                select * from deliveries where mail = $mail and person = $person order by seq
-            """,
+            sql=f"""
+                select * from deliveries where mail = $mail and person = $person
+                and mark = {MARK.format("$person")} order by seq, late
+            """,  # noqa: S608  all of it is ours
         ),
         Query(
             name="person_deliveries",
             about="all that was ever sent to one person, the newest first",
             parameters={"person": "varchar", "limit": "bigint"},
-            sql="""
-                select * from deliveries where person = $person order by seq desc limit $limit
-            """,
+            sql=f"""
+                select * from deliveries where person = $person
+                and mark = {MARK.format("$person")} order by seq desc, late desc limit $limit
+            """,  # noqa: S608  all of it is ours
         ),
     ),
     fold=fold,

@@ -90,7 +90,8 @@ PROJECTION = Projection(
                         from windows w
                         join (
                             select p.list, p.mail, coalesce(min(m.ts), min(p.ts)) as came
-                            from routed_posts p left join mails m on m.mail = p.mail
+                            from routed_posts p
+                            left join mails m on m.mail = split_part(p.mail, '-', 1)
                             group by p.list, p.mail
                         ) p on p.list = w.list and p.mail = w.mail
                         where w.accepted + w.late > 0
