@@ -17,6 +17,7 @@ from postroad.runtime.clock import envelope
 from schemas import codec, subjects
 from schemas.mail import RawRef
 from schemas.road import ChunkQueued, Copy, WindowRecorded
+from tests.e2e import tables
 from tests.e2e.system import System, mail, smtp_relay, until
 from tests.peers.checker import Post, check
 from tests.peers.provider import Provider
@@ -112,6 +113,14 @@ class Chunks:
             for index in entry.outcome.doubtful
         )
 
+    async def tables_agree(self) -> None:
+        """The analytics say what `post show` says, and what the sinks have."""
+        await tables.agree(self.road.broker, self.recipients)
+
+    def recipients(self) -> set[str]:
+        """Who has a copy."""
+        raise NotImplementedError
+
     async def finished(self, chunks: int) -> None:
         """Wait until so many chunks (retries count) are finished and acknowledged, and nobody waits
         for another try."""
@@ -129,12 +138,20 @@ class Sending(Chunks):
 
     sink: Sink
 
+    def recipients(self) -> set[str]:
+        """Who has a copy."""
+        return {who for record in self.sink.records() for who in record.recipients}
+
 
 @dataclass
 class Routing(Chunks):
     """A running sender and the sinks it sends to, by the names of its relays."""
 
     sinks: Mapping[str, Sink]
+
+    def recipients(self) -> set[str]:
+        """Who has a copy."""
+        return set(self.got())
 
     def got(self, *names: str) -> list[str]:
         """Who has a copy, once for each, by these relays or by all of them."""
@@ -166,6 +183,10 @@ class Providing(Chunks):
     """A running sender and the provider it sends through."""
 
     provider: Provider
+
+    def recipients(self) -> set[str]:
+        """Who has a copy."""
+        return {who for record in self.provider.records() for who in record.recipients}
 
     async def relay(self) -> tuple[bool, str]:
         """Whether the relay is well, and what is said of it."""

@@ -46,12 +46,14 @@ async def test_an_answer_that_comes_late(tmp_path: Path) -> None:
     async with routing(tmp_path, {"out": {}}, scripts={"out": slow(5)}) as here:
         everyone = await queued(here)
         await others(here)
+        await here.tables_agree()
         here.sinks["out"].tell(Script())
         await here.arrived(everyone)
         late = [person for entry in await here.ledger() for person in entry.late]
         assert late
         assert len(late) == len(set(late)) == (await here.marked()).total()
         assert all("@a-slow" in address for address in await here.marked())
+        await here.tables_agree()
 
 
 async def test_a_limit_while_an_answer_is_awaited(tmp_path: Path) -> None:
@@ -96,6 +98,7 @@ async def test_a_domain_that_never_answers_to_a_message(tmp_path: Path) -> None:
         assert twice <= {address for address in first if "@a-slow" in address}
         assert twice <= set(await here.marked())
         assert max(Counter(here.got()).values()) <= 2
+        await here.tables_agree()
 
 
 async def test_a_few_connections_to_a_limited_domain(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ async def test_450_comes_back_later_and_550_never(tmp_path: Path) -> None:
             (5, 550, "5.1.1", "recipient")
         ]
         assert "@" not in failed[0].text
+        await here.tables_agree()
 
 
 async def test_shared_copies_defer_one_recipient_alone(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ async def test_by_weight_and_by_recipient(tmp_path: Path) -> None:
         split = [entry for entry in await here.ledger() if entry.split]
         assert len(split) == 40
         assert not any(entry.outcome or entry.intent for entry in split)
+        await here.tables_agree()
 
 
 async def test_by_the_lists_domain(tmp_path: Path) -> None:

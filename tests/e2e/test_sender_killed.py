@@ -65,6 +65,7 @@ async def test_kill_repeats_about_a_message_a_lane(tmp_path: Path, personal: boo
         print(f"\n{report.extra} copies doubled, {found.total()} marked, at most {most}")
         assert {recipient for _, _, recipient in report.duplicates} <= set(found)
         assert found.total() <= most
+        await here.tables_agree()
         kept = sorted(path.name for path in (tmp_path / "state" / "sender").iterdir())
         assert len(kept) == 1, "files of the dead are gone once nobody needs them"
 
