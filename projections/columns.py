@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import duckdb
 import pyarrow as pa
 
+from projections import layout
 from projections.projection import Row
 
 _TYPES = {
@@ -41,3 +43,10 @@ def columns(types: Mapping[str, str], rows: Sequence[Row]) -> pa.Table:
         for values, sql in zip(zip(*rows, strict=True), types.values(), strict=True)
     ]
     return pa.table(arrays, names=list(types))
+
+
+def fill(connection: duckdb.DuckDBPyConnection, insert: str, rows: pa.Table) -> None:
+    """Run a statement that reads the table GIVEN."""
+    connection.register(layout.GIVEN, rows)
+    connection.execute(insert)
+    connection.unregister(layout.GIVEN)

@@ -20,9 +20,10 @@ import msgspec
 import pyarrow as pa
 
 from projections import columns, duckfile, layout
+from projections.columns import fill
 from projections.duckfile import Transaction
 from projections.projection import Carry, Folded, Projection, Table
-from projections.warehouse import Warehouse, fill
+from projections.warehouse import Warehouse
 
 T = TypeVar("T")
 NEW = "rebuilt"  # what the new file is called in SQL

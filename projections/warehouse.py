@@ -11,16 +11,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import duckdb
 import msgspec
-import pyarrow as pa
 
 from postroad.runtime.crashpoint import crashpoint
-from projections import columns, duckfile, layout
+from projections import adopting, columns, duckfile, layout
 from projections.duckfile import Lock, StoreBusy, Transaction
 from projections.projection import Carry, Folded, Projection, Row, Table
 
@@ -85,7 +85,9 @@ class Warehouse:
     each projection takes to its next batch. `stale` are projections that have to be folded anew,
     because another version made their tables, or they came after events that they want: until then
     nothing is stored for them. `aside` is where an unfit file was moved to at opening, and why;
-    `forgotten` what was taken out since it was last emptied, by table."""
+    `forgotten` what was taken out since it was last emptied, by table. It `owes` to be written
+    anew where that was personal, for what DuckDB takes out lies on in room that it marks as free: a
+    mark beside the file says so across crashes."""
 
     def __init__(
         self, path: Path, projections: Sequence[Projection], *, personal: bool = False
@@ -99,6 +101,8 @@ class Warehouse:
         self.stale: set[str] = set()
         self.aside: tuple[Path, str] | None = None
         self.forgotten: list[tuple[str, Sequence[str]]] = []
+        self.owes = asyncio.Event()
+        self._mark = Path(f"{path}.erase")
         self._tables = {
             table.name: (table, layout.insert(table, personal=personal), layout.given(table))
             for projection in projections
@@ -164,6 +168,8 @@ class Warehouse:
             if generation != self.generation:
                 raise Exchanged
             rows = await self._in(self._writer, partial(self._apply, batches))
+            if self._mark.exists():
+                self.owes.set()
             for batch in batches:
                 self.checkpoints[batch.stream] = batch.upto
                 for name, folded in batch.folded.items():
@@ -188,9 +194,24 @@ class Warehouse:
             cursor.interrupt()
             raise Slow from None
 
+    async def prune(self, before: Mapping[str, datetime]) -> int:
+        """Delete rows of these streams that are older; returns how many."""
+        async with self.applying:
+            return await self._in(self._writer, partial(self._prune, before))
+
+    def _prune(self, before: Mapping[str, datetime]) -> int:
+        gone = 0
+        for each in self.projections:
+            for table in each.tables if each.stream in before else ():
+                sql = f"delete from {table.name} where ts < $before"  # noqa: S608
+                found = self.connection.execute(sql, {"before": before[each.stream]}).fetchone()
+                gone += found[0] if found else 0
+        return gone
+
     async def exchange(self, new: Path) -> None:
         """Go on with another file in the place of this one, which is closed; while nothing is
-        applied. Waits for the queries that run; what comes meanwhile waits for it."""
+        applied. It holds nothing that was taken out, but for what is `forgotten`. Waits for the
+        queries that run; what comes meanwhile waits for it."""
         self._may_read.clear()
         try:
             await asyncio.to_thread(self._readers.shutdown)
@@ -252,6 +273,9 @@ class Warehouse:
     def _exchange(self, new: Path) -> None:
         self.connection.close()
         duckfile.replace(self.path, new)
+        if not self.forgotten:
+            self._mark.unlink(missing_ok=True)
+            self.owes.clear()
         self.connection = duckfile.connect(self.path, CONFIG)
         self._prepare({})
 
@@ -265,6 +289,8 @@ class Warehouse:
             self.aside = (duckfile.move_aside(self.path, f"{unfit.kind}-{stamp}"), unfit.reason)
             self._resume(streams)
         self.path.chmod(0o600)
+        if self._mark.exists():
+            self.owes.set()
 
     def _resume(self, streams: Mapping[str, Origin]) -> None:
         """Go on with the file, or begin it. Raises Unfit, with the file closed."""
@@ -307,34 +333,10 @@ class Warehouse:
             found = connection.execute("select stream, seq, origin from checkpoint").fetchall()
             self.checkpoints = {name: seq for name, seq, _ in found}
             self.origins = {name: created for name, _, created in found}
-            self._adopt(connection)
-        for view in layout.in_order(view for each in self.projections for view in each.views):
-            with contextlib.suppress(duckdb.CatalogException, duckdb.BinderException):
-                # what reads tables of another version is made when those are folded anew
-                self.connection.execute(f"create view {view.name} as {view.sql}")
-
-    def _adopt(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the tables of projections that are new, and find those that are stale."""
-        views = "select view_name from duckdb_views() where not internal and database_name = ?"
-        for (name,) in connection.execute(views, [self.path.stem]).fetchall():
-            connection.execute(f'drop view "{name}"')
-        found = connection.execute("select name, version, carry from projection").fetchall()
-        versions = {name: version for name, version, _ in found}
-        self.carries = {name: msgspec.json.decode(carry) for name, _, carry in found}
-        self.stale = set()
-        for each in self.projections:
-            version = layout.version(each, personal=self.personal)
-            known = versions.get(each.name)
-            if known == version or not each.tables:
-                continue
-            for table in each.tables:
-                connection.execute(layout.create(table, f"if not exists {table.name}"))
-            if known is not None or self.checkpoints.get(each.stream, 0):
-                self.stale.add(each.name)
-            if known is None:
-                row = [each.name, "" if each.name in self.stale else version]
-                connection.execute("insert into projection values (?, ?, '{}')", row)
-            self.carries.setdefault(each.name, {})
+            self.carries, self.stale = adopting.tables(
+                connection, self.projections, self.checkpoints, personal=self.personal
+            )
+        adopting.views(self.connection, self.path.stem, self.projections)
 
     def _apply(self, batches: Sequence[Batch]) -> int:
         stored = 0
@@ -352,12 +354,14 @@ class Warehouse:
         for name, values in folded.forget.items():
             column = self._tables[name][0].forgets
             sql = f"delete from {name} where list_contains($gone, {column})"  # noqa: S608
-            connection.execute(sql, {"gone": list(values)})
+            gone = connection.execute(sql, {"gone": list(values)}).fetchone()
             self.forgotten.append((name, values))
+            if gone != (0,) and self.personal:
+                self._mark.touch(mode=0o600)
         for name, rows in folded.rows.items():
             if rows:
                 _, insert, given = self._tables[name]
-                fill(connection, insert, columns.columns(given, rows))
+                columns.fill(connection, insert, columns.columns(given, rows))
         return sum(map(len, folded.rows.values()))
 
     def _carry(self, connection: duckdb.DuckDBPyConnection, name: str, carry: Carry) -> None:
@@ -369,13 +373,6 @@ class Warehouse:
 def _same(now: Origin, created: str, seq: int) -> bool:
     """Whether a file that was folded up to `seq`, from a stream `created` then, is of this one."""
     return created == now.created and seq <= now.last
-
-
-def fill(connection: duckdb.DuckDBPyConnection, insert: str, rows: pa.Table) -> None:
-    """Run a statement that reads the table GIVEN."""
-    connection.register(layout.GIVEN, rows)
-    connection.execute(insert)
-    connection.unregister(layout.GIVEN)
 
 
 def answer(

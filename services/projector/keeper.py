@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import duckdb
 import structlog
@@ -27,12 +28,15 @@ from projections.duckfile import CheckpointMoved, StoreBusy
 from projections.snapshot import FOLDER
 from projections.warehouse import NAME, Warehouse
 from schemas.questions import Progress
+from schemas.subjects import DAY
 from services.projector.feed import Feed, origins
 from services.projector.rebuild import Rebuild
 from services.projector.snapshot import Snapshots
 
 PATIENCE = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the file is tried again
 KIND = "analytics"
+FOR_EVER = {"MEMBERSHIP", "LISTS", "PEOPLE"}  # streams whose rows are kept
+SPANS = 7 * DAY  # how long spans are kept, at most
 
 log = structlog.get_logger()
 
@@ -122,6 +126,8 @@ class Keeper:
                             tasks.create_task(feed.run()),
                             tasks.create_task(self._follow_up(self._held)),
                             tasks.create_task(self._rebuild(warehouse)),
+                            tasks.create_task(self._clean(warehouse)),
+                            tasks.create_task(self._prune(self._held)),
                         ]
                         await self._again.wait()
                         for task in work:
@@ -145,6 +151,27 @@ class Keeper:
         await held.feed.catch_up()
         self.context.health.report(KIND, NAME, ok=True)
         await held.snapshots.keep(self.context.config.analytics.refresh_seconds)
+
+    async def _clean(self, warehouse: Warehouse) -> None:
+        """Write the file anew where it holds what an erasure took out."""
+        await warehouse.owes.wait()
+        with contextlib.suppress(Retry):  # behind the one that runs, all is followed anew
+            self.rebuild(())
+
+    async def _prune(self, held: Held) -> None:
+        """Delete rows that are older than they are kept, once a day."""
+        await held.feed.catch_up()
+        while True:
+            today = now().replace(tzinfo=None)
+            rows = today - timedelta(seconds=self.context.config.analytics.keep_seconds)
+            spans = today - timedelta(
+                seconds=min(self.context.config.analytics.keep_seconds, SPANS)
+            )
+            streams = {each.stream for each in held.warehouse.projections} - FOR_EVER
+            before = {name: spans if name == "SPANS" else rows for name in streams}
+            if gone := await held.warehouse.prune(before):
+                log.info("projector.pruned", rows=gone)
+            await asyncio.sleep(DAY)
 
     async def _rebuild(self, warehouse: Warehouse) -> None:
         """Fold anew what another release made, and what is asked for."""

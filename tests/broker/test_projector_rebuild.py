@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import msgspec
 import pytest
 
 from postroad.runtime.broker import Broker
+from postroad.runtime.clock import envelope, now
 from projections import catalog
 from projections.warehouse import NAME
+from schemas import codec, subjects
+from schemas.envelope import Event
+from schemas.people import PersonErased, PersonKnown
 from services.projector import keeper
 from tests.broker.projecting import (
     Projecting,
@@ -123,3 +128,43 @@ async def test_another_version_is_folded_anew_by_itself(
         await until(lambda: (job := running.keeper.job) and job.progress.state == "done")
         assert await running.rows(EVERYTHING) == before
         assert running.keeper.held.warehouse.stale == set()
+
+
+async def test_an_erasure_leaves_nothing_in_the_file(broker: Broker, tmp_path: Path) -> None:
+    """Where tables hold addresses, the file is written anew behind an erasure: not even room that
+    is marked as free holds the address."""
+    address = "ann.of.the.green.gables@example.net"
+    known = PersonKnown(person="p1", address=address)
+    subject = subjects.people("key1")
+    seq = await say(broker, subject, known)
+    await publish(broker, [member(number) for number in range(20)])
+    config = settings(tmp_path, "[analytics]\naddresses = true\n")
+    async with projector(broker, config) as running:
+        assert await running.rows("select address from addresses") == [(address,)]
+        await broker.erase("PEOPLE", seq)
+        await say(broker, subject, PersonErased(person="p1"))
+        await running.caught_up()
+        await until(lambda: not (tmp_path / f"{NAME}.erase").exists())
+        assert (await running.rows("select count(*) from membership_events")) == [(20,)]
+    assert not holding(tmp_path, address)
+
+
+def holding(place: Path, text: str) -> list[Path]:
+    """The DuckDB files that have this somewhere."""
+    return [path for path in place.rglob("*.duckdb*") if text.encode() in path.read_bytes()]
+
+
+async def say(broker: Broker, subject: str, event: Event) -> int:
+    """Store an event; its sequence."""
+    return await broker.publish(subject, codec.encode(envelope([event], correlation="test")))
+
+
+async def test_rows_about_mail_are_kept_so_long(broker: Broker, tmp_path: Path) -> None:
+    """Rows that are older than `keep` go; who was on which list stays."""
+    await stored(broker)
+    async with projector(broker, settings(tmp_path)) as running:
+        await running.caught_up()
+        warehouse = running.keeper.held.warehouse
+        later = now().replace(tzinfo=None) + timedelta(days=1)
+        assert await warehouse.prune({"DELIVERY": later}) == 10 * 3 * 17
+        assert (await running.rows(EVERYTHING))[0][3:] == (0, 50)
