@@ -11,10 +11,13 @@ import pytest
 from postroad.runtime.broker import Broker
 from postroad.runtime.embedded import EmbeddedBroker
 from postroad.runtime.errors import BrokerUnavailable, Retry
+from postroad.runtime.provision import provision
 from schemas import subjects
 from services.janitor.diary import Kept
+from services.janitor.evidence import Evidence
 from services.janitor.marks import Diary
 from services.janitor.sweep import Sweep, Tally
+from tests.architecture.test_deploy import nats_server
 from tests.broker.finishedmail import AGES, LIST, Finished, mail_id, numbers
 
 pytestmark = pytest.mark.broker
@@ -211,6 +214,32 @@ async def test_parked_messages_go_once_somebody_resolved_them(
 def blocks(server: EmbeddedBroker, stream: str) -> list[Path]:
     """The files of a stream's messages."""
     return list(server.home.rglob(f"{stream}/msgs/*.blk"))
+
+
+async def test_its_rights_on_an_own_broker_are_enough(tmp_path: Path) -> None:
+    """The user `janitor` of deploy/nats may do all that it does, and no more is given to it than
+    to read, to ask the projector, and to delete."""
+    async with nats_server(tmp_path) as (port, _):
+        url = "nats://{0}:{0}@127.0.0.1:" + str(port)
+        async with (
+            await Broker.connect(url.format("operator"), name="test") as operator,
+            await Broker.connect(url.format("janitor"), name="janitor") as broker,
+        ):
+            await provision(operator)
+            road = Finished(operator)
+            await road.post(1, chunks=2)
+            await road.mail(2)
+            name = await road.park(subjects.received("box", mail_id(2)), "router")
+            await road.resolve(name, "dropped")
+            await road.acknowledge()
+            diary, kept = await road.diary(91), Kept(broker)
+            await kept.load()
+            assert await kept.store(diary)
+            assert await Evidence(broker).ends() == (diary.marks[0].ends, diary.born)
+            found = await Sweep(broker, road.ask, AGES).run(diary)
+            assert found.gone == {"sendings": 1, "mails": 2, "parked": 1}
+            assert await left(road) == [[], [], []]
+            assert await road.left("DEADLETTER") == []
 
 
 async def test_one_janitor_at_a_time_counts(broker: Broker, server: EmbeddedBroker) -> None:
