@@ -37,6 +37,7 @@ from services.membership.people import People
 from services.membership.received import Received
 from services.membership.roster import Roster
 from tests.broker.membership import LIST, SLUG, Membership, membership, raw, settings
+from tests.peers.process import until
 
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)
 OWNER, ANN, BOB = "olga@owners.example", "ann@one.example", "bob@two.example"
@@ -135,11 +136,13 @@ class Post:
             number=number,
         )
         seq = await self.store(subjects.routed("bounce", SLUG, mail_id), bounce, mail_id, at)
-        async with asyncio.timeout(30):
-            while True:
-                info = await self.broker.api("CONSUMER.INFO.ROUTED.bounces")
-                if info["ack_floor"]["stream_seq"] >= seq:
-                    return mail_id
+
+        async def dealt_with() -> bool:
+            info = await self.broker.api("CONSUMER.INFO.ROUTED.bounces")
+            return bool(info["ack_floor"]["stream_seq"] >= seq)
+
+        await until(dealt_with, 30)
+        return mail_id
 
     async def look(self, days: float = 0) -> None:
         """The ledger, and who is stopped, are looked at so many days after the beginning."""

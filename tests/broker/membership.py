@@ -20,6 +20,7 @@ from schemas.mail import RawRef
 from schemas.mass import ImportMembers, ImportRow
 from schemas.road import AsOf, ChunkQueued, FanoutDone, OwnerMailRouted, PostRouted
 from services.membership.service import SERVICE
+from tests.peers.process import until
 
 LIST = "team@lists.example.org"
 SLUG = "team-lists-example-org"
@@ -109,11 +110,12 @@ class Membership:
 
     async def folded(self, as_of: AsOf, *, seconds: float = 60) -> None:
         """Wait until the service has folded this much."""
-        async with asyncio.timeout(seconds):
-            while (now := await self.as_of()).people < as_of.people or (
-                now.membership < as_of.membership
-            ):
-                pass  # each question waits for its answer
+
+        async def is_folded() -> bool:
+            now = await self.as_of()
+            return now.people >= as_of.people and now.membership >= as_of.membership
+
+        await until(is_folded, seconds, every=0.002)
 
     async def as_of(self) -> AsOf:
         """What the service has folded, as the router would learn it."""

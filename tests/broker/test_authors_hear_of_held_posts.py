@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ from schemas import codec, subjects
 from schemas.mail import HeaderFacts, Mailbox
 from schemas.road import ChunkQueued, MailReceived, MailStopped, Origin, RuleHit
 from tests.broker.membership import SLUG, Membership, membership, raw, settings
+from tests.peers.process import until
 
 AUTHOR = "ada@example.org"
 PROOF = "mx.our.example; dkim=pass header.d=example.org"
@@ -85,9 +85,11 @@ class Road:
 
     async def letters(self) -> list[EmailMessage]:
         """Every letter, once the service has dealt with all that was stopped."""
-        async with asyncio.timeout(60):
-            while await self._floor() < self.last:
-                pass  # each question waits for its answer
+
+        async def dealt_with() -> bool:
+            return await self._floor() >= self.last
+
+        await until(dealt_with)
         found: list[EmailMessage] = []
         async for stored in self.broker.scan("SEND", "mail.send.>"):
             (chunk,) = stored.envelope().events

@@ -23,7 +23,7 @@ from typing import Any
 from postroad.runtime.config import Config
 from postroad.runtime.status import status
 from postroad.runtime.verdict import Status
-from tests.e2e.system import ROAD, postroad
+from tests.e2e.system import ROAD, pause, postroad
 
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 COMMAND = (sys.executable, "-m", "postroad.cli")
@@ -146,9 +146,11 @@ class Installation:
 
     def shows(self, words: str, *arguments: str) -> str:
         """Run a command until its answer has these words in it; returns the answer."""
-        deadline = time.monotonic() + PATIENCE
+        began = time.monotonic()
         while words not in (done := self.run(*arguments)).stdout:
-            assert time.monotonic() < deadline, f"never {words!r}: {done.stdout}{done.stderr}"
+            waited = time.monotonic() - began
+            assert waited < PATIENCE, f"never {words!r}: {done.stdout}{done.stderr}"
+            time.sleep(pause(waited))
         return done.stdout
 
     def status(self) -> Any:
@@ -163,12 +165,11 @@ class Installation:
         settings = Config.load(self.config, {})
 
         async def look() -> Status:
-            never = asyncio.Event()
+            began = time.monotonic()
             async with asyncio.timeout(PATIENCE):
                 while not holds(found := await status(settings)):
                     last[:] = [found]
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(never.wait(), 0.05)
+                    await asyncio.sleep(pause(time.monotonic() - began, least=0.05))
             return found
 
         last: list[Status] = []
@@ -190,10 +191,12 @@ class Installation:
 
     def gone(self) -> bool:
         """Whether no process of this installation is left, within PATIENCE."""
-        deadline = time.monotonic() + PATIENCE
+        began = time.monotonic()
         while self.processes():
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > PATIENCE:
                 return False
+            time.sleep(pause(waited))
         return True
 
 

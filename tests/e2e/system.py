@@ -49,12 +49,18 @@ async def until(
     holds: Callable[[], Awaitable[bool]], what: str, patience: float = PATIENCE
 ) -> None:
     """Ask again and again until it holds; fails saying `what` did not come true."""
-    never = asyncio.Event()
-    deadline = asyncio.get_running_loop().time() + patience
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     while not await holds():
-        assert asyncio.get_running_loop().time() < deadline, f"not within {patience:g} s: {what}"
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(never.wait(), 0.05)
+        waited = loop.time() - began
+        assert waited < patience, f"not within {patience:g} s: {what}"
+        await asyncio.sleep(pause(waited))
+
+
+def pause(waited: float, *, least: float = 0.02, most: float = 0.25) -> float:
+    """How many seconds to let pass before the next look, after so many in vain: a tenth of them.
+    Each look costs the broker and the services more than what is waited for often does."""
+    return min(most, max(least, waited / 10))
 
 
 @dataclass
