@@ -26,6 +26,7 @@ from postroad.runtime.provision import provision
 from schemas import subjects
 from schemas.commands import Answer, CreateList
 from schemas.mass import ImportMembers, ImportRow
+from tests.e2e.supervised import told_only
 from tests.peers import forkserver
 from tests.peers.dovecot import Dovecot
 from tests.peers.forkserver import Process
@@ -107,6 +108,7 @@ class System:
             await stack.enter_async_context(broker)
             await provision(broker, ack_wait=3.0)
             system = cls(home, config, server, broker)
+            await told_only(broker, services)
             try:
                 await asyncio.gather(*(system.run(name) for name in services))
                 await system.ready(services)
