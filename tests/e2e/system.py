@@ -194,12 +194,15 @@ class System:
 
     async def ready(self, names: Sequence[str] = ROAD) -> None:
         """Wait until these services are at work."""
+        patience = 0.05  # who starts hears no question; who is slow hears it, and is waited for
 
         async def all_ready() -> bool:
+            nonlocal patience
             for name in names:
                 code = self.processes[name].returncode
                 assert code is None, f"{name} ended with {code}: {self.log(name)[-2000:]}"
-            reports = await self.reports(0.05)  # who starts hears no question
+            reports = await self.reports(patience)
+            patience = min(0.5, patience * 1.5)
             return all(name in reports and reports[name].ready for name in names)
 
         await until(all_ready, f"{', '.join(names)} are ready")
