@@ -12,6 +12,7 @@ from postroad.cli.durations import Durations
 from postroad.cli.frame import Call, command
 from postroad.cli.lists import lists
 from postroad.cli.output import counted, print_table
+from postroad.runtime.errors import UsageError
 
 __all__ = ["lists", "stats"]  # the group, with this in it
 
@@ -42,8 +43,11 @@ async def stats(
     from schemas.commands import ShowList
 
     begin = since_of(since, now()).astimezone(UTC)
+    if begin > now():
+        raise UsageError(f"--since {since}: that is still to come")
     async with road(call.config) as broker:
         row = (await ask_membership(broker, "list_show", ShowList(list=list_))).lists[0]
+        begin = max(begin, datetime.fromisoformat(row.since)) if row.since else begin
         about: dict[str, Any] = {"list": row.slug, "since": _plain(begin)}
         async with projected(call.config, broker) as ask:
             (summary,) = await ask("list_summary", after=await folded(broker), **about)

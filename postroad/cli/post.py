@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -97,37 +98,46 @@ async def show(
 async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Config) -> Story:
     """The story of the mail with this id; `addresses` of lists by slug. Raises PostroadError
     where nothing is known of it."""
+    from postroad.cli.largepost import LargePosts
     from postroad.cli.timeline import Teller
-    from schemas.codec import UnknownEvent
 
-    teller = Teller(mail, addresses)
-
-    async def take(stream: str, subject_filter: str, naming: bytes = b"") -> None:
-        async for stored in broker.scan(stream, subject_filter):
-            if naming not in stored.data:
-                continue
-            try:
-                message = stored.envelope()
-            except UnknownEvent:  # of a newer release: the rest of the story stands
-                continue
-            for event in message.events:
-                teller.take(stored.time, event, message.actor)
-
+    teller, large = Teller(mail, addresses), LargePosts(mail)
+    take = partial(_take, broker, teller)
     await take("RECEIVED", f"mail.received.*.{mail}")
     await take("ROUTED", f"mail.routed.*.*.{mail}")
-    told = [mail]
+    told = []
     for slug, fate in teller.fates.items():
         if fate.kind in ("post", "owner"):
             await take("ROUTED", f"mail.routed.bounce.{slug}.*", f'"about":"{mail}"'.encode())
         told += [*_letters_of(mail, slug, fate), *fate.notices]
-    for each in told:
-        await take("DELIVERY", f"delivery.*.{each}.*")
-        await take("SEND", f"mail.send.*.*.{each}.*")
-    await _wait(broker, mail, teller, config)
+    await large.look(broker, config, teller.fates, teller.story)
+    for slug, each in [*large.others(teller.fates), *(("*", letter) for letter in told)]:
+        await take("DELIVERY", f"delivery.{slug}.{each}.*")
+        await take("SEND", f"mail.send.*.{slug}.{each}.*")
+    if large.others(teller.fates):
+        await _wait(broker, mail, teller, config)
     story = teller.tell()
+    large.lay(teller.fates, story)
     if not story.timeline:
         raise PostroadError(f"there is no mail {mail}; `postroad post ls` shows the newest")
     return story
+
+
+async def _take(
+    broker: Broker, teller: Teller, stream: str, subject_filter: str, naming: bytes = b""
+) -> None:
+    """Tell of each event there, of messages in which these octets stand."""
+    from schemas.codec import UnknownEvent
+
+    async for stored in broker.scan(stream, subject_filter):
+        if naming not in stored.data:
+            continue
+        try:
+            message = stored.envelope()
+        except UnknownEvent:  # of a newer release: the rest of the story stands
+            continue
+        for event in message.events:
+            teller.take(stored.time, event, message.actor)
 
 
 def _letters_of(mail: str, slug: str, fate: Fate) -> Iterator[str]:

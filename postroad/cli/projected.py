@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
     from postroad.runtime.broker import Broker
     from postroad.runtime.config import Config
+    from projections.warehouse import Answer
 
 ANSWER_SECONDS = 30.0
 ABSENT_SECONDS = 3.0  # how long the projector may be away, as when it is just restarted
 MENDS = "`postroad up` starts the projector, which mends it"
+POSITIONS = "select stream, seq from checkpoint"
 Rows = list[dict[str, Any]]
 
 
@@ -139,13 +141,26 @@ async def _of_file(stack: contextlib.AsyncExitStack, config: Config, problem: st
         name: str,
         /,
         *,
-        after: Mapping[str, int] | None = None,  # noqa: ARG001 - nobody folds into it
+        after: Mapping[str, int] | None = None,
         **parameters: Any,
     ) -> Rows:
+        if after:
+            _tell_lag(await asyncio.to_thread(answer, connection, POSITIONS, {}, ROWS), after)
         found = await asyncio.to_thread(answer, connection, queries()[name].sql, parameters, ROWS)
         return _rows(found.columns, found.rows)
 
     return ask
+
+
+def _tell_lag(positions: Answer, wanted: Mapping[str, int]) -> None:
+    """Say on stderr how much was stored that the file does not know of."""
+    from postroad.cli.output import complain, counted
+
+    stands = {row[0]: int(row[1]) for row in positions.rows}
+    behind = sum(max(0, seq - stands.get(stream, 0)) for stream, seq in wanted.items())
+    if behind:
+        newer = counted(behind, "newer event is", "newer events are")
+        complain(f"no projector runs, and {newer} not counted here; `postroad up` starts it")
 
 
 def _rows(columns: Mapping[str, str], rows: Iterable[Iterable[Any]]) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from projections.analytics.deliveries import MARK
 from projections.projection import Projection, Query
 
 ACTIVITY = Query(
@@ -15,14 +16,15 @@ ACTIVITY = Query(
         "since": "timestamp",
         "limit": "bigint",
     },
-    sql="""
+    sql=f"""
         with sent as (
             select list, mail, max(ts) as ts, max_by(outcome, seq) as event,
                 max_by(code, seq) as code, max_by(enhanced, seq) as enhanced,
                 max_by(reply, seq) as reply, max_by(scope, seq) as scope,
                 max_by(relay, seq) as relay, bool_or(doubtful) as doubtful
             from deliveries
-            where person = $person and ($list::varchar = '' or list = $list::varchar)
+            where person = $person and mark = {MARK.format("$person")}
+            and ($list::varchar = '' or list = $list::varchar)
             and ($since::timestamp is null or ts >= $since::timestamp)
             group by list, mail
         ),
@@ -54,7 +56,7 @@ ACTIVITY = Query(
             and ($since::timestamp is null or ts >= $since::timestamp)
             order by ts desc, kind limit $limit
         ) order by ts, kind
-    """,
+    """,  # noqa: S608  all of it is ours
 )
 
 PROJECTION = Projection(

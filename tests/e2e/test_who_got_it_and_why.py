@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from postroad.cli import largepost
+from postroad.cli.mails import list_addresses, mail_id
+from postroad.cli.post import tell
+from postroad.cli.story import Story
+from postroad.runtime.config import Config
 from schemas.addresses import ChangeAddress
 from schemas.commands import ChangeMember, Subscribe, Unsubscribe
 from tests.e2e.system import ROAD, Result, System, mail, smtp_relay, until
@@ -57,6 +64,7 @@ class Town:
     maildir: Path
     came: int = 0
     told: dict[str, Result] = field(default_factory=dict)
+    stories: list[Story] = field(default_factory=list)
     few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
 
     def deliver(self, message: bytes) -> None:
@@ -102,7 +110,17 @@ async def town(home: Path) -> AsyncIterator[Town]:
             yield Town(road, sink, home / "mail")
 
 
-async def asked(home: Path) -> dict[str, Result]:
+async def both_ways(here: Town) -> list[Story]:
+    """What is told of the first post by the streams, and, as of a large one, by the analytics."""
+    broker, config = here.road.broker, Config.load(here.road.config, os.environ)
+    mail, addresses = await mail_id(broker, "1@posts"), await list_addresses(broker)
+    by_streams = await tell(broker, mail, addresses, config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(largepost, "LARGE", 1)
+        return [by_streams, await tell(broker, mail, addresses, config)]
+
+
+async def asked(home: Path) -> Town:
     """A life of a list, and every question about it, by name."""
     async with town(home) as here:
         road = here.road
@@ -163,14 +181,21 @@ async def asked(home: Path) -> dict[str, Result]:
             "stats": ("list", "stats", TEAM, "--json"),
             "stats in words": ("list", "stats", TEAM),
         }
+        here.stories = await both_ways(here)
         await asyncio.gather(*(here.ask(key, *words) for key, words in questions.items()))
-        return here.told
+        return here
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
-    """What was said to each question."""
+def asked_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """A town that was asked everything."""
     return asyncio.run(asked(tmp_path_factory.mktemp("town")))
+
+
+@pytest.fixture
+def told(asked_town: Town) -> dict[str, Result]:
+    """What was said to each question."""
+    return asked_town.told
 
 
 pytestmark = pytest.mark.xdist_group("explained")  # one system for all
@@ -255,6 +280,26 @@ def test_the_recipients_of_a_post_are_those_of_its_ledger(told: dict[str, Result
         assert told[key].out.startswith(line)
         assert told[key].out.count("\n") == 1
     assert told["csv"].out.count("\n") == len(rows) + 1
+
+
+def test_a_large_post_that_is_done_is_told_without_its_ledger(asked_town: Town) -> None:
+    """`post show` says the same of it, whether it reads every entry or asks the projector."""
+    by_streams, by_projector = asked_town.stories
+    for story in asked_town.stories:
+        (fate,) = story.lists
+        assert (fate.took is not None, fate.accepted, fate.failed) == (True, 5, 1)
+        fate.took = None
+    streams, projector = (
+        sorted(story.timeline, key=lambda line: line.what) for story in asked_town.stories
+    )
+    assert [line.what for line in streams] == [line.what for line in projector]
+    for one, other in zip(streams, projector, strict=True):
+        assert abs(one.at - other.at) < timedelta(milliseconds=1)
+    for story in asked_town.stories:
+        story.timeline = ()
+        for trouble in story.lists[0].troubles:
+            trouble.at = datetime.fromtimestamp(0, UTC)
+    assert by_streams == by_projector
 
 
 def test_a_list_is_told_in_numbers(told: dict[str, Result]) -> None:
