@@ -34,11 +34,13 @@ class Life(Command, kw_only=True):
 
 class Known(Answer, kw_only=True):
     """Answer to `PastFacts`. `persons` are those of known addresses, `entries` what means each
-    address in the settings of a list (`postroad.mail.senders`)."""
+    address in the settings of a list (`postroad.mail.senders`). `later` are persons whose `lives`
+    did not fit; ask for them again."""
 
     persons: dict[str, str] = field(default_factory=dict)
     entries: dict[str, str] = field(default_factory=dict)
     lives: tuple[Life, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 class PastAudience(Command, kw_only=True):

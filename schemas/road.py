@@ -183,8 +183,9 @@ class MailStopped(Event, tag="mail_stopped", kw_only=True):
 
 
 class HeldAccepted(Event, tag="held_accepted", kw_only=True):
-    """Somebody let a held mail through; who, says the envelope's actor. `held` is the sequence of
-    the event that held it. The router then makes the post, for those who are members `as_of` this
+    """Somebody let a held mail through, or one that rules stopped or that did not reach the list;
+    who, says the envelope's actor. `held` is the sequence of the event that held or stopped it, 0
+    where there is none. The router then makes the post, for those who are members `as_of` this
     verdict; `settings` are those the verdict was given under. `always`: mail of its author is to
     be accepted from now on."""
 

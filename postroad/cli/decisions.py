@@ -152,7 +152,7 @@ def _reason(event: object) -> str:
         case CommandRouted():
             return event.command
         case HeldAccepted():
-            return "a held mail was let through" + (", its sender always" if event.always else "")
+            return "was let through" + (", its sender always" if event.always else "")
         case BounceRouted():
             return f"about {event.about[:SHORT_ID]}" if event.about else ""
         case _:

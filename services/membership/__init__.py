@@ -5,22 +5,24 @@ Answers    `postroad.membership.<command>` (NATS micro, queue group membership):
            member_set, member_address, member_erase, member_bounces, member_history,
            list_history, roster_past, consent, import, undo, roster, retry, held_ls,
            held_show, held_decide, request_ls, request_decide, letter_ls, letter_set,
-           letter_preview, leave_look, leave. Requests and answers are in
+           letter_preview, leave_look, leave, past_facts, past_audience, propose, let_through,
+           missing. Requests and answers are in
            schemas/commands.py, schemas/addresses.py, schemas/mass.py,
            schemas/approvals.py, schemas/histories.py, schemas/erasure.py,
-           schemas/templates.py and schemas/leaving.py.
+           schemas/templates.py, schemas/leaving.py and schemas/hindsight.py.
 Consumes   `mail.routed.post.>` and `mail.routed.owner.>` (durable fanout) and, by following
            them, `lists.>`, `people.>` and `membership.>`; `mail.routed.command.>`, and
            `mail.routed.held.>`, `.accepted.>` and `.rejected.>`, to tell authors what became of a
            post, and to do what a verdict asks for besides (durable answers);
            `mail.routed.bounce.>`, to count them (durable bounces)
 Reads      DELIVERY, once a minute, once a day and for `retry`: whose copies finally failed;
-           SEND, for whose copy a bounce is about
+           SEND, for whose copy a bounce is about, and, with DELIVERY, who has no copy of a post
 Emits      `lists.<list>`, `people.<key>`, `membership.<list>.<person>`: one message a decision
            `mail.send.<now|bulk>.<list>.<mail_id>.<chunk>`: whom a copy goes to
            `mail.fanout.<list>.<mail_id>`: how far a large fan-out has come
            `mail.routed.done.<list>.<mail_id>`: every chunk is queued, or the command is obeyed
-           `mail.routed.<accepted|rejected|discarded>.<list>.<mail_id>`: a verdict on held mail
+           `mail.routed.<accepted|rejected|discarded>.<list>.<mail_id>`: a verdict on held mail;
+           `accepted` also where `postroad replay` lets through what a rule stopped
            `pending.confirmation.<key>`, `pending.contact.<key>`: questions, and the limits
            `pending.request.<list>.<id>`: who waits for owners to let them join or leave
            `pending.failures`, `pending.held.<list>`: how far owners were told of final failures,
@@ -94,6 +96,9 @@ Files      decider      one person on one list (pure)
            undoing      a mass change is taken back
            restoring    how somebody comes back to an earlier state (pure)
            retrying     failed copies, sent once more
+           hindsight    earlier moments, for whoever judges past mail anew
+           afterall     past mail, and copies, that go out after all
+           missing      who has a copy of a post (pure)
            owners       who runs a list
            endpoints    commands over NATS
            distribute   routed mail into chunks

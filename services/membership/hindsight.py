@@ -3,7 +3,7 @@ then, how many received posts, and what a list's settings would be. Changes noth
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ from services.membership.refused import Refused
 
 MOST = 1_000  # addresses and persons in one question
 STEPS = 20_000  # in one answer, which stays below the broker's 1 MB
+LONGEST = 600_000  # octets of lives in one answer, for the same reason
 
 
 class Hindsight:
@@ -49,10 +50,12 @@ class Hindsight:
         whose = {str(key): str(person) for key, person in found}
         people = {*ask.people, *whose.values()} - {""}
         rows = await store.read(tables.LIVES, {"people": sorted(people)}) if people else ()
+        lives, later = _fitting(_life(*row) for row in rows)
         return Known(
             persons={each: whose[key] for each, key in keys.items() if key in whose},
             entries={each: senders.of_key(key) for each, key in keys.items()},
-            lives=tuple(_life(*row) for row in rows),
+            lives=lives,
+            later=later,
         )
 
     async def audience(self, ask: PastAudience) -> Audience:
@@ -80,6 +83,21 @@ class Hindsight:
                     changes |= event.changes
         plain: dict[str, tuple[object, object]] = msgspec.to_builtins(changes)
         return Proposed(slug=state.slug, address=state.address, changes=plain)
+
+
+def _fitting(lives: Iterable[Life]) -> tuple[tuple[Life, ...], tuple[str, ...]]:
+    """The lives of as many persons as an answer can hold, and of one at least; and the others."""
+    by_person: dict[str, list[Life]] = {}
+    for life in lives:
+        by_person.setdefault(life.person, []).append(life)
+    octets, found, later = 0, list[Life](), list[str]()
+    for person, theirs in by_person.items():
+        octets += len(msgspec.json.encode(theirs))
+        if octets > LONGEST and found:
+            later.append(person)
+        else:
+            found += theirs
+    return tuple(found), tuple(later)
 
 
 def _life(list_: str, person: str, *standing: Any) -> Life:

@@ -66,8 +66,9 @@ Promises
     - Own copies, and notices for others, that turn up in the mailbox are discarded by `loop`.
     - A mail without exactly one readable author is held; no rule ever drops it for that.
     - A copy that a list of ours sent to the mailbox itself is discarded, whichever lists it names.
-    - Held mail that a moderator accepted is decided on as if it had just come, for those who were
-      members at the verdict. Only `loop` and `duplicate` still stop it. It is posted once.
+    - Held mail that a moderator accepted, and whatever `postroad replay` lets through, is decided
+      on as if it had just come, for those who were members at the time that the verdict names.
+      Only `loop` and `duplicate` still stop it. It is posted once.
     - Mail to -owner is never moderated. Only what comes round again and what answers by itself
       is stopped there, and recorded as discarded.
     - A mail is called unrouted only after every list stored so far has been looked at, and for

@@ -19,6 +19,7 @@ from schemas.commands import WhoIs
 from schemas.hindsight import Done, LetThrough, MissingCopies, Proposed, ProposeSettings, Stopped
 from schemas.mail import HeaderFacts
 from schemas.road import AsOf, HeldAccepted, MailReceived, MailStopped, Origin, RuleHit
+from services.membership import hindsight
 from tests.broker.membership import (
     LIST,
     SLUG,
@@ -78,6 +79,21 @@ async def test_earlier_moments_are_as_they_were(broker: Broker, service: Members
     wrong = ProposeSettings(list=LIST, settings={"emergancy": "true"})
     with pytest.raises(PostroadError, match="did you mean 'emergency'"):
         await oracle.ask("propose", wrong, Proposed)
+
+
+async def test_who_is_on_many_lists_is_told_in_several_answers(
+    broker: Broker, service: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer stays below what the broker carries, and nobody is left out."""
+    monkeypatch.setattr(hindsight, "LONGEST", 100)
+    await service.add(CLEO)
+    standings = Standings()
+    await learn(Oracle(broker), standings, [ANN, BOB, CLEO], [])
+    moment = (await service.as_of()).membership
+    for address in (ANN, BOB, CLEO):
+        who = WhoIs(list=SLUG, address=address)
+        known = List(slug=SLUG, address=LIST)
+        assert standings.author(known, Directory(), who, moment).roles == ("member",)
 
 
 async def test_missing_copies_are_queued_once(broker: Broker, service: Membership) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from schemas.commands import ConfigureList, DecideHeld, ListHeld, Subscribe, Unsubscribe
 from tests.e2e.system import System, World, mail, until, world
 from tests.peers.records import Record
 
@@ -28,8 +29,8 @@ async def test_replay_shows_the_difference_and_sends_it_once(tmp_path: Path) -> 
         road = here.road
         await _past(here)
         before = Counter(_copies(here.sink.records()))
-        assert (await road.cli("member", "remove", TEAM, GONE)).code == 0
-        assert (await road.cli("member", "add", TEAM, NEW, "--confirmed")).code == 0
+        await road.ask("unsubscribe", Unsubscribe(list=TEAM, address=GONE))
+        await road.ask("subscribe", Subscribe(list=TEAM, address=NEW))
         assert (await road.cli("list", "set", TEAM, *CHANGED)).code == 0
         await road.settled(9)
         stored, sent = await _stored(road), len(here.sink.records())
@@ -69,10 +70,12 @@ async def _past(here: World) -> None:
     for number in range(1, 7):
         here.post(mail(number, author=ZOE))
     await road.settled(7)
-    rows = {row["subject"]: row["id"] for row in (await road.cli("held", "ls", "--json")).json}
-    assert (await road.cli("held", "discard", rows["post 1"])).code == 0
-    assert (await road.cli("held", "accept", rows["post 2"])).code == 0
-    assert (await road.cli("list", "set", TEAM, "default_nonmember_action=reject")).code == 0
+    held = (await road.ask("held_ls", ListHeld())).held
+    ids = {row.subject: row.id for row in held}
+    await road.ask("held_decide", DecideHeld(mail_id=ids["post 1"], verdict="discard"))
+    await road.ask("held_decide", DecideHeld(mail_id=ids["post 2"], verdict="accept"))
+    reject = {"default_nonmember_action": "reject"}
+    await road.ask("list_set", ConfigureList(list=TEAM, settings=reject))
     here.post(mail(8, author=ZOE))
     here.post(mail(9, to="crew@example.org"))
     await road.settled(9)

@@ -149,4 +149,9 @@ async def learn(
         some = asked[start : start + MOST // 2]
         others = persons[start : start + MOST // 2]
         request = PastFacts(addresses=tuple(some), people=tuple(others))
-        standings.take([*some, *others], await oracle.ask("past_facts", request, Known))
+        while True:
+            known = await oracle.ask("past_facts", request, Known)
+            standings.take([*request.addresses, *request.people], known)
+            if not known.later:
+                break
+            request = PastFacts(people=known.later)

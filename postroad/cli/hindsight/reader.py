@@ -114,6 +114,10 @@ class Reader(Broker):
         """Nothing is erased."""
         raise Reject(f"a rehearsal erases nothing in {stream}")
 
+    async def purge(self, stream: str, subject_filter: str, upto: int) -> int:
+        """Nothing is deleted."""
+        raise Reject(f"a rehearsal deletes nothing in {stream}")
+
     async def tell(self, subject: str, data: bytes) -> None:
         """Nobody is told."""
 

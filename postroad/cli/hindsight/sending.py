@@ -34,7 +34,7 @@ async def replayed(call: Call, question: Question, *, yes: bool) -> int:
         copies = sum(each.now.copies or 0 for each in posts) + sum(
             len(done.missing) for _, done in missing
         )
-        going = f"{counted(len(posts), 'post')}, {counted(copies, 'copy', 'copies')} in all"
+        going = f"{counted(len(posts), 'post')}, {counted(copies, 'copy', 'copies')} at most"
         asks = sys.stdin.isatty() and not call.json
         anything = bool(posts or copies)
         sent = _Sent()

@@ -61,6 +61,8 @@ async def test_nothing_is_asked_for_erased_or_changed(reader: Reader) -> None:
     with pytest.raises(Reject):
         await reader.erase("RAW", 1)
     with pytest.raises(Reject):
+        await reader.purge("RAW", "raw.>", 9)
+    with pytest.raises(Reject):
         await reader.api("STREAM.PURGE.RAW")
     with pytest.raises(Reject):
         await reader.api("CONSUMER.CREATE.RAW.x")
