@@ -76,18 +76,13 @@ def converse(session: Session, refresh: Callable[[], Path]) -> None:
     )
     _greet(session)
     while conversation.goes_on:
-        try:
-            text = prompt.prompt().strip()
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
-        try:
-            conversation.take(text)
-        except PostroadError as error:
-            complain(str(error))
-        except KeyboardInterrupt:
-            complain("ended")
+        with contextlib.suppress(KeyboardInterrupt):  # what stands there, or runs, is given up
+            try:
+                conversation.take(prompt.prompt().strip())
+            except EOFError:
+                return
+            except PostroadError as error:
+                complain(str(error))
 
 
 class Conversation:
@@ -135,9 +130,9 @@ class Conversation:
 
 
 def _greet(session: Session) -> None:
-    with contextlib.suppress(PostroadError), session.asked("select max(as_of) from about") as found:
+    with session.asked("select max(as_of)::varchar from about") as found:
         for [(as_of,)] in found.batches:
-            print(f"As of {as_of:%Y-%m-%d %H:%M:%S} UTC. .help says more, Ctrl-D leaves.")
+            print(f"As of {as_of} UTC. .help says more, Ctrl-D leaves.")
 
 
 def _tables(tables: Iterable[Known]) -> None:

@@ -11,6 +11,9 @@ import contextlib
 import os
 import re
 import resource
+import select
+import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -135,24 +138,34 @@ class Session:
     @contextlib.contextmanager
     def _limited(self) -> Iterator[None]:
         done = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(done,), daemon=True)
+        woken, wake = socket.socketpair()
+        wake.setblocking(False)
+        before = None
+        with contextlib.suppress(ValueError):  # signals go to the main thread alone
+            before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        watch = threading.Thread(target=self._watch, args=(woken, done), daemon=True)
         watch.start()
         try:
             yield
         finally:
             done.set()
+            wake.send(b"\0")
             watch.join()
+            if before is not None:
+                signal.set_wakeup_fd(before)
+            woken.close()
+            wake.close()
 
-    def _watch(self, done: threading.Event) -> None:
-        if done.wait(self.limits.seconds):
+    def _watch(self, woken: socket.socket, done: threading.Event) -> None:
+        """End what takes too long, and at Ctrl-C: Python would tell the main thread, which is in
+        DuckDB and hears nothing."""
+        select.select([woken], [], [], self.limits.seconds)
+        if done.is_set():
             return
         self.connection.interrupt()
         if done.wait(GRACE_SECONDS):
             return
-        print(
-            f"postroad: {self._too_long()}; nothing less than the end of this program ends it",
-            file=sys.stderr,
-        )
+        print(f"postroad: {self._too_long()}; only with all of this program", file=sys.stderr)
         sys.stderr.flush()
         os._exit(1)
 
