@@ -294,7 +294,9 @@ class Warehouse:
 
     def _resume(self, streams: Mapping[str, Origin]) -> None:
         """Go on with the file, or begin it. Raises Unfit, with the file closed."""
-        known = self.path.exists()
+        known = self.path.exists() and self.path.stat().st_size > 0
+        if not known:
+            self.path.unlink(missing_ok=True)  # what a full disk left of making one
         try:
             self.connection = duckfile.connect(self.path, CONFIG)
         except duckdb.Error as error:
