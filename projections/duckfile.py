@@ -138,6 +138,12 @@ def move_aside(path: Path, ending: str) -> Path:
     return aside
 
 
+def remove_aside(path: Path) -> None:
+    """Take away what was ever moved out of the way of a file."""
+    for aside in path.parent.glob(f"{path.name}.*-*"):
+        aside.unlink(missing_ok=True)
+
+
 def is_locked(error: Exception) -> bool:
     """Whether another program has the file open, such as DuckDB's own."""
     return "lock on file" in str(error)

@@ -119,7 +119,7 @@ class Rebuilt:
 
     def _forget(self, name: str, values: Sequence[str]) -> None:
         column = self.warehouse.table(name).forgets
-        sql = f"delete from {NEW}.{name} where list_contains($gone, {column})"
+        sql = f"delete from {NEW}.{name} where {column} in (select unnest($gone))"
         self._connection.execute(sql, {"gone": list(values)})
 
     def _seen(self, stream: str, kept: Sequence[tuple[int, int]], cut: Sequence[int]) -> None:

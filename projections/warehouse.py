@@ -110,7 +110,7 @@ class Warehouse:
         }
         self._writer = ThreadPoolExecutor(1, "duckdb-write")
         self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
-        self.applying = asyncio.Lock()
+        self.applying, self._copying = asyncio.Lock(), asyncio.Lock()
         self.generation = 0  # how often another file took the place of this one
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -212,32 +212,33 @@ class Warehouse:
         """Go on with another file in the place of this one, which is closed; while nothing is
         applied. It holds nothing that was taken out, but for what is `forgotten`. Waits for the
         queries that run; what comes meanwhile waits for it."""
-        self._may_read.clear()
-        try:
-            await asyncio.to_thread(self._readers.shutdown)
-            self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
-            await self._in(self._writer, partial(self._exchange, new))
-            self.generation += 1
-        finally:
-            self._may_read.set()
+        async with self._copying:
+            self._may_read.clear()
+            try:
+                await asyncio.to_thread(self._readers.shutdown)
+                self._readers = ThreadPoolExecutor(READERS, "duckdb-read")
+                await self._in(self._writer, partial(self._exchange, new))
+                self.generation += 1
+            finally:
+                self._may_read.set()
 
     @contextlib.asynccontextmanager
     async def still(self) -> AsyncIterator[Mapping[str, int]]:
         """The file may be copied in this block, as it lies on disk: it holds what is folded up to
         these positions, and what is folded meanwhile goes into its log. Folding waits for the
         checkpoint alone."""
-        async with self.applying:
-            positions = dict(self.checkpoints)
-            await self._execute(f"set checkpoint_threshold = '{NEVER}'")
-            await self._execute("checkpoint")
-        try:
+        usual = f"set checkpoint_threshold = '{CONFIG['checkpoint_threshold']}'"
+        async with contextlib.AsyncExitStack() as stack:
+            async with self.applying:
+                await stack.enter_async_context(self._copying)
+                positions = dict(self.checkpoints)
+                stack.push_async_callback(self._execute, usual)
+                await self._execute(f"set checkpoint_threshold = '{NEVER}'")
+                await self._execute("force checkpoint")  # waits for queries; plain, it would fail
             yield positions
-        finally:
-            threshold = CONFIG["checkpoint_threshold"]
-            await self._execute(f"set checkpoint_threshold = '{threshold}'")
 
     async def _execute(self, sql: str) -> None:
-        await self._in(self._writer, partial(self.connection.execute, sql))
+        await self._in(self._writer, lambda: self.connection.execute(sql))
 
     async def close(self) -> None:
         """Finish what runs and let go of the file."""
@@ -273,6 +274,8 @@ class Warehouse:
     def _exchange(self, new: Path) -> None:
         self.connection.close()
         duckfile.replace(self.path, new)
+        if self._mark.exists():
+            duckfile.remove_aside(self.path)  # they may hold what was taken out here
         if not self.forgotten:
             self._mark.unlink(missing_ok=True)
             self.owes.clear()
@@ -355,7 +358,7 @@ class Warehouse:
     def _store(self, connection: duckdb.DuckDBPyConnection, folded: Folded) -> int:
         for name, values in folded.forget.items():
             column = self._tables[name][0].forgets
-            sql = f"delete from {name} where list_contains($gone, {column})"  # noqa: S608
+            sql = f"delete from {name} where {column} in (select unnest($gone))"  # noqa: S608
             gone = connection.execute(sql, {"gone": list(values)}).fetchone()
             self.forgotten.append((name, values))
             if gone != (0,) and self.personal:

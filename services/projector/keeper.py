@@ -125,6 +125,7 @@ class Keeper:
                         work = [
                             tasks.create_task(feed.run()),
                             tasks.create_task(self._follow_up(self._held)),
+                            tasks.create_task(self._copy(self._held)),
                             tasks.create_task(self._rebuild(warehouse)),
                             tasks.create_task(self._clean(warehouse)),
                             tasks.create_task(self._prune(self._held)),
@@ -144,12 +145,16 @@ class Keeper:
         return warehouse.fits(streams)
 
     async def _follow_up(self, held: Held) -> None:
-        """What there is to do beside folding."""
+        """Tell that the file is well once anything was stored in it."""
         while not held.feed.stored:
             await held.feed.next()
         self._failures = self._broken = 0
         await held.feed.catch_up()
         self.context.health.report(KIND, NAME, ok=True)
+
+    async def _copy(self, held: Held) -> None:
+        """Keep copies for analysts, from when everything that lay there is folded."""
+        await held.feed.catch_up()
         await held.snapshots.keep(self.context.config.analytics.refresh_seconds)
 
     async def _clean(self, warehouse: Warehouse) -> None:
