@@ -31,6 +31,7 @@ import uvloop
 
 from postroad.runtime import logs
 from tests.bench import (
+    analytics,
     far,
     heavy,
     intake,
@@ -72,6 +73,7 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "far": far.measure,
     "million": million.measure,
     "membership": membership.measure,
+    "analytics": analytics.measure,
     "heavy": heavy.measure,
 }
 
