@@ -26,7 +26,7 @@ from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import access
 from postroad.runtime.rollcall import rollcall
-from postroad.runtime.service import ROAD
+from postroad.runtime.service import ASKED_FOR, BESIDE, ROAD
 from postroad.runtime.stored import Stored
 from postroad.runtime.telemetry import Telemetry
 from schemas import codec, subjects
@@ -40,6 +40,7 @@ from tests.e2e.system import imap_source, postroad, smtp_relay, until
 from tests.peers.process import free_port
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
+RUNNING = (*ROAD, *(name for name in BESIDE if name not in ASKED_FOR))
 SOURCE = "box"
 POLL = 0.2  # seconds; the clock is the broker's, so we need not look often
 SIZE = 4096  # octets of a mail
@@ -317,13 +318,13 @@ async def _ready(broker: Broker) -> dict[str, int]:
     pids: dict[str, int] = {}
 
     async def all_ready() -> bool:
-        for report in await rollcall(broker, (*ROAD, "supervisor")):
+        for report in await rollcall(broker, (*RUNNING, "supervisor")):
             if report.ready:
                 pids[report.service] = report.pid
             pids.update(
                 (fact.kind, fact.facts["pid"]) for fact in report.facts if fact.kind == "broker"
             )
-        return {*ROAD, "supervisor", "broker"} <= set(pids)
+        return {*RUNNING, "supervisor", "broker"} <= set(pids)
 
     await until(all_ready, "every service is ready")
     return pids
