@@ -1,8 +1,8 @@
 """The owner of `analytics.duckdb`: the tables of every projection, and how far each stream is in.
 
 Rows of all projections of a stream, what their folds carry on, and the stream's position are
-stored in one transaction. A file that cannot be gone on with, because it is damaged or was folded
-from other streams than those there are, is moved aside, never deleted, and a new one begun.
+stored in one transaction. A file that is damaged, or was folded from other streams than those there
+are, is moved aside, where it stays until an erasure, and a new one begun.
 """
 
 from __future__ import annotations
@@ -225,16 +225,15 @@ class Warehouse:
     @contextlib.asynccontextmanager
     async def still(self) -> AsyncIterator[Mapping[str, int]]:
         """The file may be copied in this block, as it lies on disk: it holds what is folded up to
-        these positions, and what is folded meanwhile goes into its log. Folding waits for the
-        checkpoint alone."""
+        these positions. Folding waits for the checkpoint alone: what comes goes into the log."""
         usual = f"set checkpoint_threshold = '{CONFIG['checkpoint_threshold']}'"
         async with contextlib.AsyncExitStack() as stack:
             async with self.applying:
                 await stack.enter_async_context(self._copying)
-                positions = dict(self.checkpoints)
                 stack.push_async_callback(self._execute, usual)
                 await self._execute(f"set checkpoint_threshold = '{NEVER}'")
                 await self._execute("force checkpoint")  # waits for queries; plain, it would fail
+                positions = dict(self.checkpoints)
             yield positions
 
     async def _execute(self, sql: str) -> None:

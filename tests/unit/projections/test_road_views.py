@@ -33,6 +33,7 @@ def test_a_view_has_the_columns_it_documents(empty: Analysis, view: View) -> Non
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
 def test_a_query_takes_its_parameters(empty: Analysis, query: Query) -> None:
-    """A named query runs with the parameters that it names, and with no others."""
+    """A named query runs with the parameters that it names, and with no others; what sums up may
+    have a row that says there is nothing."""
     values = {name: WORDS.get(kind, 1) for name, kind in query.parameters.items()}
     assert len(empty.ask(query.name, **values)) <= 1  # a sum of nothing is a row, too
