@@ -152,7 +152,8 @@ class Wait(Row, frozen=True, kw_only=True):
 class Evidence(Row, frozen=True, kw_only=True):
     """All that is known. `lists` are addresses by slug; `without` says, by list, which wish of
     theirs kept a copy from them (`PostRouted.without`); `since` is when their address became
-    theirs; `waits` are from the queue as it is now. `post` is the mail's id."""
+    theirs; `waits` are from the queue as it is now. `post` is the mail's id.
+    A mail to members and to owners of a list was decided twice: `owners` is known of the second."""
 
     post: str
     address: str
@@ -172,6 +173,7 @@ class Evidence(Row, frozen=True, kw_only=True):
     bounces: tuple[Bounce, ...] = ()
     without: dict[str, str] = {}
     waits: tuple[Wait, ...] = ()
+    owners: Evidence | None = None
 
     @property
     def subject(self) -> str:

@@ -76,6 +76,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 def explain(known: Evidence) -> Explanation:
     """What became of this person's copy of this mail, and how."""
+    found = _explained(known)
+    return _together(found, _explained(known.owners)) if known.owners else found
+
+
+def _explained(known: Evidence) -> Explanation:
     steps = [*_received(known)]
     if known.mail is not None and known.mail.refused:
         why = words.REFUSED[known.mail.refused]
@@ -98,6 +103,15 @@ def explain(known: Evidence) -> Explanation:
     if not known.person and outcome == "not_member":
         outcome, why = "unknown", words.NOBODY
     return Explanation(outcome=outcome, why=why, lists=tuple(found), steps=tuple(steps))
+
+
+def _together(first: Explanation, second: Explanation) -> Explanation:
+    order = list(OUTCOMES)
+    best = min((first, second), key=lambda each: order.index(each.outcome))
+    steps = [*first.steps, *[step for step in second.steps if step not in first.steps]]
+    steps.sort(key=lambda step: step.at or LAST)
+    lists = (*first.lists, *second.lists)
+    return msgspec.structs.replace(best, lists=lists, steps=tuple(steps))
 
 
 def _received(known: Evidence) -> Iterator[Step]:
@@ -147,7 +161,7 @@ class _OnList:
             outcome, why = last.kind, words.stopped(last, self._who(last.actor))
         elif last.kind == "accepted":
             outcome, why = "undecided", words.ACCEPTED
-        elif last.kind == "letter" and last.author == self.known.person:
+        elif last.kind == "letter" and last.author == self.known.person != "":
             outcome, why = "waiting", self._wait() or words.FORGOTTEN
         elif last.kind not in ("post", "owner") or post is None:
             outcome, why = "not_posted", words.no_post(last)

@@ -98,6 +98,8 @@ def no_post(one: Decision) -> str:
             return f"the mail was a command ({one.rule or one.reason}), which goes to nobody"
         case "bounce":
             return "the mail was a delivery report, which goes to nobody"
+        case "letter":
+            return "the mail is a letter of Postroad, to somebody else or to nobody known"
         case "unrouted":
             return f"the mail was for no list: {one.reason}"
         case _:

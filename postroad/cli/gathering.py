@@ -40,6 +40,7 @@ STREAMS = {
     "DELIVERY": "delivery.>",
     "MEMBERSHIP": "membership.>",
 }
+OWNERS = "-2"  # behind the id of a mail to members: the same, to owners of the list
 SETTLED = ("accepted", "failed", "departed")
 _WHOLE = re.compile(r"[0-9a-f]{32}(-\d)?")  # -2: mail to owners of what went to members, too
 _DIGITS = re.compile(r"[0-9a-f]{6,31}")
@@ -55,25 +56,36 @@ async def gather(config: Config, post: str, address: str) -> Evidence:
         async with projected(config, broker) as ask:
             mail = await find_mail(broker, ask, post, await folded(broker))
             known = Evidence(post=mail, address=address, lists=await list_addresses(broker))
-            known = replace(known, **await _of_mail(ask, mail))
-            if whose.erased:
-                return replace(known, erased=True)
-            if whose.person:
-                known = replace(known, person=whose.person, current=whose.address)
-                known = replace(known, **await _of_person(ask, mail, whose.person))
+            known = await _with_rows(ask, known, whose)
+            if known.decisions and await ask("explain_decisions", mail=f"{mail}{OWNERS}"):
+                owners = await _with_rows(ask, replace(known, post=f"{mail}{OWNERS}"), whose)
+                known = replace(known, owners=await _with_queue(broker, config, owners))
         if not (known.mail or known.decisions or known.tries):
             raise PostroadError(
                 f"nothing is known of the mail {mail}: it was never here, or before all that is "
                 "kept ([analytics] keep); `postroad post ls` shows the newest"
             )
-        if whose.since:
-            known = replace(known, since=datetime.fromisoformat(whose.since))
-        if whose.person and not _settled(known):
-            from postroad.cli.waiting import waits_of
+        return await _with_queue(broker, config, known)
 
-            waits = await waits_of(broker, config, mail, whose.person)
-            known = replace(known, waits=waits)
-        return replace(known, people=await reached(broker, _actors(known)))
+
+async def _with_rows(ask: Ask, known: Evidence, whose: Whose) -> Evidence:
+    """The same with what the analytics have of it."""
+    known = replace(known, erased=whose.erased, **await _of_mail(ask, known.post))
+    if not whose.person or whose.erased:
+        return known
+    since = datetime.fromisoformat(whose.since) if whose.since else None
+    known = replace(known, person=whose.person, current=whose.address, since=since)
+    return replace(known, **await _of_person(ask, known.post, whose.person))
+
+
+async def _with_queue(broker: Broker, config: Config, known: Evidence) -> Evidence:
+    """The same with what their copy waits for, and who is who."""
+    if known.person and not _settled(known):
+        from postroad.cli.waiting import waits_of
+
+        waits = await waits_of(broker, config, known.post, known.person)
+        known = replace(known, waits=waits)
+    return replace(known, people=await reached(broker, _actors(known)))
 
 
 async def find_mail(broker: Broker, ask: Ask, text: str, after: Mapping[str, int]) -> str:

@@ -283,6 +283,28 @@ def test_of_several_lists_each_is_told_and_a_copy_on_one_of_them_is_a_copy() -> 
     ]
 
 
+def test_an_owner_has_what_was_sent_to_members_and_to_owners() -> None:
+    """Such a mail is decided twice; who has one of the copies has it, and each is told."""
+    owner = (replace(MEMBER, role="owner"),)
+    second = replace(
+        EVIDENCE,
+        mail=None,
+        periods=owner,
+        tries=(TAKEN,),
+        decisions=(replace(POSTED, kind="owner"),),
+    )
+    found = told(periods=owner, owners=second)
+    assert found.outcome == "delivered"
+    assert [each.outcome for each in found.lists] == ["not_member", "delivered"]
+    assert [step.step for step in found.steps].count("joined") == 1
+
+
+def test_a_letter_to_nobody_known_is_no_post() -> None:
+    """Whom Postroad writes to before it knows them stands in no table."""
+    letter = replace(POSTED, kind="letter", author="")
+    assert told(person="", decisions=(letter,), posts=()).outcome == "not_posted"
+
+
 def test_who_looks_into_the_wrong_place_is_told_where_to_look() -> None:
     """Gmail hides authors' own copies; copies go to one address of several; and an address may be
     newer than the post."""
