@@ -38,7 +38,7 @@ async def test_no_mail_waits_for_the_projector(tmp_path: Path) -> None:
             async def counted() -> bool:
                 async with projected(Config.load(road.config, {}), road.broker) as ask:
                     posts = await ask("posts_of", list=slug, limit=10)
-                return copies == sum(post["accepted"] for post in posts)
+                return bool(sum(post["accepted"] for post in posts) == copies)
 
             await until(counted, f"the projector knows of {copies} copies")
 
