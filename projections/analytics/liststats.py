@@ -20,7 +20,7 @@ SUMMARY = Query(
         came as (
             select p.mail, coalesce(min(m.ts), min(p.ts)) as came, any_value(p.author) as author
             from (select mail, ts, author from routed_posts where list = $list and ts >= $since) p
-            left join mails m on m.mail = p.mail
+            left join mails m on m.mail = split_part(p.mail, '-', 1)
             group by p.mail
         ),
         taken as (
@@ -96,16 +96,20 @@ DOMAINS = Query(
     "recipient's address, the most first",
     parameters={**_SINCE, "limit": "bigint"},
     sql="""
+        with d as materialized (
+            select person, outcome, code, enhanced, reply from deliveries
+            where list = $list and ts >= $since and outcome in ('failed', 'deferred')
+        )
         select coalesce(p.domain, '') as domain,
             count(*) filter (d.outcome = 'failed') as failed,
             count(*) filter (d.outcome = 'deferred') as deferred,
             count(distinct d.person) as people,
             mode(trim(concat_ws(' ', nullif(d.code, 0), d.enhanced, d.reply))) as most
-        from (
-            select person, outcome, code, enhanced, reply from deliveries
-            where list = $list and ts >= $since and outcome in ('failed', 'deferred')
-        ) d
-        left join people p on p.person = d.person
+        from d
+        left join (
+            select person, arg_max(domain, seq) filter (not coalesce(secondary, false)) as domain
+            from addresses where person in (select person from d) group by person
+        ) p on p.person = d.person
         group by 1 order by failed desc, deferred desc, domain limit $limit
     """,
 )

@@ -57,7 +57,7 @@ async def measure() -> AsyncIterator[Figure]:
             pass
         made = time.monotonic() - began
         size = path.stat().st_size / 1e6
-        told = f"{COPIES:,} copies"
+        told = f"{COPIES / 1e6:g}M copies"
         yield Figure.median(f"{told}: the file made by SQL", [made], "s")
         yield Figure.median(f"{told}: the file", [size], "MB")
         forget(path)
@@ -80,14 +80,17 @@ def _ask(connection: duckdb.DuckDBPyConnection, told: str) -> Iterator[Figure]:
     names: Sequence[str]
     for names, label, need in (
         (["post_counts"], "counts of a post", COUNTS),
-        (["person_with_post"], "what was sent to one person of a post", EXPLAIN),
-        (EXPLAINED, "explain, all that it asks", EXPLAIN),
-        (["post_recipients"], "everybody's last word of a post", None),
-        (["person_deliveries"], "all that was ever sent to one person", None),
+        (["person_with_post"], "one person of a post", EXPLAIN),
+        (EXPLAINED, "all that explain asks", EXPLAIN),
+        (["post_recipients"], "last word on everybody of a post", None),
+        (["person_deliveries"], "all that one person was sent", None),
     ):
         times = [_ms(connection, names, case) for case in cases]
         yield Figure.median(f"{told}: {label}", times, "ms", need=need)
-    for names, label in ((["posts_of"], "posts of a list"), (STATED, "list stats of four months")):
+    for names, label in (
+        (["posts_of"], "posts of a list, with counts"),
+        (STATED, "all that list stats asks"),
+    ):
         times = [_ms(connection, names, case) / 1000 for case in cases[:3]]
         yield Figure.median(f"{told}: {label}", times, "s", need=STATS)
 
