@@ -74,6 +74,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """DuckDB prints what nobody has collected when the process ends."""
+    gc.unfreeze()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what each round of faults came to, passed or failed."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]

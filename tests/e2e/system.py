@@ -39,7 +39,7 @@ COMMANDS = (  # what most commands import, some of it late
     "postroad.cli.memberrows",
     "postroad.runtime.service",
     "postroad.runtime.status",
-    "services.membership.settings",
+    "services.membership.service",
     "typer._adapters",
 )
 PATIENCE = 60.0  # seconds that anything may take on a busy machine

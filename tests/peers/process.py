@@ -19,6 +19,8 @@ from typing import Self
 
 import pytest
 
+from tests.peers import forkserver
+
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/postfix/sbin:/usr/libexec/postfix"
@@ -104,14 +106,16 @@ async def _listens(port: int) -> bool:
 @dataclass
 class Daemon:
     """A server in the foreground, in a session of its own; ready when it takes connections on
-    `ports`. `log` collects its output. With `drop` root becomes `unprivileged()` first."""
+    `ports`. `log` collects its output. With `drop` root becomes `unprivileged()` first. With
+    `module` it is this one of ours, forked (`forkserver`), and `argv` are its words."""
 
     argv: Sequence[str]
     ports: Sequence[int]
     log: Path
     drop: bool = False
     cwd: Path | None = None
-    process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    module: str = ""
+    process: forkserver.Process | None = field(default=None, init=False)
 
     @property
     def pid(self) -> int:
@@ -121,30 +125,45 @@ class Daemon:
 
     async def start(self) -> None:
         """Start and wait until ready. Raises RuntimeError with the log when it ends instead."""
-        user = unprivileged() if self.drop and os.getuid() == 0 else None
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *_as(user),
-                *self.argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.cwd,
-                start_new_session=True,
-            )
+            self.process = await (self._forked if self.module else self._executed)(log.fileno())
         try:
             await until(self._ready, READY_SECONDS)
         except TimeoutError:
             await self.kill()
-            raise RuntimeError(f"{self.argv[0]} is not ready: {self.words()}") from None
+            raise RuntimeError(
+                f"{self.module or self.argv[0]} is not ready: {self.words()}"
+            ) from None
         except BaseException:  # what has ended by itself may have left children
             await self.kill()
             raise
 
+    async def _forked(self, log: int) -> forkserver.Process:
+        return await forkserver.start(
+            *(self.module, *self.argv),
+            imported=[self.module],
+            env=dict(os.environ),
+            cwd=self.cwd,
+            stdout=log,
+            stderr=log,
+        )
+
+    async def _executed(self, log: int) -> forkserver.Process:
+        user = unprivileged() if self.drop and os.getuid() == 0 else None
+        return await asyncio.create_subprocess_exec(
+            *_as(user),
+            *self.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.cwd,
+            start_new_session=True,
+        )
+
     async def _ready(self) -> bool:
         assert self.process is not None
         if self.process.returncode is not None:
-            raise RuntimeError(f"{self.argv[0]} did not start: {self.words()}")
+            raise RuntimeError(f"{self.module or self.argv[0]} did not start: {self.words()}")
         return all([await _listens(port) for port in self.ports])
 
     async def _gone(self) -> bool:
@@ -166,7 +185,10 @@ class Daemon:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), patience)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            if self.module:
+                self.process.kill()
+            else:
+                os.killpg(self.process.pid, signal.SIGKILL)
         await self.process.wait()
         await until(self._gone, STOP_SECONDS)  # a child may hold a socket a moment longer
 

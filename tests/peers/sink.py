@@ -11,7 +11,6 @@ of tests.peers.records. TLS is "none", "starttls" (offered, not required) or "im
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ class Sink:
         (deleted with the context)."""
         with directory("sink") as place:
             port, file = free_port(), place / "records"
-            argv = [sys.executable, "-m", "tests.peers.sinkserver", "--port", str(port)]
+            argv = ["--port", str(port)]
             argv += ["--records", str(file), "--script", str(place / "script")]
             if keep:
                 (place / "mail").mkdir()
@@ -57,7 +56,8 @@ class Sink:
                 argv += ["--certificate", str(certificate.cert), "--key", str(certificate.key)]
             if tls == "implicit":
                 argv += ["--implicit"]
-            sink = cls(port, file, certificate, Daemon(argv, [port], place / "log", cwd=ROOT))
+            server = Daemon(argv, [port], place / "log", cwd=ROOT, module="tests.peers.sinkserver")
+            sink = cls(port, file, certificate, server)
             sink.tell(Script())
             async with sink.daemon:
                 sink.tell(script or Script())
