@@ -24,7 +24,7 @@ from services.membership.directory import Listed
 from services.membership.distribute import Distributor
 from services.membership.fanout import chunk_size
 from services.membership.mirror import Recipient
-from services.membership.missing import Had
+from services.membership.missing import Had, stayed
 from services.membership.moderation import overruling
 from services.membership.moderation.verdicts import TRACE
 from services.membership.received import Received
@@ -144,12 +144,14 @@ class AfterAll:
     async def _wanted(
         self, post: PostRouted, listed: Listed, had: Had
     ) -> tuple[list[Recipient], list[Recipient]]:
-        """The members who were to get a post and get mail now, and the others whom `also_to`
-        names, as far as they have no copy."""
-        roster, found = self._fanout.roster, []
-        async for page in roster.audience(post.list, post.as_of.membership, patient=False):
-            found += [one for one in page if one.person not in post.without]
-        members = [one for one in found if one.person not in had.people]
+        """The members who were to get a post, and got mail ever since, and the others whom
+        `also_to` names, as far as they have no copy."""
+        roster, as_of = self._fanout.roster, post.as_of.membership
+        out: list[Recipient] = []
+        async for page in roster.audience(post.list, as_of, patient=False):
+            out += [one for one in page if one.person not in (had.people | post.without.keys())]
+        lives = await roster.periods(post.list, [one.person for one in out]) if out else {}
+        members = [one for one in out if stayed(lives.get(one.person, ()), as_of)]
         others = []
         for address in listed.state.settings.also_to:
             known = await self._fanout.people.find(address)

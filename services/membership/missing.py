@@ -7,8 +7,10 @@ them (`m0r1`) keeps it in front.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from schemas.road import ChunkQueued, WindowRecorded
+from services.membership.restoring import Period
 
 _OWN = re.compile(r"m(\d+)")
 _FIRST = re.compile(r"\d+|x")  # chunks of the fan-out: of members, and of others (`also_to`)
@@ -51,3 +53,13 @@ class Had:
             self.numbers = max(self.numbers, self._audience + len(self.people))
         if _FIRST.fullmatch(chunk):
             self._seen.update((chunk, start + index) for index in range(len(people)))
+
+
+def stayed(periods: Sequence[Period], as_of: int) -> bool:
+    """Whether somebody has received posts without a break since `as_of`: who left in between, or
+    wanted no mail for a while, misses nothing that they were to have."""
+    since = [(standing, end) for standing, end in periods if end is None or end > as_of]
+    ends = [standing.from_seq for standing, _ in since[1:]]
+    unbroken = [end for _, end in since] == [*ends, None]
+    begun = bool(since) and since[0][0].from_seq <= as_of
+    return begun and unbroken and all(standing.receives for standing, _ in since)

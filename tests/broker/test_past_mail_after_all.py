@@ -18,8 +18,19 @@ from schemas import commands, subjects
 from schemas.commands import WhoIs
 from schemas.hindsight import Done, LetThrough, MissingCopies, Proposed, ProposeSettings, Stopped
 from schemas.mail import HeaderFacts
-from schemas.road import AsOf, HeldAccepted, MailReceived, MailStopped, Origin, RuleHit
+from schemas.road import (
+    AsOf,
+    ChunkQueued,
+    Copy,
+    FanoutDone,
+    HeldAccepted,
+    MailReceived,
+    MailStopped,
+    Origin,
+    RuleHit,
+)
 from services.membership import hindsight
+from services.membership.bounces.copies import Copies
 from tests.broker.membership import (
     LIST,
     SLUG,
@@ -126,6 +137,33 @@ async def test_missing_copies_are_queued_once(broker: Broker, service: Membershi
     await broker.erase("SEND", info.seq)
     gone = await oracle.ask("missing", go, Done)
     assert (gone.queued, gone.left_alone[0][1]) == (0, "who has a copy is not stored any more")
+
+
+async def test_a_member_without_a_copy_gets_one_unless_they_left_since(
+    broker: Broker, service: Membership
+) -> None:
+    """Whoever was left out of a fan-out, whatever the reason, is found by the members of then."""
+    await service.add(CLEO)
+    ann = (await service.whois(ANN)).person
+    routed = post(await service.as_of())
+    copy = Copy(raw=routed.raw, list=SLUG, list_address=LIST, bounces=("", ""), post=1)
+    chunk = ChunkQueued(
+        mail_id=routed.mail_id, list=SLUG, chunk="0", people=(ann,), addresses=(ANN,), copy=copy
+    )
+    await store(broker, subjects.send("now", SLUG, routed.mail_id, "0"), chunk)
+    told = FanoutDone(mail_id=routed.mail_id, list=SLUG, audience=1, chunks=1)
+    await store(broker, subjects.routed("done", SLUG, routed.mail_id), told)
+    await route(broker, routed)
+    await service.ask(commands.Unsubscribe(list=LIST, address=CLEO))
+    await service.add(CLEO)
+    go = MissingCopies(list=SLUG, mail_id=routed.mail_id, go=True)
+    found = await Oracle(broker).ask("missing", go, Done)
+    assert (found.missing, found.queued) == ((BOB,), 1)
+    assert await Copies(broker).numbered(SLUG, routed.mail_id, 1) == (
+        (await service.whois(BOB)).person,
+        BOB,
+        True,
+    )
 
 
 async def test_what_rules_stopped_is_let_through_once(broker: Broker, service: Membership) -> None:

@@ -25,6 +25,9 @@ from postroad.runtime.service import Context
 from postroad.runtime.telemetry import Telemetry
 from projections.lists import Directory
 from schemas import subjects
+from schemas.hindsight import Done, MissingCopies
+
+MOST_ASKED = 500  # posts of which it is looked up who has no copy: each reads its chunks
 
 
 class Judging:
@@ -41,6 +44,7 @@ class Judging:
         self.window = Window(broker, oracle, wanted, self._lists.today)
         self._audiences: Audiences
         self._newest = 0  # of MEMBERSHIP
+        self._asked = 0  # posts of which it was looked up who has no copy
         self._floor = 0  # of RECEIVED: what the router has dealt with
 
     def notes(self) -> list[str]:
@@ -169,6 +173,11 @@ class Judging:
         if len(would) == 2 and not differs and compare(then, would[0])[0]:
             self.already += 1
         moment = then.as_of or taken.moment
+        if then.post and right.kind == "post" and len(would) == 1:
+            missing = await self._missing(then, moment, len(before))
+            if missing:
+                more = tuple(dict.fromkeys((*more, *missing)))
+                differs = (*differs, *(() if "audience" in differs else ("audience",)))
         copies = then.audience if then.kind == "post" else 0
         would_go: int | None = 0
         if right.kind == "post" and then.kind == "post":
@@ -200,6 +209,19 @@ class Judging:
             decided=0 if then.kind == "unrouted" and slug != subjects.NO_LIST else then.last,
             as_of=moment,
         )
+
+    async def _missing(self, then: Decided, moment: int, also: int) -> tuple[str, ...]:
+        """Who was to get a post, and has no copy: asked where its fan-out found fewer than there
+        were, which is so where somebody left in that moment, too."""
+        post = then.post
+        if post is None or then.accepted or then.audience is None:
+            return ()
+        there = await self._audiences.at(post.list, moment, self._newest) - len(post.without)
+        if then.audience >= there + also or not self._oracle.runs or self._asked >= MOST_ASKED:
+            return ()
+        self._asked += 1
+        ask = MissingCopies(list=post.list, mail_id=post.mail_id)
+        return (await self._oracle.ask("missing", ask, Done)).missing
 
 
 def _now(found: Mapping[tuple[str, str], Now], key: tuple[str, str]) -> Decided:

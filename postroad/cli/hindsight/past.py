@@ -34,6 +34,11 @@ class Oracle:
         self._broker = broker
         self._here = here
 
+    @property
+    def runs(self) -> bool:
+        """Whether membership runs."""
+        return self._here is None
+
     async def ask(self, name: str, request: Command, kind: type[A]) -> A:
         """What it answers. Raises PostroadError where it refuses or is not there."""
         if self._here is not None:

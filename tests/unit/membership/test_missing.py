@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projections.roster import NOBODY, Standing
 from schemas.mail import RawRef
 from schemas.road import ChunkQueued, Copy, Intent, Outcome, WindowRecorded
-from services.membership.missing import Had
+from services.membership.missing import Had, stayed
 
 COPY = Copy(
     raw=RawRef(mail_id="m", chunks=1, size=9, sha256="0" * 64, head=5),
@@ -54,6 +56,33 @@ def test_the_ledger_says_who_it_was_where_the_chunks_are_gone() -> None:
     outcome = Outcome(start=2, end=3)
     had.sent(WindowRecorded(mail_id="m", list="team", chunk="0", outcome=outcome, people=("c",)))
     assert (had.whole, had.people) == (True, {"a", "b", "c"})
+
+
+def member(since: int, status: str = "enabled") -> Standing:
+    """A member from this sequence on."""
+    roles = frozenset({"member"})
+    return Standing(roles=roles, delivery_status=status, from_seq=since)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("periods", "did"),
+    [
+        ([(member(3), None)], True),
+        ([(member(3), 9), (member(9), None)], True),
+        ([(member(1), 3), (member(5), None)], True),
+        ([], False),
+        ([(member(3), 9)], False),
+        ([(member(3), 7), (member(9), None)], False),
+        ([(member(3), 7), (member(7, "by_user"), 9), (member(9), None)], False),
+        ([(member(6), None)], False),
+        ([(member(3), 9), (NOBODY, None)], False),
+    ],
+)
+def test_who_left_or_wanted_no_mail_in_between_misses_nothing(
+    periods: list[tuple[Standing, int | None]], did: bool
+) -> None:
+    """Of a post whose audience was fixed at 5."""
+    assert stayed(periods, 5) is did
 
 
 @given(st.lists(st.integers(1, 5), max_size=6), st.integers(0, 6))
