@@ -42,8 +42,7 @@ async def test_replay_shows_the_difference_and_sends_it_once(tmp_path: Path) -> 
         await road.stop("membership")
         await road.run("membership", crashpoint="membership.after_let_through:2")
         await road.ready()
-        cut = await road.cli(*REPLAY, "--yes")
-        assert cut.code == 1, cut.out
+        cut = asyncio.create_task(road.cli(*REPLAY, "--yes"))
         await road.died("membership")
         await road.run("membership")
         await road.ready()
@@ -58,6 +57,7 @@ async def test_replay_shows_the_difference_and_sends_it_once(tmp_path: Path) -> 
         await until(arrived, "everybody has what they were to have")
         again = await road.cli(*REPLAY, "--yes", "--json")
         assert again.json["sent"] == {"posts": 0, "copies": 0, "left": []}
+        assert (await cut).code == 1  # nobody answered it
         await road.settled(9)
         assert await arrived()
 
@@ -98,10 +98,6 @@ async def _looked_at(road: System) -> None:
     assert found["post 0"]["more"] == [ARCHIVE]
     assert [each["name"] for each in found["post 0"]["fields"]] == ["Subject"]
     assert found["post 3"]["now"]["copies"] == 4
-    reject = ("default_nonmember_action=reject", "--since", "1h", "--no-dns", "--json")
-    simulated = await road.cli("simulate", TEAM, *reject)
-    assert simulated.code == 0, simulated.err
-    assert simulated.json["kinds"]["verdict"] == 8
 
 
 def _copies(records: Iterable[Record]) -> Iterator[tuple[str, str]]:

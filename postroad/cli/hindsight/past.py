@@ -23,6 +23,7 @@ from services.membership.refused import Refused
 
 EVENTS = 1_000  # of MEMBERSHIP that are read at once
 SECONDS = 60.0  # that an answer may take: a million members are looked through
+CHANGE_SECONDS = 15.0  # the same of what changes something, and goes by small portions
 
 A = TypeVar("A", bound=Answer)
 
@@ -43,14 +44,17 @@ class Oracle:
         """What it answers. Raises PostroadError where it refuses or is not there."""
         if self._here is not None:
             return await _answered(self._here, request, kind)
+        seconds = SECONDS
         if isinstance(request, Change):
             request = msgspec.structs.replace(request, by=login())
+            seconds = CHANGE_SECONDS
         try:
             data = msgspec.json.encode(request)
-            reply = await self._broker.request(subjects.command(name), data, timeout=SECONDS)
+            reply = await self._broker.request(subjects.command(name), data, timeout=seconds)
         except Retry as error:
             raise PostroadError(
-                "membership does not answer; start Postroad with `postroad up`"
+                "membership does not answer; start Postroad with `postroad up`, and give the "
+                "command again: nothing is done twice"
             ) from error
         answer = msgspec.json.decode(reply, type=kind)
         if answer.refused:
