@@ -255,6 +255,8 @@ def _aside(seen: Seen) -> Iterator[str]:
         yield f"the {name} {detail}; mail goes on without it"
     for name, detail in _failed("web", seen):
         yield f"web at {name}: {detail}; links to leave by lead nowhere, mail goes on"
+    for _, detail in _failed("janitor", seen):
+        yield f"the janitor deletes nothing: {detail}; what is finished stays meanwhile"
     for name, detail in _failed("hook", seen):
         yield f"the hook {name} could not be asked: {detail}; posts are held until it works again"
     for name, detail in _failed("analytics", seen):

@@ -20,7 +20,11 @@ _SENDINGS = """
     fanned as (select distinct list, mail from fanouts where mail in (select mail from ids)),
     sendings as (
         select q.list, q.mail,
-            count(*) = count(e.chunk) and (bool_or(q.notice) or count(f.mail) > 0) as finished
+            case
+                when not bool_or(q.notice) and count(f.mail) = 0 then 'underway'
+                when count(*) > count(e.chunk) then 'sending'
+                else 'done'
+            end as state
         from queued q
         left join ended e using (list, mail, chunk)
         left join fanned f using (list, mail)
@@ -34,11 +38,11 @@ PROJECTION = Projection(
     queries=(
         Query(
             name="finished_sendings",
-            about="of these mails and letters, by list, whether every copy queued has its outcome",
+            about="how the copies of these mails and letters stand: done, underway or sending",
             parameters={"mails": "varchar[]"},
             sql=f"""
                 with ids as (select unnest($mails) as mail), {_SENDINGS}
-                select list, mail, finished from sendings
+                select list, mail, state from sendings
             """,  # noqa: S608  it is all of this file
         ),
         Query(
@@ -70,7 +74,7 @@ PROJECTION = Projection(
                     left join fanned f on f.list = d.list and f.mail = d.id
                     left join answered a on a.list = d.list and a.mail = d.id
                     union all
-                    select split_part(mail, '-', 1), if(finished, 'done', 'sending') from sendings
+                    select split_part(mail, '-', 1), state from sendings
                     union all  -- of a letter whose chunk was deleted before the tables were made
                     select mail, 'done' from ended
                     union all

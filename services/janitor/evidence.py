@@ -7,7 +7,7 @@ schedule away, so one of the two is always seen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from postroad.runtime.broker import Broker
@@ -259,8 +259,3 @@ def sending_of(subject: str) -> tuple[str, str]:
     parts = subject.split(".")
     at = 3 if parts[1] == "send" else 2
     return parts[at], parts[at + 1]
-
-
-def unique(subjects_: Iterable[str]) -> list[tuple[str, str]]:
-    """The lists and mails of messages of SEND, each once, in order."""
-    return list(dict.fromkeys(map(sending_of, subjects_)))

@@ -19,6 +19,7 @@ from services.janitor.evidence import Evidence
 from services.janitor.sweep import Ages, Sweep, Tally
 
 NICE = 15  # everything else goes first
+AGAIN = 60.0  # seconds after a look that failed
 
 log = structlog.get_logger()
 
@@ -82,14 +83,17 @@ async def run(context: Context) -> None:
     janitor = Janitor(context)
     context.ready()
     while not context.stopping.is_set():
+        rest = janitor.tick
         try:
             await janitor.turn()
         except Retry as retry:
             janitor.failed(retry.reason)
+            rest = min(AGAIN, rest)
         except PostroadError as error:
             janitor.failed(str(error))
+            rest = min(AGAIN, rest)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(janitor.tick):
+            async with asyncio.timeout(rest):
                 await context.stopping.wait()
 
 

@@ -21,6 +21,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Retention
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.pull import head_pages
+from postroad.runtime.stored import Stored
 from services.janitor import decider, evidence
 from services.janitor.evidence import Evidence
 from services.janitor.marks import Diary, Ends, before, horizon
@@ -112,16 +113,20 @@ class Sweep:
     async def _sendings(self, old: Ends, quiet: Ends | None, tally: Tally) -> None:
         after = await self._evidence.folded(old)
         seen: set[tuple[str, str]] = set()  # a post has many chunks; it is looked at once
-        async for names in self._listed("SEND", "mail.>", old):
-            units = [each for each in evidence.unique(names) if each not in seen]
+        async for page in self._listed("SEND", "mail.>", old):
+            listed = {evidence.sending_of(each.subject): each.seq for each in reversed(page)}
+            units = [each for each in listed if each not in seen]
             seen.update(units)
             for start in range(0, len(units), TOGETHER):
                 some = units[start : start + TOGETHER]
                 mails = sorted({mail for _, mail in some})
                 rows = await self._ask("finished_sendings", after=after, mails=mails)
-                finished = {(row["list"], row["mail"]) for row in rows if row["finished"]}
+                states = {(row["list"], row["mail"]): row["state"] for row in rows}
                 for unit in some:
-                    why = await self._sending(unit, old, quiet, finished=unit in finished)
+                    state = states.get(unit, "")
+                    still = before(quiet, {"SEND": listed[unit]})
+                    why = self._at_once(unit[1], state, still=still)
+                    why = why or await self._sending(unit, state, old, quiet)
                     if why:
                         tally.keep("sendings", why)
                     else:
@@ -130,9 +135,9 @@ class Sweep:
                         return
 
     async def _sending(
-        self, unit: tuple[str, str], old: Ends, quiet: Ends | None, *, finished: bool
+        self, unit: tuple[str, str], state: str, old: Ends, quiet: Ends | None
     ) -> str:
-        found = await self._evidence.sending(*unit, finished=finished)
+        found = await self._evidence.sending(*unit, finished=state == decider.FINISHED)
         if why := decider.judge_sending(found, old, quiet):
             return why
         list_, mail = unit
@@ -148,15 +153,18 @@ class Sweep:
         after = await self._evidence.folded(old)
         kept: set[str] = set()  # by what RECEIVED has of it: its bytes need not be looked at
         for stream, subject in (("RECEIVED", "mail.received.>"), ("RAW", "raw.>")):
-            async for names in self._listed(stream, subject, old):
-                mails = [each for each in map(evidence.mail_of, names) if each not in kept]
-                mails = list(dict.fromkeys(mails))
+            async for page in self._listed(stream, subject, old):
+                listed = {evidence.mail_of(each.subject): each.seq for each in reversed(page)}
+                mails = [each for each in listed if each not in kept]
                 for start in range(0, len(mails), TOGETHER):
                     some = mails[start : start + TOGETHER]
                     rows = await self._ask("finished_mails", after=after, mails=some)
                     states = {row["mail"]: row["state"] for row in rows}
                     for mail in some:
-                        why = await self._mail(mail, states.get(mail, ""), old, quiet)
+                        state = states.get(mail, "")
+                        still = before(quiet, {stream: listed[mail]})
+                        why = self._at_once(mail, state, still=still)
+                        why = why or await self._mail(mail, state, old, quiet)
                         if why:
                             tally.keep("mails", why)
                         else:
@@ -212,8 +220,20 @@ class Sweep:
 
     # --- both -------------------------------------------------------------------------------------
 
-    async def _listed(self, stream: str, subject: str, old: Ends) -> AsyncIterator[Sequence[str]]:
-        """The subjects in a stream up to a horizon, by pages."""
+    def _at_once(self, mail: str, state: str, *, still: bool) -> str:
+        """Why something stays, where the streams need not be asked; empty where they are: the
+        projector knows no better, or it has been `still` for so long that this may be wrong."""
+        base = mail.partition("-")[0]
+        if base in self._evidence.dead.mails:
+            return "parked"
+        if still or state in ("", decider.FINISHED) or base in self._evidence.dead.dropped_mails:
+            return ""
+        return state
+
+    async def _listed(
+        self, stream: str, subject: str, old: Ends
+    ) -> AsyncIterator[Sequence[Stored]]:
+        """The messages in a stream up to a horizon, by pages and without their bytes."""
         upto = old.get(stream, 0)
         info = await self._broker.api(f"STREAM.INFO.{stream}")
         if not info["state"]["messages"] or info["state"]["first_seq"] > upto:
@@ -221,8 +241,8 @@ class Sweep:
         pages = head_pages(self._broker, stream, subject, seconds=IDLE)
         async with aclosing(pages):  # type: ignore[type-var]
             async for page in pages:
-                if names := [stored.subject for stored in page if stored.seq <= upto]:
-                    yield names
+                if listed := [stored for stored in page if stored.seq <= upto]:
+                    yield listed
                 if page[-1].seq > upto:
                     return
 

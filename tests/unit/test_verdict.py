@@ -118,6 +118,15 @@ def test_a_hook_that_fails_is_degraded():
     assert judge(Seen(reports=(*road("router"), well))).state == "healthy"
 
 
+def test_a_janitor_that_cannot_look_is_degraded():
+    """It says why nothing is deleted, until it looks again."""
+    bad = report("janitor", Fact(kind="janitor", name="look", ok=False, detail="nobody answers"))
+    found = judge(Seen(reports=(*road(), bad)))
+    assert found.state == "degraded"
+    (problem,) = found.problems
+    assert problem.startswith("the janitor deletes nothing: nobody answers")
+
+
 def test_a_provider_that_fails_is_degraded():
     """It is named, and the list, and where it is told why."""
     name = "big.example, team@lists.example.org"
