@@ -97,16 +97,18 @@ def ask(
         statements = session.statements(text)
         if not statements:
             raise UsageError('there is no query; try `postroad sql "from about"`')
+        if kind == "table":
+            shown = None if every else ROWS if limit is None else limit
+            for number, statement in enumerate(statements):
+                print("\n" if number else "", end="")
+                with session.asked(statement) as result:
+                    (print_bars if plot else print_result)(result, shown)
+            return
         for statement in statements[:-1]:
             _run(session, statement)
-        if kind != "table":
-            count = write(session, statements[-1], kind, output, limit)
-            if output is not None:
-                print(f"{count:,} rows in {output}", file=sys.stderr)
-            return
-        with session.asked(statements[-1]) as result:
-            shown = None if every else ROWS if limit is None else limit
-            (print_bars if plot else print_result)(result, shown)
+        count = write(session, statements[-1], kind, output, limit)
+        if output is not None:
+            print(f"{count:,} rows in {output}", file=sys.stderr)
     finally:
         session.close()
 

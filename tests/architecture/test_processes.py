@@ -19,6 +19,7 @@ MAY = {
     "postroad/runtime/alarm.py",  # the operator's command, with a text of ours as its input
     "postroad/runtime/embedded.py",  # the broker
     "postroad/runtime/supervisor.py",  # the services
+    "services/projector/snapshot.py",  # what copies the analytics
     "services/router/content/workers.py",  # what takes mails apart
 }
 

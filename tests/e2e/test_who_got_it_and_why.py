@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from postroad.cli.story import Story
 from postroad.runtime.config import Config
 from schemas.addresses import ChangeAddress
 from schemas.commands import ChangeMember, Subscribe, Unsubscribe
+from tests.architecture.documents import ANALYSTS, DOCS
 from tests.e2e.system import ROAD, Result, System, mail, smtp_relay, until
 from tests.peers.records import Record
 from tests.peers.sink import Rule, Script, Sink
@@ -180,7 +182,9 @@ async def asked(home: Path) -> Town:
             "activity of carl": ("member", "activity", of("carl")),
             "stats": ("list", "stats", TEAM, "--json"),
             "stats in words": ("list", "stats", TEAM),
+            "ready": ("sql", "--fresh", "--file", str(home / "ready.sql")),
         }
+        (home / "ready.sql").write_text(ANALYSTS.fences("sql")[0])
         here.stories = await both_ways(here)
         await asyncio.gather(*(here.ask(key, *words) for key, words in questions.items()))
         return here
@@ -331,3 +335,31 @@ def test_what_somebody_did_and_was_sent_is_told_in_order(told: dict[str, Result]
         (True, False),
         (False, True),
     ]
+
+
+def test_every_ready_question_of_the_guide_is_answered(told: dict[str, Result]) -> None:
+    """Whoever copies SQL out of the guide for analysts gets rows, within a hundred columns."""
+    answer = told["ready"]
+    assert (answer.code, answer.err) == (0, "")
+    answers = answer.out.split("\n\n")
+    questions = ANALYSTS.fences("sql")[0].count(";")
+    assert len(answers) == questions
+    assert sum("no rows" not in one for one in answers) >= questions - 1
+    assert max(map(len, answer.out.splitlines())) <= 100
+
+
+def test_programs_and_the_notebook_for_analysts_run(
+    asked_town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They read the copy of the demo, or any other; who has matplotlib tries the rest."""
+    copies = asked_town.maildir.parent / "state" / "analytics"
+    monkeypatch.setenv("POSTROAD_COPY", str(copies / "postroad.duckdb"))
+    program = ANALYSTS.fences("python")[0].replace("demo/state/analytics", str(copies))
+    cells = json.loads((DOCS / "examples" / "analytics.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    known: dict[str, Any] = {}
+    for block in (program, *(cell for cell in code if "matplotlib" not in cell)):
+        exec(block, known)
+    assert "accepted" in capsys.readouterr().out
+    assert known["arrived"].fetchall()[-1][1] <= 100
+    known["db"].close()
