@@ -181,6 +181,8 @@ class Keeper:
     async def _rebuild(self, warehouse: Warehouse) -> None:
         """Fold anew what another release made, and what is asked for."""
         self._wanted.clear()
+        if self.job is not None and self.job.progress.state == "running":  # never begun
+            self.job.progress.state, self.job.progress.error = "failed", "the file was opened anew"
         if warehouse.stale:
             log.info("projector.rebuilding", names=sorted(warehouse.stale))
             self.rebuild(warehouse.stale)
