@@ -162,7 +162,8 @@ class _OnList:
         elif last.kind == "accepted":
             outcome, why = "undecided", words.ACCEPTED
         elif last.kind == "letter" and last.author == self.known.person != "":
-            outcome, why = "waiting", self._wait() or words.FORGOTTEN
+            wait = self._wait()
+            outcome, why = ("waiting", wait) if wait else ("unknown", words.FORGOTTEN)
         elif last.kind not in ("post", "owner") or post is None:
             outcome, why = "not_posted", words.no_post(last)
         else:

@@ -23,7 +23,7 @@ NOBODY = "nobody of this address is known: it never was on a list, or is spelled
 UNDECIDED = "nothing is decided on the mail yet; `postroad status` says what it waits for"
 ACCEPTED = "the mail was held, and is accepted: it is about to be posted"
 NOT_QUEUED = "they receive posts, and their copy is still to be queued"
-FORGOTTEN = "they received posts as the mail was posted, but nothing is kept of their copy any more"
+FORGOTTEN = "a copy was for them, but nothing is kept of it any more"
 HIDDEN = (
     "hint: Gmail does not show authors the copy that a list sends them of their own mail; it is in "
     "All Mail and in Sent, and everybody else sees it"

@@ -142,6 +142,7 @@ async def _of_person(ask: Ask, mail: str, person: str) -> dict[str, Any]:
 def _settled(known: Evidence) -> bool:
     """Whether no copy of theirs can still be waiting."""
     lists = {one.list for one in known.posts}
+    lists |= {one.list for one in known.decisions if one.kind == "letter"}
     last = {one.list: one.outcome for one in known.tries}
     return all(last.get(slug) in SETTLED for slug in lists)
 
