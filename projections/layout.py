@@ -15,6 +15,7 @@ CHECKPOINT = "checkpoint (stream varchar, seq ubigint, origin varchar)"
 PROJECTION = "projection (name varchar, version varchar, carry varchar)"
 OWN = (CHECKPOINT, PROJECTION)
 _READS = re.compile(r"\b(?:from|join)\s+(\w+)", re.IGNORECASE)
+_PLAIN = " using compression 'uncompressed'"
 GIVEN = "given"  # the table that rows to be stored are read from
 
 
@@ -29,7 +30,10 @@ def version(projection: Projection, *, personal: bool) -> str:
 
 def create(table: Table, name: str = "") -> str:
     """The statement that makes a table."""
-    return f"create table {name or table.name} ({_columns(table)})"
+    columns = (
+        f"{column} {of.type}{_PLAIN if of.sought else ''}" for column, of in table.columns.items()
+    )
+    return f"create table {name or table.name} ({', '.join(columns)})"
 
 
 def _columns(table: Table) -> str:

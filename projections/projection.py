@@ -35,11 +35,13 @@ class Column(msgspec.Struct, frozen=True):
     """SQL type and meaning of a column; docs/analytics.md is made from these. Times are UTC.
 
     What is `personal` is null unless `[analytics] addresses` allows it: the file sees to that, so
-    that no fold needs to know of settings."""
+    that no fold needs to know of settings. What is `sought` is stored without compression: DuckDB
+    compares long texts in a fourth of the time then, in twice the room."""
 
     type: str
     about: str
     personal: bool = False
+    sought: bool = False
 
 
 SEQ = Column("ubigint", "sequence of the message in its stream")

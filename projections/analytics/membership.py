@@ -38,7 +38,7 @@ EVENTS = Table(
         "seq": SEQ,
         "ts": TS,
         "list": Column("varchar", "slug of the list"),
-        "person": Column("varchar", "random id of the person"),
+        "person": Column("varchar", "random id of the person", sought=True),
         "event": Column(
             "varchar",
             "subscribed (has `role` from now on), unsubscribed (has it no more), changed "
