@@ -223,8 +223,9 @@ def test_settings_shown_are_accepted(document: Document, tmp_path: Path) -> None
 # --- what the program says ----------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
 def product() -> list[ast.Module]:
-    """The product's modules."""
+    """The product's modules, read once for all tests of a worker."""
     folders = ("postroad", "services", "projections")
     files = chain(*((ROOT / folder).rglob("*.py") for folder in folders))
     return [ast.parse(path.read_text(encoding="utf-8")) for path in files]
@@ -251,20 +252,24 @@ def holds(text: str, parts: Sequence[str]) -> bool:
     return True
 
 
-def test_every_line_in_the_troubleshooting_is_said_by_the_program() -> None:
+@pytest.mark.xdist_group("sources")
+def test_every_line_in_the_troubleshooting_is_said_by_the_program(
+    product: list[ast.Module],
+) -> None:
     """Who looks up a line finds it as the program says it; a line it no longer says is gone."""
-    said = [line for module in product() for text in texts(module) for line in text.splitlines()]
+    said = [line for module in product for text in texts(module) for line in text.splitlines()]
     for row in OPERATORS.table("Troubleshooting"):
         for line in code(row[0]) if row[0].startswith("`") else ():
             parts = line.split("…")
             assert any(holds(text, parts) for text in said), line
 
 
-def test_every_log_line_is_in_the_reference() -> None:
+@pytest.mark.xdist_group("sources")
+def test_every_log_line_is_in_the_reference(product: list[ast.Module]) -> None:
     """SREs can look up every event that is logged, and nothing else."""
     logged = {
         (node.args[0].value, node.func.attr)
-        for module in product()
+        for module in product
         for node in ast.walk(module)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)

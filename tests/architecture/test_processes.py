@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
 from tests.architecture.test_tree import PRODUCT, python_files, relative
 
 STARTING = {
@@ -37,18 +39,19 @@ def words(tree: ast.AST) -> set[str]:
     return found
 
 
-def test_no_service_starts_a_program() -> None:
+@pytest.fixture(scope="module")
+def starting() -> dict[str, set[str]]:
+    """With which words each module of the product starts something; read once for all tests."""
+    return {relative(path): words(ast.parse(path.read_text())) for path in python_files(*PRODUCT)}
+
+
+@pytest.mark.xdist_group("processes")
+def test_no_service_starts_a_program(starting: dict[str, set[str]]) -> None:
     """But for the router, which starts workers: it is the one exception among services."""
-    starting = {
-        relative(path) for path in python_files(*PRODUCT) if words(ast.parse(path.read_text()))
-    }
-    assert starting == MAY
+    assert {name for name, found in starting.items() if found} == MAY
 
 
-def test_nothing_goes_through_a_shell() -> None:
+@pytest.mark.xdist_group("processes")
+def test_nothing_goes_through_a_shell(starting: dict[str, set[str]]) -> None:
     """Not even what the operator wrote."""
-    assert not [
-        relative(path)
-        for path in python_files(*PRODUCT)
-        if words(ast.parse(path.read_text())) & SHELLS
-    ]
+    assert not [name for name, found in starting.items() if found & SHELLS]
