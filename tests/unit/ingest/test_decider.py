@@ -175,6 +175,9 @@ def test_a_rescan_refuses_what_is_older_than_received_remembers() -> None:
     assert (refused.action, refused.reason) == ("refuse", "stale")
     assert verdict(rescan, row(101, arrived=LONG_AGO)).action == "take"
     assert verdict(place(), row(arrived=LONG_AGO)).action == "take"
+    sooner: Any = {"largest": 10_000, "now": NOW, "stale_after": timedelta(days=5)}
+    lately = row(arrived=NOW - timedelta(days=6))
+    assert judge(rescan, lately, Known("INBOX", 7), **sooner).reason == "stale"  # [retention] says
 
 
 def test_a_rescan_compares_only_where_the_size_is_known() -> None:
