@@ -19,6 +19,7 @@ from postroad.mail.words import printable
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.settings_retention import Retention
 from postroad.runtime.transact import transact
 from schemas import codec, subjects
 from schemas.commands import (
@@ -90,17 +91,15 @@ class Commands:
         *,
         links: Links,
         after_all: AfterAll,
+        retention: Retention,
     ) -> None:
         self.broker = broker
         self.roster = roster
         self.people = people
         self.questions = questions
         self.outbox = outbox
-        self.held = held
-        self.approvals = approvals
-        self.templates = templates
-        self.links = links
-        self.after_all = after_all
+        self.held, self.approvals, self.templates = held, approvals, templates
+        self.links, self.after_all, self.retention = links, after_all, retention
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
         self._synced = asyncio.Lock()  # of two syncs at once one sees what the other has done

@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def _erase(commands: Commands, ask: requests.EraseMember) -> Answer:
-    erasure = Erasure(commands.broker, commands.roster, commands.people)
+    erasure = Erasure(commands.broker, commands.roster, commands.people, commands.retention)
     try:
         return Answer(erasure=await (erasure.sweep(ask) if ask.stream else erasure.person(ask)))
     except ApiError as error:  # what was erased before it is erased; again finishes the rest

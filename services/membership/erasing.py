@@ -2,8 +2,8 @@
 
 The person leaves every list first, so that what is on its way stops; then PEOPLE forgets whose the
 addresses are, and questions that were asked of them go. What lies in SEND and DEADLETTER is shared
-with others, or still at work: each kind has an age, and whatever has passed it goes
-(docs/privacy.md has the table). All of it may be repeated, and finishes what was cut short.
+with others, or still at work: each kind has its age in [retention], and whatever has passed it
+goes (docs/privacy.md has the table). All of it may be repeated, and finishes what was cut short.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from postroad.mail import addresses
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id, now
 from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.settings_retention import Retention
 from postroad.runtime.stored import Stored
 from postroad.runtime.transact import transact
 from schemas import subjects
@@ -35,8 +36,10 @@ from services.membership.naming import names
 from services.membership.people import People, valid
 from services.membership.roster import Roster
 
-POSTS = timedelta(days=7)  # that a chunk of a post stays once it is finished: bounces need it
-DEAD = timedelta(days=90)  # that a parked message stays, and that DELIVERY remembers
+LEDGER = timedelta(
+    seconds=next(each.max_age for each in subjects.STREAMS if each.name == "DELIVERY")
+)
+LONGEST = 100 * 365 * 86_400.0  # seconds: an age that is longer is for ever
 SWEEP_SECONDS = 4.0  # of one request
 TRIES = 20
 CLEAN_SECONDS = 10.0  # for the roster's file to be written anew, which goes on if it takes longer
@@ -46,10 +49,14 @@ HOW = "command line"
 class Erasure:
     """Erases, or counts what would be."""
 
-    def __init__(self, broker: Broker, roster: Roster, people: People) -> None:
+    def __init__(
+        self, broker: Broker, roster: Roster, people: People, retention: Retention
+    ) -> None:
         self._broker = broker
         self._roster = roster
         self._people = people
+        self._posts = timedelta(seconds=min(LONGEST, retention.send_seconds))
+        self._dead = timedelta(seconds=min(LONGEST, retention.deadletter_seconds))
 
     async def person(self, ask: EraseMember) -> Erased:
         """Roles, addresses and questions. Raises Refused where it is no address, ApiError where the
@@ -210,14 +217,14 @@ class Erasure:
         if not told and not (found.person and found.person in event.people):
             return
         if not await self._finished(event, stored, found.at):
-            found.keep(found.at + POSTS)
+            found.keep(found.at + self._posts)
         elif event.copy.notice:
             found.letters += 1
             if not found.dry:
                 async for raw in self._broker.scan("RAW", f"raw.{event.copy.raw.mail_id}.>"):
                     await self._broker.erase("RAW", raw.seq)
                 await self._broker.erase("SEND", stored.seq)
-        elif found.passed(stored.time + POSTS):
+        elif found.passed(stored.time + self._posts):
             found.chunks += 1
             if not found.dry:
                 await self._broker.erase("SEND", stored.seq)
@@ -228,7 +235,7 @@ class Erasure:
         subject = subjects.delivery(chunk.list, chunk.mail_id, chunk.chunk)
         last = await self._broker.last("DELIVERY", subject)
         if last is None:
-            return stored.time + DEAD < at  # nothing is at work for so long
+            return stored.time + LEDGER < at  # nothing is at work for so long
         return any(isinstance(one, WindowRecorded) and one.finished for one in last.events())
 
     async def _parked(self, found: _Sweep, stored: Stored, event: Event) -> None:
@@ -236,7 +243,7 @@ class Erasure:
         if not isinstance(event, Parked):
             return
         text = f"{event.data.decode(errors='replace')} {event.trace} {event.reason}"
-        if found.meets(text) and found.passed(stored.time + DEAD):
+        if found.meets(text) and found.passed(stored.time + self._dead):
             found.dead += 1
             if not found.dry:
                 await self._broker.erase("DEADLETTER", stored.seq)

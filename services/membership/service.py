@@ -99,6 +99,7 @@ async def _work(context: Context, feed: Feed, own: Site) -> None:
         *(broker, roster, people, questions, outbox, held, approvals, templates),
         links=links,
         after_all=AfterAll(fanout, received),
+        retention=config.retention,
     )
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from postroad.runtime.settings_retention import Retention
 from schemas.subjects import DAY, STREAMS
-from services.membership import erasing, expiry
+from services.membership import expiry
 from tests.architecture.documents import DOCS, Document
 
 ROWS = Document(DOCS / "privacy.md").table("What is kept of people")
@@ -27,6 +28,11 @@ def test_every_stream_has_its_place() -> None:
 
 def test_the_ages_are_those_of_the_program() -> None:
     """What an erasure leaves for a time, and what is overwritten by itself, goes when it says."""
-    assert str(erasing.POSTS.days) in limits("SEND")
-    assert str(erasing.DEAD.days) in limits("DEADLETTER")
+    ages = Retention()
+    for place, seconds in (
+        ("SEND", ages.send_seconds),
+        ("DEADLETTER", ages.deadletter_seconds),
+        ("RECEIVED", ages.mail_seconds),
+    ):
+        assert f"{seconds / DAY:.0f}" in limits(place), place
     assert str(expiry.AGE.days) in limits("PENDING")

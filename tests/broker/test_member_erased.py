@@ -15,6 +15,7 @@ import pytest
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, new_id, now
 from postroad.runtime.errors import Retry
+from postroad.runtime.settings_retention import Retention
 from schemas import codec, subjects
 from schemas.addresses import ChangeAddress
 from schemas.commands import (
@@ -203,6 +204,33 @@ async def test_of_the_erased_nothing_is_left(
         after = await service.whois(ANN.lower())
         assert after.person not in ("", before.person)
         assert after.roles == ("member",)
+
+
+async def test_the_ages_are_those_of_the_settings(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queues of copies and parked messages are overwritten once they are as old as [retention]
+    says, and what is younger is told with the time when it will be; an age past all time is
+    for ever."""
+    config = msgspec.structs.replace(
+        settings(tmp_path), retention=Retention(send="2h", deadletter="999999999999d")
+    )
+    async with membership(broker, config) as service:
+        await service.create()
+        await service.add(ANN)
+        routed = post(await service.as_of())
+        await route(broker, routed)
+        await done(broker, routed.mail_id)
+        await sent(broker)
+        await parked(broker, f"to {ANN}")
+        queues, dead, _ = await erase(service, dry=True)
+        assert (queues.chunks, queues.kept, dead.kept) == (0, 1, 1)
+        assert queues.until < (now() + timedelta(hours=2)).isoformat()
+        later = now() + timedelta(hours=2)
+        monkeypatch.setattr(erasing, "now", lambda: later)
+        queues, dead, _ = await erase(service)
+        assert (queues.chunks, queues.kept, dead.dead, dead.kept) == (1, 0, 0, 1)
+        assert await in_streams(broker, ANN) == {"DEADLETTER"}
 
 
 async def test_what_is_on_its_way_is_left_and_others_are_untouched(
