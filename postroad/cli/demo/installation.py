@@ -22,7 +22,7 @@ from postroad.sandbox import Sandbox
 
 T = TypeVar("T")
 
-START_SECONDS = 60.0  # on an idle machine 3
+START_SECONDS = 120.0  # on an idle machine 3
 STOP_SECONDS = (20.0, 5.0)  # to finish its work; then, asked a second time, to end at once
 POLL_SECONDS = 0.1
 
