@@ -1,8 +1,9 @@
 """What the name of a chunk tells of whom it holds. Pure.
 
-`0`, `1`, ... are the chunks of a fan-out, `x` that of `also_to`. `r<n>` behind a name tries for the
-n-th time whom it deferred; `s<n>` is a part of it, of all its people or of those it deferred for
-their domain. `f<round>-<n>` tries once more who had finally failed.
+`0`, `1`, ... are the chunks of a fan-out, `x` that of `also_to`, `m<n>` those of people whom a
+replay found to be without a copy. `r<n>` behind a name tries for the n-th time whom it deferred;
+`s<n>` is a part of it, of all its people or of those it deferred for their domain. `f<round>-<n>`
+tries once more who had finally failed.
 """
 
 from __future__ import annotations

@@ -309,7 +309,7 @@ class Teller:
                 bounce.person, bounce.address = event.people[index], event.addresses[index]
         if event.attempt or event.chunk.startswith("f"):
             self._say(at, event.list, f"chunk {event.chunk}: {len(event.people)} tried again")
-        elif event.chunk.startswith("m"):
+        elif event.chunk[0] == "m" and event.chunk[1:].isdecimal():
             if (event.list, event.chunk) not in self._late:
                 self._late.add((event.list, event.chunk))
                 fate.recipients += len(event.people)

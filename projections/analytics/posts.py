@@ -59,22 +59,25 @@ COUNTS = View(
         "notice": "whether Postroad wrote it",
     },
     sql="""
-        select list, mail, coalesce(f.audience, q.copies, 0) as audience,
-            coalesce(f.chunks, q.chunks, 0) as chunks, coalesce(t.accepted, 0) as accepted,
+        select list, mail, coalesce(f.fanned_out + coalesce(q.more, 0), q.copies, 0) as audience,
+            coalesce(f.chunks + coalesce(q.more_chunks, 0), q.chunks, 0) as chunks,
+            coalesce(t.accepted, 0) as accepted,
             coalesce(t.failed, 0) as failed, coalesce(t.deferred, 0) as deferred,
             coalesce(t.departed, 0) as departed,
-            greatest(0, coalesce(f.audience, q.copies, 0) - coalesce(t.accepted, 0)
-                - coalesce(t.failed, 0) - coalesce(t.departed, 0)) as waiting,
+            greatest(0, audience - coalesce(t.accepted, 0) - coalesce(t.failed, 0)
+                - coalesce(t.departed, 0)) as waiting,
             coalesce(t.doubtful, 0) as doubtful, coalesce(t.windows, 0) as windows,
             t.first_accepted_at, t.last_accepted_at, coalesce(q.since, f.since) as since,
             coalesce(q.notice, false) as notice
         from tallies t
         full join (
-            select list, mail, max(audience) as audience, max(chunks) as chunks, min(ts) as since
+            select list, mail, max(audience) as fanned_out, max(chunks) as chunks, min(ts) as since
             from fanouts group by list, mail
         ) f using (list, mail)
         full join (
             select list, mail, sum(copies)::bigint as copies, count(*) as chunks,
+                sum(copies) filter (chunk like 'm%')::bigint as more,
+                count(*) filter (chunk like 'm%') as more_chunks,
                 min(ts) as since, bool_or(notice) as notice
             from (
                 select list, mail, chunk, max(copies) as copies, min(ts) as ts,

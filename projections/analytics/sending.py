@@ -27,6 +27,7 @@ from projections.projection import (
 from schemas.road import ChunkQueued
 
 _AGAIN = re.compile(r"f(\d+)-\d+")  # somebody had failed copies sent once more: that round
+_WHOLE = re.compile(r"\d+|x|m\d+")
 LIST = Column("varchar", "slug of the list; `none` for mail that is for no list")
 MAIL = Column("varchar", "id of the post, or of the letter that Postroad wrote")
 
@@ -38,7 +39,9 @@ CHUNKS = Table(
         "ts": TS,
         "list": LIST,
         "mail": MAIL,
-        "chunk": Column("varchar", "its name: a number, `x` for `also_to`; r<n> tries again"),
+        "chunk": Column(
+            "varchar", "its name: a number, `x` for `also_to`, m<n> for a replay; r<n> tries again"
+        ),
         "lane": Column("varchar", "now or bulk"),
         "copies": Column("integer", "recipients in it"),
         "attempt": Column("integer", "which try it is, from 0"),
@@ -91,7 +94,7 @@ def fold(_: Carry, messages: Sequence[Message]) -> Folded:
                     copy.post,
                     event.people[0] if copy.notice and event.people else "",
                     message.body.correlation if copy.notice else "",
-                    event.chunk.isdecimal() or event.chunk == "x",
+                    _WHOLE.fullmatch(event.chunk) is not None,
                 )
             )
             if (again := _AGAIN.fullmatch(event.chunk)) is not None:
@@ -103,6 +106,7 @@ def fold(_: Carry, messages: Sequence[Message]) -> Folded:
 PROJECTION = Projection(
     name="sending",
     about="what was queued to be sent",
+    version=2,
     stream="SEND",
     subjects="mail.send.>",
     tables=(CHUNKS, REQUEUED),

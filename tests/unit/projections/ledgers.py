@@ -46,6 +46,7 @@ class Story:
     fates: dict[str, str] = field(default_factory=dict)
     _seqs: dict[str, int] = field(default_factory=dict)
     _round: int = 0
+    _missing: int = 0
 
     def tell(self, people: int, chunk: int = 6) -> Story:
         """A post to so many people, to its end or to where chance leaves it."""
@@ -56,7 +57,7 @@ class Story:
         self._store("ROUTED", subjects.routed("done", LIST, self.mail), done)
         for _ in range(self.chance.choice((3, 30, 300))):
             if not waiting and self.chance.random() < 0.7:
-                waiting += self._once_more()
+                waiting += self._once_more() or self._missed()
             if not waiting:
                 break
             at = self.chance.randrange(len(waiting))
@@ -107,6 +108,25 @@ class Story:
                 copy=_COPY,
             )
             for number, start in enumerate(range(0, len(failed), half))
+        )
+
+    def _missed(self) -> list[ChunkQueued]:
+        """A replay finds people whom the fan-out left out."""
+        if self._missing == 2 or self._happens(0.5):
+            return []
+        number, self._missing = self._missing, self._missing + 1
+        people = tuple(f"m{number}{n}" for n in range(self.chance.randrange(1, 4)))
+        return self._queued(
+            [
+                ChunkQueued(
+                    mail_id=self.mail,
+                    list=LIST,
+                    chunk=f"m{number}",
+                    people=people,
+                    addresses=tuple(f"{who}@d.example" for who in people),
+                    copy=_COPY,
+                )
+            ]
         )
 
     def _queued(self, chunks: Sequence[ChunkQueued] | Iterator[ChunkQueued]) -> list[ChunkQueued]:
