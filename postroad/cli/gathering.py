@@ -24,11 +24,12 @@ from postroad.cli.evidence import (
     Try,
 )
 from postroad.cli.mails import list_addresses, mail_id
-from postroad.cli.projected import Ask, Rows, projected
+from postroad.cli.projected import Rows, projected
 from postroad.cli.road import road
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.projector import Ask
 from schemas.histories import Whose
 from schemas.whose import WhereReached, WhoseAddress
 from services.membership import actors

@@ -9,13 +9,14 @@ from typing import Any
 from postroad.cli.ask import ask as ask_membership
 from postroad.cli.durations import Durations
 from postroad.cli.gathering import folded
-from postroad.cli.projected import Ask, projected
+from postroad.cli.projected import projected
 from postroad.cli.story import Fate, Line, Story, Trouble
 from postroad.cli.timeline import LINES
 from postroad.mail.refusals import why
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.projector import Ask
 from schemas.whose import WhereReached
 
 LARGE = 20_000  # recipients

@@ -14,36 +14,19 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from postroad.runtime.errors import PostroadError
-from schemas import subjects
-from schemas.questions import Piece, Question
+from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.projector import Ask, answers, rows
 
 if TYPE_CHECKING:
-    from nats.aio.msg import Msg
-
     from postroad.runtime.broker import Broker
     from postroad.runtime.config import Config
     from projections.warehouse import Answer
 
-ANSWER_SECONDS = 30.0
-ABSENT_SECONDS = 3.0  # how long the projector may be away, as when it is just restarted
 MENDS = "`postroad up` starts the projector, which mends it"
 POSITIONS = "select stream, seq from checkpoint"
 Rows = list[dict[str, Any]]
-
-
-class Ask(Protocol):
-    """Asks a question of `projections/catalog.py`."""
-
-    async def __call__(
-        self, name: str, /, *, after: Mapping[str, int] | None = None, **parameters: Any
-    ) -> Rows:
-        """Its rows. With `after`, once these streams are folded so far (a file that nobody folds
-        into stands where it stands). Raises PostroadError."""
 
 
 @contextlib.asynccontextmanager
@@ -65,56 +48,13 @@ async def projected(config: Config, broker: Broker | None = None) -> AsyncIterat
             yield await _of_file(stack, config, "no projector answers; `postroad up` starts one")
 
 
-async def answers(broker: Broker) -> bool:
-    """Whether there is a projector, in a moment at the latest."""
-    from nats.errors import NoRespondersError
-
-    loop = asyncio.get_running_loop()
-    until = loop.time() + ABSENT_SECONDS
-    while True:
-        try:
-            await broker.inbox.ask(subjects.projector("query"), b"", None, 2.0)
-        except NoRespondersError:
-            if loop.time() > until:
-                return False
-            await asyncio.sleep(0.1)
-        except TimeoutError:
-            return True
-        else:
-            return True
-
-
 async def _asked(
     broker: Broker, name: str, /, *, after: Mapping[str, int] | None = None, **parameters: Any
 ) -> Rows:
-    question = Question(name=name, parameters=parameters, after=dict(after or {}))
-    arrived: asyncio.Queue[bytes] = asyncio.Queue()
-
-    async def take(message: Msg) -> None:
-        arrived.put_nowait(message.data)
-
-    inbox = broker.nc.new_inbox()
-    subscription = await broker.nc.subscribe(inbox, cb=take)
-    columns: Mapping[str, str] = {}
-    rows: list[list[Any]] = []
     try:
-        data = msgspec.json.encode(question)
-        await broker.nc.publish(subjects.projector("query"), data, reply=inbox)
-        while True:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                piece = msgspec.json.decode(await arrived.get() or b"{}", type=Piece)
-            columns = columns or piece.columns
-            rows += piece.rows
-            if piece.refused:
-                raise PostroadError(piece.refused)
-            if piece.last:
-                return _rows(columns, rows)
-    except TimeoutError:
-        raise PostroadError(
-            "the projector did not answer in time; `postroad status` says how it is"
-        ) from None
-    finally:
-        await subscription.unsubscribe()
+        return _rows(*await rows(broker, name, after, parameters))
+    except Retry as retry:
+        raise PostroadError(f"{retry.reason}; `postroad status` says how it is") from retry
 
 
 async def _of_file(stack: contextlib.AsyncExitStack, config: Config, problem: str) -> Ask:
@@ -163,7 +103,7 @@ def _tell_lag(positions: Answer, wanted: Mapping[str, int]) -> None:
         complain(f"no projector runs, and {newer} not counted here; `postroad up` starts it")
 
 
-def _rows(columns: Mapping[str, str], rows: Iterable[Iterable[Any]]) -> Rows:
+def _rows(columns: Mapping[str, str], found: Iterable[Iterable[Any]]) -> Rows:
     read: list[Callable[[Any], Any]]
     read = [_READ.get(re.split(r"\W", kind)[0], _same) for kind in columns.values()]
     return [
@@ -171,7 +111,7 @@ def _rows(columns: Mapping[str, str], rows: Iterable[Iterable[Any]]) -> Rows:
             name: None if value is None else how(value)
             for name, how, value in zip(columns, read, row, strict=True)
         }
-        for row in rows
+        for row in found
     ]
 
 

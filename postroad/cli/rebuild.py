@@ -34,7 +34,7 @@ async def run(call: Call, name: Name) -> int:
     Rows of events that the streams keep no more are carried over. The projector goes on meanwhile;
     where none runs, the command does it alone. Broken off anywhere, nothing is changed.
     """
-    from postroad.cli.projected import answers
+    from postroad.runtime.projector import answers
     from postroad.runtime.service import connect
 
     names = _names(name)

@@ -18,8 +18,8 @@ from postroad.cli.post import post
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
-    from postroad.cli.projected import Ask
     from postroad.runtime.broker import Broker
+    from postroad.runtime.projector import Ask
     from postroad.runtime.stored import Stored
 
 __all__ = ["post", "recipients"]  # the group, with this in it

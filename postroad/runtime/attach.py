@@ -48,6 +48,7 @@ async def attach(
                 break
             if not others and (server := await _ours(config, stack)) is not None:
                 broker = await Broker.connect(server.reach.url, name=name)
+                broker.alone = True
                 break
             if late:
                 raise PostroadError(

@@ -67,6 +67,7 @@ class Broker:
         self.inbox = Inbox(nc)
         self._commits: dict[str, GroupCommit] = {}  # by stream
         self.closing = False
+        self.alone = False  # nothing else runs there: it was started for this command
         self.reconnected: list[Callable[[], None]] = []  # called after each reconnect
 
     @classmethod

@@ -30,7 +30,10 @@ async def rollcall(
     complete = asyncio.Event()
 
     async def receive(message: Msg) -> None:
-        with contextlib.suppress(msgspec.MsgspecError):  # an empty answer: nobody is there
+        if not message.data:  # nobody is there, and nobody will answer
+            complete.set()
+            return
+        with contextlib.suppress(msgspec.MsgspecError):
             report = _report.decode(message.data)
             reports.append(report)
             missing.discard(report.service)

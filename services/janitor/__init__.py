@@ -47,6 +47,5 @@ Files      marks     lived time → how old something is (pure)
            evidence  what the streams hold of it
            sweep     one look
            diary     where the marks are kept
-           asking    questions to the projector
            service   a mark, a look, a rest
 """

@@ -11,9 +11,9 @@ import structlog
 
 from postroad.runtime.clock import now
 from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.projector import asking
 from postroad.runtime.service import Context, Service
 from services.janitor import marks
-from services.janitor.asking import asking
 from services.janitor.diary import Kept
 from services.janitor.evidence import Evidence
 from services.janitor.sweep import Ages, Sweep, Tally

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import msgspec
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Retention
 from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.projector import Ask
 from postroad.runtime.pull import head_pages
 from postroad.runtime.stored import Stored
 from services.janitor import decider, evidence
@@ -32,16 +32,6 @@ SHARE = 3.0  # rests that long for each second of deleting: the road goes first
 REST = 1.0  # seconds, at most
 IDLE = 300.0  # seconds that a page may take
 ENDED = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>"
-
-
-class Ask(Protocol):
-    """Asks the projector a question."""
-
-    async def __call__(
-        self, name: str, /, *, after: Mapping[str, int] | None = None, **parameters: Any
-    ) -> list[dict[str, Any]]:
-        """Its rows by column, once these streams are folded so far. Raises PostroadError where
-        nobody answers."""
 
 
 class Ages(msgspec.Struct, frozen=True, kw_only=True):
