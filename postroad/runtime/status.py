@@ -12,14 +12,13 @@ from postroad.runtime.config import Config
 from postroad.runtime.embedded import is_running
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.later import Scheduled
+from postroad.runtime.parked import parked
 from postroad.runtime.provision import NOT_FOUND
 from postroad.runtime.pull import heads
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import ROAD, beside, connect
 from postroad.runtime.verdict import Lag, Seen, Status, judge
 from schemas import subjects
-from schemas.codec import UnknownEvent
-from schemas.road import Parked
 
 PATIENCE_SECONDS = 5.0  # for everything together
 
@@ -37,11 +36,11 @@ async def status(config: Config) -> Status:
 
 
 async def _look(config: Config, broker: Broker) -> Seen:
-    reports, lags, streams, (parked, last_parked), later = await asyncio.gather(
+    reports, lags, streams, (waiting, last_parked), later = await asyncio.gather(
         rollcall(broker, (*ROAD, *beside(config))),
         _lags(broker),
         broker.api("INFO"),
-        _parked(broker),
+        parked(broker),
         _later(broker),
     )
     version = broker.nc.connected_server_version
@@ -52,7 +51,7 @@ async def _look(config: Config, broker: Broker) -> Seen:
         bytes=int(streams.get("storage", 0)),
         reports=tuple(reports),
         lags=lags,
-        parked=parked,
+        parked=waiting,
         last_parked=last_parked,
         later=later,
         sources=tuple(source.name for source in config.source),
@@ -73,24 +72,6 @@ async def _lags(broker: Broker) -> dict[str, Lag]:
                 redelivered=info["num_redelivered"],
             )
     return lags
-
-
-async def _parked(broker: Broker) -> tuple[int, str]:
-    """How many messages are parked, and what is known of the last."""
-    # the stream also holds the broker's own advisories of the same messages
-    info = await _info(broker, "STREAM.INFO.DEADLETTER", {"subjects_filter": "deadletter.>"})
-    count = len((info or {}).get("state", {}).get("subjects") or ())
-    if not count:
-        return 0, ""
-    last = await broker.last("DEADLETTER", "deadletter.>")
-    try:
-        events = last.envelope().events if last is not None else ()
-    except UnknownEvent:
-        events = ()
-    for event in events:
-        if isinstance(event, Parked):
-            return count, f"by {event.durable}: {event.reason}"
-    return count, "of a kind this release does not know"
 
 
 async def _later(broker: Broker) -> tuple[Scheduled, ...]:

@@ -239,14 +239,15 @@ class Erasure:
         return any(isinstance(one, WindowRecorded) and one.finished for one in last.events())
 
     async def _parked(self, found: _Sweep, stored: Stored, event: Event) -> None:
-        """A parked message, whatever it was."""
+        """A parked message, whatever it was, and what became of it."""
         if not isinstance(event, Parked):
             return
         text = f"{event.data.decode(errors='replace')} {event.trace} {event.reason}"
         if found.meets(text) and found.passed(stored.time + self._dead):
             found.dead += 1
             if not found.dry:
-                await self._broker.erase("DEADLETTER", stored.seq)
+                async for each in self._broker.scan("DEADLETTER", stored.subject):
+                    await self._broker.erase("DEADLETTER", each.seq)
 
 
 @dataclass

@@ -30,6 +30,7 @@ from schemas.commands import (
 )
 from schemas.envelope import Event
 from schemas.erasure import Erased
+from schemas.parking import ParkedResolved
 from schemas.pending import ConfirmationAsked, RequestDecided, RequestMade
 from schemas.people import PersonKnown
 from schemas.road import ChunkQueued, Parked, WindowRecorded
@@ -77,7 +78,7 @@ async def sent(broker: Broker) -> None:
 
 
 async def parked(broker: Broker, text: str) -> None:
-    """Something that nobody could process."""
+    """Something that nobody could process, and somebody has resolved."""
     event = Parked(
         stream="ROUTED",
         seq=1,
@@ -88,7 +89,11 @@ async def parked(broker: Broker, text: str) -> None:
         data=text.encode(),
     )
     data = codec.encode(envelope([event], correlation="1", actor="test"))
-    await broker.publish(subjects.deadletter("fanout", "ROUTED", 1), data, expect=0)
+    name = subjects.deadletter("fanout", "ROUTED", 1)
+    seq = await broker.publish(name, data, expect=0)
+    resolved = ParkedResolved(parked=seq, how="dropped", reason=text)
+    data = codec.encode(envelope([resolved], correlation="1", actor="test"))
+    await broker.publish(name, data, expect=seq)
 
 
 async def also_at(service: Membership, address: str) -> None:
