@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Annotated, Any
 
 import typer
 
 from postroad.cli.erase import member
 from postroad.cli.frame import Call, command
+from postroad.cli.options import AtMost, OnlyList, Since
 from postroad.cli.output import SHORT_ID, complain, print_table
 from postroad.runtime.errors import PostroadError
 
@@ -20,11 +20,9 @@ __all__ = ["activity", "member"]  # the group, with this in it
 async def activity(
     call: Call,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Any address of the person.")],
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="Only from then on: a time, a date, or 30d, 12h.")
-    ] = "",
-    list_: Annotated[str, typer.Option("--list", metavar="LIST", help="Only this list.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 200,
+    since: Since = "",
+    list_: OnlyList = "",
+    limit: AtMost = 200,
 ) -> None:
     """What somebody was sent and wrote, when they joined and left, and what came back.
 
@@ -37,12 +35,13 @@ async def activity(
     from postroad.cli.post import slug_of
     from postroad.cli.projected import projected
     from postroad.cli.road import road
+    from postroad.cli.times import plain
     from postroad.cli.times import since as since_of
     from postroad.runtime.clock import now
     from schemas.whose import WhoseAddress
     from services.membership.actors import person_of
 
-    begin = since_of(since, now()).astimezone(UTC) if since else None
+    begin = since_of(since, now()) if since else None
     async with road(call.config) as broker:
         whose = (await ask_membership(broker, "whose", WhoseAddress(address=address))).whose
         if whose is None or whose.erased:
@@ -59,7 +58,7 @@ async def activity(
                 after=await folded(broker),
                 person=whose.person,
                 list=slug,
-                since=begin.replace(tzinfo=None).isoformat() if begin else None,
+                since=plain(begin) if begin else None,
                 limit=limit,
             )
         people = await reached(broker, (person_of(row["actor"] or "") for row in rows))

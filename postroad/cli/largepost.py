@@ -12,6 +12,7 @@ from postroad.cli.gathering import folded
 from postroad.cli.projected import projected
 from postroad.cli.story import Fate, Line, Story, Trouble
 from postroad.cli.timeline import LINES
+from postroad.cli.times import plain
 from postroad.mail.refusals import why
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -63,7 +64,7 @@ class LargePosts:
         came = story.received
         took = None
         if came is not None:
-            (row,) = await ask("large_took", **about, came=came.replace(tzinfo=None).isoformat())
+            (row,) = await ask("large_took", **about, came=plain(came))
             took = Durations(**row) if row["p50"] is not None else None
         return {
             "took": took,

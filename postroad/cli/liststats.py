@@ -11,8 +11,8 @@ import typer
 from postroad.cli.durations import Durations
 from postroad.cli.frame import Call, command
 from postroad.cli.lists import lists
+from postroad.cli.options import Since
 from postroad.cli.output import counted, print_table
-from postroad.runtime.errors import UsageError
 
 __all__ = ["lists", "stats"]  # the group, with this in it
 
@@ -24,9 +24,7 @@ SPOKEN = 60  # characters of what a server said
 async def stats(
     call: Call,
     list_: Annotated[str, typer.Argument(metavar="LIST", help="The list's address.")],
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="From then on: 30d, 12h, a date or a time.")
-    ] = "30d",
+    since: Since = "30d",
 ) -> None:
     """Members, posts, copies and times to deliver of a list, where copies fail, who writes, and
     what rules caught.
@@ -38,20 +36,19 @@ async def stats(
     from postroad.cli.gathering import folded, reached
     from postroad.cli.projected import projected
     from postroad.cli.road import road
+    from postroad.cli.times import plain
     from postroad.cli.times import since as since_of
     from postroad.runtime.clock import now
     from schemas.commands import ShowList
 
     begin = since_of(since, now()).astimezone(UTC)
-    if begin > now():
-        raise UsageError(f"--since {since}: that is still to come")
     async with road(call.config) as broker:
         row = (await ask_membership(broker, "list_show", ShowList(list=list_))).lists[0]
         begin = max(begin, datetime.fromisoformat(row.since)) if row.since else begin
-        about: dict[str, Any] = {"list": row.slug, "since": _plain(begin)}
+        about: dict[str, Any] = {"list": row.slug, "since": plain(begin)}
         async with projected(call.config, broker) as ask:
             (summary,) = await ask("list_summary", after=await folded(broker), **about)
-            days = await ask("list_days", **about, until=_plain(now()))
+            days = await ask("list_days", **about, until=plain(now()))
             domains = await ask("list_domains", **about, limit=MOST)
             authors = await ask("list_authors", **about, limit=MOST)
             rules = await ask("list_rules", **about)
@@ -68,10 +65,6 @@ async def stats(
         "days": days,
     }
     call.show(report, lambda: _print(report))
-
-
-def _plain(time: datetime) -> str:
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
 def _print(report: Mapping[str, Any]) -> None:

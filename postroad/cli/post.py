@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroad.cli.frame import Call, command, group
+from postroad.cli.options import AtMost, OnlyList
 from postroad.cli.output import SHORT_ID, counted, moment, print_table, print_wrapped
 from postroad.mail.refusals import NUL
 from postroad.runtime.errors import PostroadError, UsageError
@@ -33,8 +34,8 @@ def _flag(help_: str) -> Any:
 @command(post, "ls", example="postroad post ls --held --list staff@lists.example.org")
 async def ls(
     call: Call,
-    list_: Annotated[str, typer.Option("--list", metavar="LIST", help="Only this list.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 20,
+    list_: OnlyList = "",
+    limit: AtMost = 20,
     unrouted: Annotated[bool, _flag("Only mail for no list.")] = False,
     held: Annotated[bool, _flag("Only held mail.")] = False,
     rejected: Annotated[bool, _flag("Only rejected mail.")] = False,

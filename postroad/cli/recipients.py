@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from postroad.cli.frame import Call, command
+from postroad.cli.options import OnlyList
 from postroad.cli.output import WIDEST, complain, counted
 from postroad.cli.post import post
 from postroad.runtime.errors import PostroadError, UsageError
@@ -62,7 +63,7 @@ async def recipients(
     outcome: Annotated[
         Outcome, typer.Option(help="Only these: who has it, is tried again, or has none.")
     ] = "",
-    list_: Annotated[str, typer.Option("--list", metavar="LIST", help="Only this list.")] = "",
+    list_: OnlyList = "",
     format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = "table",
 ) -> None:
     """Every recipient of a post: whether a relay took their copy, what it said, and when.

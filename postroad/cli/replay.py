@@ -50,7 +50,7 @@ async def run(  # noqa: PLR0917  a parameter is an option
     from postroad.runtime.clock import now
     from postroad.runtime.errors import UsageError
 
-    end = since(to, now(), "--to") if to else now()
+    end = since(to, now(), "--to", ahead=True) if to else now()
     begin = since(from_, now(), "--from")
     if begin >= end:
         raise UsageError("--from is not before --to: there is no mail between them")

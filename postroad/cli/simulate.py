@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from postroad.cli.frame import Call, command
+from postroad.cli.options import Since
 
 simulate = typer.Typer()
 
-SINCE = "30d"
 OnlyDiff = Annotated[
     bool, typer.Option("--only-diff", metavar="", help="Show only mails that differ.")
 ]
@@ -34,9 +34,7 @@ async def run(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="As for `list set`.")
     ] = None,
-    since: Annotated[
-        str, typer.Option(metavar="TIME|30d", help="From when on; a time, or how long ago.")
-    ] = SINCE,
+    since: Since = "30d",
     only_diff: OnlyDiff = False,
     no_dns: NoDns = False,
     hooks: Hooks = False,

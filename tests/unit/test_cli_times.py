@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from postroad.cli.times import time_of
+from postroad.cli.times import since, time_of
 from postroad.runtime.errors import UsageError
+
+NOON = datetime(2026, 10, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +57,33 @@ def test_what_is_no_time_is_refused(typed: str) -> None:
     """The refusal shows how a time is written, or is about what no list can have seen."""
     with pytest.raises(UsageError, match="--at"):
         time_of(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("30d", datetime(2026, 9, 20, 12, tzinfo=UTC)),
+        ("90m", datetime(2026, 10, 20, 10, 30, tzinfo=UTC)),
+        ("2026-10-01", datetime(2026, 9, 30, 22, tzinfo=UTC)),
+        ("2026-10-01T12:00Z", datetime(2026, 10, 1, 12, tzinfo=UTC)),
+    ],
+)
+def test_since_is_a_time_or_how_long_ago(typed: str, found: datetime) -> None:
+    """--since takes both forms everywhere."""
+    assert since(typed, NOON) == found
+
+
+@pytest.mark.parametrize("typed", ["yesterday", "30 days", "-3d", "1w", "20/11/2026", ""])
+def test_what_is_no_since_names_every_form_there_is(typed: str) -> None:
+    """Whoever guesses is told how a time is written, and how long ago is."""
+    with pytest.raises(UsageError, match=r"--since .*2026-10-01, .*how long ago, such as 30d"):
+        since(typed, NOON)
+
+
+@pytest.mark.parametrize("typed", ["2026-10-21", "2026-10-20T12:01Z", "99999999d"])
+def test_since_lies_in_the_past(typed: str) -> None:
+    """A time to come, or before all time, is refused, but where an option may lie ahead."""
+    with pytest.raises(UsageError, match="--since"):
+        since(typed, NOON)
+    if "-" in typed:
+        assert since(typed, NOON, ahead=True) > NOON
