@@ -52,8 +52,8 @@ class Rebuilt:
         self._copied = dict(self.warehouse.checkpoints)
         await self._in(lambda: self._copy(self._others, {}, self._copied))
 
-    async def store(self, folded: Mapping[str, Sequence[Folded]]) -> int:
-        """Store rows; returns how many."""
+    async def store(self, _stream: str, _upto: int, folded: Mapping[str, Sequence[Folded]]) -> int:
+        """Store what a stream became; returns how many rows."""
         return await self._in(lambda: self._store(folded))
 
     async def seen(self, stream: str, kept: Sequence[tuple[int, int]], cut: Sequence[int]) -> None:

@@ -25,6 +25,7 @@ from projections.duckfile import Lock, StoreBusy, Transaction
 from projections.projection import Carry, Folded, Projection, Row, Table
 
 T = TypeVar("T")
+Given = Mapping[str, Any]  # parameters of a query
 
 CONFIG: dict[str, Any] = {
     "threads": 1,  # two cores serve everything else
@@ -68,7 +69,7 @@ class Exchanged(Exception):
 
 
 class Slow(Exception):
-    """A query took longer than QUERY_SECONDS, and was ended."""
+    """A query took longer than it may, and was ended."""
 
 
 class Unfit(Exception):
@@ -176,19 +177,18 @@ class Warehouse:
                     self.carries[name] = folded[-1].carry
             return rows
 
-    async def read(self, sql: str, parameters: Mapping[str, Any], limit: int) -> Answer:
-        """The rows of a query, `limit` at most; sees one moment of the file. Raises Slow,
-        duckdb.Error."""
+    async def read(self, sql: str, given: Given, limit: int, most: float = QUERY_SECONDS) -> Answer:
+        """Rows, `limit` at most, in `most` seconds; of one moment. Raises Slow, duckdb.Error."""
         while not self._may_read.is_set():
             await self._may_read.wait()
         cursor = self.connection.cursor()
 
         def query() -> Answer:
             with cursor:
-                return answer(cursor, sql, parameters, limit)
+                return answer(cursor, sql, given, limit)
 
         try:
-            async with asyncio.timeout(QUERY_SECONDS):
+            async with asyncio.timeout(most):
                 return await self._in(self._readers, query)
         except TimeoutError:
             cursor.interrupt()

@@ -53,3 +53,26 @@ class Progress(msgspec.Struct, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
     error: str = ""
     refused: str = ""
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which rows of a table are to be summed: of messages `first` to `last`, stored at `since` or
+    later (microseconds since the epoch). `kept` are the ranges of sequences that the stream has
+    (first and last of each, one behind the other), nothing for all; `omit` are sequences to leave
+    out.
+
+    By `day`, there is a sum for each list and day; by `message` one for each of a `list` and `day`;
+    by `row` each row of the messages `only` has its own. Without a table it is asked how far each
+    stream is folded, and what made the tables.
+    """
+
+    table: str = ""
+    first: int = 0
+    last: int = 0
+    since: int = 0
+    kept: tuple[int, ...] = ()
+    omit: tuple[int, ...] = ()
+    by: Literal["day", "message", "row"] = "day"
+    list: str = ""
+    day: str = ""
+    only: tuple[int, ...] = ()

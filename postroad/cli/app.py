@@ -32,6 +32,7 @@ from postroad.cli import (
     status,
     template,
     trace,
+    verify,
 )
 
 app = typer.Typer(
@@ -89,6 +90,7 @@ for noun in (
     sql.sql,
     retry.retry,
     rebuild.rebuild,
+    verify.verify,
     replay.replay,
     simulate.simulate,
     oauth.oauth,

@@ -50,6 +50,13 @@ async def rows(
 ) -> tuple[dict[str, str], list[list[Any]]]:
     """The columns, name to SQL type, and rows as JSON has them. Raises as `Ask`."""
     question = Question(name=name, parameters=parameters, after=dict(after or {}))
+    return await pieces(broker, "query", msgspec.json.encode(question))
+
+
+async def pieces(
+    broker: Broker, endpoint: str, data: bytes, seconds: float = ANSWER_SECONDS
+) -> tuple[dict[str, str], list[list[Any]]]:
+    """What comes in pieces, `seconds` apart at most: columns and rows. Raises as `Ask`."""
     arrived: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def take(message: Msg) -> None:
@@ -60,10 +67,9 @@ async def rows(
     columns: dict[str, str] = {}
     found: list[list[Any]] = []
     try:
-        data = msgspec.json.encode(question)
-        await broker.nc.publish(subjects.projector("query"), data, reply=inbox)
+        await broker.nc.publish(subjects.projector(endpoint), data, reply=inbox)
         while True:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 answer = await arrived.get()
             if not answer:  # nobody is there
                 raise Retry("the projector is away")

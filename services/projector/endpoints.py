@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,13 +17,15 @@ from nats.micro.request import Request
 from postroad.runtime.errors import Retry
 from postroad.runtime.micro import answering
 from postroad.runtime.service import Context
-from projections.catalog import queries
+from projections import sums
+from projections.catalog import projections, queries
 from projections.duckfile import told
 from projections.warehouse import QUERY_SECONDS, ROWS, Answer, Slow
-from schemas.questions import Piece, Progress, Question, Refreshed, Wish
+from schemas.questions import Piece, Progress, Question, Refreshed, Span, Wish
 from services.projector.keeper import Keeper
 
 PIECE = 256 << 10  # octets of a piece, at least; below what a broker takes in one message
+SUM_SECONDS = 120.0  # that a sum of rows may take
 CATCH_UP_SECONDS = 5.0  # before a copy that somebody waits for
 
 log = structlog.get_logger()
@@ -38,6 +40,7 @@ async def serving(context: Context, keeper: Keeper) -> AsyncIterator[None]:
         "refresh": partial(_refresh, keeper),
         "rebuild": partial(_rebuild, keeper),
         "rebuilding": partial(_rebuilding, keeper),
+        "sums": partial(_sums, keeper),
     }
     async with answering(context.broker, "projector", "what came of all mail", table):
         yield
@@ -84,6 +87,27 @@ async def _rebuilding(keeper: Keeper, request: Request) -> None:
     await request.respond(_encode(job.progress if job else Progress(refused="nothing is rebuilt")))
 
 
+async def _sums(keeper: Keeper, request: Request) -> None:
+    """Sums of rows, for who compares."""
+    with contextlib.suppress(Exception):  # who asked may be gone
+        for piece in pieces(await _summed(keeper, request.data)):
+            await request.respond(_encode(piece))
+
+
+async def _summed(keeper: Keeper, data: bytes) -> Answer | str:
+    try:
+        span = msgspec.json.decode(data, type=Span)
+    except msgspec.MsgspecError as error:
+        return f"not a span: {error}"
+    sql: tuple[str, Mapping[str, Any]] = sums.STANDING, {}
+    if span.table:
+        table = sums.table(span.table, projections())
+        if table is None:
+            return f"there is no table {span.table!r}; is the projector of another release?"
+        sql = sums.statement(table, span)
+    return await _read(keeper, "a sum", *sql, SUM_SECONDS)
+
+
 async def _answer(keeper: Keeper, data: bytes) -> Answer | str:
     """Rows, or why there are none."""
     try:
@@ -94,22 +118,30 @@ async def _answer(keeper: Keeper, data: bytes) -> Answer | str:
     if query is None:
         return f"there is no question {question.name!r}; is the projector of another release?"
     try:
-        held = keeper.held
-        await held.feed.reached(question.after)
-        return await held.warehouse.read(query.sql, question.parameters, ROWS)
+        await keeper.held.feed.reached(question.after)
+    except Retry as retry:
+        return f"not now, ask again: {retry.reason}"
+    return await _read(keeper, question.name, query.sql, question.parameters, QUERY_SECONDS)
+
+
+async def _read(
+    keeper: Keeper, name: str, sql: str, parameters: Mapping[str, Any], seconds: float
+) -> Answer | str:
+    try:
+        return await keeper.held.warehouse.read(sql, parameters, ROWS, seconds)
     except Retry as retry:
         return f"not now, ask again: {retry.reason}"
     except Slow:
-        return f"{question.name} took longer than {QUERY_SECONDS:g} s, and was ended"
+        return f"{name} took longer than {seconds:g} s, and was ended"
     except duckdb.Error as error:
         keeper.asked(error)
-        return f"{question.name} cannot be answered: {told(error)}"
+        return f"{name} cannot be answered: {told(error)}"
     except Exception as bug:  # noqa: BLE001 - whoever asked gets an answer
         where = traceback.extract_tb(bug.__traceback__)[-1]
         at = f"{where.name}:{where.lineno}"
         # not the traceback: it could show a parameter
-        log.error("query.bug", query=question.name, error=type(bug).__name__, at=at)  # noqa: TRY400
-        return f"the projector failed at {question.name}; its log says more"
+        log.error("query.bug", query=name, error=type(bug).__name__, at=at)  # noqa: TRY400
+        return f"the projector failed at {name}; its log says more"
 
 
 def pieces(found: Answer | str) -> Iterator[Piece]:

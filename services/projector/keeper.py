@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 import structlog
@@ -29,6 +29,7 @@ from projections.snapshot import FOLDER
 from projections.warehouse import NAME, Warehouse
 from schemas.questions import Progress
 from schemas.subjects import DAY
+from services.projector import beside
 from services.projector.feed import Feed, origins
 from services.projector.rebuild import Rebuild
 from services.projector.snapshot import Snapshots
@@ -164,16 +165,13 @@ class Keeper:
             self.rebuild(())
 
     async def _prune(self, held: Held) -> None:
-        """Delete rows that are older than they are kept, once a day."""
+        """Delete rows that are older than they are kept, and what was left beside, once a day."""
         await held.feed.catch_up()
         while True:
-            today = now().replace(tzinfo=None)
-            rows = today - timedelta(seconds=self.context.config.analytics.keep_seconds)
-            spans = today - timedelta(
-                seconds=min(self.context.config.analytics.keep_seconds, SPANS)
-            )
-            streams = {each.stream for each in held.warehouse.projections} - FOR_EVER
-            before = {name: spans if name == "SPANS" else rows for name in streams}
+            beside.clear(self.context.config.site.state_dir)
+            streams = {each.stream for each in held.warehouse.projections}
+            since = kept_since(self.context.config, streams)
+            before = {name: at.replace(tzinfo=None) for name, at in since.items()}
             if gone := await held.warehouse.prune(before):
                 log.info("projector.pruned", rows=gone)
             await asyncio.sleep(DAY)
@@ -248,6 +246,16 @@ async def opened(config: Config, broker: Broker, doubt: str = "") -> Warehouse:
             f"{who} has {path} open, and one projector alone may fold into it; stop that one, or "
             "leave this one out"
         ) from busy
+
+
+def kept_since(config: Config, streams: Iterable[str]) -> dict[str, datetime]:
+    """Since when rows are kept, of those of these streams that are not kept for ever."""
+    rows = config.analytics.keep_seconds
+    return {
+        name: now() - timedelta(seconds=min(rows, SPANS) if name == "SPANS" else rows)
+        for name in streams
+        if name not in FOR_EVER
+    }
 
 
 @contextlib.contextmanager

@@ -1,0 +1,128 @@
+"""Reads a stream from its beginning, and folds it into a file beside the one in use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from postroad.runtime.broker import Broker
+from postroad.runtime.stored import Stored
+from projections.folding import Decoded, Folder
+from projections.projection import Folded
+from schemas.questions import Progress
+from services.projector.feed import BATCH, OCTETS
+
+
+class Into(Protocol):
+    """Where what is folded goes."""
+
+    async def store(self, stream: str, upto: int, folded: Mapping[str, Sequence[Folded]]) -> int:
+        """Store what the stream became, up to a sequence; returns how many rows."""
+
+    async def seen(self, stream: str, kept: Sequence[tuple[int, int]], cut: Sequence[int]) -> None:
+        """The stream has these ranges of sequences, and no messages any more that `cut` rest on."""
+
+
+class Reader:
+    """One stream, from its beginning to wherever the file in use stands. `progress` is told how far
+    it is, `looked` of every batch."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        into: Into,
+        progress: Progress,
+        stream: str,
+        folder: Folder,
+        looked: Callable[[Sequence[Stored]], None] = lambda _: None,
+    ) -> None:
+        self.broker = broker
+        self.into = into
+        self.progress = progress
+        self.stream = stream
+        self.folder = folder
+        self.position = 0
+        self.unknown = 0  # messages that this release does not know
+        self.kept: list[tuple[int, int]] = []  # ranges of sequences that the stream has
+        self._looked = looked
+        self._follows = any(each.carries for each in folder.projections)
+        self._begun: set[int] = set()  # subjects, hashed
+        self._cut: set[int] = set()
+
+    async def count(self) -> None:
+        """Add what there is to read to the total."""
+        info = await self.broker.api(f"STREAM.INFO.{self.stream}")
+        self.progress.total += info["state"]["messages"]
+
+    async def read(self, upto: int) -> None:
+        """Fold everything up to a sequence that is there, or was."""
+        last = await self.broker.last(self.stream, self.folder.subjects)
+        end = min(upto, last.seq if last else 0)
+        if self.position >= end:
+            return
+        waiting: list[Decoded] = []
+        count = octets = 0
+        storing: asyncio.Task[None] | None = None
+        try:
+            async for batch in self.broker.follow(
+                self.stream, self.folder.subjects, self.position + 1
+            ):
+                over = batch[-1].seq >= end
+                taken = [stored for stored in batch if stored.seq <= end] if over else batch
+                if taken:  # the last one may just have been deleted
+                    waiting.append(self._decode(taken))
+                count += len(taken)
+                octets += sum([len(stored.data) for stored in taken])
+                if count >= BATCH or octets >= OCTETS or over:
+                    if storing is not None:
+                        await storing
+                    storing = asyncio.create_task(
+                        self._store(waiting, count, min(batch[-1].seq, end))
+                    )
+                    waiting, count, octets = [], 0, 0
+                if over:
+                    break
+        finally:
+            if storing is not None:
+                await storing
+        self.position = end
+
+    async def told(self) -> None:
+        """Tell the new file what the stream has no more."""
+        await self.into.seen(self.stream, self.kept, self.cut)
+
+    @property
+    def cut(self) -> list[int]:
+        """What rests on messages that the stream has no more, in order."""
+        return sorted(self._cut)
+
+    def _decode(self, taken: Sequence[Stored]) -> Decoded:
+        self._looked(taken)
+        first, last = taken[0].seq, taken[-1].seq
+        if last - first == len(taken) - 1:
+            self._keep(first, last)
+        else:
+            for stored in taken:
+                self._keep(stored.seq, stored.seq)
+        if self._follows:
+            for stored in taken:
+                subject = hash(stored.subject)
+                if stored.first:
+                    self._begun.add(subject)
+                elif subject not in self._begun:
+                    self._cut.add(stored.seq)
+        return self.folder.decode(taken)
+
+    def _keep(self, first: int, last: int) -> None:
+        if self.kept and self.kept[-1][1] + 1 == first:
+            first, _ = self.kept.pop()
+        self.kept.append((first, last))
+
+    async def _store(self, waiting: Sequence[Decoded], count: int, upto: int) -> None:
+        outcome = await asyncio.to_thread(self.folder.fold, waiting)
+        self.progress.rows += await self.into.store(self.stream, upto, outcome.folded)
+        self.folder.moved(outcome)
+        self.unknown += sum(each.unknown for each in waiting)
+        self.progress.failed += len(outcome.failed)
+        self.progress.events += count
