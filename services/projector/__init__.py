@@ -5,6 +5,7 @@ Reads      every stream that a projection names (`projections/analytics`), each 
 Answers    `postroad.projector.query`: a named question of `projections/catalog.py`
            `postroad.projector.rebuild`, `.rebuilding`: begins to fold projections anew; how far
            that is
+           `postroad.projector.sums`: sums of rows, for `postroad verify`
            `postroad.projector.refresh`: makes the copies for analysts anew
 Owns       `state_dir/analytics.duckdb`; one process may write it, a lock file beside it says which
 Settings   `[analytics]`
@@ -19,6 +20,10 @@ Rebuild    Into `analytics.duckdb.new`, while the old file is folded on and aske
            replaces. Rows of events that the streams keep no more are carried over, and so are those
            that rest on such events. Killed anywhere, the old file is as it was. A projection that
            another release has changed is folded anew by itself.
+
+Verify     `postroad verify` folds everything into `analytics.verify/`, in its own process, and
+           compares counts and sums of digests up to a position that both have. What a killed one
+           leaves there is removed here, at the start and once a day.
 
 Copies     `state_dir/analytics/postroad.duckdb` and `parquet/`, every few minutes where anything
            was folded, by a program of its own; folding waits for a checkpoint alone. Where there is
@@ -36,6 +41,10 @@ Failure    An event of a newer release, and one that a fold fails on: counted, t
 Files      keeper     one file, kept open and fed whatever happens to it
            feed       streams → folds → the file
            rebuild    streams → folds → a new file
+           verify     streams → folds → a file beside, compared with the one in use
+           beside     that file, from its beginning to its end
+           verdict    what is told of it
+           reading    one stream, from its beginning to a position
            service    what runs, and when it is ready
            endpoints  questions over NATS micro
            snapshot   the copies that analysts open
