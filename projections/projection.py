@@ -46,6 +46,12 @@ class Column(msgspec.Struct, frozen=True):
 
 SEQ = Column("ubigint", "sequence of the message in its stream")
 TS = Column("timestamp", "when the broker stored the message")
+LIST = Column("varchar", "slug of the list; `none` for mail that is for no list")
+
+
+def of_mail(mail: str) -> dict[str, Column]:
+    """The first columns of a table about mails at lists; `mail` says what its id is the id of."""
+    return {"seq": SEQ, "ts": TS, "list": LIST, "mail": Column("varchar", mail)}
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,8 +21,6 @@ from collections.abc import Mapping, Sequence
 
 from projections.chunknames import name
 from projections.projection import (
-    SEQ,
-    TS,
     Carry,
     Column,
     Folded,
@@ -32,11 +30,11 @@ from projections.projection import (
     Row,
     Table,
     View,
+    of_mail,
 )
 from schemas.road import Failure, Outcome, WindowRecorded
 
-LIST = Column("varchar", "slug of the list; `none` for mail that is for no list")
-MAIL = Column("varchar", "id of the post, or of the letter that Postroad wrote")
+MAIL = of_mail("id of the post, or of the letter that Postroad wrote")
 CHUNK = Column("varchar", "name of the chunk")
 _ATTEMPT = Column("integer", "which try it is, from 0")
 
@@ -46,10 +44,7 @@ WINDOWS = Table(
     name="windows",
     about="one row for each window of a chunk: what became of the copies sent in one go",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "chunk": CHUNK,
         "attempt": _ATTEMPT,
         "start": Column("integer", "first recipient, by the index in the chunk"),
@@ -79,10 +74,7 @@ DELIVERIES = Table(
     name="deliveries",
     about="one row for each post, recipient and try; one more where an answer came late",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "person": Column("varchar", "id of the recipient; empty in letters to nobody known"),
         "chunk": CHUNK,
         "attempt": _ATTEMPT,
@@ -124,10 +116,7 @@ CLEARED = Table(
     name="cleared",
     about="who was doubtful while an answer was awaited, and had one copy at most",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "chunk": CHUNK,
         "person": Column("varchar", "id of the recipient"),
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from projections.projection import Projection, Query
+from projections.quantiles import WITHIN
 
 _POST = {"list": "varchar", "mail": "varchar"}
 
@@ -48,7 +49,7 @@ TOOK = Query(
     about="seconds since `came` within which 50, 95 and 99 of 100 copies of one post at one list "
     "were taken",
     parameters={**_POST, "came": "timestamp"},
-    sql="""
+    sql=f"""
         with ordered as (
             select seconds, sum(copies) over (order by seconds) as so_far,
                 sum(copies) over () as total
@@ -58,11 +59,9 @@ TOOK = Query(
                 from windows where list = $list and mail = $mail and accepted + late > 0
             )
         )
-        select min(seconds) filter (so_far >= 0.50 * total) as p50,
-            min(seconds) filter (so_far >= 0.95 * total) as p95,
-            min(seconds) filter (so_far >= 0.99 * total) as p99
+        select {WITHIN}
         from ordered
-    """,
+    """,  # noqa: S608  it is ours
 )
 
 PROJECTION = Projection(

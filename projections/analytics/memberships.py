@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from projections.projection import Projection, Query, View
 
+ROLES = ("member", "owner", "moderator", "nonmember")
+_HAD = ", ".join(  # which roles they have now, and had just before
+    f"last_value(case role when '{role}' then event = 'subscribed' end ignore nulls) "
+    f"over {rows} as {when}_{role}"
+    for when, rows in (("now", "upto"), ("was", "before"))
+    for role in ROLES
+)
+
 STANDINGS = View(
     name="standings",
     about="How each person stood on each list, from one message to the next: a row for each state, "
@@ -32,25 +40,10 @@ STANDINGS = View(
         "from_seq": "sequence of MEMBERSHIP that began it",
         "to_seq": "sequence of MEMBERSHIP that ended it; null: it is so now",
     },
-    sql="""
+    sql=f"""
         with lived as (
             select *,
-                last_value(case role when 'member' then event = 'subscribed' end ignore nulls)
-                    over upto as now_member,
-                last_value(case role when 'owner' then event = 'subscribed' end ignore nulls)
-                    over upto as now_owner,
-                last_value(case role when 'moderator' then event = 'subscribed' end ignore nulls)
-                    over upto as now_moderator,
-                last_value(case role when 'nonmember' then event = 'subscribed' end ignore nulls)
-                    over upto as now_nonmember,
-                last_value(case role when 'member' then event = 'subscribed' end ignore nulls)
-                    over before as was_member,
-                last_value(case role when 'owner' then event = 'subscribed' end ignore nulls)
-                    over before as was_owner,
-                last_value(case role when 'moderator' then event = 'subscribed' end ignore nulls)
-                    over before as was_moderator,
-                last_value(case role when 'nonmember' then event = 'subscribed' end ignore nulls)
-                    over before as was_nonmember
+                {_HAD}
             from membership_events
             where event in ('subscribed', 'unsubscribed', 'changed')
             window upto as (partition by list, person order by seq, nth),
@@ -105,7 +98,7 @@ STANDINGS = View(
             since, valid_from, valid_to, from_seq, to_seq
         from stood
         where has and to_seq is distinct from from_seq  -- of a message the last event counts
-    """,
+    """,  # noqa: S608  it is all of this file
 )
 
 MEMBERSHIPS = View(

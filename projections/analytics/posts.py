@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from projections.projection import Projection, Query, View
 
+_OUTCOMES = {
+    "accepted": "recipients whose copy was taken",
+    "failed": "recipients who finally get none",
+    "deferred": "recipients who are tried again",
+    "departed": "recipients who had left the list before their copy was due",
+    "waiting": "recipients who have no outcome yet or are tried again",
+    "doubtful": "recipients who may have two copies",
+    "windows": "windows it took",
+    "first_accepted_at": "when the first copy was recorded; null: none was",
+    "last_accepted_at": "when the last copy was recorded",
+}
+
 POSTS = View(
     name="posts",
     about="every post of a list, and how many have it",
@@ -18,15 +30,7 @@ POSTS = View(
         "parent": "id of the post that it answers; empty for none",
         "thread": "id of the first post of its conversation",
         "audience": "recipients; those queued so far where not all are",
-        "accepted": "recipients whose copy was taken",
-        "failed": "recipients who finally get none",
-        "deferred": "recipients who are tried again",
-        "departed": "recipients who had left the list before their copy was due",
-        "waiting": "recipients who have no outcome yet or are tried again",
-        "doubtful": "recipients who may have two copies",
-        "windows": "windows it took",
-        "first_accepted_at": "when the first copy was recorded; null: none was",
-        "last_accepted_at": "when the last copy was recorded",
+        **_OUTCOMES,
     },
     sql="""
         select p.list, p.mail, p.seq, p.ts as routed_at, p.author, p.subject, p.message_id,
@@ -46,15 +50,7 @@ COUNTS = View(
         "mail": "id of the mail",
         "audience": "recipients; those queued so far where not all are",
         "chunks": "chunks they were queued in",
-        "accepted": "recipients whose copy was taken",
-        "failed": "recipients who finally get none",
-        "deferred": "recipients who are tried again",
-        "departed": "recipients who had left the list before their copy was due",
-        "waiting": "recipients who have no outcome yet or are tried again",
-        "doubtful": "recipients who may have two copies",
-        "windows": "windows it took",
-        "first_accepted_at": "when the first copy was recorded; null: none was",
-        "last_accepted_at": "when the last copy was recorded",
+        **_OUTCOMES,
         "since": "when the first of it was queued; null where that is kept no more",
         "notice": "whether Postroad wrote it",
     },

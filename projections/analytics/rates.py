@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from projections.projection import Projection, Query, View
+from projections.quantiles import WITHIN
 
 _COUNTS = {
     "tries": "copies that were tried",
@@ -82,11 +83,9 @@ PROJECTION = Projection(
                 "p99": "seconds within which 99 of 100 were",
                 "slowest": "seconds of the last",
             },
-            sql="""
+            sql=f"""
                 select list, day, sum(copies)::bigint as copies,
-                    min(seconds) filter (so_far >= 0.50 * total) as p50,
-                    min(seconds) filter (so_far >= 0.95 * total) as p95,
-                    min(seconds) filter (so_far >= 0.99 * total) as p99,
+                    {WITHIN},
                     max(seconds) as slowest
                 from (
                     select *, sum(copies) over (partition by list, day order by seconds) as so_far,
@@ -104,7 +103,7 @@ PROJECTION = Projection(
                         where w.accepted + w.late > 0
                     )
                 ) group by list, day
-            """,
+            """,  # noqa: S608  it is ours
         ),
         View(
             name="queue_age",

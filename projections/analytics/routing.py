@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from projections.projection import (
-    SEQ,
-    TS,
     Carry,
     Column,
     Folded,
@@ -21,6 +19,7 @@ from projections.projection import (
     Row,
     Table,
     View,
+    of_mail,
 )
 from schemas.envelope import Event
 from schemas.road import (
@@ -36,8 +35,7 @@ from schemas.road import (
     RuleHit,
 )
 
-LIST = Column("varchar", "slug of the list; `none` for mail that is for no list")
-MAIL = Column("varchar", "id of the mail")
+MAIL = of_mail("id of the mail")
 _AS_OF = Column("ubigint", "sequence of MEMBERSHIP by which the audience was fixed")
 _SETTINGS = Column("ubigint", "sequence of LISTS of the settings that decided")
 _SUBJECT = Column("varchar", "its Subject")
@@ -48,10 +46,7 @@ ROUTING = Table(
     name="routing",
     about="one row for each decision on a mail at a list",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "kind": Column(
             "varchar",
             "post, owner, command, bounce, held, accepted, rejected, discarded or unrouted",
@@ -73,10 +68,7 @@ RULE_HITS = Table(
     name="rule_hits",
     about="every rule that hit a mail, those that let it pass as well",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "rule": Column("varchar", "name of the rule; `moderator` and `expired` end the waiting"),
         "reason": Column("varchar", "why it hit, in plain words"),
         "kind": Column("varchar", "what was decided: post, held, rejected or discarded"),
@@ -87,10 +79,7 @@ ROUTED_POSTS = Table(
     name="routed_posts",
     about="every mail that became a post of a list; `posts` says what became of it",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "author": _AUTHOR,
         "subject": _SUBJECT,
         "message_id": _MESSAGE_ID,
@@ -107,10 +96,7 @@ WITHHELD = Table(
     name="withheld",
     about="who gets no copy of a post because a member option of theirs says so",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "person": Column("varchar", "id of the member"),
         "option": Column("varchar", "receive_own_postings or receive_list_copy, which is off"),
     },
@@ -119,10 +105,7 @@ FANOUTS = Table(
     name="fanouts",
     about="mails of which every copy is queued: posts, and mail to owners",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "audience": Column("integer", "recipients"),
         "chunks": Column("integer", "chunks that they were queued in"),
         "membership_seq": _AS_OF,
@@ -132,10 +115,7 @@ BOUNCE_REPORTS = Table(
     name="bounce_reports",
     about="mails that came back; `bounces` says what they counted for whom",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": Column("varchar", "id of the mail that came back"),
+        **of_mail("id of the mail that came back"),
         "about": Column("varchar", "id of the post it is about; empty where it does not tell"),
         "number": Column(
             "bigint", "number of the recipient within the post; null where nothing proves it"
@@ -146,10 +126,7 @@ COMMANDS = Table(
     name="commands",
     about="commands that came by mail, and what came of them",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "command": Column("varchar", "join, leave, confirm, request, ..."),
         "outcome": Column(
             "varchar",

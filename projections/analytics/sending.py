@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 from projections.instants import maybe_us
 from projections.projection import (
-    SEQ,
-    TS,
     Carry,
     Column,
     Folded,
@@ -23,22 +21,19 @@ from projections.projection import (
     Row,
     Table,
     View,
+    of_mail,
 )
 from schemas.road import ChunkQueued
 
 _AGAIN = re.compile(r"f(\d+)-\d+")  # somebody had failed copies sent once more: that round
 _WHOLE = re.compile(r"\d+|x|m\d+")
-LIST = Column("varchar", "slug of the list; `none` for mail that is for no list")
-MAIL = Column("varchar", "id of the post, or of the letter that Postroad wrote")
+MAIL = of_mail("id of the post, or of the letter that Postroad wrote")
 
 CHUNKS = Table(
     name="chunks",
     about="every time that a chunk of copies was queued; one that waited is queued again",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "chunk": Column(
             "varchar", "its name: a number, `x` for `also_to`, m<n> for a replay; r<n> tries again"
         ),
@@ -59,10 +54,7 @@ REQUEUED = Table(
     name="requeued",
     about="who had finally failed, and was queued once more by `postroad retry`",
     columns={
-        "seq": SEQ,
-        "ts": TS,
-        "list": LIST,
-        "mail": MAIL,
+        **MAIL,
         "chunk": Column("varchar", "the chunk they were queued in"),
         "round": Column("integer", "how often that was done for this post, from 1"),
         "person": Column("varchar", "id of the person"),

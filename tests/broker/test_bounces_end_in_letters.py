@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -61,18 +61,22 @@ async def test_two_instances_count_once_and_write_once(road: Post) -> None:
     assert sorted(await road.letters()) == [ANN, ANN, OWNER]
 
 
+def stopped(post: str, at: datetime, *, warning: int) -> bytes:
+    """Delivery to a member is stopped, and they have been warned so often."""
+    events = (
+        MemberBounced(kind="hard", at=at, points=1, score=2, post=post, status="5.1.1"),
+        MemberChanged(delivery_status="by_bounces", how="bounces"),
+        MemberWarned(number=warning, at=at),
+    )
+    return codec.encode(envelope(events, correlation=post, actor="test"))
+
+
 async def test_a_letter_whose_writer_died_is_written(road: Post) -> None:
     """The decision is stored, its letters are not: the next look writes them, once."""
     post = await road.post([ANN, BOB])
     at = BEGAN + timedelta(days=1)
-    stopped = (
-        MemberBounced(kind="hard", at=at, points=1, score=2, post=post, status="5.1.1"),
-        MemberChanged(delivery_status="by_bounces", how="bounces"),
-        MemberWarned(number=1, at=at),
-    )
     subject = subjects.membership(SLUG, await road.person(ANN))
-    message = envelope(stopped, correlation=post, actor="test")
-    await road.broker.publish(subject, codec.encode(message))
+    await road.broker.publish(subject, stopped(post, at, warning=1))
     await road.feed.catch_up()
     assert await road.letters() == []
     for _ in range(2):
@@ -137,14 +141,9 @@ async def test_who_is_removed_is_told_of_though_the_writer_died(road: Post, remo
     out once."""
     post = await road.post([ANN, BOB])
     at = BEGAN + timedelta(days=9)
-    stopped = (
-        MemberBounced(kind="hard", at=BEGAN, points=1, score=2, post=post, status="5.1.1"),
-        MemberChanged(delivery_status="by_bounces", how="bounces"),
-        MemberWarned(number=3, at=BEGAN),
-    )
     person = await road.person(ANN)
     subject, claim = subjects.membership(SLUG, person), subjects.removal(SLUG, person)
-    await road.broker.publish(subject, codec.encode(envelope(stopped, correlation=post, actor="t")))
+    await road.broker.publish(subject, stopped(post, BEGAN, warning=3))
     due = envelope([RemovalDue(at=at)], correlation=claim, actor="test")
     await road.broker.publish(claim, codec.encode(due))
     if removed:
