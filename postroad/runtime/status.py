@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from postroad.runtime.apierror import ApiError
+from postroad.runtime.aside import lying_aside
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
 from postroad.runtime.config import Config
@@ -57,7 +58,7 @@ async def _look(config: Config, broker: Broker) -> Seen:
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
         beside=beside(config),
-        warnings=config.warnings,
+        warnings=_warnings(config),
     )
 
 
@@ -102,8 +103,12 @@ def _unreachable(config: Config, problem: str) -> Seen:
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
         beside=beside(config),
-        warnings=config.warnings,
+        warnings=_warnings(config),
     )
+
+
+def _warnings(config: Config) -> tuple[str, ...]:
+    return (*config.warnings, *lying_aside(config.site.state_dir))
 
 
 def _kind(config: Config) -> Any:
