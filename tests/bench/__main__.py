@@ -41,6 +41,7 @@ from tests.bench import (
     memory,
     million,
     posts,
+    questions,
     router,
     signed,
     windows,
@@ -74,6 +75,7 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "million": million.measure,
     "membership": membership.measure,
     "analytics": analytics.measure,
+    "ledger": questions.of_many,
     "heavy": heavy.measure,
 }
 

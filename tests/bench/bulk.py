@@ -1,7 +1,7 @@
 """Millions of messages into streams, as fast as the broker syncs them.
 
 The product's publisher spends 50 us a message on answers and retries. Here batches of 1,000 are
-written to the socket as they are, each with the last sequence it expects of its subject, as the
+written to the socket as they are, the first of a subject on condition that it has none, as the
 product's have it, and the broker's answer to each batch is all that is waited for.
 """
 
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +19,13 @@ from postroad.runtime.broker import BATCH_LIMIT
 from postroad.runtime.clock import new_id
 from postroad.runtime.embedded import Access
 
-Row = tuple[str, bytes]  # subject, payload
+
+class Row(NamedTuple):
+    """One message, and whether it is the first of its subject."""
+
+    subject: str
+    data: bytes
+    first: bool = True
 
 
 class Bulk:
@@ -44,7 +51,7 @@ class Bulk:
             writer.close()
 
     async def store(self, rows: Iterable[Row]) -> int:
-        """Store new messages of one stream, each of a subject that has none; how many."""
+        """Store new messages of one stream; how many."""
         rest, count = iter(rows), 0
         while some := list(islice(rest, BATCH_LIMIT)):
             self._writer.writelines(_batch(some, self._inbox))
@@ -67,11 +74,10 @@ class Bulk:
 
 def _batch(rows: list[Row], inbox: bytes) -> Iterable[bytes]:
     batch = new_id()
-    for number, (subject, data) in enumerate(rows, 1):
-        head = (
-            f"NATS/1.0\r\nNats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n"
-            "Nats-Expected-Last-Subject-Sequence: 0\r\n"
-        ).encode()
+    for number, (subject, data, first) in enumerate(rows, 1):
+        head = f"NATS/1.0\r\nNats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n".encode()
+        if first:
+            head += b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
         reply = b""
         if number == len(rows):
             head += b"Nats-Batch-Commit: 1\r\n"

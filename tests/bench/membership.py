@@ -169,23 +169,23 @@ def _lists() -> Iterator[Row]:
     for name in ("large", *(f"list{n}" for n in range(MEMBERS // EACH))):
         slug, address = f"{name}-example-org", f"{name}@example.org"
         event = ListCreated(slug=slug, address=address, settings=ListSettings())
-        yield subjects.lists(slug), _encoded(event)
+        yield Row(subjects.lists(slug), _encoded(event))
 
 
 def _people(key: bytes, persons: list[str]) -> Iterator[Row]:
     for number, person in enumerate(persons):
         address = f"member{number}@d{number % 100}.example.net"
         event = PersonKnown(person=person, address=address, evidence="import")
-        yield subjects.people(address_key(key, address)), _encoded(event)
+        yield Row(subjects.people(address_key(key, address)), _encoded(event))
 
 
 def _members(persons: list[str]) -> Iterator[Row]:
     joined = MemberSubscribed(how="import")
     for person in persons:
-        yield subjects.membership(LARGE, person), _encoded(joined)
+        yield Row(subjects.membership(LARGE, person), _encoded(joined))
     for number, person in enumerate(persons):
         slug = f"list{number // EACH}-example-org"
-        yield subjects.membership(slug, person), _encoded(joined)
+        yield Row(subjects.membership(slug, person), _encoded(joined))
 
 
 def _encoded(event: Event) -> bytes:
