@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from postroad.runtime.broker import Broker
 
-FIRST = b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
-NOT_FIRST = b"Nats-Expected-Last-Subject-Sequence-Subject:"  # of another subject
 IDLE_SECONDS = 60.0  # then the server forgets a reader
 
 
@@ -24,7 +22,7 @@ async def follow(
     broker: Broker, stream: str, subject_filter: str, start_seq: int = 1, *, limit: int = 8000
 ) -> AsyncIterator[list[Stored]]:
     """Every message from `start_seq` on, for ever, in batches as they come, in order, each once;
-    200,000 a second. Headers are left out.
+    200,000 a second. Headers are left as they came.
 
     An ephemeral consumer without acknowledgements: the reader's own checkpoint is the position.
     """
@@ -72,6 +70,5 @@ class _Follower(Pull[Stored]):
         if len(parts) != 6:
             self._told(wire.fields(head))
         elif parts[0].endswith(self.own):
-            first = FIRST in head and NOT_FIRST not in head
             seq, ns, pending = int(parts[2]), int(parts[4]), int(parts[5])
-            self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending, first=first))
+            self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending, head=head))

@@ -162,8 +162,9 @@ class Pull(ABC, Generic[M]):
 
     def _arrived(self, message: M) -> None:
         self._asked -= self._asked > 0
+        if not self._queue:  # else whoever waits is awake already
+            self._wake.set()
         self._queue.append(message)
-        self._wake.set()
 
     def _told(self, head: Mapping[str, str]) -> None:
         """The server says something about a request."""

@@ -11,6 +11,8 @@ import msgspec
 from schemas import codec
 from schemas.envelope import Envelope, Event
 
+FIRST = b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
+NOT_FIRST = b"Nats-Expected-Last-Subject-Sequence-Subject:"  # of another subject
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -24,7 +26,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     ts: str = ""
     ns: int = 0  # the same, in nanoseconds since the epoch, where a consumer told it
     pending: int = 0  # messages that the consumer had yet to deliver behind this one
-    first: bool = False  # it was stored on condition that its subject had none, as a follower sees
+    head: bytes = b""  # its headers as they came, where a follower read it
 
     def envelope(self) -> Envelope:
         """Its envelope. Raises UnknownEvent."""
@@ -36,6 +38,11 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
             return self.envelope().events
         except codec.UnknownEvent:
             return ()
+
+    @property
+    def first(self) -> bool:
+        """Whether it was stored on condition that its subject had none, as a follower sees."""
+        return FIRST in self.head and NOT_FIRST not in self.head
 
     @property
     def time(self) -> datetime:

@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 Tap = Callable[[bytes, bytes, bytes, bytes], None]
 
 log = structlog.get_logger()
-_Said = tuple[bytes, bytes, bytes, bytes]
-_Frame = tuple[int, Tap | None, _Said]  # where it ends, whose it is, what it says
 _END = b"\r\n"
-_NOTHING: _Said = (b"", b"", b"", b"")
 
 
 class Wire(Parser):
@@ -45,7 +42,7 @@ class Wire(Parser):
         self._rest = bytearray()  # of a frame whose end has not arrived
         self._needed = 0  # octets that it has, where that is known
 
-    async def parse(self, data: bytes = b"") -> None:
+    async def parse(self, data: bytes = b"") -> None:  # noqa: C901  a call a frame costs a third
         """Take in what was received."""
         rest = self._rest
         if rest:
@@ -56,47 +53,40 @@ class Wire(Parser):
             rest.clear()
         self._needed = 0
         at = passed = 0  # where the frame begins; up to where all is dealt with
-        while (frame := self._frame(data, at)) is not None:
-            end, tap, said = frame
-            if tap is not None:
-                if passed < at:
-                    await super().parse(data[passed:at])
-                    if self._rest is not rest:
-                        return  # that ended the connection
-                try:
-                    tap(*said)
-                except Exception as bug:  # noqa: BLE001  the connection is others' as well
-                    where = traceback.extract_tb(bug.__traceback__)[-1]
-                    place = f"{where.name}:{where.lineno}"
-                    log.error("broker.bug", error=type(bug).__name__, at=place)  # noqa: TRY400
-                passed = end
+        while (line := data.find(_END, at)) >= 0:
+            words = data[at:line].split(b" ")
+            end = body = line + 2
+            kind = words[0]
+            if kind == b"MSG" or kind == b"HMSG":  # noqa: PLR1714  a third of the time
+                end += _number(words[-1]) + 2
+                if end > len(data):
+                    self._needed = end - at
+                    break
+                tap = self.taps.get(words[2])
+                if tap is not None:
+                    if passed < at:
+                        await super().parse(data[passed:at])
+                        if self._rest is not rest:
+                            return  # that ended the connection
+                    headed = kind == b"HMSG"
+                    if headed:
+                        body += _number(words[-2])
+                    reply = words[3] if len(words) == 5 + headed else b""
+                    try:
+                        tap(words[1], reply, data[line + 2 : body], data[body : end - 2])
+                    except Exception as bug:  # noqa: BLE001  the connection is others' as well
+                        _tell(bug)
+                    passed = end
             at = end
         if passed < at:
             await super().parse(data[passed:at])
         if self._rest is rest:
             rest += data[at:]
 
-    def _frame(self, data: bytes, at: int) -> _Frame | None:
-        """The frame that begins there; None where it is not whole."""
-        line = data.find(_END, at)
-        if line < 0:
-            return None
-        words = data[at:line].split(b" ")
-        end = body = line + 2
-        headed = words[0] == b"HMSG"
-        if not headed and words[0] != b"MSG":
-            return end, None, _NOTHING
-        end += _number(words[-1]) + 2
-        if end > len(data):
-            self._needed = end - at
-            return None
-        tap = self.taps.get(words[2])
-        if tap is None:
-            return end, None, _NOTHING
-        if headed:
-            body += _number(words[-2])
-        reply = words[3] if len(words) == 5 + headed else b""
-        return end, tap, (words[1], reply, data[line + 2 : body], data[body : end - 2])
+
+def _tell(bug: Exception) -> None:
+    where = traceback.extract_tb(bug.__traceback__)[-1]
+    log.error("broker.bug", error=type(bug).__name__, at=f"{where.name}:{where.lineno}")
 
 
 def install(nc: Client) -> None:
