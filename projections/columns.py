@@ -45,8 +45,9 @@ def columns(types: Mapping[str, str], rows: Sequence[Row]) -> pa.Table:
     return pa.table(arrays, names=list(types))
 
 
-def fill(connection: duckdb.DuckDBPyConnection, insert: str, rows: pa.Table) -> None:
-    """Run a statement that reads the table GIVEN."""
+def fill(connection: duckdb.DuckDBPyConnection, insert: str, rows: pa.Table) -> int:
+    """Run an insert that reads the table GIVEN; how many rows it stored."""
     connection.register(layout.GIVEN, rows)
-    connection.execute(insert)
+    stored = connection.execute(insert).fetchone()
     connection.unregister(layout.GIVEN)
+    return int(stored[0]) if stored else 0

@@ -27,6 +27,7 @@ from projections.warehouse import Warehouse
 
 T = TypeVar("T")
 NEW = "rebuilt"  # what the new file is called in SQL
+GROUP = 122_880  # rows that DuckDB compresses together; written to the file at once
 MOST = 2**63  # no stream has as many messages
 _KEPT = "kept(stream varchar, first ubigint, last ubigint)"  # sequences that streams have
 _CUT = "cut(stream varchar, seq ubigint)"  # what rests on messages that are there no more
@@ -43,6 +44,7 @@ class Rebuilt:
         self._thread = ThreadPoolExecutor(1, "duckdb-rebuild")
         self._connection = warehouse.connection.cursor()
         self._copied: Mapping[str, int] = {}
+        self._loose = 0  # rows that lie in memory alone
 
     async def begin(self) -> None:
         """Make the new file, and copy what is not folded anew."""
@@ -79,7 +81,10 @@ class Rebuilt:
     def _begin(self) -> None:
         for ending in ("", ".wal"):
             Path(f"{self.path}{ending}").unlink(missing_ok=True)
-        self._connection.execute(f"attach {duckfile.quoted(self.path)} as {NEW}")
+        # without a log: what dies is begun again
+        self._connection.execute(
+            f"attach {duckfile.quoted(self.path)} as {NEW} (recovery_mode no_wal_writes)"
+        )
         self.path.chmod(0o600)
         with Transaction(self._connection) as connection:
             for own in (*layout.OWN, _KEPT, _CUT):
@@ -113,8 +118,13 @@ class Rebuilt:
                             sql = layout.insert(
                                 table, personal=self.warehouse.personal, into=f"{NEW}."
                             )
-                            fill(connection, sql, columns.columns(layout.given(table), rows))
-                            stored += len(rows)
+                            stored += fill(
+                                connection, sql, columns.columns(layout.given(table), rows)
+                            )
+        self._loose += stored
+        if self._loose >= GROUP:
+            self._loose = 0
+            self._connection.execute(f"checkpoint {NEW}")
         return stored
 
     def _forget(self, name: str, values: Sequence[str]) -> None:

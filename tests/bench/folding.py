@@ -152,15 +152,15 @@ async def _measured(bench: Bench) -> AsyncIterator[Figure]:
 async def _rebuilt(
     bench: Bench, pid: int, name: str, what: str, *, need: Bound | None = None
 ) -> Figure:
-    """Some rebuilds of a projection; of the ledger, copies a second are told beside."""
-    rates, cpu = [], []
+    """Some rebuilds of a projection; the rows a second of the last are told beside."""
+    rates, cpu, parts = [], [], {}
     pids = {"projector": pid}
     for _ in range(TIMES):
         before = processes.cpu(pids)
         done = await bench.rebuilt(name)
         cpu.append(processes.spent(before, processes.cpu(pids)))
         rates.append(done.events / done.seconds)
-    parts = {"copies/s": max(rates) * CHUNK / _ENTRIES} if name == "deliveries" else {}
+        parts = {"rows/s": done.rows / done.seconds}
     return Figure.median(f"rebuild {name}", rates, f"{what}/s", need=need, cpu=cpu, parts=parts)
 
 

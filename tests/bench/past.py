@@ -7,11 +7,13 @@ asks of each what a setting that stops strangers would have done: it is judged t
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from collections.abc import AsyncIterator
 
 import msgspec
 
+from tests.bench import processes
 from tests.bench.figures import Figure
 from tests.bench.road import Road, mail
 from tests.bench.yardsticks import Bound
@@ -41,8 +43,19 @@ async def measure() -> AsyncIterator[Figure]:
         await road.idle()
         for name, words in QUESTIONS:
             need = Bound(1_000, at_least=True) if name.startswith("replay") else None
-            rates = [await _rate(road, words) for _ in range(TIMES)]
-            yield Figure.median(f"{name} of {MAILS:,} mails", rates, "mails/s", need=need)
+            rates, cpu = [], []
+            for _ in range(TIMES):
+                before = {**road.cpu(), "command": _ours()}
+                rates.append(await _rate(road, words))
+                cpu.append(processes.spent(before, {**road.cpu(), "command": _ours()}))
+            scenario = f"{name} of {MAILS:,} mails"
+            yield Figure.median(scenario, rates, "mails/s", need=need, cpu=cpu)
+
+
+def _ours() -> float:
+    """Seconds of CPU of the commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def _rate(road: Road, words: tuple[str, ...]) -> float:
