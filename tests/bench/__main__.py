@@ -2,8 +2,8 @@
 
     python -m tests.bench [latency|posts|large|... ...]
 
-Every scenario runs `postroad up` with default settings: four services, a supervisor and the
-embedded broker, which syncs each message to a real disk (state under build/). Mails have 4 KB.
+Every scenario runs `postroad up` with default settings: all services, a supervisor and the embedded
+broker, which syncs each message to a real disk (state under build/). Mails have 4 KB.
 Mail comes from a real Dovecot, or is published as ingest publishes it, and goes to Postfix's
 smtp-sink, or, where times of arrival count, to our recording sink, over loopback without TLS.
 Figures are medians. `ratio` is against `smtp-source -d` over four connections, run between our
@@ -11,7 +11,7 @@ rounds into the same sink; on a busy machine the ratios hold better than the fig
 of CPU better still. Each scenario's module says where its clock starts and stops, and why.
 
 Writes build/bench.json: a list of {"scenario", "value", "unit", "ratio", ...}, after each scenario:
-all of them take ten minutes and more, and a run that is ended keeps what it has. Ends with 1 where
+all of them take half an hour, and a run that is ended keeps what it has. Ends with 1 where
 a scenario broke, never because a figure is poor.
 """
 

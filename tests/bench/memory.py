@@ -1,4 +1,5 @@
-"""The memory of a running system that has nothing to do: supervisor, broker and four services.
+"""The memory of a running system that has nothing to do: supervisor, broker and every service that
+`postroad up` runs, projector and janitor among them.
 
 PSS (proportional set size) from /proc, so that shared pages count once. Measured five seconds
 after every service is ready, connected to an empty Dovecot mailbox.
