@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from services.projector.verdict import Difference, Verdict
 
 SHOWN = 20
+FAR = 1000  # messages behind: fewer come at any time
 MEANS = {
     "sequence": "The stream was taken from an older backup, or lost its end.",
     "count": "The broker's store is damaged: look at its log, and restore the backup.",
@@ -128,7 +129,7 @@ def _remarks(found: Verdict) -> list[str]:
         if each.unknown:
             count = counted(each.unknown, "event")
             said.append(f"{each.stream}: {count} of a newer release passed over.")
-        if each.behind:
+        if each.behind >= FAR:
             said.append(f"{each.stream}: {counted(each.behind, 'message')} not folded yet.")
     alone = counted(sum(t.alone for t in found.tables), "row")
     if not alone.startswith("0 "):

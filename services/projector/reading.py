@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 from postroad.runtime.broker import Broker
@@ -12,6 +13,8 @@ from projections.folding import Decoded, Folder
 from projections.projection import Folded
 from schemas.questions import Progress
 from services.projector.feed import BATCH, OCTETS
+
+IDLE_SECONDS = 5.0  # without anything that comes, before it is asked whether anything will
 
 
 class Into(Protocol):
@@ -61,13 +64,17 @@ class Reader:
         end = min(upto, last.seq if last else 0)
         if self.position >= end:
             return
+        async with aclosing(self._batches()) as batches:
+            await self._take(batches, end)
+        self.position = end
+
+    async def _take(self, batches: AsyncIterator[Sequence[Stored]], end: int) -> None:
+        """Decode what comes, and store what was decoded before meanwhile."""
         waiting: list[Decoded] = []
         count = octets = 0
         storing: asyncio.Task[None] | None = None
         try:
-            async for batch in self.broker.follow(
-                self.stream, self.folder.subjects, self.position + 1
-            ):
+            async for batch in batches:
                 over = batch[-1].seq >= end
                 taken = [stored for stored in batch if stored.seq <= end] if over else batch
                 if taken:  # the last one may just have been deleted
@@ -75,18 +82,42 @@ class Reader:
                 count += len(taken)
                 octets += sum([len(stored.data) for stored in taken])
                 if count >= BATCH or octets >= OCTETS or over:
+                    upto = min(batch[-1].seq, end)
                     if storing is not None:
                         await storing
-                    storing = asyncio.create_task(
-                        self._store(waiting, count, min(batch[-1].seq, end))
-                    )
+                    storing = asyncio.create_task(self._store(waiting, count, upto))
                     waiting, count, octets = [], 0, 0
                 if over:
-                    break
+                    return
+            if storing is not None:
+                await storing
+            storing = asyncio.create_task(self._store(waiting, count, end))
         finally:
             if storing is not None:
                 await storing
-        self.position = end
+
+    async def _batches(self) -> AsyncGenerator[Sequence[Stored], None]:
+        """What lies behind the position, and comes; ends where nothing comes and nothing lies there
+        any more: what was last may be deleted meanwhile."""
+        seen = self.position
+        follow = self.broker.follow(self.stream, self.folder.subjects, seen + 1)
+        async with aclosing(follow) as batches:  # type: ignore[type-var]
+            coming = asyncio.ensure_future(anext(batches))
+            try:
+                while True:
+                    await asyncio.wait({coming}, timeout=IDLE_SECONDS)
+                    if coming.done():
+                        batch = coming.result()
+                        coming = asyncio.ensure_future(anext(batches))
+                        seen = batch[-1].seq
+                        yield batch
+                        continue
+                    last = await self.broker.last(self.stream, self.folder.subjects)
+                    if last is None or last.seq <= seen:
+                        return
+            finally:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
 
     async def told(self) -> None:
         """Tell the new file what the stream has no more."""

@@ -126,6 +126,7 @@ class Verification:
     async def _info(self, stream: str, checkpoint: int) -> Seen:
         info = await self.broker.api(f"STREAM.INFO.{stream}")
         state = info["state"]
+        last = await self.broker.last(stream, self._readers[stream].folder.subjects)
         return Seen(
             stream=stream,
             first=state["first_seq"],
@@ -134,7 +135,7 @@ class Verification:
             deleted=state.get("num_deleted", 0),
             checkpoint=checkpoint,
             ages=bool(info["config"].get("max_age")),
-            behind=max(0, state["last_seq"] - checkpoint),
+            behind=max(0, (last.seq if last else 0) - checkpoint),
         )
 
     def _told(self, stream: str, seq: int, kind: Any, detail: str) -> None:

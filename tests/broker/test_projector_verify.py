@@ -18,6 +18,7 @@ from projections.warehouse import NAME
 from schemas import codec, subjects
 from schemas.envelope import Event
 from schemas.people import PersonErased, PersonKnown
+from services.projector import reading
 from services.projector.beside import FOLDER
 from tests.broker.projecting import (
     LIST,
@@ -188,3 +189,26 @@ async def test_a_ledger_that_does_not_join_is_told(
     code, told = await verdict(stored, capsys)
     kinds = {(each["stream"], each["kind"]) for each in told["regressions"]}
     assert (code, kinds) == (1, {("DELIVERY", "window"), ("LISTS", "sequence")}), told
+
+
+async def test_what_is_deleted_while_it_is_read_is_not_waited_for(
+    broker: Broker, stored: Config, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    """Where the last message of a stream goes just before it would be read, the end is found."""
+    await folded(broker, stored)
+    monkeypatch.setattr(reading, "IDLE_SECONDS", 0.2)
+    follow = Broker.follow
+    gone = False
+
+    async def deleting(self: Broker, stream: str, *rest: Any) -> Any:
+        nonlocal gone
+        if stream == "PEOPLE" and not gone:
+            gone = True
+            await broker.erase("PEOPLE", 3)
+        async for batch in follow(self, stream, *rest):
+            yield batch
+
+    monkeypatch.setattr(Broker, "follow", deleting)
+    code, told = await verdict(stored, capsys)
+    assert (code, gone, told["differences"]) == (0, True, [])
+    assert [each["alone"] for each in told["tables"] if each["table"] == "addresses"] == [1]
