@@ -180,8 +180,12 @@ class Keeper:
         """Fold anew what another release made, and what is asked for."""
         self._wanted.clear()
         if self.job is not None and self.job.progress.state == "running":  # never begun
-            self.job.progress.state, self.job.progress.error = "failed", "the file was opened anew"
-        if warehouse.stale:
+            if self.job.warehouse is warehouse:  # asked for as the last one ended
+                self._wanted.set()
+            else:
+                progress = self.job.progress
+                progress.state, progress.error = "failed", "the file was opened anew"
+        if warehouse.stale and not self._wanted.is_set():
             log.info("projector.rebuilding", names=sorted(warehouse.stale))
             self.rebuild(warehouse.stale)
         await self._wanted.wait()

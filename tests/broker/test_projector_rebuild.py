@@ -74,6 +74,20 @@ async def test_the_same_rows_while_more_come(broker: Broker, tmp_path: Path) -> 
     assert not (tmp_path / f"{NAME}.new").exists()
 
 
+async def test_asked_for_as_the_last_one_ends(broker: Broker, tmp_path: Path) -> None:
+    """A rebuild that is asked for before the streams are followed anew behind another one is
+    done."""
+    await stored(broker)
+    async with projector(broker, settings(tmp_path)) as running:
+        await running.caught_up()
+        first = running.keeper.rebuild(("membership",))
+        while first.state == "running":  # noqa: ASYNC110  each turn of the loop counts
+            await asyncio.sleep(0)
+        second = running.keeper.rebuild(("deliveries",))
+        await until(lambda: second.state != "running")
+        assert (first.state, second.state, second.error) == ("done", "done", "")
+
+
 async def test_what_streams_keep_no_more_is_carried_over(broker: Broker, tmp_path: Path) -> None:
     """Rows of events that are gone stay, with a chunk whose ledger is cut in the middle, of which
     only the old file knows the people; so do rows of events that were deleted between others."""
