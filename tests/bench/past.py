@@ -7,7 +7,6 @@ asks of each what a setting that stops strangers would have done: it is judged t
 from __future__ import annotations
 
 import asyncio
-import resource
 import time
 from collections.abc import AsyncIterator
 
@@ -45,17 +44,11 @@ async def measure() -> AsyncIterator[Figure]:
             need = Bound(1_000, at_least=True) if name.startswith("replay") else None
             rates, cpu = [], []
             for _ in range(TIMES):
-                before = {**road.cpu(), "command": _ours()}
+                before = road.cpu()
                 rates.append(await _rate(road, words))
-                cpu.append(processes.spent(before, {**road.cpu(), "command": _ours()}))
+                cpu.append(processes.spent(before, road.cpu()))
             scenario = f"{name} of {MAILS:,} mails"
             yield Figure.median(scenario, rates, "mails/s", need=need, cpu=cpu)
-
-
-def _ours() -> float:
-    """Seconds of CPU of the commands that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 async def _rate(road: Road, words: tuple[str, ...]) -> float:
