@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from services.projector.verdict import Verdict
 
 verify = typer.Typer()
-Rows = Annotated[bool, typer.Option("--rows", help="Name messages that differ, by sequence.")]
+Rows = Annotated[
+    bool, typer.Option("--rows", metavar="", help="Name messages that differ, by sequence.")
+]
 POLL_SECONDS = 0.25
 ANSWER_SECONDS = 150.0  # for one sum
 PATIENCE = 30  # seconds, where the projector changes files
