@@ -42,7 +42,8 @@ MARK = "coalesce(try_cast('0x' || left({}, 8) as uinteger), 0)"
 
 WINDOWS = Table(
     name="windows",
-    about="one row for each window of a chunk: what became of the copies sent in one go",
+    about="one row for each window of a chunk: what became of the copies sent in one go; rows with "
+    "nobody in them (`start` = `stop`) tell of answers that came late, or end a chunk",
     columns={
         **MAIL,
         "chunk": CHUNK,
@@ -155,7 +156,7 @@ def fold(carry: Carry, messages: Sequence[Message]) -> Folded:
                 said = event.chunk, chunk.attempt, "accepted", 0, "", "", ""
                 deliveries.append((*begin, list(event.late), *said, event.relay, False, True, True))
             cleared += [(*begin, event.chunk, person) for person in event.cleared]
-            if event.outcome is not None or event.finished:
+            if event.outcome is not None or event.finished or event.late or event.cleared:
                 windows.append((*begin, *_window(event)))
     rows = {"windows": windows, "deliveries": deliveries, "cleared": cleared}
     return Folded(
@@ -223,6 +224,7 @@ def _window(event: WindowRecorded) -> Row:
 PROJECTION = Projection(
     name="deliveries",
     about="the ledger: what became of each copy",
+    version=2,
     stream="DELIVERY",
     subjects="delivery.>",
     tables=(WINDOWS, DELIVERIES, CLEARED),

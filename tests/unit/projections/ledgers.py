@@ -185,6 +185,8 @@ class _Sending:
                     self._die(end)
                     continue
             self._window(end)
+            if self.done < self.size and happens(0.6):  # told at once: the next has no outcome
+                self._write(self.done)
         self._write(self.size)
         while self.awaited:
             self.outcome = Outcome(start=self.done, end=self.done, code=0)
@@ -281,7 +283,7 @@ class _Sending:
         return story._queued(made)
 
 
-_KINDS = (*["accepted"] * 5, "deferred", "apart", "late", "failed", "left")
+_KINDS = (*["accepted"] * 5, "deferred", "apart", *["late"] * 2, "failed", "left")
 
 
 def _failure(index: int, kind: str) -> Failure | None:

@@ -92,6 +92,8 @@ def check(analysis: Analysis, last: Mapping[str, Mapping[str, str]]) -> None:
         found[mail][person] = outcome
     assert found == last
     kinds = ("accepted", "failed", "deferred", "departed")
+    (by_day,) = analysis.rows("select sum(accepted) from delivery_by_day")
+    assert (by_day[0] or 0) == sum(list(f.values()).count("accepted") for f in last.values())
     counted = analysis.rows(f"select mail, {', '.join(kinds)} from counts")
     assert {mail: counts for mail, *counts in counted} == {
         mail: [list(fates.values()).count(kind) for kind in kinds] for mail, fates in last.items()
