@@ -94,7 +94,7 @@ def remember(ctx: typer.Context, config: ConfigFile = None, as_json: AsJson = Fa
 
 
 def command(
-    app: typer.Typer, name: str, *, example: str
+    app: typer.Typer, name: str, *, example: str, page: type[CommandPage] = CommandPage
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add a function to a group as the command `name`; see the module's page."""
 
@@ -117,7 +117,7 @@ def command(
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         epilog = f"Example: {example}"
-        app.command(name, cls=CommandPage, help=_unwrapped(function), epilog=epilog)(run)
+        app.command(name, cls=page, help=_unwrapped(function), epilog=epilog)(run)
         return function
 
     return add

@@ -18,6 +18,15 @@ class CommandPage(TyperCommand):
             super().format_help(ctx, formatter)
 
 
+class QueryPage(CommandPage):
+    """The help of a command whose argument is SQL, which may begin with a comment: `-- who ...`
+    has a space or a new line where an option has its name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what was typed; a comment is no option."""
+        return super().parse_args(ctx, [f"\n{arg}" if _comment(arg) else arg for arg in args])
+
+
 class GroupPage(TyperGroup):
     """The help of a noun, and of the whole command line: with a line for each command of it."""
 
@@ -25,6 +34,10 @@ class GroupPage(TyperGroup):
         """Print it."""
         with _escaped(self, *self.params, *self.commands.values()):
             super().format_help(ctx, formatter)
+
+
+def _comment(arg: str) -> bool:
+    return arg.startswith("--") and any(map(str.isspace, arg.partition("=")[0]))
 
 
 @contextlib.contextmanager

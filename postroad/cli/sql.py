@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postroad.cli.frame import Call, command
+from postroad.cli.helppage import QueryPage
 from postroad.runtime.errors import PostroadError, SettingsError, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ sql = typer.Typer()
     sql,
     "sql",
     example='postroad sql "select * from delivery_by_day order by day desc" --limit 10',
+    page=QueryPage,
 )
 def ask(
     call: Call,
@@ -104,6 +106,11 @@ def ask(
                 with session.asked(statement) as result:
                     (print_bars if plot else print_result)(result, shown)
             return
+        if several := [one for one in statements[:-1] if session.finds(one)]:
+            raise UsageError(
+                f"{len(several) + 1} queries find rows, and {kind} has room for those of one: "
+                "ask one by one"
+            )
         for statement in statements[:-1]:
             _run(session, statement)
         count = write(session, statements[-1], kind, output, limit)
@@ -185,6 +192,12 @@ def _kind(call: Call, form: str, output: Path | None, *, plot: bool) -> str:
     from postroad.cli.analysis.files import FORMATS
 
     by_name = output.suffix.removeprefix(".").lower() if output is not None else ""
+    if (
+        output is not None
+        and by_name in FORMATS
+        and (form or ("json" if call.json else by_name)) != by_name
+    ):
+        raise UsageError(f"{form or 'json'} does not go into {output}, which is named as {by_name}")
     kind = form or ("json" if call.json else "") or by_name or "table"
     if kind not in FORMATS:
         what = f"--format {kind}" if form else f"a file named {output}"
@@ -209,5 +222,5 @@ def _limits(timeout: str, memory: str) -> Limits:
     except SettingsError as error:
         raise UsageError(str(error)) from None
     if not 0.1 <= seconds <= 86_400 or not 32 * 10**6 <= octets <= 10**12:
-        raise UsageError("--timeout is between 100ms and 1d, --memory between 32MB and 1000GB")
+        raise UsageError("--timeout is between 100ms and 1d, --memory between 32MB and 1TB")
     return Limits(seconds, octets)

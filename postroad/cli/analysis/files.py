@@ -7,9 +7,9 @@ it read such a file as text.
 from __future__ import annotations
 
 import contextlib
-import csv
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from postroad.cli.analysis.session import Result, Row, Session
 from postroad.cli.analysis.values import as_csv, as_json, plain, unlike, visible
 from postroad.runtime.errors import PostroadError
 
+_QUOTED = re.compile(r'[",\r\n]')
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -58,12 +59,25 @@ def _rows(result: Result, limit: int | None) -> Iterator[Row]:
 
 def _csv(result: Result, file: IO[str], limit: int | None) -> int:
     seen = visible if file.isatty() else str
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([seen(name) for name in result.columns])
+    file.write(_line([seen(name) for name in result.columns]))
     count = 0
     for count, row in enumerate(_rows(result, limit), 1):  # noqa: B007 - it is what we return
-        writer.writerow([seen(as_csv(value)) for value in row])
+        file.write(_line([None if value is None else seen(as_csv(value)) for value in row]))
     return count
+
+
+def _line(fields: Sequence[str | None]) -> str:
+    """A line of CSV: null is nothing, an empty text is quoted; alone in its line, so is null, for
+    an empty line is no row to most who read it."""
+    if len(fields) == 1:
+        return f"{_field(fields[0] or '')}\n"
+    return ",".join("" if field is None else _field(field) for field in fields) + "\n"
+
+
+def _field(text: str) -> str:
+    if text and not _QUOTED.search(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _json(result: Result, file: IO[str], limit: int | None) -> int:

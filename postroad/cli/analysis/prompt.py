@@ -76,13 +76,17 @@ def converse(session: Session, refresh: Callable[[], Path]) -> None:
     )
     _greet(session)
     while conversation.goes_on:
-        with contextlib.suppress(KeyboardInterrupt):  # what stands there, or runs, is given up
+        with contextlib.suppress(KeyboardInterrupt):  # what stands there is given up
             try:
-                conversation.take(prompt.prompt().strip())
+                text = prompt.prompt().strip()
             except EOFError:
                 return
+            try:
+                conversation.take(text)
             except PostroadError as error:
                 complain(str(error))
+            except KeyboardInterrupt:
+                complain("ended")
 
 
 class Conversation:

@@ -85,6 +85,14 @@ class Session:
         except duckdb.Error as error:
             raise self._told(error) from None
 
+    def finds(self, statement: str) -> bool:
+        """Whether a statement is there for the rows it finds, and not for those behind it."""
+        rows = [duckdb.ExpectedResultType.QUERY_RESULT]
+        return any(
+            found.expected_result_type == rows
+            for found in self.connection.extract_statements(statement)
+        )
+
     @contextlib.contextmanager
     def asked(self, sql: str) -> Iterator[Result]:
         """Run one statement; its result is read within the block, and within the time."""

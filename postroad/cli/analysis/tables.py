@@ -4,6 +4,7 @@ or bars."""
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -22,14 +23,16 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FL
 def print_result(result: Result, rows: int | None) -> None:
     """Print the first `rows` (None for all), and how many more there are."""
     kept, more = first(result.batches, rows)
-    print_rows(result.columns, result.types, kept)
+    print_rows(result.columns, result.types, kept, more)
     if more:
         many = f"{more:,}" if more <= COUNTED else f"more than {COUNTED:,}"
         print(f"and {many} more (--all shows them)")
 
 
-def print_rows(columns: Sequence[str], types: Sequence[str], rows: Sequence[Row]) -> None:
-    """Print rows under their names, as a table or as records."""
+def print_rows(
+    columns: Sequence[str], types: Sequence[str], rows: Sequence[Row], more: int = 0
+) -> None:
+    """Print rows under their names, as a table or as records; `more` are not shown."""
     if not columns:
         print("done")
         return
@@ -41,7 +44,7 @@ def print_rows(columns: Sequence[str], types: Sequence[str], rows: Sequence[Row]
         _table(names, types, cells)
     else:
         _records(names, cells)
-    if not rows:
+    if not (rows or more):
         print("no rows")
 
 
@@ -76,14 +79,29 @@ def print_bars(result: Result, rows: int | None) -> None:
     kept, more = first(result.batches, rows)
     names = [_short(shown(row[0])) for row in kept]
     values = [float(row[at] or 0) for row in kept]
-    most = max((abs(value) for value in values), default=0) or 1
+    bars = list(_bars(values))
     wide = max(map(len, names), default=0)
     print(f"{visible(result.columns[0])}, {visible(result.columns[at])}")
-    for name, value, row in zip(names, values, kept, strict=True):
-        bar = "█" * round(abs(value) / most * BAR) or ("▏" if value else "")
+    for name, bar, row in zip(names, bars, kept, strict=True):
         print(f"{name:<{wide}}  {bar} {shown(row[at])}")
     if more:
         print(f"and {counted(more, 'row')} more (--all shows them)")
+
+
+def _bars(values: Sequence[float]) -> Iterator[str]:
+    """Bars of `BAR` columns in all, to the left of zero what is below it; none for what is no
+    number, or without end."""
+    finite = [value for value in values if math.isfinite(value)]
+    least, most = min(finite, default=0.0), max(finite, default=0.0)
+    span = max(most, 0.0) - min(least, 0.0) or 1.0
+    before = round(max(-least, 0.0) / span * BAR)
+    for value in values:
+        if not math.isfinite(value):
+            yield " " * before
+        elif value < 0:
+            yield ("█" * round(-value / span * BAR) or "▕").rjust(before)
+        else:
+            yield " " * before + ("█" * round(value / span * BAR) or ("▏" if value else ""))
 
 
 def _is_number(kind: str) -> bool:

@@ -63,7 +63,9 @@ def as_json(value: Any) -> str:
 
 
 def as_csv(value: Any) -> str:
-    """A field of CSV: empty for null, JSON for what has parts."""
+    """A field of CSV: empty for null, JSON for what has parts, `nan` and `inf` as DuckDB says."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     value = plain(value)
     match value:
         case None:

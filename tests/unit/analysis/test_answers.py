@@ -67,6 +67,8 @@ def test_a_long_answer_says_how_much_is_left(
     assert "more" not in capsys.readouterr().out
     show(session, "select * from range(100000000)", 1)
     assert "and more than 1,000,000 more" in capsys.readouterr().out
+    show(session, "select seq from posts", 0)
+    assert capsys.readouterr().out.endswith("\nand 500 more (--all shows them)\n")
     show(session, "select 1 where false")
     assert capsys.readouterr().out.endswith("no rows\n")
 
@@ -79,6 +81,11 @@ def test_bars_are_as_long_as_their_numbers(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "day, i"
     assert [line.count("█") for line in lines[1:]] == [0, 24, 48]
+    odd = "from (values ('a', 'nan'::double), ('b', 'inf'), ('c', -1), ('d', 3), ('e', null))"
+    show(session, odd, bars=True)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.count("█") for line in lines] == [0, 0, 12, 36, 0]
+    assert lines[2].index("█") < lines[3].index("█")  # below zero
     with pytest.raises(UsageError, match="a number in another"):
         show(session, "select 1", bars=True)
 
@@ -106,7 +113,9 @@ def test_programs_get_every_kind_of_value(
     write(session, ODD, "csv", None, None)
     head, line = csv.reader(io.StringIO(capsys.readouterr().out))
     assert head[:3] == ["a", "a", "n"]
-    assert line[2:7] == ["", "", "1.5", "[1, null]", '{"x": false}']
+    assert line[2:7] == ["", "nan", "1.5", "[1, null]", '{"x": false}']
+    write(session, "select null, '', 'nan'::float, false", "csv", None, None)
+    assert capsys.readouterr().out.splitlines()[1] == ',"",nan,false'
     write(session, "select 1 where false", "json", None, None)
     assert json.loads(capsys.readouterr().out) == []
 
