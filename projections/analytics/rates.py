@@ -6,9 +6,10 @@ from projections.projection import Projection, Query, View
 from projections.quantiles import WITHIN
 
 _COUNTS = {
-    "tries": "copies that were tried",
+    "tries": "copies whose turn came: those put off count once more with every turn, also where "
+    "their domain had to wait and no relay was asked",
     "accepted": "of these, taken by the relay, at once or late",
-    "deferred": "of these, to be tried again",
+    "deferred": "of these, put off to another turn",
     "failed": "of these, finally refused or given up",
     "departed": "recipients who had left the list before",
     "rate": "share of what was taken among what was decided (taken or failed), 0 to 1",
@@ -46,7 +47,7 @@ PROJECTION = Projection(
     views=(
         View(
             name="delivery_by_day",
-            about="copies by list and day",
+            about="copies by list and day, those of letters and of mail for owners too",
             columns={"list": "slug of the list", "day": "day, UTC", **_COUNTS},
             sql=f"select list, ts::date as day, {_BY_WINDOW} from windows group by all",  # noqa: S608
         ),
