@@ -84,9 +84,12 @@ def _summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "since", f"{report['since']:%Y-%m-%d %H:%M} UTC"
     moves = f"{report['joined']:,} joined, {report['gone']:,} gone"
     yield "members", f"{report['members_before']:,} → {report['members']:,}: {moves}"
-    yield "posts", f"{report['posts']:,} by {counted(report['writers'], 'author')}"
-    failed = f"{report['failed']:,} failed, {report['deferred']:,} put off"
-    yield "copies", f"{report['accepted']:,} accepted, {failed}"
+    strangers = f"; {report['by_strangers']:,} by strangers" if report["by_strangers"] else ""
+    known = counted(report["writers"], "author")
+    yield "posts", f"{report['posts'] - report['by_strangers']:,} by {known}{strangers}"
+    left = f", {report['departed']:,} left before" if report["departed"] else ""
+    rest = f"{report['failed']:,} failed, {report['waiting']:,} waiting{left}"
+    yield "copies", f"{report['accepted']:,} accepted, {rest}"
     yield "bounces", f"{report['bounces']:,}"
     if report["p50"] is not None:
         took = Durations(p50=report["p50"], p95=report["p95"], p99=report["p99"])
@@ -110,14 +113,14 @@ def _tables(
     report: Mapping[str, Any],
 ) -> Iterator[tuple[str, Sequence[str], list[tuple[object, ...]]]]:
     yield (
-        "Where copies failed",
-        ("domain", "failed", "put off", "people", "what was said most"),
+        "Where copies failed, or were put off by a server",
+        ("domain", "failed", "put off", "waiting", "what was said most"),
         [
             (
                 one["domain"] or "(known no more)",
                 f"{one['failed']:,}",
-                f"{one['deferred']:,}",
-                f"{one['people']:,}",
+                f"{one['put_off']:,}",
+                f"{one['waiting']:,}",
                 one["most"][:SPOKEN],
             )
             for one in report["domains"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from projections.projection import Projection, Query, View
-from projections.quantiles import WITHIN
+from projections.quantiles import CAME, WITHIN
 
 _COUNTS = {
     "tries": "copies whose turn came: those put off count once more with every turn, also where "
@@ -74,10 +74,11 @@ PROJECTION = Projection(
         ),
         View(
             name="time_to_deliver",
-            about="seconds from a mail's coming in to its copies being taken, by list and day",
+            about="seconds from a mail's coming in, or being let through where it was held, to its "
+            "copies being taken, by list and day",
             columns={
                 "list": "slug of the list",
-                "day": "day the mail came in, UTC",
+                "day": "day the mail came in, or was let through, UTC",
                 "copies": "copies taken",
                 "p50": "seconds within which half of them were",
                 "p95": "seconds within which 95 of 100 were",
@@ -95,12 +96,7 @@ PROJECTION = Projection(
                         select w.list, p.came::date as day, w.accepted + w.late as copies,
                             (epoch_us(w.ts) - epoch_us(p.came)) / 1e6 as seconds
                         from windows w
-                        join (
-                            select p.list, p.mail, coalesce(min(m.ts), min(p.ts)) as came
-                            from routed_posts p
-                            left join mails m on m.mail = split_part(p.mail, '-', 1)
-                            group by p.list, p.mail
-                        ) p on p.list = w.list and p.mail = w.mail
+                        join ({CAME.format(where="")}) p on p.list = w.list and p.mail = w.mail
                         where w.accepted + w.late > 0
                     )
                 ) group by list, day

@@ -100,11 +100,15 @@ QUEUED = messages(
 )
 REFUSED = Failure(index=1, code=550, enhanced="5.1.1", text="nobody", kind="failed")
 LATER = Failure(index=2, code=450, enhanced="4.2.2", text="full", kind="deferred")
-LEDGER = messages(
-    "delivery.team.m1.0",
-    window(("bea", "cleo", "dan"), REFUSED, LATER),
-    window(("",), mail_id="n1"),
-)
+HOURS = 3_600_000_000
+LEDGER = [  # an hour after a moderator let it through
+    msgspec.structs.replace(each, us=each.us + 3 * HOURS)
+    for each in messages(
+        "delivery.team.m1.0",
+        window(("bea", "cleo", "dan"), REFUSED, LATER),
+        window(("",), mail_id="n1"),
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +191,10 @@ ANSWERS: list[tuple[str, list[tuple[object, ...]]]] = [
         "select domain, tries, accepted, deferred, failed from delivery_by_domain order by domain",
         [("", 1, 1, 0, 0), ("a.example", 1, 1, 0, 0), ("b.example", 2, 0, 1, 1)],
     ),
-    ("select list, copies, p50, p95, p99, slowest from time_to_deliver", [("team", 1, *[0.0] * 4)]),
+    (
+        "select list, copies, p50, p95, p99, slowest from time_to_deliver",
+        [("team", 1, *[3600.0] * 4)],
+    ),
     (
         "select mail, notice, waiting, deferred from queue_age",
         [("m1", False, 2, 2), ("o1", False, None, 0)],
