@@ -11,7 +11,7 @@ import typer
 
 from postroad.cli.frame import Call, command
 from postroad.cli.helppage import QueryPage
-from postroad.runtime.errors import PostroadError, SettingsError, UsageError
+from postroad.runtime.errors import PostroadError, Retry, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from postroad.cli.analysis.session import Limits, Session
@@ -150,20 +150,22 @@ async def _refresh(config: Config) -> None:
     import msgspec
     from nats.errors import NoRespondersError
 
+    from postroad.runtime.projector import while_it_hears
     from postroad.runtime.service import connect
     from schemas import subjects
     from schemas.questions import Refreshed
 
     try:
         async with await connect(config, "ask", wait=2.0) as broker:
-            answer = await broker.inbox.ask(
-                subjects.projector("refresh"), b"", None, MAKING_SECONDS
-            )
+            made = broker.inbox.ask(subjects.projector("refresh"), b"", None, MAKING_SECONDS)
+            answer = await while_it_hears(broker, made, MAKING_SECONDS)
     except (NoRespondersError, PostroadError) as error:
         why = f" ({error})" if isinstance(error, PostroadError) else ""
         raise PostroadError(
             f"no projector answers, which makes the copy to ask; `postroad up` starts it{why}"
         ) from None
+    except Retry as hangs:
+        raise PostroadError(f"{hangs.reason}; `postroad status` says how it is") from None
     except TimeoutError:
         raise PostroadError(
             "the projector did not make a copy in time; `postroad status` says how it is"

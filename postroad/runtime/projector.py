@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from nats.aio.msg import Msg
@@ -19,8 +19,11 @@ from schemas import subjects
 from schemas.questions import Piece, Question
 
 ANSWER_SECONDS = 30.0  # for the next piece
+SILENT_SECONDS = 3.0  # without an answer, until it is asked whether it hears at all
+DEAF_SECONDS = 4.0  # that it may take to say so: its machine may be busy
 ABSENT_SECONDS = 3.0  # that it may be away where it should run, as when it is just restarted
 PROJECTOR = "projector"
+T = TypeVar("T")
 
 
 class Ask(Protocol):
@@ -69,8 +72,7 @@ async def pieces(
     try:
         await broker.nc.publish(subjects.projector(endpoint), data, reply=inbox)
         while True:
-            async with asyncio.timeout(seconds):
-                answer = await arrived.get()
+            answer = await while_it_hears(broker, arrived.get(), seconds)
             if not answer:  # nobody is there
                 raise Retry("the projector is away")
             piece = msgspec.json.decode(answer, type=Piece)
@@ -86,6 +88,32 @@ async def pieces(
         raise Retry(f"the projector's answer cannot be read: {error}") from None
     finally:
         await subscription.unsubscribe()
+
+
+async def while_it_hears(broker: Broker, answer: Coroutine[Any, Any, T], seconds: float) -> T:
+    """What is waited for, `seconds` at most (TimeoutError). Raises Retry as soon as the projector
+    is seen to hang: one that is busy with a question hears others meanwhile."""
+    task = asyncio.ensure_future(answer)
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                await asyncio.wait({task}, timeout=SILENT_SECONDS)
+                if not task.done() and not await _hears(broker) and not task.done():
+                    raise Retry("the projector runs and does not answer: it hangs, or is swamped")
+                if task.done():
+                    return task.result()
+    finally:
+        task.cancel()
+
+
+async def _hears(broker: Broker) -> bool:
+    try:
+        await broker.inbox.ask(subjects.projector("query"), b"", None, DEAF_SECONDS)
+    except NoRespondersError:
+        return True  # it ends, and finishes what was begun
+    except TimeoutError:
+        return False
+    return True
 
 
 async def answers(broker: Broker) -> bool:

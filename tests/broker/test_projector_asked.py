@@ -15,6 +15,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.errors import Retry
 from postroad.runtime.health import STATUS_SUBJECT, Report
 from schemas import subjects
+from schemas.questions import Piece
 from tests.e2e.supervised import told_only
 
 
@@ -62,3 +63,33 @@ async def test_one_that_is_restarted_is_waited_for(
 
     await broker.nc.subscribe(subjects.projector("query"), cb=answer)
     assert await asking
+
+
+async def test_one_that_hangs_is_not_waited_for(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks hears of it in moments; one that is busy with the question hears others, and has
+    its time."""
+    monkeypatch.setattr(projector, "SILENT_SECONDS", 0.02)
+    monkeypatch.setattr(projector, "DEAF_SECONDS", 0.2)
+    asked: list[Msg] = []
+    hears = False
+
+    async def answer(question: Msg) -> None:
+        if question.data:
+            asked.append(question)
+        elif hears:
+            await question.respond(b"{}")
+            if asked and not done.done():
+                done.set_result(None)
+
+    await broker.nc.subscribe(subjects.projector("query"), cb=answer)
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    with pytest.raises(Retry, match="hangs"):
+        await projector.asking(broker)("posts_of", list="team")
+    hears = True
+    asked.clear()
+    busy = asyncio.create_task(projector.asking(broker)("posts_of", list="team"))
+    await done
+    await asked[0].respond(msgspec.json.encode(Piece(columns={"n": "int"}, rows=[[1]], last=True)))
+    assert await busy == [{"n": 1}]
