@@ -29,7 +29,6 @@ Outcome = Literal["", "accepted", "deferred", "failed", "departed", "waiting"]
 Format = Literal["table", "csv"]
 SLICE = 20_000  # people in memory at once
 AT_ONCE = 5_000  # whose addresses are asked for at once
-PUT_OFF = ("deferred", "waiting")
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +60,10 @@ async def recipients(
         str, typer.Argument(metavar="ID", help="Its id, the first digits of it, or a Message-ID.")
     ],
     outcome: Annotated[
-        Outcome, typer.Option(help="Only these: who has it, is tried again, or has none.")
+        Outcome,
+        typer.Option(
+            help="Only these: who has it, is tried again (deferred), waits (these too), has none or left."
+        ),
     ] = "",
     list_: OnlyList = "",
     format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = "table",
@@ -115,12 +117,11 @@ async def _of_list(
     queued = _queued(broker, slug, mail) if waiting and outcome in ("", "waiting") else None
     ahead = await _besides(broker, slug, mail) if queued is not None else set()
     last = ""
-    wanted = "" if queued is not None else outcome
+    tried = "deferred" if outcome == "waiting" else outcome
     for start, stop in slices(counts["audience"]):
-        rows = []
-        if outcome != "waiting" or queued is not None:
-            about = {"list": slug, "mail": mail, "outcome": wanted, "start": start, "stop": stop}
-            rows = await ask("recipients_slice", **about)
+        wanted = "" if queued is not None else tried
+        about = {"list": slug, "mail": mail, "outcome": wanted, "start": start, "stop": stop}
+        rows = await ask("recipients_slice", **about)
         while queued is not None and (not stop or last < stop):
             if (more := await anext(queued, None)) is None:
                 break
@@ -128,7 +129,7 @@ async def _of_list(
             last = max(more)
         here = {person for person in ahead if not stop or person < stop}
         ahead -= here
-        block = [_recipient(row) for row in rows if outcome in ("", row["outcome"])]
+        block = [_recipient(row) for row in rows if tried in ("", row["outcome"])]
         block += [
             Recipient(list="", person=person, outcome="waiting")
             for person in sorted(here - {row["person"] for row in rows})

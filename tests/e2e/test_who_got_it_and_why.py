@@ -177,6 +177,7 @@ async def asked(home: Path) -> Town:
             "shown": ("post", "show", "1@posts", "--json"),
             "failed": ("post", "recipients", "1@posts", "--outcome", "failed"),
             "put off": ("post", "recipients", "4@posts", "--outcome", "deferred"),
+            "waiting": ("post", "recipients", "4@posts", "--outcome", "waiting"),
             "csv": ("post", "recipients", "1@posts", "--format", "csv"),
             "activity": ("member", "activity", of("ivan"), "--json"),
             "activity of carl": ("member", "activity", of("carl")),
@@ -280,6 +281,7 @@ def test_the_recipients_of_a_post_are_those_of_its_ledger(told: dict[str, Result
     (fate,) = told["shown"].json["lists"]
     counts = [list(outcomes.values()).count(word) for word in ("accepted", "failed")]
     assert (counts, fate["waiting"]) == ([fate["accepted"], fate["failed"]], 0)
+    assert told["waiting"].out == told["put off"].out  # who is tried again still waits
     for key, line in (("failed", f"{of('hugo')}  failed"), ("put off", f"{of('walt')}  deferred")):
         assert told[key].out.startswith(line)
         assert told[key].out.count("\n") == 1
