@@ -61,9 +61,7 @@ async def recipients(
     ],
     outcome: Annotated[
         Outcome,
-        typer.Option(
-            help="Only these: who has it, is tried again (deferred), waits (these too), has none or left."
-        ),
+        typer.Option(help="Only these; waiting are all to whom a copy is still due, deferred too."),
     ] = "",
     list_: OnlyList = "",
     format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = "table",
