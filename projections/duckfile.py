@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 
+from projections.watched import Damaged
+
 ENDINGS = ("", ".wal", ".new", ".new.wal")
 _PID_OCTETS = 20
 _FULL = ("no space left", "quota exceeded", "file too large")
@@ -128,13 +130,20 @@ def connect(path: Path, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(path), config=config)
 
 
-def move_aside(path: Path, ending: str) -> Path:
-    """Move a closed file and its log out of the way; where it lies then."""
+def move_aside(path: Path, ending: str) -> Path | None:
+    """Move a closed file and its log out of the way; where it lies then, None where it was gone."""
     aside = Path(f"{path}.{ending}")
+    number = 1
+    while aside.exists():  # another of this second
+        number += 1
+        aside = Path(f"{path}.{ending}-{number}")
     log = Path(f"{path}.wal")
     if log.exists():
         log.replace(f"{aside}.wal")
-    path.replace(aside)
+    try:
+        path.replace(aside)
+    except FileNotFoundError:
+        return None
     return aside
 
 
@@ -152,6 +161,8 @@ def is_locked(error: Exception) -> bool:
 def ailment(error: Exception) -> str:
     """What an error of DuckDB means for the file: `full` (there is no room on its disk), `corrupt`
     (it is damaged), `broken` (it must be opened anew, and may be damaged), or "" (it is well)."""
+    if isinstance(error, Damaged):
+        return "corrupt"
     text = str(error).lower()
     if any(word in text for word in _FULL):
         return "full"

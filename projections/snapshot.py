@@ -19,6 +19,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import shutil
 import sys
@@ -30,7 +31,8 @@ from typing import Any
 import duckdb
 import msgspec
 
-from projections import parquet
+from projections import duckfile, parquet
+from projections.watched import HEADERS
 
 FOLDER = "analytics"  # in state_dir
 NAME = "postroad.duckdb"
@@ -43,10 +45,10 @@ CONFIG: dict[str, Any] = {
     "preserve_insertion_order": True,
     "temp_directory": "",
 }
-_HEADERS = 3 * 4096
 _PIECE = 1 << 20
 _TRIES = 5
-_SPARE = 64 << 20  # octets that are left free on the disk
+_SPARE = 64 << 20  # octets that are left free on the disk for mail, or
+_SHARE = 10  # its tenth, where that is less
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +62,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done: octets of the copy, Parquet files written, seconds. Or why it was not."""
+    """What was done: octets of the copy, Parquet files written, seconds. Or why it was not, and
+    whether the copy turned out to be `damaged`."""
 
     octets: int = 0
     files: int = 0
     seconds: float = 0.0
     error: str = ""
+    damaged: bool = False
 
 
 def take(job: Job) -> Taken:
@@ -112,13 +116,23 @@ def _copy(live: Path, new: Path) -> None:
     for _ in range(_TRIES):
         with live.open("rb") as source, new.open("wb") as target:
             size = os.fstat(source.fileno()).st_size
-            if shutil.disk_usage(new.parent).free < size + _SPARE:
-                raise OSError(errno.ENOSPC, f"the copy needs {size >> 20} MB")
-            headers = os.pread(source.fileno(), _HEADERS, 0)
+            _make_sure_of_room(new.parent, size)
+            headers = os.pread(source.fileno(), HEADERS, 0)
             _copy_octets(source.fileno(), target.fileno(), size)
-            if os.pread(source.fileno(), _HEADERS, 0) == headers:
+            if os.pread(source.fileno(), HEADERS, 0) == headers:
                 return
     raise OSError(errno.EAGAIN, "the file was checkpointed again and again")
+
+
+def _make_sure_of_room(folder: Path, size: int) -> None:
+    disk = shutil.disk_usage(folder)
+    spare = min(_SPARE, disk.total // _SHARE)
+    if disk.free < size + spare:
+        needs, left, free = (math.ceil(octets / (1 << 20)) for octets in (size, spare, disk.free))
+        raise OSError(
+            errno.ENOSPC,
+            f"the copy needs {needs} MB and leaves {left} MB for mail, {free} MB are free",
+        )
 
 
 def _copy_octets(source: int, target: int, size: int) -> None:
@@ -189,7 +203,7 @@ def main() -> None:
     try:
         taken = take(job)
     except (OSError, duckdb.Error) as error:
-        taken = Taken(error=told(error))
+        taken = Taken(error=told(error), damaged=duckfile.ailment(error) == "corrupt")
     sys.stdout.buffer.write(msgspec.json.encode(taken))
     sys.exit(1 if taken.error else 0)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import duckdb
 import msgspec
@@ -22,23 +22,17 @@ import msgspec
 from postroad.runtime.crashpoint import crashpoint
 from projections import adopting, columns, duckfile, layout
 from projections.duckfile import Lock, StoreBusy, Transaction
-from projections.projection import Carry, Folded, Projection, Row, Table
+from projections.projection import Carry, Folded, Projection, Table
+from projections.reading import CONFIG, Answer, Given, answer
+from projections.watched import Damaged, Watched
 
 T = TypeVar("T")
-Given = Mapping[str, Any]  # parameters of a query
 
-CONFIG: dict[str, Any] = {
-    "threads": 1,  # two cores serve everything else
-    "memory_limit": "150MB",
-    "preserve_insertion_order": False,
-    "checkpoint_threshold": "64MB",  # of the log beside the file
-}
 NEVER = "1TB"  # a log that is longer
 READERS = 2  # threads; a large query must not keep a look-up waiting
 QUERY_SECONDS = 20.0
 PATIENCE_SECONDS = 3.0  # for a command that reads the file to end
 NAME = "analytics.duckdb"
-ROWS = 200_000  # of one answer, at most
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -55,13 +49,6 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     after: int
     upto: int
     folded: Mapping[str, Sequence[Folded]]
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """Rows of a query; `columns` is name to SQL type."""
-
-    columns: dict[str, str]
-    rows: list[Row]
 
 
 class Exchanged(Exception):
@@ -85,10 +72,10 @@ class Warehouse:
     """One open file. `checkpoints` holds the last sequence folded from each stream, `carries` what
     each projection takes to its next batch. `stale` are projections that have to be folded anew,
     because another version made their tables, or they came after events that they want: until then
-    nothing is stored for them. `aside` is where an unfit file was moved to at opening, and why;
-    `forgotten` what was taken out since it was last emptied, by table. It `owes` to be written
-    anew where that was personal, for what DuckDB takes out lies on in room that it marks as free: a
-    mark beside the file says so across crashes."""
+    nothing is stored for them. `aside` is where an unfit file was moved to at opening, None where
+    it was gone, and why; `forgotten` what was taken out since it was last emptied, by table. It
+    `owes` to be written anew where that was personal, for what DuckDB takes out lies on in room
+    that it marks as free: a mark beside the file says so across crashes."""
 
     def __init__(
         self, path: Path, projections: Sequence[Projection], *, personal: bool = False
@@ -100,7 +87,7 @@ class Warehouse:
         self.origins: dict[str, str] = {}  # when the streams of the file were created
         self.carries: dict[str, Carry] = {}
         self.stale: set[str] = set()
-        self.aside: tuple[Path, str] | None = None
+        self.aside: tuple[Path | None, str] | None = None
         self.forgotten: list[tuple[str, Sequence[str]]] = []
         self.owes = asyncio.Event()
         self._mark = Path(f"{path}.erase")
@@ -117,6 +104,7 @@ class Warehouse:
         self._may_read.set()
         self._lock: Lock | None = None
         self.connection: duckdb.DuckDBPyConnection
+        self._watched: Watched
 
     @property
     def live(self) -> list[Projection]:
@@ -168,7 +156,7 @@ class Warehouse:
         async with self.applying:
             if generation != self.generation:
                 raise Exchanged
-            rows = await self._in(self._writer, partial(self._apply, batches))
+            rows = await self._write(partial(self._apply, batches))
             if self._mark.exists():
                 self.owes.set()
             for batch in batches:
@@ -197,7 +185,7 @@ class Warehouse:
     async def prune(self, before: Mapping[str, datetime]) -> int:
         """Delete rows of these streams that are older; returns how many."""
         async with self.applying:
-            return await self._in(self._writer, partial(self._prune, before))
+            return await self._write(partial(self._prune, before))
 
     def _prune(self, before: Mapping[str, datetime]) -> int:
         gone = 0
@@ -237,16 +225,39 @@ class Warehouse:
             yield positions
 
     async def _execute(self, sql: str) -> None:
-        await self._in(self._writer, lambda: self.connection.execute(sql))
+        await self._write(lambda: self.connection.execute(sql))
+
+    async def look(self) -> None:
+        """Raises Damaged where somebody else wrote to the file, or took it away."""
+        await self._write(lambda: None)
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        def written() -> T:
+            self._watched.check()
+            done = work()
+            self._watched.note()
+            return done
+
+        return await self._in(self._writer, written)
 
     async def close(self) -> None:
         """Finish what runs and let go of the file."""
         async with self.applying:
             await asyncio.to_thread(self._readers.shutdown)
             with contextlib.suppress(duckdb.Error):  # a file that broke
-                await self._in(self._writer, self.connection.close)
+                await self._in(self._writer, self._close)
             self._writer.shutdown()
             self._release()
+
+    def _close(self) -> None:
+        try:
+            self._watched.check()
+        except Damaged:  # what lies there is left as it is
+            self.connection.execute("pragma disable_checkpoint_on_shutdown")
+        try:
+            self.connection.close()
+        finally:
+            self._watched.close()
 
     @staticmethod
     async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
@@ -271,7 +282,9 @@ class Warehouse:
             self._lock = None
 
     def _exchange(self, new: Path) -> None:
+        self._watched.check()
         self.connection.close()
+        self._watched.close()
         duckfile.replace(self.path, new)
         if self._mark.exists():
             duckfile.remove_aside(self.path)  # they may hold what was taken out here
@@ -280,6 +293,7 @@ class Warehouse:
             self.owes.clear()
         self.connection = duckfile.connect(self.path, CONFIG)
         self._prepare({})
+        self._watched = Watched(self.path)
 
     def _open(self, streams: Mapping[str, Origin], stamp: str, doubt: str) -> None:
         duckfile.remove_leftovers(self.path)
@@ -291,6 +305,7 @@ class Warehouse:
             self.aside = (duckfile.move_aside(self.path, f"{unfit.kind}-{stamp}"), unfit.reason)
             self._resume(streams)
         self.path.chmod(0o600)
+        self._watched = Watched(self.path)
         if self._mark.exists():
             self.owes.set()
 
@@ -377,24 +392,3 @@ class Warehouse:
 def _same(now: Origin, created: str, seq: int) -> bool:
     """Whether a file that was folded up to `seq`, from a stream `created` then, is of this one."""
     return created == now.created and seq <= now.last
-
-
-def answer(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int
-) -> Answer:
-    """The rows of a query, `limit` at most."""
-    connection.execute(sql, dict(parameters))
-    described: Iterable[Sequence[Any]] = connection.description or ()
-    return Answer({str(c[0]): str(c[1]).lower() for c in described}, connection.fetchmany(limit))
-
-
-@contextlib.contextmanager
-def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that only reads, while nobody folds into the file. Raises StoreBusy where
-    somebody does."""
-    lock = Lock(path, shared=True)
-    try:
-        with duckfile.connect(path, {**CONFIG, "access_mode": "read_only"}) as connection:
-            yield connection
-    finally:
-        lock.close()

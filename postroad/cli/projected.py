@@ -22,7 +22,7 @@ from postroad.runtime.projector import Ask, answers, rows
 if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
     from postroad.runtime.config import Config
-    from projections.warehouse import Answer
+    from projections.reading import Answer
 
 MENDS = "`postroad up` starts the projector, which mends it"
 POSITIONS = "select stream, seq from checkpoint"
@@ -63,7 +63,8 @@ async def _of_file(stack: contextlib.AsyncExitStack, config: Config, problem: st
 
     from projections.catalog import queries
     from projections.duckfile import StoreBusy, told
-    from projections.warehouse import NAME, ROWS, answer, reading
+    from projections.reading import ROWS, answer, reading
+    from projections.warehouse import NAME
 
     path = config.site.state_dir / NAME
     if not path.exists():

@@ -125,7 +125,8 @@ class Live:
     def _read(self, span: Span) -> list[Sequence[Any]]:
         from projections import sums
         from projections.catalog import projections
-        from projections.warehouse import NAME, ROWS, answer, reading
+        from projections.reading import ROWS, answer, reading
+        from projections.warehouse import NAME
 
         path = self.path / NAME
         if not path.exists():

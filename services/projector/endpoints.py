@@ -19,8 +19,8 @@ from postroad.runtime.micro import answering
 from postroad.runtime.service import Context
 from projections import sums
 from projections.catalog import projections, queries
-from projections.duckfile import told
-from projections.warehouse import QUERY_SECONDS, ROWS, Answer, Slow
+from projections.reading import ROWS, Answer
+from projections.warehouse import QUERY_SECONDS, Slow
 from schemas.questions import Piece, Progress, Question, Refreshed, Span, Wish
 from services.projector.keeper import Keeper
 
@@ -63,6 +63,8 @@ async def _refresh(keeper: Keeper, request: Request) -> None:
         taken = await held.snapshots.refresh()
     except Retry as retry:
         answer = Refreshed(refused=retry.reason)
+    except duckdb.Error as error:
+        answer = Refreshed(refused=keeper.ill(error))
     else:
         answer = Refreshed(as_of=held.snapshots.told, made=taken.octets > 0)
     with contextlib.suppress(Exception):
@@ -134,8 +136,7 @@ async def _read(
     except Slow:
         return f"{name} took longer than {seconds:g} s, and was ended"
     except duckdb.Error as error:
-        keeper.asked(error)
-        return f"{name} cannot be answered: {told(error)}"
+        return f"{name} cannot be answered: {keeper.ill(error)}"
     except Exception as bug:  # noqa: BLE001 - whoever asked gets an answer
         where = traceback.extract_tb(bug.__traceback__)[-1]
         at = f"{where.name}:{where.lineno}"

@@ -27,6 +27,7 @@ from projections.catalog import projections
 from projections.duckfile import CheckpointMoved, StoreBusy
 from projections.snapshot import FOLDER
 from projections.warehouse import NAME, Warehouse
+from projections.watched import Damaged
 from schemas.questions import Progress
 from schemas.subjects import DAY
 from services.projector import beside
@@ -38,6 +39,7 @@ PATIENCE = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the file is tried again
 KIND = "analytics"
 FOR_EVER = {"MEMBERSHIP", "LISTS", "PEOPLE"}  # streams whose rows are kept
 SPANS = 7 * DAY  # how long spans are kept, at most
+LOOK_SECONDS = 2.0  # how often it is looked whether the file still lies there
 
 log = structlog.get_logger()
 
@@ -85,19 +87,20 @@ class Keeper:
                 except Retry as retry:
                     self._why = retry.reason
                     await asyncio.sleep(retry.delay)
-                except (duckdb.Error, OSError, CheckpointMoved) as error:
+                except (duckdb.Error, OSError, CheckpointMoved, Damaged) as error:
                     await self._failed(error)
         finally:
             self.context.broker.reconnected.remove(self._again.set)
 
-    def asked(self, error: duckdb.Error) -> None:
-        """A question met this error."""
+    def ill(self, error: Exception) -> str:
+        """A question or a copy met this error; what of it is to be told."""
         ailment = duckfile.ailment(error)
         if ailment == "corrupt":
             self._doubt = duckfile.told(error)
         if ailment in ("corrupt", "broken"):
             self._reopen = True
             self._again.set()
+        return _ill(error) if ailment == "corrupt" else duckfile.told(error)
 
     def rebuild(self, names: Iterable[str]) -> Progress:
         """Begin to fold these anew. Raises Retry where there is no file, or a rebuild runs."""
@@ -117,7 +120,7 @@ class Keeper:
             while await self._fits(warehouse) and not self._reopen:
                 feed = Feed(context.broker, warehouse, context.health)
                 folder = context.config.site.state_dir / FOLDER
-                snapshots = Snapshots(warehouse, folder, context.health)
+                snapshots = Snapshots(warehouse, folder, context.health, self.ill)
                 self._held = Held(warehouse, feed, snapshots)
                 self.tried.set()
                 self._again.clear()
@@ -127,6 +130,7 @@ class Keeper:
                             tasks.create_task(feed.run()),
                             tasks.create_task(self._follow_up(self._held)),
                             tasks.create_task(self._copy(self._held)),
+                            tasks.create_task(self._look(warehouse)),
                             tasks.create_task(self._rebuild(warehouse)),
                             tasks.create_task(self._clean(warehouse)),
                             tasks.create_task(self._prune(self._held)),
@@ -157,6 +161,12 @@ class Keeper:
         """Keep copies for analysts, from when everything that lay there is folded."""
         await held.feed.catch_up()
         await held.snapshots.keep(self.context.config.analytics.refresh_seconds)
+
+    async def _look(self, warehouse: Warehouse) -> None:
+        """Notice that the file is damaged where nothing is folded either."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await warehouse.look()
 
     async def _clean(self, warehouse: Warehouse) -> None:
         """Write the file anew where it holds what an erasure took out."""
@@ -204,9 +214,11 @@ class Keeper:
         warehouse = await opened(context.config, context.broker, self._doubt)
         if warehouse.aside is not None:
             aside, reason = warehouse.aside
-            log.error("projector.moved_aside", file=aside.name, reason=reason)
-            detail = f"cannot be gone on with ({reason}); lies beside as {aside.name}, and all "
-            detail += "that the streams keep is folded anew"
+            name = aside.name if aside is not None else ""
+            log.error("projector.moved_aside", file=name, reason=reason)
+            detail = f"cannot be gone on with ({reason}); "
+            detail += f"lies beside as {name}, and " if name else ""
+            detail += "all that the streams keep is folded anew"
             context.health.report(KIND, NAME, ok=False, detail=detail, alarm=True)
             context.health.count("moved_aside")
         return warehouse
@@ -221,10 +233,12 @@ class Keeper:
             self._why = duckfile.told(error)
             self._broken += ailment == "broken"
             if ailment == "corrupt" or self._broken > 1:
-                self._doubt = self._why
+                self._doubt, self._why = self._why, _ill(error)
         self.tried.set()
         self.context.health.report(KIND, NAME, ok=False, detail=self._why, alarm=True)
         log.warning("projector.failed", error=type(error).__name__, ailment=ailment or "other")
+        if ailment == "corrupt" and self._failures == 1:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE[min(self._failures, len(PATIENCE)) - 1]):
                 await self.context.stopping.wait()
@@ -260,6 +274,10 @@ def kept_since(config: Config, streams: Iterable[str]) -> dict[str, datetime]:
         for name in streams
         if name not in FOR_EVER
     }
+
+
+def _ill(error: Exception) -> str:
+    return f"{NAME} is damaged ({duckfile.told(error)}); it is moved aside, and all is folded anew"
 
 
 @contextlib.contextmanager

@@ -7,10 +7,11 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import msgspec
 import structlog
 
@@ -18,8 +19,10 @@ from postroad.runtime.children import die_with_parent
 from postroad.runtime.clock import now
 from postroad.runtime.errors import Retry
 from postroad.runtime.health import Health
+from projections.duckfile import ailment
 from projections.snapshot import NAME, Job, Taken
 from projections.warehouse import Warehouse
+from projections.watched import Damaged
 
 KIND, FACT = "analytics", "the copies for analysts"  # in status
 
@@ -27,12 +30,20 @@ log = structlog.get_logger()
 
 
 class Snapshots:
-    """The copies of one file, in one folder. `as_of`: when the last was made; None for none yet."""
+    """The copies of one file, in one folder. `as_of`: when the last was made; None for none yet.
+    Who is `ill` hears of damage that is met, and says what is done."""
 
-    def __init__(self, warehouse: Warehouse, folder: Path, health: Health) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        folder: Path,
+        health: Health,
+        ill: Callable[[Exception], str] = str,
+    ) -> None:
         self.warehouse = warehouse
         self.folder = folder
         self.health = health
+        self.ill = ill
         self.as_of: datetime | None = None
         self._positions: Mapping[str, int] = {}
         self._one = asyncio.Lock()
@@ -55,9 +66,16 @@ class Snapshots:
         async with self._one:
             if self.warehouse.checkpoints == self._positions and (self.folder / NAME).exists():
                 return Taken()
-            async with self.warehouse.still() as positions:
-                as_of = now()
-                taken = await self._take(as_of)
+            try:
+                taken, as_of, positions = await self._made()
+                if taken.damaged:  # in what was copied, or in the copy alone
+                    taken, as_of, positions = await self._made()
+                if taken.damaged:
+                    raise Damaged(taken.error)
+            except (Damaged, duckdb.Error) as error:
+                if not ailment(error) or ailment(error) == "full":
+                    raise
+                raise Retry(self.ill(error)) from error
             if taken.error:
                 self.health.report(KIND, FACT, ok=False, detail=taken.error)
                 raise Retry(f"{FACT} cannot be made: {taken.error}")
@@ -73,6 +91,11 @@ class Snapshots:
             )
             log.debug("snapshot.taken", octets=taken.octets, files=taken.files)
             return taken
+
+    async def _made(self) -> tuple[Taken, datetime, Mapping[str, int]]:
+        async with self.warehouse.still() as positions:
+            as_of = now()
+            return await self._take(as_of), as_of, positions
 
     async def _take(self, as_of: datetime) -> Taken:
         job = Job(

@@ -16,7 +16,7 @@ import duckdb
 from projections import duckfile, layout
 from projections.analytics.deliveries import MARK
 from projections.catalog import projections
-from projections.warehouse import CONFIG
+from projections.reading import CONFIG
 
 PERSONS = 1_000_000
 LISTS = 10

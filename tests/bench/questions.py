@@ -19,7 +19,8 @@ import duckdb
 
 from projections import duckfile
 from projections.catalog import queries
-from projections.warehouse import CONFIG, NAME
+from projections.reading import CONFIG
+from projections.warehouse import NAME
 from tests.bench import ledgerfile
 from tests.bench.figures import Figure
 from tests.bench.road import BUILD

@@ -17,7 +17,7 @@ from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Config
 from postroad.runtime.service import Context, running
-from projections.warehouse import Answer
+from projections.reading import Answer
 from schemas import codec, subjects
 from schemas.membership import MemberSubscribed
 from schemas.questions import Piece, Question

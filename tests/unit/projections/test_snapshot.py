@@ -232,14 +232,19 @@ def test_who_was_erased_is_in_no_copy(live: Live) -> None:
 def test_where_the_disk_is_full_the_old_copy_stays(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The copy asks for room before it takes any, and leaves nothing half done."""
+    """The copy asks for room before it takes any, of which a tenth of the disk, 64 MB at most, is
+    left for mail; it says so, and leaves nothing half done."""
     live.fold(1)
     live.take()
     live.fold(1)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20, total=70 << 20)
+    )
     with pytest.raises(OSError, match="needs") as failed:
         live.take()
-    assert snapshot.told(failed.value).startswith("No space left on device (the copy needs")
+    told = snapshot.told(failed.value)
+    assert told.startswith("No space left on device (the copy needs ")
+    assert told.endswith(" MB and leaves 7 MB for mail, 1 MB are free)")
     assert live.ask("select count(*) from deliveries") == [(1,)]
     assert sorted(path.name for path in live.folder.iterdir()) == [
         ".lock",

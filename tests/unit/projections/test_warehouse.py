@@ -21,7 +21,8 @@ from projections.projection import (
     Table,
     View,
 )
-from projections.warehouse import Batch, Origin, Warehouse, reading
+from projections.reading import reading
+from projections.warehouse import Batch, Origin, Warehouse
 from schemas.codec import UnknownEvent
 
 WORDS = Table(
@@ -118,6 +119,7 @@ async def test_a_file_beyond_its_stream_is_moved_aside(tmp_path: Path) -> None:
     await warehouse.close()
     other = await opened(tmp_path, last=6)
     assert other.aside is not None
+    assert other.aside[0] is not None
     assert other.aside[0].name == "a.duckdb.other-now"
     assert await words(other) == []
     await other.close()
