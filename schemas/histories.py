@@ -48,9 +48,11 @@ class Person(Data, kw_only=True):
 
 class Whose(Data, kw_only=True):
     """Whom an address belongs to, or did: copies go to `address` now. `since` (RFC 3339) is when it
-    became theirs, empty where it is theirs no more; of who was `erased` nothing else is known."""
+    became theirs, empty where it is theirs no more, and `until` when it ceased to be; of who was
+    `erased` nothing else is known."""
 
     person: str
     address: str = ""
     since: str = ""
+    until: str = ""
     erased: bool = False

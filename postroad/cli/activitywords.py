@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from postroad.cli import explanationwords as words
+from postroad.cli.analysis.values import visible
 from postroad.cli.evidence import Bounce, Change, Decision, Try
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -21,7 +22,7 @@ _HAPPENED = {
 def told(row: Mapping[str, Any], people: Mapping[str, str], person: str) -> str:
     """A row of the query `activity`, without its nulls, in words. `people` are addresses."""
     by = words.who(row.get("actor", ""), people, person)
-    title = row.get("subject", "")
+    title = f'"{visible(subject)}"' if (subject := row.get("subject")) else ""
     match row["kind"]:
         case "membership":
             return _happened(row, by)
@@ -31,14 +32,14 @@ def told(row: Mapping[str, Any], people: Mapping[str, str], person: str) -> str:
             )
         case "wrote":
             decision = _as(Decision, row, {"kind": "event", "rule": "how"})
-            return f"wrote {title!r}: {words.decided(decision, by)}"
+            return f"wrote {title or 'a mail'}: {words.decided(decision, by)}"
         case "command":
             why = f" ({row['reason']})" if row.get("reason") else ""
             outcome = str(row.get("how", "")).replace("_", " ")
             return f"command {row['event']} by mail: {outcome}{why}"
         case _:
             sent = words.tried(_as(Try, row, {"outcome": "event"}))
-            what = repr(title) if title else "a letter" if row.get("how") == "letter" else "a mail"
+            what = title or ("a letter" if row.get("how") == "letter" else "a mail")
             return f"was sent {what}: {sent}"
 
 

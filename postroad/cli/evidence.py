@@ -152,7 +152,8 @@ class Wait(Row, frozen=True, kw_only=True):
 class Evidence(Row, frozen=True, kw_only=True):
     """All that is known. `lists` are addresses by slug; `without` says, by list, which wish of
     theirs kept a copy from them (`PostRouted.without`); `since` is when their address became
-    theirs; `waits` are from the queue as it is now. `post` is the mail's id.
+    theirs, `until` when it ceased to be; `waits` are from the queue as it is now. `post` is the
+    mail's id.
     A mail to members and to owners of a list was decided twice: `owners` is known of the second."""
 
     post: str
@@ -160,6 +161,7 @@ class Evidence(Row, frozen=True, kw_only=True):
     person: str = ""
     erased: bool = False
     since: datetime | None = None
+    until: datetime | None = None
     current: str = ""
     lists: dict[str, str] = {}
     people: dict[str, str] = {}

@@ -43,6 +43,7 @@ _SENT: Mapping[str, str] = {
 }
 RETURNED = ("hard", "soft", "full", "policy", "unknown")  # of a bounce: the copy did not arrive
 LAST = datetime.max.replace(tzinfo=UTC)
+OWNERS = ("owner", "moderator")  # whom mail for the owners goes to
 GMAIL = ("gmail.com", "googlemail.com")
 
 
@@ -128,11 +129,16 @@ def _hints(known: Evidence, found: list[ListOutcome]) -> Iterator[Step]:
     domain = (known.current or known.address).rpartition("@")[2].lower()
     if arrived and wrote and (domain in GMAIL or any("gsmtp" in one.reply for one in known.tries)):
         yield Step(at=None, step="hint", what=words.HIDDEN)
-    if known.current and known.current.lower() != known.address.lower() and known.tries:
-        yield Step(at=None, step="hint", what=words.elsewhere(known.current))
     first = min((one.ts for one in known.tries), default=None)
-    if known.since is not None and first is not None and known.since > first:
-        yield Step(at=known.since, step="hint", what=words.THEIRS_SINCE)
+    if first is None:
+        return
+    if known.until is not None:
+        what = words.theirs_until(known.until, known.current, before=first < known.until)
+        yield Step(at=None, step="hint", what=what)
+    elif known.current and known.current.lower() != known.address.lower():
+        yield Step(at=None, step="hint", what=words.elsewhere(known.current))
+    if known.since is not None and known.since > first:
+        yield Step(at=None, step="hint", what=words.theirs_since(known.since))
 
 
 class _OnList:
@@ -186,14 +192,16 @@ class _OnList:
     def _life(self, post: Posted | None) -> None:
         """How they came onto the list before the post, or later, and what they changed."""
         as_of = post.membership_seq if post else max((one.seq for one in self.changes), default=0)
-        joined = [one for one in self.changes if one.event == words.JOINED and one.role == "member"]
+        owners = any(one.kind == "owner" for one in self.decisions)
+        roles = OWNERS if owners else ("member",)
+        joined = [one for one in self.changes if one.event == words.JOINED and one.role in roles]
         before = [one for one in joined if one.seq <= as_of]
         since = before[-1].seq if before else 0
         for one in [*before[-1:], *[one for one in joined if one.seq > as_of][:1]]:
             what = words.joined(one, self._who(one.actor))
             self._say(one.ts, "joined", what, how=one.how, since=one.since)
         for one in self.changes:
-            gone = one.event == words.LEFT and one.role == "member"
+            gone = one.event == words.LEFT and one.role in roles
             wish = one.event == words.CHANGED and (one.delivery_mode or one.delivery_status)
             if one.seq > since and (gone or wish):
                 what = words.changed(one, self._who(one.actor))
@@ -246,7 +254,7 @@ class _OnList:
         return "unknown", words.FORGOTTEN
 
     def _held(self, last: Decision) -> list[Period]:
-        roles = ("owner", "moderator") if last.kind == "owner" else ("member",)
+        roles = OWNERS if last.kind == "owner" else ("member",)
         return [one for one in self.periods if one.role in roles]
 
     def _no_member(self, last: Decision, as_of: int) -> tuple[str, str]:

@@ -28,9 +28,6 @@ HIDDEN = (
     "hint: Gmail does not show authors the copy that a list sends them of their own mail; it is in "
     "All Mail and in Sent, and everybody else sees it"
 )
-THEIRS_SINCE = (
-    "hint: this address became theirs only then: the copy went to the one they had before"
-)
 WISHES: Mapping[str, str] = {
     "receive_own_postings": "they wrote it, and want no copies of what they write to the list "
     "(receive_own_postings=false)",
@@ -66,7 +63,7 @@ def decided(one: Decision, by: str) -> str:
     if one.kind in ("held", "rejected", "discarded"):
         return stopped(one, by)
     match one.kind:
-        case "post" if one.rule in ("", "truth"):
+        case "post" if one.rule in ("", "truth", BY_PEOPLE):  # who let it pass stands before
             return "posted to the list"
         case "post":
             return f"posted to the list: accepted by the rule {one.rule}"
@@ -209,8 +206,23 @@ def gone(one: Change, by: str) -> str:
 
 def waits(wait: Wait) -> str:
     """What a queued copy waits for."""
-    again = f"; tried again at {at(wait.due)}" if wait.due else ""
+    again = f"; will be tried again at {at(wait.due)}" if wait.due else ""
     return f"queued in chunk {wait.chunk}, {wait.why or 'to be tried again'}{again}"
+
+
+def theirs_since(since: datetime) -> str:
+    """Of an address that is newer than the copy."""
+    return (
+        f"hint: this address became theirs only at {at(since)}: the copy went to the one they had "
+        "before"
+    )
+
+
+def theirs_until(until: datetime, current: str, *, before: bool) -> str:
+    """Of an address that was given up, after the copy was first tried or `before` that."""
+    told = f"hint: this address is theirs no more, since {at(until)}"
+    told += f"; their copies go to {current}" if current else ""
+    return f"{told}, but this one was sent when they still had it" if before else told
 
 
 def elsewhere(current: str) -> str:

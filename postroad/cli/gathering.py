@@ -42,6 +42,7 @@ STREAMS = {
     "MEMBERSHIP": "membership.>",
 }
 OWNERS = "-2"  # behind the id of a mail to members: the same, to owners of the list
+NAMED = 5  # mails of one id or Message-ID that are named; one more is asked for
 SETTLED = ("accepted", "failed", "departed")
 _WHOLE = re.compile(r"[0-9a-f]{32}(-\d)?")  # -2: mail to owners of what went to members, too
 _DIGITS = re.compile(r"[0-9a-f]{6,31}")
@@ -75,7 +76,8 @@ async def _with_rows(ask: Ask, known: Evidence, whose: Whose) -> Evidence:
     if not whose.person or whose.erased:
         return known
     since = datetime.fromisoformat(whose.since) if whose.since else None
-    known = replace(known, person=whose.person, current=whose.address, since=since)
+    until = datetime.fromisoformat(whose.until) if whose.until else None
+    known = replace(known, person=whose.person, current=whose.address, since=since, until=until)
     return replace(known, **await _of_person(ask, known.post, whose.person))
 
 
@@ -103,7 +105,10 @@ async def find_mail(broker: Broker, ask: Ask, text: str, after: Mapping[str, int
     posted = [row["mail"] for row in rows if row["posted"]]
     found = posted if len(posted) == 1 and not digits else [row["mail"] for row in rows]
     if len(found) > 1:
-        raise PostroadError(f"{text} means several mails: {', '.join(found)}; give a whole id")
+        more = " and more" if len(found) > NAMED else ""
+        raise PostroadError(
+            f"{text} means several mails: {', '.join(found[:NAMED])}{more}; give a whole id"
+        )
     return found[0] if found else await mail_id(broker, text)
 
 

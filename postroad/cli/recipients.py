@@ -216,6 +216,7 @@ def _csv() -> Callable[[Sequence[Recipient]], None]:
     def show(block: Sequence[Recipient]) -> None:
         for one in block:
             said = msgspec.structs.asdict(one) | {"time": one.time.isoformat() if one.time else ""}
+            said["twice"] = str(one.twice).lower()
             writer.writerow([guarded(str(value)) for value in said.values()])
 
     return show

@@ -21,7 +21,7 @@ FIND = Query(
             where starts_with(mail, $text) or trim(message_id, '<>') = $text
             union all
             select mail, false from chunks where starts_with(mail, $text) and notice
-        ) group by mail order by posted desc, mail limit 5
+        ) group by mail order by posted desc, mail limit 6
     """,
 )
 DECISIONS = Query(

@@ -36,6 +36,7 @@ async def address(broker: Broker, roster: Roster, people: People, ask: WhoseAddr
             person=person,
             address=current,
             since=since if theirs else "",
+            until="" if theirs else since,
             erased=erased or not (theirs or current),
         )
     )

@@ -316,6 +316,30 @@ def test_who_looks_into_the_wrong_place_is_told_where_to_look() -> None:
     found = told(tries=(TAKEN,), current="ann@other.example", since=at(90))
     assert [step.step for step in found.steps[-2:]] == ["hint", "hint"]
     assert "copies go to ann@other.example" in str(found.steps)
+    assert "became theirs only at 2026-11-20 13:30:00 UTC" in found.steps[-1].what
+    for until, before in ((90, True), (-90, False)):
+        found = told(tries=(TAKEN,), current="ann@other.example", until=at(until))
+        [hint] = [step.what for step in found.steps if step.step == "hint"]
+        assert f"theirs no more, since {at(until):%Y-%m-%d %H:%M:%S} UTC" in hint
+        assert ("when they still had it" in hint) == before
+
+
+def test_how_somebody_became_an_owner_is_told_of_mail_for_owners() -> None:
+    """What counts is the role that the mail went to."""
+    became = replace(JOINED, role="owner", seq=11, ts=at(-800))
+    owner = (replace(POSTED, kind="owner", rule=""),)
+    found = told(changes=(JOINED, became), tries=(TAKEN,), decisions=owner)
+    assert found.steps[0].what.startswith("became owner (import")
+
+
+def test_a_post_that_somebody_let_pass_was_accepted_by_no_rule() -> None:
+    """Who did is told by the step before."""
+    held = replace(POSTED, kind="held", rule="nonmember-moderation")
+    yes = replace(POSTED, kind="accepted", rule="moderator", actor=f"person:{BOB}")
+    passed = replace(POSTED, rule="moderator")
+    said = [step.what for step in told(decisions=(held, yes, passed), tries=(TAKEN,)).steps]
+    assert "accepted by bob@example.net" in said
+    assert "posted to the list" in said
 
 
 def test_who_may_have_it_twice_is_told_so() -> None:
