@@ -209,7 +209,7 @@ def print_timeline(story: Story) -> None:
 
 
 def _remarks(fate: Fate) -> Iterator[str]:
-    """How long copies took, and where a post stands among others of its list."""
+    """How long copies took, where a post stands among others of its list, and who may have two."""
     if fate.took:
         yield f"delivered: {fate.took.told}"
     if fate.parent:
@@ -217,6 +217,11 @@ def _remarks(fate: Fate) -> Iterator[str]:
         yield f"answers {fate.parent[:SHORT_ID]}{begun}"
     elif fate.answers:
         yield f"came after its answers: {', '.join(each[:SHORT_ID] for each in fate.answers)}"
+    if fate.possible_duplicates:
+        reason = "an answer was missing, before a crash or for too long"
+        if fate.waiting:
+            reason = "an answer is awaited still, which may clear it, or a crash came before it"
+        yield f"{fate.possible_duplicates:,} may have got it twice: {reason}"
 
 
 def _print_fate(fate: Fate) -> None:
@@ -227,9 +232,6 @@ def _print_fate(fate: Fate) -> None:
     )
     for line in _remarks(fate):
         print(f"  {line}")
-    if fate.possible_duplicates:
-        reason = "not answered yet, or not before a crash"
-        print(f"  {fate.possible_duplicates:,} may have got it twice: {reason}")
     for wait in fate.waits[:SHOWN_TROUBLES]:
         again = f"; tried again {moment(wait.next)}" if wait.next else ""
         print_wrapped(f"{wait.copies:,} waiting: {wait.why}{again}", "  ")

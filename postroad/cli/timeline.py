@@ -258,6 +258,8 @@ class Teller:
             fate.accepted += len(event.late)
             self._taken.setdefault(event.list, []).append((at, len(event.late)))
             fate.possible_duplicates -= len(event.cleared)
+            if (once := len(event.cleared)) and fate.windows <= LINES:
+                self._say(at, event.list, f"chunk {event.chunk}: answered late: {once} not twice")
             for person in event.late:
                 self._troubles.get(event.list, {}).pop(person, None)
         if event.intent is not None:

@@ -219,6 +219,14 @@ def test_copies_in_doubt_are_counted():
     assert "perhaps for the second time" in story.timeline[-1].what
 
 
+def test_who_turns_out_to_have_one_copy_is_told():
+    """A late answer clears a doubt: it has its own line, and the number goes down."""
+    late = WindowRecorded(mail_id=MAIL, list=LIST, chunk="0", cleared=("ann",), finished=True)
+    story = told(POST, chunk("ann"), window("ann", doubt=True), late)
+    assert story.lists[0].possible_duplicates == 0
+    assert story.timeline[-1].what == "team@example.org: chunk 0: answered late: 1 not twice"
+
+
 def test_a_large_post_is_summed_up():
     """Thousands of windows are counted, and only the first are told one by one."""
     done = FanoutDone(mail_id=MAIL, list=LIST, audience=100, chunks=1)
