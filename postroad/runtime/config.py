@@ -35,7 +35,7 @@ from postroad.runtime.settings import (
 from postroad.runtime.settings_analytics import Analytics
 from postroad.runtime.settings_places import check_place
 from postroad.runtime.settings_reader import Reader
-from postroad.runtime.settings_retention import Retention, check_retention
+from postroad.runtime.settings_retention import Retention, check_retention, warn_retention
 from postroad.runtime.tomlfile import read_toml
 
 __all__ = [
@@ -135,10 +135,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         problems = list(dict.fromkeys([*reader.problems, *checked]))
         if problems:
             raise SettingsError(_report(file, problems))
-        warnings = settings_checks.warn(
-            site, config.domain, sources, relays, config._secret_files()
+        warnings = (
+            *settings_checks.warn(site, config.domain, sources, relays, config._secret_files()),
+            *warn_retention(config.retention),
         )
-        return msgspec.structs.replace(config, warnings=tuple(warnings))
+        return msgspec.structs.replace(config, warnings=warnings)
 
     def site_key(self) -> bytes:
         """32 random bytes that every HMAC of this installation rests on.

@@ -9,6 +9,8 @@ import msgspec
 from postroad.runtime import settings_forms as forms
 from postroad.runtime.quantities import duration
 
+SHORTEST, LONGEST = 3_600.0, 10 * 365 * 86_400.0  # seconds; beyond them an age is warned of
+
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """[retention]: how long what is finished stays. Only time in which Postroad runs counts."""
@@ -36,6 +38,27 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     def deadletter_seconds(self) -> float:
         """That of parked messages, in seconds."""
         return duration(self.deadletter)
+
+
+def warn_retention(retention: Retention) -> Iterator[str]:
+    """Ages that work, and are hardly meant."""
+    if retention.mail_seconds < retention.send_seconds:
+        yield (
+            f'[retention] mail = "{retention.mail}" is shorter than send = "{retention.send}": '
+            f"a mail stays as long as its copies, {retention.send}"
+        )
+    for field in msgspec.structs.fields(Retention):
+        age = getattr(retention, field.name)
+        if duration(age) > LONGEST:
+            yield (
+                f'[retention] {field.name} = "{age}" is more than ten years: that is never, and '
+                "the disk must hold all of it"
+            )
+        elif duration(age) < SHORTEST:
+            yield (
+                f'[retention] {field.name} = "{age}" is less than an hour: meant for trying it '
+                "out; the janitor looks 24 times in that"
+            )
 
 
 def check_retention(retention: Retention) -> Iterator[str]:

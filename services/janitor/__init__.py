@@ -46,6 +46,7 @@ Files      marks     lived time → how old something is (pure)
            decider   what is known of a mail → whether it may go, or why not (pure)
            evidence  what the streams hold of it
            sweep     one look
-           diary     where the marks are kept
+           waiting   what stays, and when it is worth another look (pure)
+    diary     where the marks are kept
            service   a mark, a look, a rest
 """

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -25,6 +26,7 @@ from postroad.runtime.stored import Stored
 from services.janitor import decider, evidence
 from services.janitor.evidence import Evidence
 from services.janitor.marks import Diary, Ends, before, horizon
+from services.janitor.waiting import Waiting
 
 QUIET = 90 * 86_400.0  # seconds after which nobody is at work; the ledger itself is kept so long
 TOGETHER = 200  # mails the projector is asked about at once
@@ -84,12 +86,17 @@ class Sweep:
         self._stopping = stopping or asyncio.Event()
         self._dry = dry
         self._evidence = Evidence(broker)
+        self._sent: Waiting[tuple[str, str]] = Waiting()
+        self._mailed: Waiting[str] = Waiting()
 
     async def run(self, diary: Diary) -> Tally:
         """One look, as of this diary. Raises PostroadError where the projector cannot answer,
         Retry, ApiError."""
         tally = Tally()
         await self._evidence.begin()
+        standing = self._evidence.floors.acked, self._evidence.dead.dropped
+        for waiting in (self._sent, self._mailed):
+            waiting.begin(diary, standing)
         quiet = horizon(diary, QUIET)
         if (old := horizon(diary, self._ages.send)) is not None:
             await self._sendings(old, quiet, tally)
@@ -107,6 +114,7 @@ class Sweep:
             listed = {evidence.sending_of(each.subject): each.seq for each in reversed(page)}
             units = [each for each in listed if each not in seen]
             seen.update(units)
+            units = self._sent.due(units, old, partial(tally.keep, "sendings"))
             for start in range(0, len(units), TOGETHER):
                 some = units[start : start + TOGETHER]
                 mails = sorted({mail for _, mail in some})
@@ -116,7 +124,10 @@ class Sweep:
                     state = states.get(unit, "")
                     still = before(quiet, {"SEND": listed[unit]})
                     why = self._at_once(unit[1], state, still=still)
-                    why = why or await self._sending(unit, state, old, quiet)
+                    if why:
+                        self._sent.note(unit, why)
+                    else:
+                        why = await self._sending(unit, state, old, quiet)
                     if why:
                         tally.keep("sendings", why)
                     else:
@@ -128,9 +139,12 @@ class Sweep:
         self, unit: tuple[str, str], state: str, old: Ends, quiet: Ends | None
     ) -> str:
         found = await self._evidence.sending(*unit, finished=state == decider.FINISHED)
-        if why := decider.judge_sending(found, old, quiet):
+        why = decider.judge_sending(found, old, quiet)
+        self._sent.note(unit, why, found.seqs)
+        if why:
             return why
         list_, mail = unit
+        self._mailed.note(mail.partition("-")[0], "")  # it may have waited for just this
         crashpoint("janitor.before_send")
         await self._purge("SEND", f"mail.send.*.{list_}.{mail}.*", found.seqs.get("SEND", 0))
         crashpoint("janitor.after_send")
@@ -145,7 +159,9 @@ class Sweep:
         for stream, subject in (("RECEIVED", "mail.received.>"), ("RAW", "raw.>")):
             async for page in self._listed(stream, subject, old):
                 listed = {evidence.mail_of(each.subject): each.seq for each in reversed(page)}
-                mails = [each for each in listed if each not in kept]
+                listed = {mail: seq for mail, seq in listed.items() if mail not in kept}
+                mails = self._mailed.due(listed, old, partial(tally.keep, "mails"))
+                kept.update(listed.keys() - mails)
                 for start in range(0, len(mails), TOGETHER):
                     some = mails[start : start + TOGETHER]
                     rows = await self._ask("finished_mails", after=after, mails=some)
@@ -154,7 +170,10 @@ class Sweep:
                         state = states.get(mail, "")
                         still = before(quiet, {stream: listed[mail]})
                         why = self._at_once(mail, state, still=still)
-                        why = why or await self._mail(mail, state, old, quiet)
+                        if why:
+                            self._mailed.note(mail, why)
+                        else:
+                            why = await self._mail(mail, state, old, quiet)
                         if why:
                             tally.keep("mails", why)
                         else:
@@ -166,7 +185,9 @@ class Sweep:
 
     async def _mail(self, mail: str, state: str, old: Ends, quiet: Ends | None) -> str:
         found = await self._evidence.mail(mail, state=state)
-        if why := decider.judge_mail(found, old, quiet, self._evidence.floors):
+        why = decider.judge_mail(found, old, quiet, self._evidence.floors)
+        self._mailed.note(mail, why, found.seqs)
+        if why:
             return why
         crashpoint("janitor.before_mail")
         await self._purge("RECEIVED", f"mail.received.*.{mail}", found.seqs.get("RECEIVED", 0))

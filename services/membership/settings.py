@@ -52,6 +52,12 @@ NOTHING = {  # what a 0 means
 ALIASES: dict[str, tuple[str, dict[str, str]]] = {
     "mode": ("personalize", {"personal": "individual", "shared": "none"}),
 }
+OTHER_WORDS = {  # what people call a setting that is spelt otherwise
+    "alias": "acceptable_aliases",
+    "moderate": "default_member_action",
+    "moderated": "default_member_action",
+    "moderation": "default_member_action",
+}
 
 
 def parse(
@@ -208,6 +214,8 @@ def _password(text: str) -> str:
 
 
 def _unknown(name: str) -> Refused:
-    near = difflib.get_close_matches(name.lower(), [*TYPES, *ALIASES], n=1, cutoff=0.5)
-    nearest = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(TYPES))}"
+    known = [*TYPES, *ALIASES]
+    meant = OTHER_WORDS.get(name.lower())
+    near = [meant] if meant else difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    nearest = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
     return Refused("bad_setting", f"there is no list setting {name!r}{nearest}")

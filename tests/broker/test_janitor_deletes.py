@@ -126,6 +126,41 @@ async def test_what_comes_after_the_look_stays(road: Finished) -> None:
     assert await left(road) == [[1], [1], [1]]
 
 
+async def test_what_merely_waits_is_not_read_again_and_again(road: Finished) -> None:
+    """Of copies that are scheduled, and of held mail, a second look reads nothing, until what was
+    recorded meanwhile could be old; copies that go let their mail go in the same look."""
+    await road.post(1)
+    await road.broker.publish(
+        subjects.retry(LIST, mail_id(1), "0r1"),
+        b"{}",
+        headers={
+            "Nats-Schedule": "@at 2099-01-01T00:00:00Z",
+            "Nats-Schedule-Target": subjects.send("bulk", LIST, mail_id(1), "0r1"),
+        },
+    )
+    await road.mail(2)
+    await road.held(2)
+    await road.acknowledge()
+    asked = []
+
+    async def ask(name: str, /, **parameters: Any) -> list[dict[str, Any]]:
+        asked.append(name)
+        return await road.ask(name, **parameters)
+
+    look, diary = Sweep(road.broker, ask, AGES), await road.diary(31)
+    first = await look.run(diary)
+    assert first.kept == {"sendings": {"scheduled": 1}, "mails": {"held": 1, "sending": 1}}
+    asked.clear()
+    assert (await look.run(diary)).kept == first.kept
+    assert asked == []
+    retry = await road.broker.last("SEND", subjects.retry(LIST, mail_id(1), "*"))
+    assert retry is not None
+    await road.broker.erase("SEND", retry.seq)
+    await road.post(3)
+    await road.acknowledge()
+    assert (await look.run(await road.diary(31))).gone == {"sendings": 2, "mails": 2}
+
+
 async def test_a_look_cut_short_is_finished_by_the_next(road: Finished) -> None:
     """Whichever deletion is the last that was made."""
     purge, cut = road.broker.purge, 0

@@ -1,25 +1,24 @@
-"""Specification: [retention]."""
+"""Specification: ages of [retention] that work and are hardly meant."""
 
 from __future__ import annotations
 
 import pytest
 
-from postroad.runtime.settings_retention import Retention, check_retention
+from tests.unit.settings.conftest import Load
 
-DAY = 86_400.0
-
-
-@pytest.mark.parametrize(("mail", "days"), [("30d", 25.0), ("90d", 25.0), ("12d", 10.0)])
-def test_mail_is_stale_before_it_is_forgotten(mail: str, days: float) -> None:
-    """What a server shows anew is told from what was taken by RECEIVED: with a shorter age, older
-    mail is refused sooner."""
-    assert Retention(mail=mail).known_seconds == days * DAY
+SITE = "[site]\ndomain = 'example.org'\n[retention]\n"
 
 
-@pytest.mark.parametrize("name", ["mail", "send", "deadletter"])
-def test_an_age_is_a_time_of_a_second_at_least(name: str) -> None:
-    """Nothing is deleted the moment it is finished, and a slip says which age it is in."""
-    assert not list(check_retention(Retention()))
-    for wrong in ("0s", "soon"):
-        (line,) = check_retention(Retention(**{name: wrong}))
-        assert line.startswith(f"[retention] {name}")
+@pytest.mark.parametrize(
+    ("ages", "words"),
+    [
+        ("mail = '2d'", 'mail = "2d" is shorter than send = "7d"'),
+        ("mail = '100000d'", 'mail = "100000d" is more than ten years'),
+        ("send = '15s'", 'send = "15s" is less than an hour'),
+        ("mail = '30d'\nsend = '30d'\ndeadletter = '3650d'", ""),
+    ],
+)
+def test_an_age_that_is_hardly_meant_is_warned_of(load: Load, ages: str, words: str) -> None:
+    """It is obeyed all the same."""
+    said = [line for line in load(SITE + ages).warnings if "[retention]" in line]
+    assert [words in line for line in said] == ([True] if words else [])
