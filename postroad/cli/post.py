@@ -180,7 +180,7 @@ def _print(story: Story) -> None:
         ("from", story.author),
         ("message-id", story.message_id),
     )
-    print_table(("", ""), facts, whole=1)
+    print_table(("", ""), [fact for fact in facts if fact[1]], whole=1)
     print()
     if story.received is None and any(fate.kind for fate in story.lists):
         print("the mail itself is deleted, finished and old enough ([retention]); what is left:\n")

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from postroad.cli.durations import Durations
+from schemas.envelope import Event
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,3 +101,9 @@ class Story(msgspec.Struct, kw_only=True):
     size: int = 0
     lists: tuple[Fate, ...] = ()
     timeline: tuple[Line, ...] = ()
+
+    def name_by(self, event: Event) -> None:
+        """Take subject and Message-ID from a decision: the mail itself may be deleted."""
+        if getattr(event, "mail_id", "") == self.id:
+            self.subject = self.subject or getattr(event, "subject", "")
+            self.message_id = self.message_id or getattr(event, "message_id", "")

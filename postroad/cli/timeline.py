@@ -61,6 +61,7 @@ class Teller:
 
     def take(self, at: datetime, event: Event, actor: str = "") -> None:
         """Take in one event, stored at this time, and who did it (`Envelope.actor`)."""
+        self.story.name_by(event)
         match event:
             case MailReceived() | MailRefused():
                 self._received(at, event)

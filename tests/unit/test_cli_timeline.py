@@ -126,6 +126,15 @@ def test_a_post_to_everybody():
     assert list_.took == Durations(p50=3.0, p95=3.0, p99=3.0)
 
 
+def test_a_mail_that_is_deleted_keeps_its_name():
+    """Subject and Message-ID are told by what was decided on it."""
+    named = msgspec.structs.replace(POST, subject="Hello", message_id="<1@x>")
+    story = told(named)
+    assert (story.subject, story.message_id, story.received) == ("Hello", "<1@x>", None)
+    other = msgspec.structs.replace(named, mail_id="another", subject="Bye")
+    assert told(other, named).subject == "Hello"
+
+
 def test_who_has_no_copy_and_why():
     """A failed recipient is named by address, with the relay's reply; the others are accepted."""
     found = fate(POST, window("ann", "bob", failures=(failure(1),)), chunk("ann", "bob"))

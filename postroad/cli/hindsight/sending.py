@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import typer
@@ -12,12 +13,13 @@ from postroad.cli.hindsight import page
 from postroad.cli.hindsight.differing import Judged
 from postroad.cli.hindsight.looking import THEN_NOW, Question, judged, plain, prepared
 from postroad.cli.hindsight.past import Oracle
-from postroad.cli.output import complain, counted
+from postroad.cli.output import SHORT_ID, complain, counted
 from postroad.cli.progress import progress
 from postroad.cli.road import road
 from schemas.hindsight import Done, LetThrough, MissingCopies, Stopped
 
 TOGETHER = 50  # mails that are let through in one question
+SHOWN = 20  # of those left alone, for one reason
 
 
 async def replayed(call: Call, question: Question, *, yes: bool) -> int:
@@ -64,7 +66,7 @@ class _Sent:
     def told(self, going: str) -> str:
         """For people."""
         if not (self.posts or self.copies):
-            return f"nothing was sent, of {going}"
+            return f"nothing was sent by this call, of {going}"
         return (
             f"let {counted(self.posts, 'post')} through, and queued "
             f"{counted(self.copies, 'missing copy', 'missing copies')}; `postroad post ls` shows "
@@ -73,8 +75,10 @@ class _Sent:
 
     def left(self) -> Iterator[str]:
         """Why some were not sent."""
-        for mail, why in self.kept[:20]:
-            yield f"{mail}: {why}"
+        for why, count in Counter(why for _, why in self.kept).most_common():
+            mails = [mail[:SHORT_ID] for mail, said in self.kept if said == why]
+            more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
+            yield f"left alone, {why}: {', '.join(mails[:SHOWN])}{more}"
 
 
 def _agreed(going: str) -> bool:

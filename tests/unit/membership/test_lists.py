@@ -148,6 +148,9 @@ def test_a_closed_list_is_left_alone() -> None:
     [
         ("default_nonmember_acton", "hold", "did you mean 'default_nonmember_action'"),
         ("qqqq", "x", "there are accept_these_nonmembers, "),
+        ("qqqq", "x", ", mode, "),
+        ("moderated", "true", "did you mean 'default_member_action'"),
+        ("alias", "a@example.org", "did you mean 'acceptable_aliases'"),
         ("default_member_action", "maybe", "must be one of defer, accept, hold, reject, discard"),
         ("mode", "both", "must be one of personal, shared"),
         ("description", "two\nlines", "one line without control characters"),
