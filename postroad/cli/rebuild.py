@@ -34,11 +34,11 @@ async def run(call: Call, name: Name) -> int:
     Rows of events that the streams keep no more are carried over. The projector goes on meanwhile;
     where none runs, the command does it alone. Broken off anywhere, nothing is changed.
     """
+    from postroad.cli.road import streams
     from postroad.runtime.projector import answers
-    from postroad.runtime.service import connect
 
     names = _names(name)
-    async with await connect(call.config, "rebuild") as broker:
+    async with streams(call.config) as broker:
         how = _asked if await answers(broker) else _alone
         with progress(f"folding {name} anew (events)") as bar:
 
