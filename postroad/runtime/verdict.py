@@ -301,7 +301,11 @@ def _absent(seen: Seen, missing: list[str]) -> Iterator[str]:
     for report in _reports(SUPERVISOR, seen):
         for fact in report.facts:
             if fact.facts.get("crash_looping") and fact.name not in missing:
-                yield f"{fact.name} keeps dying ({fact.detail}); look at its log lines"
+                ended = fact.facts.get("last_exit", fact.detail)
+                yield (
+                    f"{fact.name} kept dying (the last time it {ended}) and runs again; unless it "
+                    "dies within a minute all is well, else look at its log lines"
+                )
 
 
 def _missing(name: str, seen: Seen) -> str:

@@ -79,11 +79,13 @@ def test_a_supervised_service_comes_back_by_itself():
 
 
 def test_a_crash_loop_is_told_even_while_the_service_answers():
-    """A service that keeps dying is a problem in the moments it lives, too."""
-    keeper = report("supervisor", kept("sender", detail="ready", crash_looping=True, restarts=7))
+    """A service that keeps dying is a problem in the moments it lives, too: how it died is told,
+    not how it is."""
+    died: dict[str, Any] = {"crash_looping": True, "last_exit": "was ended by SIGKILL"}
+    keeper = report("supervisor", kept("sender", detail="ready", **died))
     found = judge(Seen(reports=(*road(), keeper)))
     assert (found.state, found.exit_code) == ("degraded", 1)
-    assert "sender keeps dying" in found.problems[0]
+    assert "sender kept dying (the last time it was ended by SIGKILL)" in found.problems[0]
 
 
 def test_a_starting_service_is_degraded():
