@@ -92,7 +92,8 @@ def _counts(judging: Judging) -> tuple[int, int, int, int]:
 
 
 async def _stored(broker: Broker) -> dict[str, int]:
-    """How far each stream is, but that of traces."""
-    names = [stream.name for stream in subjects.STREAMS if stream.name != "SPANS"]
+    """How far each stream is, but those of traces, and of what membership notes by itself."""
+    beside = ("SPANS", "PENDING")
+    names = [stream.name for stream in subjects.STREAMS if stream.name not in beside]
     infos = [await broker.api(f"STREAM.INFO.{name}") for name in names]
     return {info["config"]["name"]: info["state"]["last_seq"] for info in infos}

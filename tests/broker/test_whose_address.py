@@ -11,6 +11,7 @@ from schemas.whose import WhereReached, WhoseAddress
 from services.membership.people import People
 from tests.broker.membership import LIST, membership
 from tests.broker.requests import ANNA, settings
+from tests.e2e.system import until
 
 NEW = "anna@new.example"
 
@@ -39,6 +40,12 @@ async def test_an_address_is_somebodys_is_given_up_and_is_forgotten(
         assert (moved.person, moved.address, moved.since) == (first.person, NEW, "")
 
         await people.erase(people.key(NEW), correlation=new_id(), actor="operator")
+
+        async def folded() -> bool:
+            whose = (await service.ask(WhoseAddress(address=NEW))).whose
+            return whose is not None and whose.erased
+
+        await until(folded, "the erasure is known")
         for address in (ANNA, NEW):
             gone = (await service.ask(WhoseAddress(address=address))).whose
             assert gone is not None

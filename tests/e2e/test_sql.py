@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -45,6 +46,12 @@ class Terminal:
         return shown
 
 
+def _sit_down() -> None:
+    """This terminal is ours, and Ctrl-C is heard, though whoever runs the tests does not."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def terminal(road: System, state: Path) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
     ours, theirs = pty.openpty()
@@ -54,7 +61,7 @@ def terminal(road: System, state: Path) -> Iterator[tuple[Terminal, subprocess.P
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C is a signal
+        preexec_fn=_sit_down,  # noqa: PLW1509 - Ctrl-C is a signal
         env={
             **os.environ,
             "TERM": "xterm",

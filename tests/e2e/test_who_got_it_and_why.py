@@ -281,7 +281,8 @@ def test_the_recipients_of_a_post_are_those_of_its_ledger(told: dict[str, Result
     (fate,) = told["shown"].json["lists"]
     counts = [list(outcomes.values()).count(word) for word in ("accepted", "failed")]
     assert (counts, fate["waiting"]) == ([fate["accepted"], fate["failed"]], 0)
-    assert told["waiting"].out == told["put off"].out  # who is tried again still waits
+    who = [told[key].out.split()[:2] for key in ("waiting", "put off")]
+    assert who[0] == who[1]  # who is tried again still waits
     for key, line in (("failed", f"{of('hugo')}  failed"), ("put off", f"{of('walt')}  deferred")):
         assert told[key].out.startswith(line)
         assert told[key].out.count("\n") == 1
