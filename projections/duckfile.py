@@ -18,7 +18,6 @@ import duckdb
 
 from projections.watched import Damaged
 
-ENDINGS = ("", ".wal", ".new", ".new.wal")
 _PID_OCTETS = 20
 _FULL = ("no space left", "quota exceeded", "file too large")
 _CORRUPT = ("corrupt", "checksum", "not a valid duckdb database")
@@ -103,15 +102,19 @@ def replace(path: Path, new: Path) -> None:
 
 def remove(path: Path) -> None:
     """Take away a file and all that belongs to it."""
-    for ending in ENDINGS:
+    discard(path)
+    remove_leftovers(path)
+
+
+def discard(path: Path) -> None:
+    """Take away a closed file and its log."""
+    for ending in ("", ".wal"):
         Path(f"{path}{ending}").unlink(missing_ok=True)
-    remove_spilled(path)
 
 
 def remove_leftovers(path: Path) -> None:
     """What a killed process left beside a file."""
-    for ending in (".new", ".new.wal"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
+    discard(Path(f"{path}.new"))
     remove_spilled(path)
 
 
@@ -172,6 +175,6 @@ def ailment(error: Exception) -> str:
     return "broken" if isinstance(error, broken) else ""
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """What DuckDB says, in one short line."""
     return " ".join(str(error).split())[:200]

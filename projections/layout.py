@@ -53,6 +53,12 @@ def insert(table: Table, *, personal: bool, into: str = "") -> str:
     return f"insert into {into}{table.name} select {columns} from {source}"  # noqa: S608
 
 
+def forget(table: Table, into: str = "") -> str:
+    """The statement that takes out the rows that an erasure goes by: those of `$gone`."""
+    where = f"{table.forgets} in (select unnest($gone))"
+    return f"delete from {into}{table.name} where {where}"  # noqa: S608 - all SQL is ours
+
+
 def given(table: Table) -> Mapping[str, str]:
     """Name and SQL type of each column of what is given."""
     if table.given is not None:

@@ -18,6 +18,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from projections.duckfile import quoted
+
 PART_ROWS = 1_000_000  # a file that has as many is not written again; 0.6 s of a core
 NONE = "none.parquet"
 
@@ -143,9 +145,8 @@ def _source(table: str, part: Part) -> str:
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, part: Part, place: Path) -> None:
     new = place / f"{part.file}.new"
-    target = str(new).replace("'", "''")
     connection.execute(
-        f"copy (select * from {_source(table, part)}) to '{target}'"  # noqa: S608 - all of it is ours
+        f"copy (select * from {_source(table, part)}) to {quoted(new)}"  # noqa: S608 - all of it is ours
         " (format parquet, compression zstd, compression_level 1)"
     )
     new.replace(place / part.file)

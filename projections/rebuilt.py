@@ -79,8 +79,7 @@ class Rebuilt:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _begin(self) -> None:
-        for ending in ("", ".wal"):
-            Path(f"{self.path}{ending}").unlink(missing_ok=True)
+        duckfile.discard(self.path)
         # without a log: what dies is begun again
         self._connection.execute(
             f"attach {duckfile.quoted(self.path)} as {NEW} (recovery_mode no_wal_writes)"
@@ -128,8 +127,7 @@ class Rebuilt:
         return stored
 
     def _forget(self, name: str, values: Sequence[str]) -> None:
-        column = self.warehouse.table(name).forgets
-        sql = f"delete from {NEW}.{name} where {column} in (select unnest($gone))"
+        sql = layout.forget(self.warehouse.table(name), into=f"{NEW}.")
         self._connection.execute(sql, {"gone": list(values)})
 
     def _seen(self, stream: str, kept: Sequence[tuple[int, int]], cut: Sequence[int]) -> None:
@@ -214,5 +212,4 @@ class Rebuilt:
     def _abandon(self) -> None:
         self._connection.execute(f"detach {NEW}")
         self._connection.close()
-        for ending in ("", ".wal"):
-            Path(f"{self.path}{ending}").unlink(missing_ok=True)
+        duckfile.discard(self.path)

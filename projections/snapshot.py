@@ -107,8 +107,8 @@ def _alone(folder: Path) -> Any:
 
 
 def _discard(path: Path) -> None:
-    for ending in ("", ".wal", ".whole", ".whole.wal"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
+    duckfile.discard(path)
+    duckfile.discard(Path(f"{path}.whole"))
 
 
 def _copy(live: Path, new: Path) -> None:
@@ -154,10 +154,9 @@ def _copy_octets(source: int, target: int, size: int) -> None:
 def _compact(new: Path) -> None:
     """Write a file anew, with what its tables hold and nothing else."""
     whole = Path(f"{new}.whole")
-    target = str(whole).replace("'", "''")
     with _opened(new) as connection:
         (name,) = connection.execute("select current_database()").fetchone() or ("",)
-        connection.execute(f"attach '{target}' as whole")
+        connection.execute(f"attach {duckfile.quoted(whole)} as whole")
         connection.execute(f'copy from database "{name}" to whole')
         connection.execute("detach whole")
     whole.replace(new)

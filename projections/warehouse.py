@@ -347,9 +347,8 @@ class Warehouse:
                 if now is not None and not _same(now, created, seq):
                     raise Unfit("other", f"it was folded from another stream {name} than there is")
             for name in sorted(streams.keys() - {name for name, _, _ in found}):
-                created = streams[name].created
-                connection.execute("insert into checkpoint values (?, 0, ?)", [name, created])
-            found = connection.execute("select stream, seq, origin from checkpoint").fetchall()
+                found.append((name, 0, streams[name].created))
+                connection.execute("insert into checkpoint values (?, ?, ?)", found[-1])
             self.checkpoints = {name: seq for name, seq, _ in found}
             self.origins = {name: created for name, _, created in found}
             self.carries, self.stale = adopting.tables(
@@ -371,8 +370,7 @@ class Warehouse:
 
     def _store(self, connection: duckdb.DuckDBPyConnection, folded: Folded) -> int:
         for name, values in folded.forget.items():
-            column = self._tables[name][0].forgets
-            sql = f"delete from {name} where {column} in (select unnest($gone))"  # noqa: S608
+            sql = layout.forget(self.table(name))
             gone = connection.execute(sql, {"gone": list(values)}).fetchone()
             self.forgotten.append((name, values))
             if gone != (0,) and self.personal:

@@ -35,7 +35,8 @@ Failure    An event of a newer release, and one that a fold fails on: counted, t
            A damaged file, found at opening or later (every 2 seconds it is looked whether somebody
            else wrote to it or took it away; a question or a copy meets the rest), and one folded
            from other streams: moved aside (`analytics.duckdb.corrupt-<time>`, `.other-<time>`),
-           folded anew, told by status and alarm; what lies aside is never deleted.
+           folded anew, told by status and alarm; what lies aside stays, until an
+           erasure takes it where addresses are kept.
            No room on the disk: told, waited for; folded on when there is some.
            A second projector: ends with exit code 1 and says who has the file.
 

@@ -16,11 +16,10 @@ from typing import Any
 from projections import sums
 from projections.duckfile import Lock, StoreBusy
 from projections.projection import Folded, Projection
-from projections.warehouse import Batch, Origin, Warehouse
+from projections.warehouse import NAME, Batch, Origin, Warehouse
 from schemas.questions import Span
 
 FOLDER = "analytics.verify"
-FILE = "analytics.duckdb"
 _MOST = 10_000_000  # rows of an answer
 _LONG = 3600.0  # seconds that one may take
 
@@ -63,7 +62,7 @@ async def beside(
     try:
         await asyncio.to_thread(_clear, folder)
         folder.mkdir(mode=0o700)
-        warehouse = await Warehouse.open(folder / FILE, projections, streams, personal=personal)
+        warehouse = await Warehouse.open(folder / NAME, projections, streams, personal=personal)
         try:
             yield Beside(warehouse)
         finally:

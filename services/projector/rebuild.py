@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
-from projections import layout
+from projections import duckfile, layout
 from projections.folding import Folder
 from projections.projection import Carry
 from projections.rebuilt import Rebuilt
@@ -35,7 +35,7 @@ class Rebuild:
         try:
             await self._fold(rebuilt)
         except BaseException as error:
-            self.progress.state, self.progress.error = "failed", " ".join(str(error).split())[:200]
+            self.progress.state, self.progress.error = "failed", duckfile.told(error)
             with contextlib.suppress(Exception):
                 await asyncio.shield(rebuilt.abandon())
             raise

@@ -252,7 +252,6 @@ def holds(text: str, parts: Sequence[str]) -> bool:
     return True
 
 
-@pytest.mark.xdist_group("sources")
 def test_every_line_in_the_troubleshooting_is_said_by_the_program(
     product: list[ast.Module],
 ) -> None:
@@ -264,7 +263,6 @@ def test_every_line_in_the_troubleshooting_is_said_by_the_program(
             assert any(holds(text, parts) for text in said), line
 
 
-@pytest.mark.xdist_group("sources")
 def test_every_log_line_is_in_the_reference(product: list[ast.Module]) -> None:
     """SREs can look up every event that is logged, and nothing else."""
     logged = {

@@ -45,13 +45,11 @@ def starting() -> dict[str, set[str]]:
     return {relative(path): words(ast.parse(path.read_text())) for path in python_files(*PRODUCT)}
 
 
-@pytest.mark.xdist_group("processes")
 def test_no_service_starts_a_program(starting: dict[str, set[str]]) -> None:
     """But for the router, which starts workers: it is the one exception among services."""
     assert {name for name, found in starting.items() if found} == MAY
 
 
-@pytest.mark.xdist_group("processes")
 def test_nothing_goes_through_a_shell(starting: dict[str, set[str]]) -> None:
     """Not even what the operator wrote."""
     assert not [name for name, found in starting.items() if found & SHELLS]

@@ -132,7 +132,6 @@ def became(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str
     return asyncio.run(road(tmp_path_factory.mktemp("road")))
 
 
-@pytest.mark.xdist_group("rules")  # one road for all
 @pytest.mark.parametrize("each", CASES, ids=lambda each: each.rule)
 def test_a_rule_stops_what_it_is_for_and_nothing_else(
     each: Case, became: dict[str, tuple[str, str]]

@@ -14,7 +14,7 @@ from tests.e2e.installation import COMMAND, Installation, Up
 from tests.e2e.system import ROAD
 from tests.peers.process import free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("up")]  # one installation for all
+pytestmark = pytest.mark.e2e
 TEAM = "team@lists.example.org"
 MAIL = (
     "From: Ann <ann@example.net>\r\nTo: team@lists.example.org\r\nSubject: Hello\r\n"

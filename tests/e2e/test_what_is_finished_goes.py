@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from postroad.runtime.blobs import put_raw
 from postroad.runtime.clock import envelope
 from schemas import codec, subjects
@@ -20,8 +18,6 @@ SLOW = Rule(at="rcpt", match="^slow@", reply="450 4.2.2 Mailbox full")
 SOON = {f"POSTROAD_RETENTION__{age}": "1s" for age in ("MAIL", "SEND", "DEADLETTER")}
 BROKEN = "b" * 32
 STREAMS = ("RECEIVED", "RAW", "SEND")
-
-pytestmark = pytest.mark.xdist_group("janitor")
 
 
 async def mails(here: World, stream: str) -> set[str]:

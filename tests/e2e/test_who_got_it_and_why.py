@@ -203,9 +203,6 @@ def told(asked_town: Town) -> dict[str, Result]:
     return asked_town.told
 
 
-pytestmark = pytest.mark.xdist_group("explained")  # one system for all
-
-
 @pytest.mark.parametrize(
     ("whom", "outcome", "why"),
     [
