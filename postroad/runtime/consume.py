@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -18,6 +19,7 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 
+from postroad.runtime import instruments
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.errors import (
@@ -168,7 +170,7 @@ class Consumer:
         await self._say(delivery.message, b"-NAK")
 
     async def _one(self, delivery: Delivery) -> None:
-        answer = b"+ACK"
+        answer, outcome, began = b"+ACK", "handled", time.perf_counter()
         try:
             with self.telemetry.consumer(
                 self.span,
@@ -180,6 +182,7 @@ class Consumer:
             self.health.count("handled")
             self.health.worked()
         except Retry as retry:
+            outcome = "retried"
             self.health.count("retried")
             log.debug(
                 "message.retry", stream=delivery.stream, seq=delivery.seq, reason=retry.reason
@@ -189,21 +192,22 @@ class Consumer:
             answer = _nak(retry.delay)
         except Superseded:
             self.health.count("superseded")
-            answer = b""
+            answer, outcome = b"", "superseded"
         except (Reject, UnknownEvent) as reject:
             answer = await self._park(delivery, "reject", str(reject), "")
+            outcome = _ended(answer)
         except asyncio.CancelledError:
-            answer = b"-NAK"
+            answer, outcome = b"-NAK", "retried"
             raise
         except Exception as bug:  # noqa: BLE001  whatever it is, it must not stop the loop
             tries = self._bugs[delivery.seq] = self._bugs.get(delivery.seq, 0) + 1
-            where = traceback.extract_tb(bug.__traceback__)[-1]
+            place = traceback.extract_tb(bug.__traceback__)[-1]
             log.error(  # noqa: TRY400  a traceback could show an address
                 "message.bug",
                 stream=delivery.stream,
                 seq=delivery.seq,
                 error=type(bug).__name__,
-                at=f"{where.name}:{where.lineno}",
+                at=f"{place.name}:{place.lineno}",
                 tries=tries,
             )
             if tries >= BUG_TRIES:
@@ -211,7 +215,11 @@ class Consumer:
                 answer = await self._park(delivery, "bug", f"{type(bug).__name__}", trace)
             else:
                 answer = _nak(0.5 * tries)
+            outcome = _ended(answer)
         finally:
+            metrics, where = self.health.metrics, (self.durable.name, delivery.stream)
+            metrics.add(instruments.CONSUMED, *where, outcome)
+            metrics.record(instruments.PROCESSED, *where, value=time.perf_counter() - began)
             if answer:
                 with contextlib.suppress(Exception):
                     await self._say(delivery.message, answer)
@@ -261,6 +269,11 @@ class Consumer:
 
     async def _say(self, message: Msg, answer: bytes) -> None:
         await self.broker.nc.publish(message.reply, answer)
+
+
+def _ended(answer: bytes) -> str:
+    """What became of a message that could not be processed."""
+    return "parked" if answer.startswith(b"+TERM") else "retried"
 
 
 def _nak(delay: float) -> bytes:

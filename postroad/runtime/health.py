@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import secrets
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 
 from postroad.runtime.alarm import Alarms
 from postroad.runtime.clock import now
+from postroad.runtime.metrics import Metrics, Point
 
 STATUS_SUBJECT = "postroad.status"
 LEFT_OUT = "left out"  # a fact of the supervisor: a service beside the road that it was not to run
@@ -33,14 +35,18 @@ class Fact(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What one instance of a service answers."""
+    """What one instance of a service answers. `instance` is drawn at its start, so that a process
+    is never taken for another; `cpu` is the processor time it has used, in seconds."""
 
     service: str
     pid: int
+    instance: str = ""
     ready: bool = False
     uptime: float = 0.0
     rss_mb: float = 0.0
+    cpu: float = 0.0
     counts: dict[str, int] = {}
+    metrics: list[Point] = []
     facts: list[Fact] = []
     last_error: str = ""
     last_error_at: str = ""
@@ -52,6 +58,8 @@ class Health:
     def __init__(self, service: str) -> None:
         self.service = service
         self.ready = False
+        self.metrics = Metrics()
+        self._instance = secrets.token_hex(4)
         self._started = time.monotonic()
         self._facts: dict[tuple[str, str], Fact] = {}
         self._counts: dict[str, int] = {}
@@ -102,14 +110,18 @@ class Health:
         self._last_error = ("", "")
 
     def answer(self) -> Report:
-        """Everything, for `postroad status`."""
+        """Everything, for `postroad status` and the monitor."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
         return Report(
             service=self.service,
             pid=os.getpid(),
+            instance=self._instance,
             ready=self.ready,
             uptime=round(time.monotonic() - self._started, 1),
-            rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            rss_mb=round(used.ru_maxrss / 1024, 1),
+            cpu=round(used.ru_utime + used.ru_stime, 3),
             counts=dict(self._counts),
+            metrics=list(self.metrics.points()),
             facts=list(self._facts.values()),
             last_error=self._last_error[0],
             last_error_at=self._last_error[1],
