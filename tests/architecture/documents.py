@@ -89,7 +89,9 @@ def documents() -> list[Document]:
 DOCS = ROOT / "docs"
 README = Document(ROOT / "README.md")
 ARCHITECTURE = Document(ROOT / "ARCHITECTURE.md")
-OPERATORS = Document(DOCS / "operators.md")
+OPERATORS = DOCS / "operators"
+INDEX = Document(OPERATORS / "README.md")
+SETTINGS = Document(OPERATORS / "settings.md")
 OWNERS = Document(DOCS / "owners.md")
 ANALYSTS = Document(DOCS / "analytics.md")
 SRES = Document(DOCS / "sres.md")

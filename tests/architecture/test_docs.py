@@ -30,10 +30,12 @@ from tests.architecture.documents import (
     ANALYSTS,
     ARCHITECTURE,
     DOCS,
+    INDEX,
     OPERATORS,
     OWNERS,
     README,
     ROOT,
+    SETTINGS,
     SRES,
     Document,
     code,
@@ -156,7 +158,7 @@ def test_every_decision_is_on_the_map() -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_is_in_the_reference(section: str) -> None:
     """The reference names each key of a section, with its default, and no other."""
-    told = {code(row[0])[0]: row[1] for row in OPERATORS.table(section)}
+    told = {code(row[0])[0]: row[1] for row in SETTINGS.table(section)}
     fields = {field.encode_name: field for field in msgspec.structs.fields(SECTIONS[section])}
     assert told.keys() == fields.keys()
     for key, default in told.items():
@@ -257,7 +259,8 @@ def test_every_line_in_the_troubleshooting_is_said_by_the_program(
 ) -> None:
     """Who looks up a line finds it as the program says it; a line it no longer says is gone."""
     said = [line for module in product for text in texts(module) for line in text.splitlines()]
-    for row in OPERATORS.table("Troubleshooting"):
+    page = Document(OPERATORS / "troubleshooting.md")
+    for row in page.table("Troubleshooting"):
         for line in code(row[0]) if row[0].startswith("`") else ():
             parts = line.split("…")
             assert any(holds(text, parts) for text in said), line
@@ -329,3 +332,10 @@ def test_the_readme_leads_everywhere() -> None:
     linked = {link.partition("#")[0] for link in README.links()}
     guides = {str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *DOCS.glob("*.md"))}
     assert guides - {"README.md"} <= linked
+
+
+def test_every_page_for_operators_is_in_their_index() -> None:
+    """From README.md the index is reached, and from it every page for operators."""
+    assert str(INDEX.path.relative_to(ROOT)) in README.links()
+    linked = {link.partition("#")[0] for link in INDEX.links()}
+    assert {path.name for path in OPERATORS.glob("*.md")} - {"README.md"} <= linked

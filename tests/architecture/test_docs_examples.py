@@ -15,7 +15,7 @@ from postroad.runtime.provision import provision
 from schemas import codec, subjects
 from schemas.envelope import Event
 from schemas.road import Failure, Intent, MailUnrouted, Outcome, Parked, WindowRecorded
-from tests.architecture.documents import ANALYSTS, OPERATORS
+from tests.architecture.documents import ANALYSTS, OPERATORS, Document
 from tests.unit.router.mails import MAIL_ID, RAW
 
 ANN, BEN = "a1" * 12, "b2" * 12
@@ -69,7 +69,7 @@ async def test_programs_of_the_guides_run(tmp_path: Path) -> None:
     """Whoever copies a program out of a guide gets what the guide promises."""
     (tmp_path / "postroad.toml").write_text('[site]\ndomain = "lists.example.org"\n')
     *_, read_stream = ANALYSTS.fences("python")
-    (dead_letters,) = OPERATORS.fences("python")
+    (dead_letters,) = Document(OPERATORS / "parked.md").fences("python")
     async with (
         embedded(tmp_path / "state") as server,
         await Broker.connect(server.reach.url, name="test") as broker,

@@ -43,7 +43,7 @@ def test_a_guide_can_be_followed_from_a_clone(profile: str) -> None:
     """Who begins with a guide learns how to install, what file the settings are, and gives the
     list an owner; every command can be typed as it stands."""
     guide = GUIDES[profile]
-    assert "operators.md#install" in guide.section("Before you begin")
+    assert "operators/install.md" in guide.section("Before you begin")
     for block in guide.fences("toml"):
         assert block.splitlines()[0].endswith("postroad.toml")
         assert all(domain.get("owner") for domain in tomllib.loads(block)["domain"])

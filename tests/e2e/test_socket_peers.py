@@ -28,8 +28,8 @@ def transport(port: int) -> dict[str, str]:
 
 
 def _guide(port: int) -> dict[str, str]:
-    """What docs/operators.md has an operator write into main.cf, on the port of the test."""
-    guide = Document(DOCS / "operators.md")
+    """What the page on sources has an operator write into main.cf, on the port of the test."""
+    guide = Document(DOCS / "operators" / "sources.md")
     (block,) = (each for each in guide.fences("conf") if "main.cf" in each)
     told = block.replace("lists.example.org", "example.org").replace(":8024", f":{port}")
     lines = (line.partition(" = ") for line in told.splitlines() if not line.startswith("#"))
