@@ -5,6 +5,7 @@ Both in pages, in order of person: of a million members no more than a page is i
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -96,14 +97,16 @@ async def of_post(
 ) -> AsyncIterator[Member]:
     """Every member at the sequence that the post was routed at, and who was left out, and why."""
     as_of = post.routed.as_of.membership
-    queued = _queued(broker, post.routed)
+    queued, missed = _queued(broker, post.routed), await _missed(broker, post.routed)
     batch: set[str] = set()
     last: str | None = ""
     async for found in _pages(broker, PastPage(list=list_, as_of=as_of), reached):
         while last is not None and found.person > last:
             batch = await anext(queued, set())
             last = max(batch, default=None)
-        yield Member(_named(found.row), _why(post, found, found.person in batch))
+        yield Member(
+            _named(found.row), _why(post, found, found.person in batch or found.person in missed)
+        )
 
 
 async def post(broker: Broker, slug: str, mail: str) -> Post:
@@ -150,6 +153,19 @@ async def _queued(broker: Broker, routed: PostRouted) -> AsyncIterator[set[str]]
             for event in stored.envelope().events:
                 if isinstance(event, ChunkQueued):
                     yield set(event.people)
+
+
+async def _missed(broker: Broker, routed: PostRouted) -> set[str]:
+    """Whom a replay queued copies for: people that the fan-out had left out."""
+    people: set[str] = set()
+    for number in itertools.count():
+        subject = subjects.send_any_lane(routed.list, routed.mail_id, f"m{number}")
+        if (stored := await broker.last("SEND", subject)) is None:
+            break
+        for event in stored.envelope().events:
+            if isinstance(event, ChunkQueued):
+                people.update(event.people)
+    return people
 
 
 def _why(post: Post, found: PastRow, queued: bool) -> str:

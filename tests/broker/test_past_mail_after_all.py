@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from postroad.cli import past
 from postroad.cli.hindsight.past import Audiences, Moments, Oracle, learn
 from postroad.cli.hindsight.standing import Standings
 from postroad.runtime.broker import Broker
@@ -142,7 +143,8 @@ async def test_missing_copies_are_queued_once(broker: Broker, service: Membershi
 async def test_a_member_without_a_copy_gets_one_unless_they_left_since(
     broker: Broker, service: Membership
 ) -> None:
-    """Whoever was left out of a fan-out, whatever the reason, is found by the members of then."""
+    """Whoever was left out of a fan-out, whatever the reason, is found by the members of then;
+    who was on the list and got a copy names them too."""
     await service.add(CLEO)
     ann = (await service.whois(ANN)).person
     routed = post(await service.as_of())
@@ -151,8 +153,8 @@ async def test_a_member_without_a_copy_gets_one_unless_they_left_since(
         mail_id=routed.mail_id, list=SLUG, chunk="0", people=(ann,), addresses=(ANN,), copy=copy
     )
     await store(broker, subjects.send("now", SLUG, routed.mail_id, "0"), chunk)
-    told = FanoutDone(mail_id=routed.mail_id, list=SLUG, audience=1, chunks=1)
-    await store(broker, subjects.routed("done", SLUG, routed.mail_id), told)
+    fanned = FanoutDone(mail_id=routed.mail_id, list=SLUG, audience=1, chunks=1)
+    await store(broker, subjects.routed("done", SLUG, routed.mail_id), fanned)
     await route(broker, routed)
     await service.ask(commands.Unsubscribe(list=LIST, address=CLEO))
     await service.add(CLEO)
@@ -164,6 +166,9 @@ async def test_a_member_without_a_copy_gets_one_unless_they_left_since(
         BOB,
         True,
     )
+    queued_for = past.of_post(broker, SLUG, await past.post(broker, SLUG, routed.mail_id), _none)
+    told = {member.row.address: bool(member.why) async for member in queued_for}
+    assert told == {ANN: False, BOB: False, CLEO: True}
 
 
 async def test_what_rules_stopped_is_let_through_once(broker: Broker, service: Membership) -> None:
@@ -198,6 +203,10 @@ async def test_what_rules_stopped_is_let_through_once(broker: Broker, service: M
         assert (event.held, event.as_of.membership) == (behind, moment)
         assert stored.envelope().actor.startswith("operator")
     assert await broker.last("ROUTED", subjects.routed("accepted", SLUG, decided)) is None
+
+
+def _none(_count: int, _total: int) -> None:
+    """No progress is shown."""
 
 
 _WISH = "receive_own_postings"
