@@ -168,6 +168,32 @@ DURABLES: tuple[Durable, ...] = (
     SENDER_BULK,
 )
 
+# Through these each service hears that parked messages of its durables are to be handled again.
+AGAIN: tuple[Durable, ...] = tuple(
+    Durable(
+        name=f"{service}-again",
+        stream="DEADLETTER",
+        filters=tuple(f"deadletter.{durable.name}.>" for durable in durables),
+        about=f"what was parked and goes to the {service} again",
+    )
+    for service, durables in (
+        ("router", (ROUTER, ACCEPTED)),
+        ("membership", (FANOUT, ANSWERS, BOUNCES)),
+        ("sender", (SENDER_NOW, SENDER_BULK)),
+    )
+)
+
+
+def again(durable: str) -> Durable:
+    """Through which a service hears that what this durable parked goes to it again. Raises
+    KeyError where it is none of ours."""
+    heard = f"deadletter.{durable}.>"
+    for each in AGAIN:
+        if heard in each.filters:
+            return each
+    raise KeyError(durable)
+
+
 # Who may publish what; deploy/nats mirrors this as permissions.
 PRODUCERS: dict[str, tuple[str, ...]] = {
     "ingest": ("raw.>", "mail.received.>", "$KV.CHECKPOINTS.>", "spans.>", "deadletter.>"),

@@ -25,14 +25,16 @@ from postroad.runtime.clock import envelope
 from postroad.runtime.errors import (
     BrokerUnavailable,
     Busy,
-    Conflict,
     Paused,
     PostroadError,
     Reject,
     Retry,
     Superseded,
 )
+from postroad.runtime.parked import PARK_KEEPS, Dropped, park
+from postroad.runtime.provision import missing
 from postroad.runtime.pull import Deliveries
+from postroad.runtime.stored import Stored
 from postroad.runtime.telemetry import Telemetry
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
@@ -43,8 +45,9 @@ if TYPE_CHECKING:
     from postroad.runtime.health import Health
 
 BUG_TRIES = 3
-PARK_KEEPS = 512 << 10  # octets of a parked message; the broker takes 1 MB with its envelope
 NANO = 1_000_000_000
+
+OUTCOMES = {b"+ACK": "handled", b"-NAK": "retried", b"+TER": "parked", b"": "superseded"}
 
 log = structlog.get_logger()
 Handler = Callable[["Delivery"], Awaitable[None]]
@@ -79,6 +82,15 @@ class Delivery:
         self.ns = int(parts[7])  # when the broker stored it, nanoseconds since the epoch
         self.seen = at  # loop time at which the broker last learned that we work on it
         self._envelope: Envelope | None = None
+
+    def become(self, parked: Parked, stored: Stored) -> None:
+        """It stands for a message that was parked, as that lies in its stream."""
+        self.stream, self.seq, self.subject = parked.stream, parked.seq, parked.subject
+        self.data, self.headers = stored.data, stored.headers
+        self.attempt += parked.attempts
+        if stored.ts:
+            self.ns = int(stored.time.timestamp() * NANO)
+        self._envelope = None
 
     def fresh(self, ack_wait: float) -> bool:
         """Whether the broker surely has not given it to somebody else."""
@@ -117,13 +129,19 @@ class Consumer:
         self._held: dict[int, Delivery] = {}  # by sequence: handed over and not yet answered
         self._tasks: set[asyncio.Task[None]] = set()
         self._bugs: dict[int, int] = {}
+        self._dropped = Dropped(broker, durable.name)
 
     async def run(self, stopping: asyncio.Event, drain: float = 20.0) -> None:
         """Consume until `stopping`, then let what runs finish for up to `drain` seconds."""
         room = asyncio.Semaphore(self.concurrency)
-        async with Deliveries(
-            self.broker, self.durable.stream, self.durable.name, limit=2 * self.concurrency
-        ) as pull:
+        lost = partial(missing, self.broker, self.durable, self.ack_wait)
+        limit = 2 * self.concurrency
+        async with (
+            Deliveries(
+                self.broker, self.durable.stream, self.durable.name, limit=limit, lost=lost
+            ) as pull,
+            self._dropped.heard(),
+        ):
             keeper = asyncio.create_task(self._keep())
             stopper = asyncio.create_task(_stop(pull, stopping))
             try:
@@ -170,7 +188,35 @@ class Consumer:
         await self._say(delivery.message, b"-NAK")
 
     async def _one(self, delivery: Delivery) -> None:
-        answer, outcome, began = b"+ACK", "handled", time.perf_counter()
+        answer = b"-NAK"  # where we are cancelled
+        try:
+            answer = await self._undropped(delivery)
+        finally:
+            if answer:
+                with contextlib.suppress(Exception):
+                    await self._say(delivery.message, answer)
+
+    async def _undropped(self, delivery: Delivery) -> bytes:
+        """What was dropped for good stays so, also when it is read again."""
+        try:
+            if await self._dropped.has(delivery.stream, delivery.seq):
+                return b"+ACK"
+        except (BrokerUnavailable, PostroadError):
+            return nak(1.0)
+        return await self.work(delivery)
+
+    async def work(self, delivery: Delivery) -> bytes:
+        """Handle a message; what to answer the broker, empty for nothing."""
+        answer, began = b"-NAK", time.perf_counter()
+        try:
+            answer = await self._handled(delivery)
+        finally:
+            metrics, where = self.health.metrics, (self.durable.name, delivery.stream)
+            metrics.add(instruments.CONSUMED, *where, OUTCOMES[answer[:4]])
+            metrics.record(instruments.PROCESSED, *where, value=time.perf_counter() - began)
+        return answer
+
+    async def _handled(self, delivery: Delivery) -> bytes:
         try:
             with self.telemetry.consumer(
                 self.span,
@@ -182,49 +228,36 @@ class Consumer:
             self.health.count("handled")
             self.health.worked()
         except Retry as retry:
-            outcome = "retried"
             self.health.count("retried")
             log.debug(
                 "message.retry", stream=delivery.stream, seq=delivery.seq, reason=retry.reason
             )
             if not isinstance(retry, BrokerUnavailable | Busy | Paused):
                 self.health.error(retry.reason)
-            answer = _nak(retry.delay)
+            return nak(retry.delay)
         except Superseded:
             self.health.count("superseded")
-            answer, outcome = b"", "superseded"
+            return b""
         except (Reject, UnknownEvent) as reject:
-            answer = await self._park(delivery, "reject", str(reject), "")
-            outcome = _ended(answer)
-        except asyncio.CancelledError:
-            answer, outcome = b"-NAK", "retried"
-            raise
+            return await self.park(delivery, "reject", str(reject), "")
         except Exception as bug:  # noqa: BLE001  whatever it is, it must not stop the loop
             tries = self._bugs[delivery.seq] = self._bugs.get(delivery.seq, 0) + 1
-            place = traceback.extract_tb(bug.__traceback__)[-1]
+            where = traceback.extract_tb(bug.__traceback__)[-1]
             log.error(  # noqa: TRY400  a traceback could show an address
                 "message.bug",
                 stream=delivery.stream,
                 seq=delivery.seq,
                 error=type(bug).__name__,
-                at=f"{place.name}:{place.lineno}",
+                at=f"{where.name}:{where.lineno}",
                 tries=tries,
             )
             if tries >= BUG_TRIES:
                 trace = "".join(traceback.format_exception(bug))
-                answer = await self._park(delivery, "bug", f"{type(bug).__name__}", trace)
-            else:
-                answer = _nak(0.5 * tries)
-            outcome = _ended(answer)
-        finally:
-            metrics, where = self.health.metrics, (self.durable.name, delivery.stream)
-            metrics.add(instruments.CONSUMED, *where, outcome)
-            metrics.record(instruments.PROCESSED, *where, value=time.perf_counter() - began)
-            if answer:
-                with contextlib.suppress(Exception):
-                    await self._say(delivery.message, answer)
+                return await self.park(delivery, "bug", f"{type(bug).__name__}", trace)
+            return nak(0.5 * tries)
+        return b"+ACK"
 
-    async def _park(
+    async def park(
         self, delivery: Delivery, family: Literal["reject", "bug"], reason: str, trace: str
     ) -> bytes:
         """Copy the message to DEADLETTER; only then end it."""
@@ -244,10 +277,9 @@ class Consumer:
             [parked], correlation=str(delivery.seq), actor=f"service:{self.health.service}"
         )
         try:
-            with contextlib.suppress(Conflict):  # parked by an earlier try
-                await self.broker.publish(subject, codec.encode(message), expect=0)
+            await park(self.broker, subject, codec.encode(message))
         except (BrokerUnavailable, PostroadError):
-            return _nak(5.0)
+            return nak(5.0)
         self._bugs.pop(delivery.seq, None)
         self.health.count("parked")
         self.health.error(f"message {delivery.seq} of {delivery.stream} was parked ({family})")
@@ -271,12 +303,8 @@ class Consumer:
         await self.broker.nc.publish(message.reply, answer)
 
 
-def _ended(answer: bytes) -> str:
-    """What became of a message that could not be processed."""
-    return "parked" if answer.startswith(b"+TERM") else "retried"
-
-
-def _nak(delay: float) -> bytes:
+def nak(delay: float) -> bytes:
+    """Give a message back, to be seen again after so many seconds."""
     return b"-NAK " + msgspec.json.encode({"delay": int(delay * NANO)})
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping
+
+from nats.aio.msg import Msg
 
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
+from postroad.runtime.errors import Conflict
 from postroad.runtime.provision import NOT_FOUND
 from postroad.runtime.pull import heads
 from postroad.runtime.stored import Stored
@@ -13,6 +18,7 @@ from schemas.parking import ParkedResolved
 from schemas.road import Parked
 
 STREAM, ALL = "DEADLETTER", "deadletter.>"  # it also holds the broker's own advisories of the same
+PARK_KEEPS = 512 << 10  # octets of a parked message; the broker takes 1 MB with its envelope
 
 
 async def parked(broker: Broker) -> tuple[int, str]:
@@ -29,21 +35,33 @@ async def parked(broker: Broker) -> tuple[int, str]:
 
 
 async def _waiting(broker: Broker) -> Collection[str]:
-    """Their subjects. What became of a message stands behind it, so most need not be read."""
-    try:
-        info = await broker.api(f"STREAM.INFO.{STREAM}", {"subjects_filter": ALL})
-    except ApiError as error:
-        if error.err_code in NOT_FOUND:
-            return ()
-        raise
-    counts: dict[str, int] = info["state"].get("subjects") or {}
-    told = await broker.last_many(STREAM, (name for name, count in counts.items() if count > 1))
-    resolved = {
-        name
-        for name, last in told.items()
-        if any(isinstance(event, ParkedResolved) for event in last.events())
-    }
-    return counts.keys() - resolved
+    """Their subjects."""
+    counts = await _counts(broker, ALL)
+    told = await _told(broker, counts)
+    return counts.keys() - {name for name, last in told.items() if resolution(last)}
+
+
+async def _counts(broker: Broker, subject_filter: str) -> dict[str, int]:
+    """How many messages each subject has."""
+    found: dict[str, int] = {}
+    while True:
+        ask = {"subjects_filter": subject_filter, "offset": len(found)}
+        try:
+            info = await broker.api(f"STREAM.INFO.{STREAM}", ask)
+        except ApiError as error:
+            if error.err_code in NOT_FOUND:
+                return {}
+            raise
+        page = info["state"].get("subjects") or {}
+        found |= page
+        if not page or len(found) >= info.get("total", 0):
+            return found
+
+
+async def _told(broker: Broker, counts: Mapping[str, int]) -> dict[str, Stored]:
+    """The last message of each subject with several. What became of a message stands behind it, so
+    most need not be read."""
+    return await broker.last_many(STREAM, (name for name, count in counts.items() if count > 1))
 
 
 async def _newest(broker: Broker, waiting: Collection[str]) -> Stored | None:
@@ -53,3 +71,100 @@ async def _newest(broker: Broker, waiting: Collection[str]) -> Stored | None:
         return last
     found = [head.seq for head in await heads(broker, STREAM, ALL) if head.subject in waiting]
     return await broker.get(STREAM, found[-1]) if found else None
+
+
+async def park(broker: Broker, subject: str, data: bytes) -> None:
+    """Store a message that nobody could process: once, and anew where it failed again after it was
+    requeued. Raises BrokerUnavailable, ApiError."""
+    with contextlib.suppress(Conflict):
+        await broker.publish(subject, data, expect=0)
+        return
+    last = await broker.last(STREAM, subject)
+    if last is not None and resolution(last, "requeued"):
+        with contextlib.suppress(Conflict):  # whoever parked it meanwhile said the same
+            await broker.publish(subject, data, expect=last.seq)
+
+
+def resolution(stored: Stored, how: str = "") -> ParkedResolved | None:
+    """What this says became of a parked message; None where it says nothing of that."""
+    for event in stored.events():
+        if isinstance(event, ParkedResolved) and how in ("", event.how):
+            return event
+    return None
+
+
+async def ordered(broker: Broker, subject: str, seq: int) -> Parked | None:
+    """The parked message that is to be handled again by the order at `seq`; None where there is no
+    order, or something was said of the message since. Raises BrokerUnavailable."""
+    last = await broker.last(STREAM, subject)
+    order = resolution(last, "requeued") if last is not None and last.seq == seq else None
+    stored = await broker.get(STREAM, order.parked) if order is not None else None
+    return parked_in(stored) if stored is not None else None
+
+
+def parked_in(stored: Stored) -> Parked | None:
+    """What was parked, as a message of DEADLETTER says; None where it says nothing of that."""
+    return next((event for event in stored.events() if isinstance(event, Parked)), None)
+
+
+async def lying(broker: Broker, parked: Parked) -> Stored:
+    """A parked message as it lies in its stream, or, where it was deleted there, as it was parked.
+    Raises BrokerUnavailable."""
+    found = await broker.get(parked.stream, parked.seq)
+    if found is not None and found.subject == parked.subject:
+        return found
+    return Stored(parked.subject, parked.seq, parked.data)
+
+
+class Dropped:
+    """What a durable has parked and somebody dropped for good. It is read when it is asked for
+    first, and again after somebody resolved a message, or we may not have heard it."""
+
+    def __init__(self, broker: Broker, durable: str) -> None:
+        self._broker = broker
+        self._subject = f"deadletter.{durable}.>"
+        self._known: set[tuple[str, int]] = set()
+        self._stale = True
+        self._reading = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def heard(self) -> AsyncIterator[None]:
+        """Hear of what is resolved, for the length of the block."""
+
+        async def hear(message: Msg) -> None:
+            if b'"parked_resolved"' in message.data:
+                self._forget()
+
+        subscription = await self._broker.nc.subscribe(self._subject, cb=hear)
+        self._broker.reconnected.append(self._forget)
+        try:
+            yield
+        finally:
+            self._broker.reconnected.remove(self._forget)
+            with contextlib.suppress(Exception):
+                await subscription.unsubscribe()
+
+    async def has(self, stream: str, seq: int) -> bool:
+        """Whether this message was dropped. Raises BrokerUnavailable, ApiError."""
+        if self._stale:
+            async with self._reading:
+                if self._stale:
+                    self._stale = False
+                    try:
+                        await self._read()
+                    except BaseException:
+                        self._stale = True
+                        raise
+        return (stream, seq) in self._known
+
+    def _forget(self) -> None:
+        self._stale = True
+
+    async def _read(self) -> None:
+        last = await _told(self._broker, await _counts(self._broker, self._subject))
+        self._known = {
+            (stream, int(seq))
+            for stored in last.values()
+            if resolution(stored, "dropped")
+            for stream, seq in [stored.subject.split(".")[2:]]
+        }

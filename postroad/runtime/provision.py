@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
@@ -26,12 +27,14 @@ OLDEST = {12: 12, 14: 3}  # minor of 2.x: least patch (security fixes and atomic
 NOT_FOUND = (10059, 10014)  # no such stream, no such consumer
 MAX_ACK_PENDING = 4096
 
+log = structlog.get_logger()
+
 
 async def provision(broker: Broker, *, replicas: int = 1, ack_wait: float = 30.0) -> None:
     """Make every stream and durable consumer that is missing, and mend what must be mended."""
     for stream in subjects.STREAMS:
         await _stream(broker, stream, replicas)
-    for durable in subjects.DURABLES:
+    for durable in (*subjects.DURABLES, *subjects.AGAIN):
         await _consumer(broker, durable, ack_wait)
 
 
@@ -70,6 +73,18 @@ async def _stream(broker: Broker, stream: Stream, replicas: int) -> None:
     if missing or wrong:
         config = {**found, **wrong, "subjects": [*found["subjects"], *missing]}
         await broker.api(f"STREAM.UPDATE.{stream.name}", config)
+
+
+async def missing(broker: Broker, durable: Durable, ack_wait: float) -> None:
+    """Make a consumer that somebody deleted, from the beginning: what is done stays done. Raises
+    BrokerUnavailable, ApiError."""
+    try:
+        await broker.api(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+    except ApiError as error:
+        if error.err_code not in NOT_FOUND:
+            raise
+        log.warning("consumer.missing", consumer=durable.name)
+        await _consumer(broker, durable, ack_wait)
 
 
 async def _consumer(broker: Broker, durable: Durable, ack_wait: float) -> None:

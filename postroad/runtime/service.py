@@ -24,6 +24,7 @@ import uvloop
 from nats.aio.msg import Msg
 
 from postroad.runtime import logs
+from postroad.runtime.again import Again
 from postroad.runtime.alarm import Alarms
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -33,7 +34,7 @@ from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.health import STATUS_SUBJECT, Health
 from postroad.runtime.provision import check_safety, provision
 from postroad.runtime.telemetry import Telemetry
-from schemas.subjects import Durable
+from schemas.subjects import Durable, again
 
 log = structlog.get_logger()
 YOUNG = 20_000  # new objects between two collections of garbage; most go without one
@@ -61,6 +62,7 @@ class Context:
     health: Health
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     once: bool = False
+    _again: dict[str, Again] = field(default_factory=dict)
 
     @property
     def ack_wait(self) -> float:
@@ -70,8 +72,9 @@ class Context:
     async def consume(
         self, durable: Durable, handler: Handler, *, concurrency: int = 32, span: str = ""
     ) -> None:
-        """Run `handler` over a durable consumer; returns when stopping and drained."""
-        await Consumer(
+        """Run `handler` over a durable consumer, and over what it parked and somebody requeued;
+        returns when stopping and drained."""
+        consumer = Consumer(
             self.broker,
             self.telemetry,
             self.health,
@@ -80,7 +83,14 @@ class Context:
             concurrency=concurrency,
             ack_wait=self.ack_wait,
             span=span,
-        ).run(self.stopping)
+        )
+        name = again(durable.name).name
+        if name in self._again:
+            self._again[name].add(consumer)
+            await consumer.run(self.stopping)
+            return
+        self._again[name] = requeued = Again(consumer)
+        await asyncio.gather(consumer.run(self.stopping), requeued.run(self.stopping))
 
     def ready(self) -> None:
         """The service is at work: tell the supervisor and whoever asks."""
