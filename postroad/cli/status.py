@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.cli.output import counted, moment, print_table, print_wrapped
+from postroad.cli.output import print_table, print_wrapped
 
 if TYPE_CHECKING:
-    from postroad.runtime.later import Later, Reason
-    from postroad.runtime.verdict import Peer, Stage, Status
+    from postroad.runtime.condition import Status
 
-SHOWN_REASONS = 5
+WATCH_SECONDS = 2.0
+CLEAR = "\x1b[H\x1b[2J"  # a terminal
 
 status = typer.Typer()
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", metavar="", help="Look again every two seconds, until Ctrl-C."),
+]
 
 
 @command(status, "status", example="postroad status --json")
-async def show(call: Call) -> int:
-    """Every service, the mail that waits before it, every source and relay.
+async def show(call: Call, watch: Watch = False) -> int:
+    """Every service, the mail that waits before it, every source and relay, disk and clock.
 
-    The exit code is 0 when healthy, 1 when degraded, 2 when down.
+    The exit code is 0 when healthy, 1 when degraded, 2 when down. With --watch on a terminal the
+    page is drawn anew each time; elsewhere, and with --json, one answer follows the other.
     """
     from postroad.cli.road import quiet
     from postroad.runtime.status import status as look
 
     quiet()
-    found = await look(call.config)
-    call.show(found, lambda: _print(found))
-    return found.exit_code
+    while True:
+        found = await look(call.config)
+        if watch and not call.json:
+            _turn_over()
+        call.show(found, lambda found=found: _print(found))  # type: ignore[misc]
+        if not watch:
+            return found.exit_code
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def _turn_over() -> None:
+    import sys
+
+    print(CLEAR if sys.stdout.isatty() else "", end="" if sys.stdout.isatty() else "\n")
 
 
 def _print(found: Status) -> None:
+    from postroad.cli import statuspage
+
     print(f"Postroad is {found.state}")
     for problem in found.problems:
         print_wrapped(problem, "  ")
@@ -42,64 +61,11 @@ def _print(found: Status) -> None:
     if found.broker.state == "down":
         return
     print()
-    print_table(
-        ("stage", "state", "waiting", "in hand", "pids", "restarts", "last error (UTC)"),
-        map(_stage, found.stages),
-        whole=6,
-    )
+    stages = map(statuspage.stage, found.stages)
+    print_table(statuspage.STAGES, stages, whole=statuspage.STAGES_WHOLE)
     if found.sources or found.relays:
         print()
-        peers = [("source", peer) for peer in found.sources]
-        peers += [("relay", peer) for peer in found.relays]
-        print_table(("", "name", "state", "since", ""), (_peer(*peer) for peer in peers))
-    if found.held:
-        mails = counted(found.held, "mail waits", "mails wait")
-        print(f"\n{mails} for a verdict: postroad held ls")
-    _print_later(found.later)
-    _print_analytics(found)
+        print_table(statuspage.PEERS, statuspage.peers(found), whole=4)
     print()
-    size = f"{found.broker.bytes / 1e6:,.1f} MB"
-    print(f"broker: {found.broker.kind}, NATS {found.broker.version}, {size} stored")
-
-
-def _print_analytics(found: Status) -> None:
-    """How far the projector is behind the streams."""
-    if not found.analytics:
-        return
-    behind = [each for each in found.analytics if each.lag]
-    if not behind:
-        print("\nanalytics: up to date")
-        return
-    print(f"\nanalytics: {counted(sum(each.lag for each in behind), 'event')} behind")
-    rows = ((e.stream, e.position, e.lag, f"{e.lag_seconds:.1f} s") for e in behind)
-    print_table(("stream", "folded up to", "behind", "oldest"), rows, whole=4)
-
-
-def _print_later(later: Later) -> None:
-    """What is scheduled, and for what the most of it waits."""
-    if not later.chunks:
-        return
-    print(f"\nwaiting for later: {_copies(later)}; the next of them {moment(later.next)}")
-    for reason in later.reasons[:SHOWN_REASONS]:
-        relay = f"relay {reason.relay}: " if reason.relay else ""
-        print_wrapped(f"{_copies(reason)}: {relay}{reason.why or 'not told'}", "  ")
-    if len(later.reasons) > SHOWN_REASONS:
-        print(f"  and {len(later.reasons) - SHOWN_REASONS} more reasons (all of them: --json)")
-
-
-def _copies(some: Later | Reason) -> str:
-    return f"{counted(some.copies, 'copy', 'copies')} in {counted(some.chunks, 'chunk')}"
-
-
-def _stage(stage: Stage) -> tuple[object, ...]:
-    pids = ", ".join(str(instance.pid) for instance in stage.instances)
-    counts = stage.lag, stage.pending, pids, stage.restarts
-    error = f"{stage.last_error_at[11:19]} {stage.last_error}" if stage.last_error else ""
-    return stage.stage, stage.state, *counts, error
-
-
-def _peer(kind: str, peer: Peer) -> tuple[object, ...]:
-    state = {True: "works", False: "fails", None: "not tried yet"}[peer.ok]
-    if peer.limited:
-        state = "at its limit"
-    return kind, peer.name, state, peer.since, peer.detail
+    for line, indent in statuspage.below(found):
+        print_wrapped(line, indent)

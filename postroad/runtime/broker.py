@@ -232,6 +232,10 @@ class Broker:
         """The last message of a subject (wildcards allowed), or None."""
         return await self._direct_get(stream, {"last_by_subj": subject})
 
+    async def next(self, stream: str, subject_filter: str, start_seq: int) -> Stored | None:
+        """The first message of this filter from a sequence on, or None."""
+        return await self._direct_get(stream, {"seq": start_seq, "next_by_subj": subject_filter})
+
     async def get(self, stream: str, seq: int) -> Stored | None:
         """The message with this sequence, or None where it was deleted."""
         return await self._direct_get(stream, {"seq": seq})

@@ -17,6 +17,7 @@ import structlog
 from postroad.runtime.alarm import Alarms
 from postroad.runtime.clock import now
 from postroad.runtime.metrics import Metrics, Point
+from postroad.runtime.pace import Pace
 
 STATUS_SUBJECT = "postroad.status"
 LEFT_OUT = "left out"  # a fact of the supervisor: a service beside the road that it was not to run
@@ -47,6 +48,7 @@ class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
     cpu: float = 0.0
     counts: dict[str, int] = {}
     metrics: list[Point] = []
+    rates: dict[str, float] = {}  # of the counts, a second, over the last minute
     facts: list[Fact] = []
     last_error: str = ""
     last_error_at: str = ""
@@ -63,6 +65,7 @@ class Health:
         self._started = time.monotonic()
         self._facts: dict[tuple[str, str], Fact] = {}
         self._counts: dict[str, int] = {}
+        self._pace = Pace(self._started)
         self._last_error = ("", "")
         self.alarms: Alarms | None = None  # who tells people; none in a plain command
 
@@ -100,6 +103,7 @@ class Health:
     def count(self, name: str, by: int = 1) -> None:
         """Count something that happened."""
         self._counts[name] = self._counts.get(name, 0) + by
+        self._pace.add(name, by, time.monotonic())
 
     def error(self, what: str) -> None:
         """Remember the last thing that went wrong."""
@@ -122,6 +126,7 @@ class Health:
             cpu=round(used.ru_utime + used.ru_stime, 3),
             counts=dict(self._counts),
             metrics=list(self.metrics.points()),
+            rates=self._pace.rates(time.monotonic()),
             facts=list(self._facts.values()),
             last_error=self._last_error[0],
             last_error_at=self._last_error[1],

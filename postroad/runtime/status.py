@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from postroad.runtime import machine
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.aside import lying_aside
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import now
+from postroad.runtime.clock import instant, now
+from postroad.runtime.condition import Clock, Disk, Lag, Seen, Status
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import is_running
 from postroad.runtime.errors import PostroadError, Retry
@@ -18,7 +23,7 @@ from postroad.runtime.provision import NOT_FOUND
 from postroad.runtime.pull import heads
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import ROAD, beside, connect
-from postroad.runtime.verdict import Lag, Seen, Status, judge
+from postroad.runtime.verdict import judge
 from schemas import subjects
 
 PATIENCE_SECONDS = 5.0  # for everything together
@@ -29,27 +34,31 @@ async def status(config: Config) -> Status:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             async with await connect(config, "status", wait=2.0) as broker:
-                return judge(await _look(config, broker))
+                return judge(await look(config, broker))
     except PostroadError as error:
         return judge(_unreachable(config, str(error)))
     except (TimeoutError, Retry):
         return judge(_unreachable(config, _silent(config)))
 
 
-async def _look(config: Config, broker: Broker) -> Seen:
-    reports, lags, streams, (waiting, last_parked), later = await asyncio.gather(
+async def look(config: Config, broker: Broker) -> Seen:
+    """All that `judge` wants to know, over a connection that stands. Raises BrokerUnavailable,
+    ApiError."""
+    reports, (lags, ahead), streams, (waiting, last_parked), later, disk = await asyncio.gather(
         rollcall(broker, (*ROAD, *beside(config))),
         _lags(broker),
         broker.api("INFO"),
         parked(broker),
         _later(broker),
+        asyncio.to_thread(_disk, config),
     )
+    stored = int(streams.get("storage", 0))
     version = broker.nc.connected_server_version
     return Seen(
         kind=_kind(config),
         at=now(),
         version=f"{version.major}.{version.minor}.{version.patch}",
-        bytes=int(streams.get("storage", 0)),
+        bytes=stored,
         reports=tuple(reports),
         lags=lags,
         parked=waiting,
@@ -58,21 +67,50 @@ async def _look(config: Config, broker: Broker) -> Seen:
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
         beside=beside(config),
+        disk=msgspec.structs.replace(disk, broker_bytes=stored),
+        clock=Clock(
+            at=now().isoformat(timespec="seconds"),
+            broker_ahead=round(ahead, 1),
+            synchronised=machine.synchronised(),
+        ),
         warnings=_warnings(config),
     )
 
 
-async def _lags(broker: Broker) -> dict[str, Lag]:
-    lags = {}
+async def _lags(broker: Broker) -> tuple[dict[str, Lag], float]:
+    """Of each durable by name; and how many seconds the broker's clock is ahead of ours."""
+    lags: dict[str, Lag] = {}
+    ahead = 0.0
     for durable in subjects.DURABLES:
         info = await _info(broker, f"CONSUMER.INFO.{durable.stream}.{durable.name}")
         if info is not None:
-            lags[durable.name] = Lag(
-                waiting=info["num_pending"],
-                pending=info["num_ack_pending"],
-                redelivered=info["num_redelivered"],
-            )
-    return lags
+            lags[durable.name] = await _lag(broker, durable, info)
+            if (told := instant(info.get("ts", ""))) is not None:
+                ahead = (told - now()).total_seconds()
+    return lags, ahead
+
+
+async def _lag(broker: Broker, durable: subjects.Durable, info: Mapping[str, Any]) -> Lag:
+    waiting, pending = info["num_pending"], info["num_ack_pending"]
+    oldest = 0.0
+    if waiting or pending:
+        done = info["ack_floor"]["stream_seq"]
+        found = [await broker.next(durable.stream, each, done + 1) for each in durable.filters]
+        ages = [(now() - stored.time).total_seconds() for stored in found if stored]
+        oldest = round(max(0.0, *ages), 1) if ages else 0.0
+    return Lag(
+        waiting=waiting,
+        pending=pending,
+        redelivered=info["num_redelivered"],
+        oldest=oldest,
+        asking=info["num_waiting"],
+    )
+
+
+def _disk(config: Config) -> Disk:
+    place = config.site.state_dir
+    free, total = machine.room(place)
+    return Disk(path=str(place), free=free, total=total, state_bytes=machine.held(place))
 
 
 async def _later(broker: Broker) -> tuple[Scheduled, ...]:

@@ -10,139 +10,45 @@ Every problem is a sentence for a person: what is wrong, and what helps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
 
-import msgspec
-
+from postroad.runtime.condition import (
+    Breaker,
+    BrokerState,
+    Folding,
+    Instance,
+    Lag,
+    Peer,
+    Seen,
+    Stage,
+    Status,
+    Waiting,
+)
 from postroad.runtime.health import LEFT_OUT, Fact, Report
-from postroad.runtime.later import Later, Scheduled, limits, summed
+from postroad.runtime.later import limits, summed
+from postroad.runtime.machine import FULL, SCARCE
 from schemas import subjects
-
-State = Literal["healthy", "degraded", "down"]
-EXIT_CODES: Mapping[State, int] = {"healthy": 0, "degraded": 1, "down": 2}
 
 # Each stage of the road in mail's own order, with the durables it works through.
 STAGES: Mapping[str, tuple[subjects.Durable, ...]] = {
     "ingest": (),
-    "router": (subjects.ROUTER,),
-    "membership": (subjects.FANOUT,),
+    "router": (subjects.ROUTER, subjects.ACCEPTED),
+    "membership": (subjects.FANOUT, subjects.ANSWERS, subjects.BOUNCES),
     "sender": (subjects.SENDER_NOW, subjects.SENDER_BULK),
+}
+# What each of them counts that says how fast it goes, and what one of these is called.
+RATED: Mapping[str, tuple[str, str]] = {
+    "ingest": ("received", "mails"),
+    "router": ("handled", "mails"),
+    "membership": ("handled", "messages"),
+    "sender": ("copies", "copies"),
+    "projector": ("rows", "rows"),
 }
 SUPERVISOR = "supervisor"
 STOPPING = "stopping"  # what a supervisor reports that was told to stop
 FORGOTTEN = timedelta(hours=1)  # an error as old as this is told no more
-
-
-class Lag(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one durable, in messages: `waiting` not given out yet, `pending` in hand, `redelivered`
-    those in hand that were given out before."""
-
-    waiting: int = 0
-    pending: int = 0
-    redelivered: int = 0
-
-
-class BrokerState(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker. `kind` is embedded or external; `bytes` is what all streams hold on disk."""
-
-    kind: Literal["embedded", "external"]
-    state: State
-    version: str = ""
-    bytes: int = 0
-    restarts: int = 0
-
-
-class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of a service; `uptime` in seconds, `rss_mb` its peak."""
-
-    pid: int
-    ready: bool
-    uptime: float
-    rss_mb: float
-    counts: dict[str, int] = {}
-
-
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """One service of the road and the mail before it; `lag` in messages."""
-
-    stage: str
-    state: State
-    lag: int = 0
-    pending: int = 0
-    redelivered: int = 0
-    restarts: int = 0
-    instances: tuple[Instance, ...] = ()
-    last_error: str = ""
-    last_error_at: str = ""
-
-
-class Peer(msgspec.Struct, frozen=True, kw_only=True):
-    """A source or relay; `ok` is None where no service has said anything of it yet. A relay that is
-    `limited` has had what the settings allow it for now: nothing is wrong, and it takes no more."""
-
-    name: str
-    ok: bool | None
-    limited: bool = False
-    detail: str = ""
-    since: str = ""
-    facts: dict[str, Any] = {}
-
-
-class Folding(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a stream is in the analytics: its `position`, and what is behind it, as `lag` in
-    messages and `lag_seconds`, the age of the oldest of them."""
-
-    stream: str
-    position: int
-    lag: int
-    lag_seconds: float
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What `postroad status --json` prints."""
-
-    state: State
-    stages: tuple[Stage, ...]
-    sources: tuple[Peer, ...]
-    relays: tuple[Peer, ...]
-    broker: BrokerState
-    parked: int = 0
-    held: int = 0  # mails that wait for a verdict, as membership counted a moment ago
-    later: Later = Later()
-    analytics: tuple[Folding, ...] = ()
-    problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def exit_code(self) -> int:
-        """0 healthy, 1 degraded, 2 down."""
-        return EXIT_CODES[self.state]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What was seen `at` a time. `unreachable` says why there is no broker; then the rest is empty.
-
-    `lags` by name of durable; `last_parked` is where and why the latest message was parked.
-    """
-
-    kind: Literal["embedded", "external"] = "embedded"
-    at: datetime | None = None
-    unreachable: str = ""
-    version: str = ""
-    bytes: int = 0
-    reports: tuple[Report, ...] = ()
-    lags: Mapping[str, Lag] = field(default_factory=dict)
-    parked: int = 0
-    last_parked: str = ""
-    later: Sequence[Scheduled] = ()
-    sources: tuple[str, ...] = ()  # as configured, by name
-    relays: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()  # services that no mail waits for, as configured
-    warnings: tuple[str, ...] = ()
+AHEAD = 5.0  # seconds that the clocks of broker and services may differ
 
 
 def judge(seen: Seen) -> Status:
@@ -171,14 +77,20 @@ def judge(seen: Seen) -> Status:
         held=_held(seen),
         later=summed(seen.later),
         analytics=tuple(_foldings(seen)),
+        disk=seen.disk,
+        clock=seen.clock,
         problems=problems,
-        warnings=seen.warnings,
+        warnings=(*seen.warnings, *_scarce(seen)),
     )
 
 
 def _stage(name: str, durables: tuple[subjects.Durable, ...], seen: Seen) -> Stage:
     reports = _reports(name, seen)
-    lags = [seen.lags[durable.name] for durable in durables if durable.name in seen.lags]
+    consumers = tuple(
+        _waiting(durable, seen.lags[durable.name])
+        for durable in durables
+        if durable.name in seen.lags
+    )
     error, at = max(
         ((report.last_error, report.last_error_at) for report in reports),
         key=lambda each: each[1],
@@ -186,14 +98,18 @@ def _stage(name: str, durables: tuple[subjects.Durable, ...], seen: Seen) -> Sta
     )
     if at and seen.at is not None and seen.at - datetime.fromisoformat(at) > FORGOTTEN:
         error = at = ""
-    child = _child("service", name, seen)
+    count, unit = RATED.get(name, ("", ""))
     return Stage(
         stage=name,
         state="down" if not reports else "healthy" if _at_work(reports) else "degraded",
-        lag=sum(lag.waiting for lag in lags),
-        pending=sum(lag.pending for lag in lags),
-        redelivered=sum(lag.redelivered for lag in lags),
-        restarts=int(child.facts.get("restarts", 0)) if child else 0,
+        rate=round(sum(report.rates.get(count, 0.0) for report in reports), 2),
+        unit=unit,
+        lag=sum(each.lag for each in consumers),
+        pending=sum(each.pending for each in consumers),
+        redelivered=sum(each.redelivered for each in consumers),
+        oldest_seconds=max((each.oldest_seconds for each in consumers), default=0.0),
+        consumers=consumers,
+        restarts=sum(int(child.facts.get("restarts", 0)) for child in _children(name, seen)),
         instances=tuple(
             Instance(
                 pid=report.pid,
@@ -201,11 +117,24 @@ def _stage(name: str, durables: tuple[subjects.Durable, ...], seen: Seen) -> Sta
                 uptime=report.uptime,
                 rss_mb=report.rss_mb,
                 counts=report.counts,
+                rates=report.rates,
             )
             for report in reports
         ),
         last_error=error,
         last_error_at=at,
+    )
+
+
+def _waiting(durable: subjects.Durable, lag: Lag) -> Waiting:
+    return Waiting(
+        name=durable.name,
+        stream=durable.stream,
+        lag=lag.waiting,
+        pending=lag.pending,
+        redelivered=lag.redelivered,
+        oldest_seconds=lag.oldest,
+        asking=lag.asking,
     )
 
 
@@ -216,14 +145,28 @@ def _peer(kind: str, name: str, seen: Seen) -> Peer:
         return Peer(name=name, ok=None)
     fact = min(facts, key=lambda fact: (fact.ok, not fact.detail))
     limited = kind == "relay" and any(not limit.domain for limit in limits(fact.detail))
+    breaker, left = _breaker(fact, seen) if kind == "relay" else (None, 0.0)
     return Peer(
         name=name,
         ok=fact.ok or limited,
         limited=limited,
         detail=fact.detail,
         since=fact.since,
+        breaker=breaker,
+        paused_seconds=left,
+        polled=fact.facts.get("polled", ""),
+        last_error=fact.facts.get("last_error", ""),
+        last_error_at=fact.facts.get("last_error_at", ""),
         facts=fact.facts,
     )
+
+
+def _breaker(relay: Fact, seen: Seen) -> tuple[Breaker, float]:
+    """Of a relay: whether copies go to it, and for how many seconds none will."""
+    if not (until := relay.facts.get("paused_until", "")):
+        return "closed", 0.0
+    left = (datetime.fromisoformat(until) - seen.at).total_seconds() if seen.at else 0.0
+    return ("open", round(left, 1)) if left > 0 else ("half-open", 0.0)
 
 
 def _problems(
@@ -236,6 +179,7 @@ def _problems(
     for stage in stages:
         if stage.state == "degraded":
             yield f"{stage.stage} is not ready yet; if this lasts, look at its log lines"
+    yield from _of_the_machine(seen)
     for peer in _failing(sources):
         yield f"source {peer.name} does not work: {peer.detail}; its mail waits on its server"
     others = any(peer.ok and not peer.limited for peer in relays)
@@ -247,6 +191,22 @@ def _problems(
     if seen.parked:
         messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
         yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"
+
+
+def _of_the_machine(seen: Seen) -> Iterator[str]:
+    if seen.disk and seen.disk.total and seen.disk.free < FULL:
+        room = f"{seen.disk.free / 1e6:,.0f} MB free"
+        yield f"the disk of {seen.disk.path} is full: {room}; make room, then restart Postroad"
+    if seen.clock and abs(seen.clock.broker_ahead) > AHEAD:
+        ahead = seen.clock.broker_ahead
+        how = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'}"
+        yield f"the broker's clock is {how} this machine's; keep both right by NTP"
+
+
+def _scarce(seen: Seen) -> Iterator[str]:
+    if seen.disk and FULL <= seen.disk.free < SCARCE:
+        room = f"{seen.disk.free / 1e9:.1f} GB free"
+        yield f"the disk of {seen.disk.path} fills up: {room}; make room"
 
 
 def _aside(seen: Seen) -> Iterator[str]:
@@ -300,21 +260,49 @@ def _absent(seen: Seen, missing: list[str]) -> Iterator[str]:
     yield from (_missing(name, seen) for name in missing)
     for report in _reports(SUPERVISOR, seen):
         for fact in report.facts:
-            if fact.facts.get("crash_looping") and fact.name not in missing:
-                ended = fact.facts.get("last_exit", fact.detail)
-                yield (
-                    f"{fact.name} kept dying (the last time it {ended}) and runs again; unless it "
-                    "dies within a minute all is well, else look at its log lines"
-                )
+            if _of(fact) not in missing and (told := _ailing(fact, seen)):
+                yield told
 
 
 def _missing(name: str, seen: Seen) -> str:
-    child = _child("service", name, seen)
-    if child is None:
+    children = _children(name, seen)
+    if not children:
         return f"{name} does not answer; start it with `postroad up` or `postroad run {name}`"
-    if child.facts.get("crash_looping"):
-        return f"{name} keeps dying ({child.detail}); look at its log lines"
-    return f"{name} does not answer ({child.detail or 'starting'}); the supervisor restarts it"
+    for child in children:
+        if child.facts.get("crash_looping"):
+            return _keeps_dying(child)
+    detail = children[0].detail or "starting"
+    return f"{name} does not answer ({detail}); the supervisor restarts it"
+
+
+def _ailing(child: Fact, seen: Seen) -> str:
+    """What is wrong with a process that a supervisor keeps, though its service answers."""
+    if child.facts.get("silent"):
+        return f"{child.name} is alive and does not answer; {child.detail}"
+    if not child.facts.get("crash_looping"):
+        return ""
+    pid = child.facts.get("pid")
+    if pid and not any(report.pid == pid for report in _reports(_of(child), seen)):
+        return _keeps_dying(child)  # another instance answers, or the broker does
+    return (
+        f"{child.name} kept dying ({_end(child)}) and runs again; unless it dies within a minute "
+        "all is well, else look at its log lines"
+    )
+
+
+def _keeps_dying(child: Fact) -> str:
+    every = f"every {pause:g} s" if (pause := child.facts.get("pause")) else "again and again"
+    return (
+        f"{child.name} keeps dying ({_end(child)}); it is tried {every} and runs by itself once "
+        "that is mended: look at its log lines"
+    )
+
+
+def _end(child: Fact) -> str:
+    said = child.facts.get("said", "")
+    return f"the last time it {child.facts.get('last_exit', child.detail)}" + (
+        f", saying: {said}" if said else ""
+    )
 
 
 def _reports(service: str, seen: Seen) -> list[Report]:
@@ -329,6 +317,17 @@ def _child(kind: str, name: str, seen: Seen) -> Fact | None:
     """What a supervisor says of a process it keeps."""
     facts = (f for report in _reports(SUPERVISOR, seen) for f in _facts(report, kind, name))
     return next(facts, None)
+
+
+def _children(service: str, seen: Seen) -> list[Fact]:
+    """What supervisors say of the processes of a service that they keep."""
+    facts = (fact for report in _reports(SUPERVISOR, seen) for fact in report.facts)
+    return [fact for fact in facts if fact.kind == "service" and _of(fact) == service]
+
+
+def _of(child: Fact) -> str:
+    """The service whose process this is: of several, the second is called sender-2."""
+    return str(child.facts.get("service", child.name))
 
 
 def _left_out(name: str, seen: Seen) -> bool:

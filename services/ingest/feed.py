@@ -134,6 +134,8 @@ class Sessions:
             detail=_what(error),
             alarm=_lasting(error),
             connected=False,
+            last_error=_what(error),
+            last_error_at=now().isoformat(timespec="seconds"),
         )
 
 

@@ -348,7 +348,16 @@ class Run:
 
     def _tell(self, reason: str, *, alarm: bool = False) -> None:
         self.lanes.trouble = reason
-        self.context.health.report("relay", self.relay.name, ok=False, detail=reason, alarm=alarm)
+        self.context.health.report(
+            "relay",
+            self.relay.name,
+            ok=False,
+            detail=reason,
+            alarm=alarm,
+            paused_until=self.lanes.paused_until,
+            last_error=reason,
+            last_error_at=now().isoformat(timespec="seconds"),
+        )
 
     def _tell_limit(self, closed: quota.Quota, reason: str) -> None:
         """A limit is reached, as the settings have it: nothing is wrong, but somebody may ask."""

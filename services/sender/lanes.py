@@ -15,6 +15,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from functools import partial
 
 from postroad.runtime.clock import now
@@ -105,6 +106,14 @@ class Lanes:
     def unused(self, seconds: float) -> bool:
         """Whether it failed, and nobody has tried it for so long since it might be tried."""
         return bool(self.trouble) and not self._working and self._pause_left() < -seconds
+
+    @property
+    def paused_until(self) -> str:
+        """When the pause ends or ended (ISO 8601); empty where copies went out since."""
+        if not self._failures:
+            return ""
+        left = timedelta(seconds=self._pause_left())
+        return (now() + left).isoformat(timespec="seconds")
 
     @property
     def connected(self) -> int:

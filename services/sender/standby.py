@@ -22,7 +22,8 @@ async def look_after(relays: Mapping[str, Lanes], health: Health) -> None:
             if lanes.unused(UNUSED) and await _answers(lanes):
                 lanes.succeeded()
                 lanes.trouble = ""
-                health.report("relay", name, ok=True, detail="not used since it failed")
+                unused = "not used since it failed"
+                health.report("relay", name, ok=True, detail=unused, paused_until="")
 
 
 async def _answers(lanes: Lanes) -> bool:

@@ -200,5 +200,11 @@ class Watch:
             told += f" and {len(sick) - NAMED} more"
         told = "; ".join(filter(None, (told, *lanes.reached.values())))
         self._context.health.report(
-            "relay", self._relay.name, ok=True, detail=told, domains=sick, lanes=lanes.connected
+            "relay",
+            self._relay.name,
+            ok=True,
+            detail=told,
+            paused_until="",
+            domains=sick,
+            lanes=lanes.connected,
         )

@@ -19,7 +19,7 @@ from typer.main import get_command
 from postroad.cli.app import app
 from postroad.cli.member import OPTIONS
 from postroad.mail import mergefields
-from postroad.runtime import settings, verdict
+from postroad.runtime import condition, settings
 from postroad.runtime.config import Config, Retention
 from postroad.runtime.settings_analytics import Analytics
 from schemas import codec, subjects
@@ -288,8 +288,9 @@ def test_every_log_line_is_in_the_reference(product: list[ast.Module]) -> None:
 def test_every_field_of_status_is_in_the_reference() -> None:
     """Who scripts against `status --json` finds each field explained."""
     shapes = (
-        *(verdict.Status, verdict.Stage, verdict.Instance, verdict.Peer, verdict.BrokerState),
-        verdict.Folding,
+        *(condition.Status, condition.Stage, condition.Waiting, condition.Instance),
+        *(condition.Peer, condition.BrokerState, condition.Folding, condition.Disk),
+        condition.Clock,
     )
     told = set(chain(*(code(cell) for row in SRES.table("Status") for cell in row)))
     assert {name for shape in shapes for name in shape.__struct_fields__} <= told

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from postroad.runtime.condition import Status
 from postroad.runtime.config import Config
 from postroad.runtime.status import status
-from postroad.runtime.verdict import Status
 from tests.e2e.system import ROAD, pause, postroad
 
 PATIENCE = 60.0  # seconds that anything may take on a busy machine

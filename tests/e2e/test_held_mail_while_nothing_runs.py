@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from postroad.runtime.verdict import Status
+from postroad.runtime.condition import Status
 from tests.e2e.installation import Installation
 
 pytestmark = pytest.mark.e2e

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from postroad.runtime.condition import Status
 from postroad.runtime.config import Config
 from postroad.runtime.status import status
-from postroad.runtime.verdict import Status
 from tests.e2e.sending import Routing, routing
 from tests.e2e.system import until
 

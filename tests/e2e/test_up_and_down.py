@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from postroad.runtime.verdict import Status
+from postroad.runtime.condition import Status
 from tests.e2e.installation import COMMAND, Installation, Up
 from tests.e2e.system import ROAD
 from tests.peers.process import free_port
@@ -70,8 +70,8 @@ def test_a_running_system_is_healthy(ours: Installation):
     shown = ours.run("status").stdout
     assert "Postroad is healthy" in shown
     (row,) = (line.split() for line in shown.splitlines() if line.startswith("sender "))
-    (head,) = (line.split() for line in shown.splitlines() if line.startswith("stage "))
-    assert int(row[head.index("pids") - 1]) in ours.processes("sender")  # "in hand" is two words
+    assert any(int(word) in ours.processes("sender") for word in row if word.isdecimal())
+    assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_commands_reach_the_membership_that_runs(ours: Installation):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from postroad.runtime.condition import Status
 from postroad.runtime.embedded import access
-from postroad.runtime.verdict import STAGES, Status
+from postroad.runtime.verdict import STAGES
 from tests.e2e.installation import Installation, pid_of
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from postroad.runtime.verdict import STAGES, Status
+from postroad.runtime.condition import Status
+from postroad.runtime.verdict import STAGES
 from tests.e2e.installation import Installation, pid_of
 
 pytestmark = pytest.mark.e2e

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from postroad.runtime.condition import Lag, Seen
 from postroad.runtime.health import LEFT_OUT, Fact, Report
-from postroad.runtime.verdict import STAGES, SUPERVISOR, Lag, Seen, judge
+from postroad.runtime.verdict import STAGES, SUPERVISOR, judge
 
 
 def report(service: str, *facts: Fact, ready: bool = True, **more: Any) -> Report:

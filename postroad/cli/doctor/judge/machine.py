@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from postroad.cli.doctor.checks import REMEDIES
 from postroad.cli.doctor.finding import Finding, failed, ok, warning
+from postroad.runtime.machine import FULL, SCARCE
 
 HERE = "postroad"
-FULL = 200_000_000  # bytes free below which the next large post may not fit
-SCARCE = 2_000_000_000
 # the first releases of Python 3.x that mend the header injection of its email package;
 # github.com/python/cpython/issues/144125, as of March 2026
 HOLE, PYTHONS = "CVE-2026-1299", {11: 15, 12: 13, 13: 12}
