@@ -1,4 +1,7 @@
-"""A finished span as it lies in the SPANS stream; times in nanoseconds since the epoch."""
+"""A finished span as it lies in the SPANS stream; times in nanoseconds since the epoch.
+
+A stored format: fields are only ever added, with a default.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,24 @@ from typing import Literal
 import msgspec
 
 Attribute = str | int | float | bool
-Kind = Literal["internal", "client", "consumer", "server"]
+Kind = Literal["internal", "client", "consumer", "producer", "server"]
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Another span that has to do with this one, and how (`postroad.link`). No `span`: only the
+    trace is known."""
+
+    trace: str
+    span: str = ""
+    how: str = ""
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What happened within a span at one time (OpenTelemetry calls it a span event)."""
+
+    name: str
+    at: int
+    attributes: dict[str, Attribute] = {}
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -24,9 +44,25 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     error: str = ""
     attributes: dict[str, Attribute] = {}
     instance: str = ""
+    links: tuple[Link, ...] = ()
+    moments: tuple[Moment, ...] = ()
 
 
-class SpanBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one flush stores in one message."""
+class Linked(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """That a span of another trace (`by`) has a link into this one."""
 
-    spans: tuple[Span, ...]
+    trace: str
+    by: Link
+
+
+class SpanBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What one flush stores in one message: spans of the traces of one shard, and who elsewhere
+    has links to such traces."""
+
+    spans: tuple[Span, ...] = ()
+    linked: tuple[Linked, ...] = ()
+
+
+def first_span(trace_id: str) -> str:
+    """The id of the span that a trace begins with, so that whoever knows a mail can link to it."""
+    return trace_id[16:]

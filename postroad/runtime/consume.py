@@ -35,11 +35,12 @@ from postroad.runtime.parked import PARK_KEEPS, Dropped, park
 from postroad.runtime.provision import missing
 from postroad.runtime.pull import Deliveries
 from postroad.runtime.stored import Stored
-from postroad.runtime.telemetry import Telemetry
+from postroad.runtime.telemetry import Telemetry, about
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
 from schemas.envelope import Envelope
 from schemas.road import Parked
+from schemas.spans import Attribute
 
 if TYPE_CHECKING:
     from postroad.runtime.health import Health
@@ -126,6 +127,7 @@ class Consumer:
         self.concurrency = concurrency
         self.ack_wait = ack_wait
         self.span = span or f"{durable.name}.handle"
+        self._about = about(durable.stream, "process", subscription=durable.name)
         self._held: dict[int, Delivery] = {}  # by sequence: handed over and not yet answered
         self._tasks: set[asyncio.Task[None]] = set()
         self._bugs: dict[int, int] = {}
@@ -218,11 +220,7 @@ class Consumer:
 
     async def _handled(self, delivery: Delivery) -> bytes:
         try:
-            with self.telemetry.consumer(
-                self.span,
-                delivery.headers,
-                **{"messaging.message.delivery_attempt": delivery.attempt},
-            ):
+            with self.telemetry.consumer(self.span, delivery.headers, self._attributes(delivery)):
                 await self.handler(delivery)
             self._bugs.pop(delivery.seq, None)
             self.health.count("handled")
@@ -256,6 +254,16 @@ class Consumer:
                 return await self.park(delivery, "bug", f"{type(bug).__name__}", trace)
             return nak(0.5 * tries)
         return b"+ACK"
+
+    def _attributes(self, delivery: Delivery) -> dict[str, Attribute]:
+        attributes = {
+            **self._about,
+            "messaging.message.id": str(delivery.seq),
+            "messaging.message.delivery_attempt": delivery.attempt,
+        }
+        if delivery.attempt > 1:
+            attributes["postroad.redelivered"] = True
+        return attributes
 
     async def park(
         self, delivery: Delivery, family: Literal["reject", "bug"], reason: str, trace: str

@@ -158,6 +158,7 @@ async def serve(name: str, config: Config, *, once: bool = False) -> None:
 async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Context]:
     """A context for a service in this process: its telemetry, its health, its answers."""
     telemetry = Telemetry(name, config.telemetry)
+    telemetry.begin()
     health = Health(name)
     alarms = health.alarms = Alarms(config.alarm, name)
     context = Context(config=config, broker=broker, telemetry=telemetry, health=health)

@@ -365,10 +365,19 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
-    """[telemetry]: where OpenTelemetry spans go besides the SPANS stream."""
+    """[telemetry]: which spans are kept, and where they go besides the SPANS stream. `sample` is
+    the share of traces that are kept whole; what failed, or took as long as `slow`, is of all."""
 
+    enabled: bool = True
+    sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    slow: str = "1s"
     otlp_endpoint: str = ""
     service_namespace: str = "postroad"
+
+    @property
+    def slow_seconds(self) -> float:
+        """How long a span takes that is slow."""
+        return duration(self.slow)
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True):

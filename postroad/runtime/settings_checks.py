@@ -74,7 +74,9 @@ def check_broker(broker: BrokerSettings) -> Iterator[str]:
 
 
 def check_telemetry(telemetry: Telemetry) -> Iterator[str]:
-    """A URL that spans can be posted to."""
+    """A URL that spans can be posted to, and a time that is long."""
+    if telemetry.slow:
+        yield from forms.quantity("[telemetry] slow", telemetry.slow, duration)
     if telemetry.otlp_endpoint:
         yield from forms.url(
             "[telemetry] otlp_endpoint", telemetry.otlp_endpoint, ("http", "https")

@@ -14,6 +14,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `sender` and `recipients` are the envelope, where the source knows it: addresses without
     brackets, `sender` empty for the null sender (`MAIL FROM:<>`), None for none known.
     `trace` is the Received field that the mail is to have as its first, where it comes without.
+    `fetched`: when its bytes were asked for and had (ns since the epoch), with how many mails.
     """
 
     mail_id: str
@@ -23,3 +24,4 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recipients: tuple[str, ...] = ()
     trace: bytes = b""
     waits: int = 0  # seconds; see MailReceived
+    fetched: tuple[int, int, int] | None = None

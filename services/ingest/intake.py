@@ -9,6 +9,7 @@ is found by looking back.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
@@ -74,6 +75,7 @@ class Intake:
         self._stale_after = timedelta(seconds=context.config.retention.known_seconds)
         self.refusal: Refused | None = None  # why `unfinished` are published but not flagged
         self._unfinished: list[Row] = []
+        self._fetched: dict[int, tuple[int, int, int]] = {}  # by UID, as in Arrival
         self._suspects: list[Verdict] = []  # they failed before
         self._stored: Checkpoint | None = None
         self._old: int | None = None  # the highest UID that an earlier session may have met
@@ -213,7 +215,7 @@ class Intake:
                 await self.publisher.refuse(self._arrival(verdict.row), verdict.reason)
         taken = [verdict.row for verdict in verdicts if verdict.action == "take"]
         outcomes = await self.publisher.receive(
-            [(self._arrival(row), data[row.uid]) for row in taken]
+            [(self._arrival(row, self._fetched.get(row.uid)), data[row.uid]) for row in taken]
         )
         return done + self._published(taken, outcomes)
 
@@ -225,6 +227,7 @@ class Intake:
             return
         for verdict in step:
             self.failures.pop(verdict.row.uid, None)
+            self._fetched.pop(verdict.row.uid, None)
         await self._finish(done)
         crashpoint("ingest.after_flag")
         # what is gone may only be out of sight: it is not passed, but missing
@@ -243,7 +246,7 @@ class Intake:
             raise errors[0]
         return [row for row, published in zip(rows, outcomes, strict=True) if published]
 
-    def _arrival(self, row: Row) -> Arrival:
+    def _arrival(self, row: Row, fetched: tuple[int, int, int] | None = None) -> Arrival:
         place = self.mailbox.selected
         arrived = int(row.arrived.timestamp() * 1000) if row.arrived else 0
         return Arrival(
@@ -258,6 +261,7 @@ class Intake:
                 arrived=row.arrived,
             ),
             size=row.size,
+            fetched=fetched,
         )
 
     async def _fetch(self, step: Sequence[Verdict]) -> dict[int, bytes]:
@@ -266,6 +270,7 @@ class Intake:
         if not rows:
             return {}
         uids = [row.uid for row in rows]
+        began = time.time_ns()
         try:
             if rows[0].size > LARGE:
                 found = await self.mailbox.fetch_large(uids[0], self._largest)
@@ -278,6 +283,8 @@ class Intake:
             if not error.passing:
                 self.failures.update(uids)
             raise
+        ended = time.time_ns()
+        self._fetched.update((uid, (began, ended, len(found))) for uid in found)
         return found
 
     # --- afterwards ---------------------------------------------------------------------------

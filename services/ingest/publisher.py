@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 import msgspec
 import structlog
@@ -18,10 +19,11 @@ from postroad.runtime.config import Source
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import BrokerUnavailable, Conflict, Reject
 from postroad.runtime.service import Context
-from postroad.runtime.telemetry import inject
+from postroad.runtime.telemetry import OpenSpan, current, inject
 from schemas import codec, subjects
 from schemas.mail import HeaderFacts, RawRef
 from schemas.road import MailReceived, MailRefused
+from schemas.spans import Attribute
 from services.ingest.arrival import Arrival
 from services.ingest.decider import Refusal
 from services.ingest.description import described
@@ -67,8 +69,8 @@ class Publisher:
         with ExitStack() as spans:
             events: list[Message] = []
             for mail, data in mails:
-                spans.enter_context(self._span(mail, data))
-                facts, head = scan(data, self.source.recipient_headers)
+                span = spans.enter_context(self._span(mail, data))
+                facts, head = self._scan(data, span)
                 crashpoint("ingest.after_raw")
                 raw = _only_chunk(mail.mail_id, data, head)
                 events.append(self._message(self._received(mail, raw, facts, data)))
@@ -78,21 +80,23 @@ class Publisher:
 
     async def _alone(self, mail: Arrival, data: bytes) -> bool:
         async with self._room:
-            with self._span(mail, data):
+            with self._span(mail, data) as span:
                 try:
-                    received = await self._stored(mail, data)
+                    received = await self._stored(mail, data, span)
                 except Reject as reject:
                     return await self.refuse(mail, "unreadable", reject.reason)
                 crashpoint("ingest.after_raw")
-                published = await self._append(received)
+                published = await self._append(received, span)
                 crashpoint("ingest.after_received")
                 return published
 
-    async def _stored(self, mail: Arrival, data: bytes, trace: bytes = b"") -> MailReceived:
+    async def _stored(
+        self, mail: Arrival, data: bytes, span: OpenSpan, trace: bytes = b""
+    ) -> MailReceived:
         """Put the bytes into RAW, under the trace that an earlier try gave them if there was one.
         Raises Reject."""
         whole = traced(data, trace or mail.trace)
-        facts, head = scan(whole, self.source.recipient_headers)
+        facts, head = self._scan(whole, span)
         if trace or mail.trace:  # ours is no server that the mail came through
             facts = msgspec.structs.replace(facts, received=facts.received - 1)
         try:
@@ -102,7 +106,7 @@ class Publisher:
             earlier = trace_of(first.data) if mail.trace and first else b""
             if trace or not earlier:
                 raise
-            return await self._stored(mail, data, earlier)
+            return await self._stored(mail, data, span, earlier)
         return self._received(mail, raw, facts, whole)
 
     async def refuse(self, mail: Arrival, reason: Refusal, detail: str = "") -> bool:
@@ -115,7 +119,7 @@ class Publisher:
             detail=detail,
         )
         log.warning("mail.refused", source=self.source.name, mail=mail.mail_id, reason=reason)
-        return await self._append(event)
+        return await self._append(event, current())
 
     def _received(
         self, mail: Arrival, raw: RawRef, facts: HeaderFacts, data: bytes
@@ -131,12 +135,13 @@ class Publisher:
             waits=mail.waits,
         )
 
-    async def _append(self, event: MailReceived | MailRefused) -> bool:
+    async def _append(self, event: MailReceived | MailRefused, span: OpenSpan) -> bool:
         """Store the one event there is of a mail; whether RECEIVED has the mail now."""
         message = self._message(event)
         try:
             await self.broker.publish(message.subject, message.data, expect=message.expect)
         except Conflict:
+            span.done_before()
             found = await self.broker.last(STREAM, message.subject)
             events = found.envelope().events if found else ()
             return any(isinstance(earlier, MailReceived) for earlier in events)
@@ -151,11 +156,25 @@ class Publisher:
         subject = subjects.received(self.source.name, event.mail_id)
         return Message(subject, codec.encode(data), expect=0, headers=inject())
 
-    def _span(self, mail: Arrival, data: bytes) -> AbstractContextManager[object]:
-        source, uid = self.source.name, mail.origin.uid
-        return self.telemetry.root(
-            mail.mail_id, "ingest.receive", source=source, uid=uid, size=len(data)
-        )
+    def _span(self, mail: Arrival, data: bytes) -> OpenSpan:
+        """The first of the mail's trace. It begins with the fetching of its bytes."""
+        begin, end, many = mail.fetched or (0, 0, 0)
+        span = self.telemetry.root(mail.mail_id, "ingest.receive", start=begin)
+        span.attributes["postroad.source"] = self.source.name
+        span.attributes["postroad.size"] = len(data)
+        if mail.origin.uid:
+            span.attributes["postroad.uid"] = mail.origin.uid
+            span.attributes["postroad.uidvalidity"] = mail.origin.uidvalidity
+        if mail.fetched:
+            fetched: dict[str, Attribute] = {"messaging.batch.message_count": many}
+            span.step("ingest.fetch", begin, end, fetched)
+        return span
+
+    def _scan(self, data: bytes, span: OpenSpan) -> tuple[HeaderFacts, int]:
+        begin = time.time_ns()
+        facts, head = scan(data, self.source.recipient_headers)
+        span.step("ingest.parse", begin, time.time_ns(), {})
+        return facts, head
 
 
 def _only_chunk(id_: str, data: bytes, head: int) -> RawRef:

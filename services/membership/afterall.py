@@ -7,7 +7,7 @@ through twice and queues nobody twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 import msgspec
@@ -16,6 +16,7 @@ from postroad.runtime.broker import BATCH_LIMIT, Broker, Message
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.telemetry import PARENT, carry, current
 from schemas import codec, subjects
 from schemas.hindsight import Done, LetThrough, MissingCopies, Stopped
 from schemas.road import AsOf, ChunkQueued, FanoutDone, PostRouted, WindowRecorded
@@ -26,7 +27,6 @@ from services.membership.fanout import chunk_size
 from services.membership.mirror import Recipient
 from services.membership.missing import Had, stayed
 from services.membership.moderation import overruling
-from services.membership.moderation.verdicts import TRACE
 from services.membership.received import Received
 from services.membership.refused import Refused
 
@@ -83,14 +83,15 @@ class AfterAll:
             settings=listed.seq,
         )
         message = envelope([event], correlation=original, causation=cause, actor=actor)
-        trace = next(({TRACE: parent} for s in stored if (parent := s.headers.get(TRACE))), {})
+        first = next((each.headers for each in stored if PARENT in each.headers), {})
+        current().link("replay", first.get(PARENT, ""))
         try:
             await self._broker.publish(
                 subjects.routed("accepted", slug, mail.mail_id),
                 codec.encode(message),
                 expect=mail.decided,
                 expect_filter=decided,
-                headers=trace,
+                headers=carry("replay", first, replay=True),
             )
         except Conflict:
             raise Refused("decided", "somebody else was faster") from None
@@ -117,7 +118,9 @@ class AfterAll:
             if not ask.go or not told:
                 return Done(missing=told)
             chunks = self._chunks(post, listed, routed.seq, had, members, others)
-            if await self._queue(chunks, actors.operator(ask.by)):
+            current().link("replay", routed.headers.get(PARENT, ""))
+            head = carry("replay", routed.headers, replay=True)
+            if await self._queue(chunks, actors.operator(ask.by), head):
                 return Done(missing=told, queued=len(told))
         raise Retry("somebody else is having these copies sent")
 
@@ -192,7 +195,10 @@ class AfterAll:
         return chunks
 
     async def _queue(
-        self, chunks: Sequence[tuple[ChunkQueued, Sequence[Recipient]]], actor: str
+        self,
+        chunks: Sequence[tuple[ChunkQueued, Sequence[Recipient]]],
+        actor: str,
+        head: Mapping[str, str],
     ) -> bool:
         """Store them, all or none of each 1,000; False where somebody else did meanwhile."""
         cause, messages = new_id(), []
@@ -201,7 +207,7 @@ class AfterAll:
             event = msgspec.structs.replace(chunk, people=tuple(people))
             message = envelope([event], correlation=chunk.mail_id, causation=cause, actor=actor)
             subject = subjects.send("bulk", chunk.list, chunk.mail_id, chunk.chunk)
-            messages.append(Message(subject, codec.encode(message), expect=0))
+            messages.append(Message(subject, codec.encode(message), expect=0, headers=head))
         for start in range(0, len(messages), BATCH_LIMIT):
             try:
                 await self._broker.publish_batch(messages[start : start + BATCH_LIMIT])

@@ -22,6 +22,7 @@ from postroad.runtime.config import Config
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Reject, Retry
+from postroad.runtime.telemetry import about, current, span
 from schemas import codec, subjects
 from schemas.envelope import Event
 from schemas.road import (
@@ -68,8 +69,14 @@ class Distributor:
             if not delivery.subject.endswith(f".{event.list}.{event.mail_id}"):
                 raise Reject("the mail is of another subject")
             done = subjects.routed("done", event.list, event.mail_id)
+            here = current()
+            here.attributes["postroad.list"] = event.list
             if await self.broker.last("ROUTED", done) is None:
-                await _Fanout(self, event, delivery).run()
+                end = await _Fanout(self, event, delivery).run()
+                here.attributes["postroad.audience"] = end.count
+                here.attributes["postroad.chunks"] = end.chunk
+            else:
+                here.done_before()
 
     def copy(self, routed: Routed, listed: Listed, post: int) -> Copy:
         """How each copy of this mail looks."""
@@ -106,8 +113,8 @@ class _Fanout:
         self.copy: Copy
         self.listed: Listed
 
-    async def run(self) -> None:
-        """Queue what is not queued yet, then say that it is done."""
+    async def run(self) -> Position:
+        """Queue what is not queued yet, then say that it is done; where it ended."""
         feed = self.distributor.roster.feed
         await feed.reached(self.routed.as_of, lists=self.routed.settings)
         listed = feed.lists.get(self.list)
@@ -130,6 +137,7 @@ class _Fanout:
         end = await self._queue_also(end)
         crashpoint("membership.before_done")
         await self._finish(end)
+        return end
 
     async def _resume(self) -> Position | None:
         """Go on from what is stored; None where nothing is."""
@@ -239,8 +247,10 @@ class _Fanout:
             self._encode(fanout.progressed(self.mail_id, self.list, after)),
             expect=at.seq,
         )
-        messages = [*(self._chunk_message(chunk, lane) for chunk in queued), progress]
-        seq = await self.broker.publish_batch(messages)
+        with span("membership.queue", kind="producer") as queueing:
+            messages = [*(self._chunk_message(chunk, lane) for chunk in queued), progress]
+            queueing.attributes = about("SEND", "send", count=len(messages))
+            seq = await self.broker.publish_batch(messages)
         crashpoint("membership.after_batch")
         return msgspec.structs.replace(after, seq=seq)
 

@@ -16,7 +16,8 @@ from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
 from postroad.runtime.micro import answering
 from postroad.runtime.service import Context
-from schemas import addresses, hindsight, leaving, mass, templates
+from postroad.runtime.telemetry import about
+from schemas import addresses, hindsight, leaving, mass, subjects, templates
 from schemas import commands as requests
 from schemas.commands import Answer, Command
 from schemas.whose import WhereReached, WhoseAddress
@@ -107,7 +108,8 @@ async def serving(context: Context, commands: Commands) -> AsyncIterator[None]:
 
 
 async def _answer(context: Context, commands: Commands, name: str, request: Request) -> None:
-    with context.telemetry.consumer(f"membership.{name}", request.headers) as span:
+    asked = about(subjects.command(name), "process")
+    with context.telemetry.consumer(f"membership.{name}", request.headers, asked) as span:
         answer = await _run(commands, name, request.data)
         if isinstance(answer, Answer) and answer.code:
             span.attributes["postroad.refused"] = answer.code

@@ -6,11 +6,12 @@ again, or twice at once, queues nobody twice.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from postroad.runtime.broker import BATCH_LIMIT, Broker, Message
 from postroad.runtime.clock import envelope, new_id
 from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.telemetry import PARENT, carry, current
 from schemas import codec, subjects
 from schemas.commands import FailedCopies, RetryFailed
 from schemas.road import ChunkQueued, OwnerMailRouted, PostRouted, WindowRecorded
@@ -29,7 +30,7 @@ async def retry(broker: Broker, roster: Roster, ask: RetryFailed) -> tuple[Faile
     Raises Refused ("unknown_post") where the mail was no post, Retry where another does the same.
     """
     routed = [
-        event
+        (event, stored.headers)
         async for stored in broker.scan("ROUTED", f"mail.routed.*.*.{ask.mail_id}")
         for event in stored.envelope().events
         if isinstance(event, PostRouted | OwnerMailRouted)
@@ -37,7 +38,7 @@ async def retry(broker: Broker, roster: Roster, ask: RetryFailed) -> tuple[Faile
     if not routed:
         told = f"the mail {ask.mail_id} was posted to no list, so nobody failed to get it"
         raise Refused("unknown_post", told)
-    return tuple([await _on_list(broker, roster, ask, event) for event in routed])
+    return tuple([await _on_list(broker, roster, ask, *each) for each in routed])
 
 
 async def ledger(broker: Broker, list_: str, mail_id: str) -> Ledger:
@@ -68,7 +69,11 @@ async def failed_between(
 
 
 async def _on_list(
-    broker: Broker, roster: Roster, ask: RetryFailed, routed: PostRouted | OwnerMailRouted
+    broker: Broker,
+    roster: Roster,
+    ask: RetryFailed,
+    routed: PostRouted | OwnerMailRouted,
+    trace: Mapping[str, str],
 ) -> FailedCopies:
     listed = roster.feed.lists.get(routed.list)
     failed = (await ledger(broker, routed.list, routed.mail_id)).failed
@@ -82,7 +87,8 @@ async def _on_list(
                     again.take(event)
     waiting, places = again.waiting(), again.places(ask.domain)
     ready = await _still_there(roster, routed, listed, places)
-    queued = await _queue(broker, list(again.chunks(routed.mail_id, ready))) if ask.go else 0
+    chunks = list(again.chunks(routed.mail_id, ready)) if ask.go else []
+    queued = await _queue(broker, chunks, trace)
     return FailedCopies(
         list=listed.state.address if listed else routed.list,
         failed=len(failed),
@@ -115,10 +121,13 @@ async def _still_there(
     return [place for place in places if place.person in stay or place.address in also]
 
 
-async def _queue(broker: Broker, chunks: Sequence[ChunkQueued]) -> int:
-    """Store the chunks; how many people stand in them. Cut short, the others are still failed,
-    and whoever asks again finds them."""
-    cause = new_id()
+async def _queue(broker: Broker, chunks: Sequence[ChunkQueued], trace: Mapping[str, str]) -> int:
+    """Store the chunks, in the trace of their post; how many people stand in them. Cut short, the
+    others are still failed, and whoever asks again finds them."""
+    if not chunks:
+        return 0
+    current().link("retry", trace.get(PARENT, ""))
+    cause, head = new_id(), carry("retry", trace)
     messages = [
         Message(
             subjects.send("bulk", chunk.list, chunk.mail_id, chunk.chunk),
@@ -126,6 +135,7 @@ async def _queue(broker: Broker, chunks: Sequence[ChunkQueued]) -> int:
                 envelope([chunk], correlation=chunk.mail_id, causation=cause, actor=ACTOR)
             ),
             expect=0,
+            headers=head,
         )
         for chunk in chunks
     ]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from postroad.runtime import telemetry
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Retry
@@ -24,6 +25,7 @@ from projections import layout
 from projections.folding import Decoded, Folder, Outcome
 from projections.warehouse import Batch, Exchanged, Origin, Warehouse
 
+SPANS = "SPANS"
 BATCH = 20_000  # messages of a stream that wait, and are stored at once
 OCTETS = 4 << 20  # of them, likewise: their rows take ten times as much
 PAUSE_SECONDS = 0.5  # between two transactions that nobody waits for
@@ -46,6 +48,7 @@ class Inflow:
     upto: int = 0
     oldest: int = 0  # when the first of these was stored by the broker, in ns since the epoch
     pending: int = 0  # messages that lie behind these in the stream
+    trace: str = ""  # what the newest of them belongs to, as `traceparent`
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, stored: Sequence[Stored]) -> int:
@@ -57,6 +60,7 @@ class Inflow:
         self.count += len(stored)
         self.octets += sum([len(each.data) for each in stored])
         self.upto, self.pending = stored[-1].seq, stored[-1].pending
+        self.trace = telemetry.parent_in(stored[-1].head)
         return decoded.unknown
 
     def full(self, times: int = 1) -> bool:
@@ -174,6 +178,19 @@ class Feed:
 
     async def _store(self, inflows: Sequence[Inflow]) -> None:
         """Fold what waits and store it."""
+        with telemetry.span("projector.fold") as span:
+            # of spans alone it leaves none, which would be folded in turn
+            told = [inflow for inflow in inflows if inflow.stream != SPANS]
+            span.kept = bool(told)
+            for inflow in told:
+                span.link("folded", inflow.trace)
+            oldest = min((inflow.oldest for inflow in told), default=0)
+            span.attributes["messaging.batch.message_count"] = sum(each.count for each in told)
+            span.attributes["postroad.rows"] = await self._store_all(inflows)
+            span.attributes["postroad.lag_ms"] = (time.time_ns() - oldest) // 1_000_000
+
+    async def _store_all(self, inflows: Sequence[Inflow]) -> int:
+        """Do so; how many rows there are more."""
         taken = []
         for inflow in inflows:
             taken.append((inflow, inflow.decoded, inflow.upto))
@@ -205,6 +222,7 @@ class Feed:
             self._report(inflow)
         async with self._moved:
             self._moved.notify_all()
+        return rows
 
     def _told(self, outcome: Outcome) -> None:
         for failed in outcome.failed:

@@ -19,7 +19,7 @@ from postroad.runtime.clock import envelope
 from postroad.runtime.config import Domain, Source
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
-from postroad.runtime.errors import Conflict, Reject, Retry
+from postroad.runtime.errors import Reject, Retry
 from postroad.runtime.service import Context, Service
 from projections.listfeed import ListFeed
 from projections.lists import List
@@ -27,7 +27,7 @@ from schemas import codec, subjects
 from schemas.commands import Author
 from schemas.envelope import Event
 from schemas.road import HeldAccepted, MailReceived, MailRefused, OwnerMailRouted, PostRouted
-from services.router import copies, decider
+from services.router import copies, decider, telling
 from services.router.bounces import Bounces, Copy
 from services.router.content.approvalline import STAYS
 from services.router.content.filter import ContentFilter
@@ -362,10 +362,9 @@ class Router:
         verdict of the sequence `expect`."""
         mail_id = mail_id or mail.mail_id
         slug = getattr(event, "list", subjects.NO_LIST)
-        message = envelope(
-            [event], correlation=mail.mail_id, causation=cause, actor="service:router"
-        )
-        with contextlib.suppress(Conflict):  # decided by an earlier delivery of the same mail
+        of, actor = mail.mail_id, "service:router"
+        message = envelope([event], correlation=of, causation=cause, actor=actor)
+        with telling.decided(kind, event, slug):
             await self.broker.publish(
                 subjects.routed(kind, slug, mail_id),
                 codec.encode(message),
@@ -391,7 +390,8 @@ async def run(context: Context) -> None:
                 context.health.error(retry.reason)
                 await asyncio.sleep(retry.delay)
         context.ready()
-        accepting = group.create_task(context.consume(subjects.ACCEPTED, router.accept))
+        accepts = context.consume(subjects.ACCEPTED, router.accept, span="router.accept")
+        accepting = group.create_task(accepts)
         await context.consume(subjects.ROUTER, router.handle, concurrency=AT_ONCE)
         await accepting
         following.cancel()

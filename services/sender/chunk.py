@@ -218,9 +218,11 @@ class Run:
                 self.left = True
             seen(results, window)
             span.attributes["postroad.accepted"] = window.accepted
+            span.attributes["postroad.failed"] = len(window.outcome.failures)
             span.attributes["smtp.reply.code"] = window.outcome.code
             if window.trouble:
                 span.error = "relay"
+            self.progress.window = span.parent
         self.context.health.count("copies", window.accepted)
         return window
 

@@ -108,6 +108,11 @@ def passed_over(entries: Iterable[WindowRecorded]) -> bool:
     return all(failure.scope in ("relay", "destination") for failure in _deferred(entries))
 
 
+def defers(entry: WindowRecorded) -> bool:
+    """Whether somebody of its window is tried again."""
+    return any(True for _ in _deferred((entry,)))
+
+
 def of_their_domain(entries: Iterable[WindowRecorded]) -> set[int]:
     """Who is deferred in these entries of a chunk because their domain has to wait."""
     return {failure.index for failure in _deferred(entries) if failure.scope == "destination"}

@@ -11,6 +11,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Reject, Superseded
+from postroad.runtime.telemetry import PARENT
 from schemas import codec
 from schemas.road import ChunkQueued, Outcome, WindowRecorded
 from services.sender import ledger
@@ -69,6 +70,7 @@ class Progress:
         self.late = Late()
         self.relay = self.destination = ""
         self.single = False  # all of it is one window, which needs no intent
+        self.window = ""  # the span of the last one, as `traceparent`
         self._broker = broker
         self._journal = journal
         self._outcome: Outcome | None = None  # of the last window, not yet recorded
@@ -161,7 +163,10 @@ class Progress:
         crashpoint("sender.before_record")
         try:
             self._seq = await self._broker.publish(
-                self.chunk.ledger, codec.encode(message), expect=self._seq
+                self.chunk.ledger,
+                codec.encode(message),
+                expect=self._seq,
+                headers={PARENT: self.window} if outcome and self.window else None,
             )
         except Conflict:
             raise Superseded(self.chunk.ledger) from None
@@ -170,7 +175,7 @@ class Progress:
             self._journal.forget(self._name(self._entry))
             self._recalled = False
         self._entry, self._finished = message.id, entry.finished
-        self._outcome, self.single, self.deferred = None, False, deferred
+        self._outcome, self.single, self.deferred, self.window = None, False, deferred, ""
         self.late.forget(over)
 
     async def settle(self) -> None:

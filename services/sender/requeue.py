@@ -17,6 +17,7 @@ from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope, now
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Superseded
+from postroad.runtime.telemetry import LINKS
 from schemas import codec, subjects, waiting
 from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import parts
@@ -53,8 +54,11 @@ class Requeue:
             raise Superseded(chunk.ledger) from None
         crashpoint("sender.after_split")
 
-    async def split(self, chunk: Chunk, queue: Queue, groups: Sequence[Sequence[int]]) -> None:
-        """Queue a chunk for each of these groups of its people; nothing where that was done."""
+    async def split(
+        self, chunk: Chunk, queue: Queue, groups: Sequence[Sequence[int]], links: str = ""
+    ) -> None:
+        """Queue a chunk for each of these groups of its people; nothing where that was done.
+        `links` are to the windows that led to it (see `telemetry.LINKS`)."""
         if not groups:
             return
         event = chunk.event
@@ -66,6 +70,7 @@ class Requeue:
                 subjects.send(queue, part.list, part.mail_id, part.chunk),
                 self._encode(chunk, part),
                 expect=0,
+                headers={LINKS: links} if links else {},
             )
             for part in parts.split(event, groups, chunk.queued)
         ]
@@ -73,8 +78,11 @@ class Requeue:
             await self._broker.publish_batch(messages)
         crashpoint("sender.after_parts")
 
-    async def retry(self, chunk: Chunk, deferred: Sequence[int], first: float) -> None:
-        """Schedule another try for these people, the first one after `first` seconds."""
+    async def retry(
+        self, chunk: Chunk, deferred: Sequence[int], first: float, links: str = ""
+    ) -> None:
+        """Schedule another try for these people, the first one after `first` seconds; `links` as
+        for `split`."""
         smaller = parts.retry(chunk.event, deferred, chunk.queued)
         crashpoint("sender.before_schedule")
         names = smaller.list, smaller.mail_id, smaller.chunk
@@ -88,6 +96,8 @@ class Requeue:
         jitter = random.random()  # noqa: S311  spreads load, keeps no secret
         seconds = retry_after(smaller.attempt, jitter, first)
         headers = {waiting.COPIES: str(len(deferred)), waiting.WHY: "refused for now"}
+        if links:
+            headers[LINKS] = links
         await self._schedule(smaller, "bulk", self._encode(chunk, smaller), seconds, headers)
 
     async def postpone(

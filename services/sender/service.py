@@ -15,6 +15,7 @@ from postroad.runtime.consume import Delivery
 from postroad.runtime.errors import BrokerUnavailable, Busy, Full, Reject, Retry
 from postroad.runtime.oauth import Tokens
 from postroad.runtime.service import Context, Service
+from postroad.runtime.telemetry import MOST_LINKS, PARENT, current
 from schemas import subjects
 from schemas.road import ChunkQueued, WindowRecorded
 from services.sender import ledger, quota
@@ -147,6 +148,7 @@ class Sender:
         elsewhere = waited if ours else tried
         chunk = Chunk(event, message.id, message.ts, subject, tried, elsewhere)
         at = await position(self.broker, subject)
+        _tell(event, done=at.finished)
         domains = [domain_of(address) for address in event.addresses]
         relays = self._relays(event, domains)
         if not at.seq and len(set(relays)) > 1 and not self._begun(chunk):
@@ -243,14 +245,16 @@ class Sender:
         name = entry_name(chunk.ledger, chunk.id, "")
         return self.journal.recall(name, look=chunk.tried) is not None
 
-    async def _entries(self, chunk: Chunk) -> list[WindowRecorded]:
-        """The whole ledger of a chunk."""
-        return [
-            entry
-            async for stored in self.broker.scan("DELIVERY", chunk.ledger)
-            for entry in stored.envelope().events
-            if isinstance(entry, WindowRecorded)
-        ]
+    async def _entries(self, chunk: Chunk) -> tuple[list[WindowRecorded], str]:
+        """The whole ledger of a chunk, and links to the windows that deferred somebody."""
+        entries, windows = [], []
+        async for stored in self.broker.scan("DELIVERY", chunk.ledger):
+            for entry in stored.envelope().events:
+                if isinstance(entry, WindowRecorded):
+                    entries.append(entry)
+                    if ledger.defers(entry) and (window := stored.headers.get(PARENT)):
+                        windows.append(f"retry={window}")
+        return entries, ",".join(windows[:MOST_LINKS])
 
     def _relays(self, chunk: ChunkQueued, domains: Sequence[str]) -> Sequence[str]:
         """The relay of each recipient."""
@@ -285,17 +289,27 @@ class Sender:
         own. All that decides stands in the ledger, so a successor does the same."""
         if not deferred:
             return
-        entries = await self._entries(chunk)
+        entries, links = await self._entries(chunk)
         if len(set(domains)) > 1:
             waits = ledger.of_their_domain(entries) & set(deferred)
             groups = self._groups(sorted(waits), domains, relays)
-            await self.requeue.split(chunk, "bulk", groups)
+            await self.requeue.split(chunk, "bulk", groups, links)
             deferred = [index for index in deferred if index not in waits]
         if deferred:
             first = duration(self.relays[relays[deferred[0]]].retry_after)
             if ledger.passed_over(entries):
                 first = min(first, PASSED_OVER)
-            await self.requeue.retry(chunk, deferred, first)
+            await self.requeue.retry(chunk, deferred, first, links)
+
+
+def _tell(chunk: ChunkQueued, *, done: bool) -> None:
+    """Say on the current span which chunk this is, and whether it was `done` before."""
+    span = current()
+    span.attributes["postroad.list"] = chunk.list
+    span.attributes["postroad.chunk"] = chunk.chunk
+    span.attributes["postroad.recipients"] = len(chunk.people)
+    if done:
+        span.done_before()
 
 
 def _lasting(quotas: Sequence[quota.Quota]) -> list[quota.Quota]:

@@ -165,6 +165,7 @@ async def test_a_member_without_a_copy_gets_one_unless_they_left_since(
         (await service.whois(BOB)).person,
         BOB,
         True,
+        "m0",
     )
     queued_for = past.of_post(broker, SLUG, await past.post(broker, SLUG, routed.mail_id), _none)
     told = {member.row.address: bool(member.why) async for member in queued_for}

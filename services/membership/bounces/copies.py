@@ -6,18 +6,22 @@ from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from postroad.runtime.broker import Broker
+from postroad.runtime.telemetry import PARENT
+from projections.windows import Windows, next_try
 from schemas import subjects
-from schemas.road import ChunkQueued
+from schemas.road import ChunkQueued, WindowRecorded
 
 MOST = 1 << 24  # chunks of a post; there are never so many
+TRIES = 20  # of one copy, looked at for the one that came back
 
 
 class Recipient(NamedTuple):
-    """One member's copy of a post. `personal`: it had a token of its own."""
+    """One member's copy of a post, in which chunk it was. `personal`: it had a token of its own."""
 
     person: str
     address: str
     personal: bool
+    chunk: str = "0"
 
 
 class Copies:
@@ -44,6 +48,20 @@ class Copies:
             if person in late.people:
                 return _recipient(late, late.people.index(person))
         return None
+
+    async def window(self, list_: str, mail_id: str, one: Recipient) -> str:
+        """The span of the window in which this copy went, as `traceparent`; "" where nobody knows
+        any more."""
+        found = Windows(one.person)
+        for chunk in (one.chunk, *(next_try(one.chunk, n) for n in range(1, TRIES))):
+            subject = subjects.delivery(list_, mail_id, chunk)
+            async for stored in self._broker.scan("DELIVERY", subject):
+                for entry in stored.events():
+                    if isinstance(entry, WindowRecorded):
+                        found.take(subject, entry, stored.headers.get(PARENT, ""), None)
+            if not (found.found and found.found[-1].deferred):
+                break
+        return found.found[-1].span if found.found else ""
 
     async def _late(self, list_: str, mail_id: str) -> AsyncIterator[ChunkQueued]:
         """The chunks of those who were missed at first (`services.membership.missing`)."""
@@ -84,4 +102,4 @@ class Copies:
 def _recipient(chunk: ChunkQueued, at: int) -> Recipient | None:
     if not (0 <= at < len(chunk.people) and chunk.copy.to_members):
         return None
-    return Recipient(chunk.people[at], chunk.addresses[at], chunk.copy.personal)
+    return Recipient(chunk.people[at], chunk.addresses[at], chunk.copy.personal, chunk.chunk)

@@ -23,6 +23,7 @@ from postroad.runtime.clock import envelope, now
 from postroad.runtime.consume import Delivery
 from postroad.runtime.errors import Reject
 from postroad.runtime.health import Health
+from postroad.runtime.telemetry import current
 from postroad.runtime.transact import transact
 from schemas import codec, subjects
 from schemas.envelope import Event
@@ -86,6 +87,7 @@ class BounceDesk:
         if found is None:
             return
         for to in await self._recipients(event, found):
+            current().link("bounce", await self._copies.window(event.list, event.about, to))
             told = evidence.of_report(
                 *(found, to.address),
                 at=at,

@@ -12,6 +12,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict
+from postroad.runtime.telemetry import about, span
 from schemas import codec, subjects
 from schemas.road import ChunkQueued, Copy
 from services.membership.letters.composing import compose
@@ -58,33 +59,37 @@ class Letterbox:
         ledger = subjects.delivery(list_slug, notice, "0")  # outlives the chunk
         if await self.broker.last("DELIVERY", ledger) is not None:
             return
-        # Stored, but not queued: a crash came between. What it said then stands, so that a new
-        # release with better words does not contradict it.
-        stored = await self.broker.last("RAW", subjects.raw(notice, 0, 0))
-        data = stored.data if stored else await self._composed(letter, list_slug)
-        head = body_offset(data, fields_end(data, 0))
-        ref = await put_raw(self.broker, notice, 0, data, head)
-        crashpoint("membership.after_letter")
-        chunk = ChunkQueued(
-            mail_id=notice,
-            list=list_slug,
-            chunk="0",
-            people=(person,),
-            addresses=(letter.to,),
-            last=True,
-            copy=Copy(
-                raw=ref,
+        with span("membership.letter", kind="producer", trace=notice) as here:
+            here.attributes = {**about("SEND", "send"), "postroad.list": list_slug}
+            if here.trace == notice:  # of its own accord, and not because of what is handled now
+                here.link_mail("cause", cause)
+            # Stored, but not queued: a crash came between. What it said then stands, so that a new
+            # release with better words does not contradict it.
+            stored = await self.broker.last("RAW", subjects.raw(notice, 0, 0))
+            data = stored.data if stored else await self._composed(letter, list_slug)
+            head = body_offset(data, fields_end(data, 0))
+            ref = await put_raw(self.broker, notice, 0, data, head)
+            crashpoint("membership.after_letter")
+            chunk = ChunkQueued(
+                mail_id=notice,
                 list=list_slug,
-                list_address=letter.list_address,
-                list_name=letter.list_name,
-                notice=True,
-                bounces=bounces,
-                post=post,
-            ),
-        )
-        message = envelope([chunk], correlation=cause, causation=cause, actor=ACTOR)
-        with contextlib.suppress(Conflict):  # another instance was faster
-            await self.broker.publish(subject, codec.encode(message), expect=0)
+                chunk="0",
+                people=(person,),
+                addresses=(letter.to,),
+                last=True,
+                copy=Copy(
+                    raw=ref,
+                    list=list_slug,
+                    list_address=letter.list_address,
+                    list_name=letter.list_name,
+                    notice=True,
+                    bounces=bounces,
+                    post=post,
+                ),
+            )
+            message = envelope([chunk], correlation=cause, causation=cause, actor=ACTOR)
+            with contextlib.suppress(Conflict):  # another instance was faster
+                await self.broker.publish(subject, codec.encode(message), expect=0)
 
     async def _composed(self, letter: Letter, list_slug: str) -> bytes:
         return compose(replace(letter, wording=await self.words(list_slug, letter.to)))

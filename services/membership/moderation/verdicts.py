@@ -9,6 +9,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Retry
+from postroad.runtime.telemetry import PARENT, carry, current
 from schemas import codec, subjects
 from schemas.codec import UnknownEvent
 from schemas.envelope import Envelope
@@ -19,7 +20,6 @@ from services.membership.moderation.decider import Decided, State, Verdict
 from services.membership.moderation.passwords import told_password
 from services.membership.refused import Refused
 
-TRACE = "traceparent"
 TRIES = 5  # the second finds what made the first fail
 _NEW = "moderator_password=-"
 
@@ -45,8 +45,8 @@ class Verdicts:
                 messages.append((stored.seq, stored.envelope()))
             except UnknownEvent:  # of a newer release: no verdict that this one can change
                 continue
-            if TRACE in stored.headers:
-                trace = {TRACE: stored.headers[TRACE]}
+            if PARENT in stored.headers:
+                trace = carry("verdict", stored.headers)
         return decider.fold(messages), trace
 
     async def give(
@@ -66,6 +66,7 @@ class Verdicts:
         )
         for _ in range(TRIES):
             state, trace = await self._read(list_, mail_id)
+            current().link("verdict", trace.get(PARENT, ""))
             if verdict.word == "accept" and state.waits:
                 await self._check(listed, state)
             events = decide(state)
