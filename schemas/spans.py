@@ -65,4 +65,4 @@ class SpanBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
 
 def first_span(trace_id: str) -> str:
     """The id of the span that a trace begins with, so that whoever knows a mail can link to it."""
-    return trace_id[16:]
+    return trace_id[16:] if trace_id[16:].strip("0") else f"{1:016x}"

@@ -80,10 +80,10 @@ class Call:
             text()
 
 
-def group(name: str, about: str, *, example: str) -> typer.Typer:
+def group(name: str, about: str, *, example: str, page: type[GroupPage] = GroupPage) -> typer.Typer:
     """A noun: a group of commands, for `app.py` to add."""
     epilog = f"Example: {example}"
-    app = typer.Typer(name=name, cls=GroupPage, help=about, epilog=epilog, no_args_is_help=True)
+    app = typer.Typer(name=name, cls=page, help=about, epilog=epilog, no_args_is_help=True)
     app.callback()(remember)
     return app
 

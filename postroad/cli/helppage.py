@@ -36,6 +36,17 @@ class GroupPage(TyperGroup):
             super().format_help(ctx, formatter)
 
 
+class NamePage(GroupPage):
+    """That of a noun where the name of one thing may stand in the place of a command: it is shown
+    then, as by `show`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that was typed."""
+        if args and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
 def _comment(arg: str) -> bool:
     return arg.startswith("--") and any(map(str.isspace, arg.partition("=")[0]))
 

@@ -1,98 +1,255 @@
-"""`postroad trace`: the way of one mail in time, from the mailbox to each SMTP window."""
+"""`postroad trace`: the way of one mail, or of one copy, in time; the traces of some time."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postroad.cli.frame import Call, command
-from postroad.cli.output import print_table
-from postroad.runtime.errors import PostroadError
+from postroad.cli.frame import Call, command, group
+from postroad.cli.helppage import NamePage
+from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped
+from postroad.runtime.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from postroad.cli.copytrace import Way
+    from postroad.cli.spanreader import Trace
+    from postroad.cli.tracelist import Line
     from postroad.cli.waterfall import Row
-    from postroad.runtime.broker import Broker
     from schemas.spans import Span
 
-STEP, BAR = 42, 36  # characters; with service and time a line stays below 100
-SKEW = timedelta(hours=1)  # how far the clock of a mail server may be ahead of ours
+STEP, BAR = 46, 32  # characters; with service and time a line stays below 100
+FOLDED = "folded"  # how the projector is linked with what it folds
+SHOWN = 20  # traces that `ls` shows
 
-trace = typer.Typer()
+trace = group(
+    "trace",
+    "Where the time of a mail went, step by step: spans, kept for seven days.",
+    example="postroad trace 0199d2c64d30",
+    page=NamePage,
+)
 
 
-@command(trace, "trace", example="postroad trace 0199d2c64d30")
+@command(trace, "show", example="postroad trace ann@example.net 0199d2c64d30")
 async def show(
     call: Call,
-    mail: Annotated[
+    what: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A mail id (X-Postroad-Trace), its first digits, or a Message-ID."
+            metavar="ID",
+            help="An id (X-Postroad-Trace), its first digits, a Message-ID; or ADDRESS+POST.",
         ),
     ],
+    post: Annotated[
+        str, typer.Argument(metavar="[POST]", help="With an ADDRESS before it: its copy of this.")
+    ] = "",
 ) -> None:
-    """The waterfall of one mail's trace: every step, how long it took, what failed.
+    """The waterfall of a mail's trace: every step, how long it took, what failed; and of the
+    traces that are linked with it: mail that came back, a moderator's verdict, the analytics.
 
-    Spans are kept for seven days.
+    `postroad trace ID` is the same. With an ADDRESS it is the road of that person's copy: the
+    windows in which it went, and what the relay answered. Spans are kept for seven days.
     """
-    from postroad.cli.mails import mail_id
-    from postroad.cli.road import streams
+    from postroad.cli.copytrace import answer, apart, road_of, way
+    from postroad.cli.road import road, streams
+    from postroad.cli.spanreader import beside, find, read
 
-    async with streams(call.config) as broker:
-        found = await spans(broker, await mail_id(broker, mail))
-    answer = {"trace": found[0].trace, "seconds": _seconds(found), "spans": found}
-    call.show(answer, lambda: print_waterfall(found))
-
-
-async def spans(broker: Broker, trace_id: str) -> list[Span]:
-    """The spans of a trace in order of time. Raises PostroadError where there are none."""
-    import msgspec
-
-    from schemas import subjects
-    from schemas.spans import SpanBatch
-
-    batch = msgspec.json.Decoder(SpanBatch)
-    since = datetime.fromtimestamp(int(trace_id[:12], 16) / 1000, UTC) - SKEW
-    found: dict[str, Span] = {}
-    async for stored in broker.scan(
-        "SPANS", subjects.spans(trace_id), start_time=f"{since:%Y-%m-%dT%H:%M:%SZ}"
-    ):
-        if trace_id.encode() in stored.data:  # a batch holds spans of many traces
-            for span in batch.decode(stored.data).spans:
-                if span.trace == trace_id:
-                    found[span.span] = span
-    if not found:
-        raise PostroadError(
-            f"there are no spans of {trace_id}; they appear half a second after each step "
-            "and are kept for seven days"
+    settings = call.config.telemetry
+    address, mail = apart(what, post)
+    if address:
+        async with road(call.config) as broker:
+            copy = await way(broker, address, mail)
+            found = await read(broker, copy.mail)
+            others = await beside(broker, found)
+        kept = road_of(found, copy.windows)
+        answers = [answer(window) for window in copy.windows]
+        told = {"address": address, "post": copy.mail, "windows": copy.windows, "answers": answers}
+        call.show(
+            told | _told(found, kept, others), lambda: _print_copy(copy, answers, kept, others)
         )
-    return sorted(found.values(), key=lambda span: (span.start, span.end))
+        return
+    async with streams(call.config) as broker:
+        found = await find(broker, mail, settings)
+        others = await beside(broker, found)
+    call.show(_told(found, found.spans, others), lambda: _print(found.spans, others))
 
 
-def print_waterfall(found: list[Span]) -> None:
+@command(trace, "ls", example="postroad trace ls --errors --since 2h")
+async def ls(
+    call: Call,
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="From when on: 1h, 2d, a time.")
+    ] = "1h",
+    slow: Annotated[
+        str, typer.Option("--slow", metavar="DURATION", help="Only with a step that took so long.")
+    ] = "",
+    errors: Annotated[
+        bool, typer.Option("--errors", metavar="", help="Only with a step that failed.")
+    ] = False,
+    service: Annotated[
+        str, typer.Option("--service", metavar="SERVICE", help="Only with a step of this service.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, metavar="N", help="The latest so many; --json: all.")
+    ] = SHOWN,
+) -> None:
+    """The latest traces: mails, commands, and what services did of their own accord.
+
+    Which of them had a slow step, or one that failed. The projector's own are shown with
+    `--service projector`.
+    """
+    from postroad.cli.progress import progress
+    from postroad.cli.road import streams
+    from postroad.cli.spanreader import recent
+    from postroad.cli.times import since as since_time
+    from postroad.cli.tracelist import Lines, chosen
+    from postroad.runtime.clock import now
+    from postroad.runtime.service import BESIDE, ROAD
+
+    if service and service not in (*ROAD, *BESIDE):
+        raise UsageError(
+            f"there is no service {service!r}; there are: {', '.join((*ROAD, *BESIDE))}"
+        )
+    seconds, begin, lines = _seconds(slow), since_time(since, now()), Lines()
+    async with streams(call.config) as broker:
+        with progress("reading spans") as tell:
+            number = 0
+            async for span in recent(broker, begin):
+                lines.take(span)
+                number += 1
+                if not number % 1_000:
+                    tell(number)
+    found = list(chosen(lines.latest(), slow=seconds, errors=errors, service=service))
+    call.show([_row(line) for line in found], lambda: _print_list(found, limit, since))
+
+
+def _seconds(slow: str) -> float:
+    """How long is slow. Raises UsageError."""
+    from postroad.runtime.quantities import duration as seconds
+
+    try:
+        return seconds(slow) if slow else 0.0
+    except SettingsError as error:
+        raise UsageError(f"--slow: {error}") from None
+
+
+def _row(line: Line) -> dict[str, object]:
+    return {
+        "trace": line.trace,
+        "began": datetime.fromtimestamp(line.start / 1e9, UTC),
+        "what": line.what,
+        "list": line.list,
+        "services": sorted(line.services),
+        "spans": line.spans,
+        "seconds": line.seconds,
+        "slowest": line.slowest,
+        "errors": dict(line.errors),
+    }
+
+
+def _print_list(found: Sequence[Line], limit: int, since: str) -> None:
+    from postroad.cli.waterfall import duration
+
+    if not found:
+        print(f"no such trace since {since}")
+        return
+    print_table(
+        ("UTC", "trace", "began with", "list", "spans", "took", "slowest", "failed"),
+        (
+            (
+                f"{datetime.fromtimestamp(line.start / 1e9, UTC):%m-%d %H:%M:%S}",
+                line.trace[:SHORT_ID],
+                line.what,
+                line.list,
+                line.spans,
+                duration(line.seconds),
+                duration(line.slowest),
+                ", ".join(f"{name} ×{n}" if n > 1 else name for name, n in line.errors.items()),
+            )
+            for line in found[:limit]
+        ),
+        whole=3,
+    )
+    if len(found) > limit:
+        print(f"and {len(found) - limit:,} more; --limit {len(found)} shows all")
+
+
+def _told(
+    found: Trace, kept: Sequence[Span], others: Sequence[tuple[str, Trace]]
+) -> dict[str, object]:
+    """The answer as data."""
+    linked = [{"how": how, "trace": each.trace, "spans": each.spans} for how, each in others]
+    seconds = found.seconds if found.spans else 0.0
+    return {"trace": found.trace, "seconds": seconds, "spans": kept, "linked": linked}
+
+
+def _print(found: Sequence[Span], others: Sequence[tuple[str, Trace]]) -> None:
+    from postroad.cli.waterfall import duration
+
+    print_waterfall(found)
+    folds = [span for how, each in others if how == FOLDED for span in each.spans]
+    if folds and found:
+        first = min(folds, key=lambda span: span.end)
+        behind = duration((first.end - found[0].start) / 1e9)
+        print_wrapped(f"the analytics had the first of it {behind} after it began")
+    for how, each in others:
+        if how != FOLDED:
+            print()
+            print(f"linked ({how}):")
+            print_waterfall(each.spans)
+
+
+def _print_copy(
+    copy: Way, answers: Sequence[str], kept: Sequence[Span], others: Sequence[tuple[str, Trace]]
+) -> None:
+    if kept:
+        mine = {window.span.split("-")[2] for window in copy.windows if window.span}
+        theirs = [
+            (how, each)
+            for how, each in others
+            if how != "bounce" or any(link.span in mine for s in each.spans for link in s.links)
+        ]
+        _print(kept, theirs)
+    else:
+        print_wrapped(f"there are no spans of {copy.mail} any more; the ledger has")
+    print()
+    for line in answers:
+        print_wrapped(line)
+    if not answers:
+        print_wrapped(
+            f"no window had a copy for {copy.address}; `postroad explain {copy.mail} "
+            f"{copy.address}` says why"
+        )
+
+
+def print_waterfall(found: Sequence[Span]) -> None:
     """Print the spans of one trace, each with its place in time."""
     from postroad.cli.waterfall import bar, duration, rows
 
-    seconds = _seconds(found)
-    print(f"trace {found[0].trace}: {len(found)} spans in {duration(seconds)}")
+    seconds = (max(span.end for span in found) - found[0].start) / 1e9
+    print(f"trace {found[0].trace}: {counted(len(found), 'span')} in {duration(seconds)}")
     print()
     print_table(
         ("step", "service", "took", ""),
         (
-            (_step(row), row.service, duration(row.seconds), bar(row, seconds, BAR))
+            (
+                _step(row),
+                "" if row.mark else row.service,
+                "" if row.mark else duration(row.seconds),
+                bar(row, seconds, BAR),
+            )
             for row in rows(found)
         ),
         whole=4,
     )
 
 
-def _seconds(found: list[Span]) -> float:
-    """How long a trace took, from its first start to its last end."""
-    return (max(span.end for span in found) - found[0].start) / 1e9
-
-
 def _step(row: Row) -> str:
     many = f" ×{row.count}" if row.count > 1 else ""
-    step = f"{'  ' * row.depth}{row.name}{many}{f' ! {row.error}' if row.error else ''}"
+    note = f" ({row.note})" if row.note else ""
+    failed = f" ! {row.error}" if row.error else ""
+    step = f"{'  ' * row.depth}{'· ' if row.mark else ''}{row.name}{many}{note}{failed}"
     return step if len(step) <= STEP else f"{step[: STEP - 1]}…"

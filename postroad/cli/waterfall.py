@@ -11,10 +11,16 @@ from schemas.spans import Span
 
 ALIKE = 10  # spans of one name under one parent, shown one by one; a large post has thousands
 NANO = 1e9
+AGAIN = {
+    "postroad.redelivered": "given out again",
+    "postroad.replay": "replay",
+    "postroad.done_before": "done before",
+}
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One line: `start` and `seconds` since the trace began; `count` spans stand for it."""
+    """One line: `start` and `seconds` since the trace began; `count` spans stand for it. `note` is
+    what else is to be known; a `mark` is of what happened at one time within the span above."""
 
     depth: int
     name: str
@@ -23,6 +29,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     error: str = ""
     count: int = 1
+    note: str = ""
+    mark: bool = False
 
 
 def rows(spans: Sequence[Span]) -> Iterator[Row]:
@@ -48,6 +56,7 @@ def rows(spans: Sequence[Span]) -> Iterator[Row]:
         for (name, error), alike in lines.items():
             yield _row(alike, depth, origin)
             if error or not name:
+                yield from _marks(alike, depth + 1, origin)
                 yield from below(alike, depth + 1)
 
     yield from below([None], 0)
@@ -78,11 +87,41 @@ def _row(spans: Sequence[Span], depth: int, origin: int) -> Row:
         seconds=(end - begin) / NANO,
         error=next((span.error for span in spans if span.error), ""),
         count=len(spans),
+        note=_note(spans[0]) if len(spans) == 1 else "",
     )
+
+
+def _note(span: Span) -> str:
+    """What a span is about, where that is more than its name, and whether it is not the first."""
+    said = span.attributes
+    words = [str(said[name]) for name in ("postroad.kind",) if name in said]
+    words += [word for name, word in AGAIN.items() if said.get(name) is True]
+    return ", ".join(words)
+
+
+def _marks(spans: Sequence[Span], depth: int, origin: int) -> Iterator[Row]:
+    """What happened within these spans, alike once."""
+    told: set[str] = set()
+    for span in spans:
+        for moment in span.moments:
+            about = " ".join(str(value) for value in moment.attributes.values())
+            name = f"{moment.name}: {about}" if about else moment.name
+            if name not in told:
+                told.add(name)
+                yield Row(
+                    depth=depth,
+                    name=name,
+                    service=span.service,
+                    start=(moment.at - origin) / NANO,
+                    seconds=0.0,
+                    mark=True,
+                )
 
 
 def bar(row: Row, total: float, width: int) -> str:
     """Where a row lies in `total` seconds, as a bar in a text of `width` characters."""
+    if row.mark:
+        return f"{' ' * min(int(row.start / total * width), width - 1) if total > 0 else ''}◆"
     if total <= 0:
         return "▪"
     begin = min(int(row.start / total * width), width - 1)

@@ -6,10 +6,11 @@ import pytest
 
 from postroad.cli import mails
 from postroad.cli.mails import mail_id, newest
-from postroad.cli.trace import spans
+from postroad.cli.spanreader import of_id, read
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.errors import PostroadError, UsageError
+from postroad.runtime.settings import Telemetry as Settings
 from postroad.runtime.telemetry import Telemetry
 from schemas import codec, subjects
 from schemas.mail import HeaderFacts, RawRef
@@ -100,7 +101,7 @@ async def test_a_trace_is_put_together_from_its_shard(broker: Broker):
             await broker.publish(subject, data)
 
         await telemetry.flush(store)
-    found = await spans(broker, wanted)
+    found = (await read(broker, wanted)).spans
     assert [span.name for span in found] == [
         "ingest.first",
         "ingest.second",
@@ -108,4 +109,4 @@ async def test_a_trace_is_put_together_from_its_shard(broker: Broker):
         "router.second",
     ]
     with pytest.raises(PostroadError, match="no spans"):
-        await spans(broker, numbered(3))
+        await of_id(broker, numbered(3), Settings())

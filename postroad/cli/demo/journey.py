@@ -23,8 +23,8 @@ from postroad.cli.mails import list_addresses, mail_id
 from postroad.cli.output import counted
 from postroad.cli.post import tell
 from postroad.cli.road import road
+from postroad.cli.spanreader import read
 from postroad.cli.story import Story
-from postroad.cli.trace import spans
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import PostroadError
 from postroad.sandbox import Sandbox
@@ -187,10 +187,7 @@ class Journey:
         windows = sum(fate.windows for fate in self.story.lists) if self.story else 0
 
         async def look() -> list[Span]:
-            try:
-                return await spans(broker, self.report.trace)
-            except PostroadError:  # none yet
-                return []
+            return (await read(broker, self.report.trace)).spans
 
         def gaps(found: list[Span]) -> list[str]:
             return list(trace_gaps(found, windows))
