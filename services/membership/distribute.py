@@ -14,8 +14,6 @@ from typing import Literal
 import msgspec
 import structlog
 
-from postroad.mail.addresses import around_token
-from postroad.mail.leavelink import before_token
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Config
@@ -81,23 +79,8 @@ class Distributor:
     def copy(self, routed: Routed, listed: Listed, post: int) -> Copy:
         """How each copy of this mail looks."""
         address, form = listed.state.address, listed.state.settings.sub_address
-        web = self.config.web is not None and isinstance(routed, PostRouted)
-        ours = routed.list != subjects.NO_LIST  # what no list sends comes back to nobody
-        return Copy(
-            raw=routed.raw,
-            edits=routed.edits,
-            insertions=routed.insertions if isinstance(routed, PostRouted) else (),
-            authserv_id=routed.authserv_id,
-            personal=routed.personal if isinstance(routed, PostRouted) else True,
-            list=routed.list,
-            list_address=address,
-            list_name=listed.state.name,
-            to_members=isinstance(routed, PostRouted),
-            bounces=around_token(address, "bounces", form) if ours else ("", ""),
-            leave=around_token(address, "leave", form) if ours else ("", ""),
-            unsubscribe_url=before_token(self.config.site.base_url, routed.list) if web else "",
-            post=post,
-        )
+        web = self.config.site.base_url if self.config.web is not None else ""
+        return fanout.look(routed, address, form, listed.state.name, post, web)
 
 
 class _Fanout:

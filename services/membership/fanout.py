@@ -12,6 +12,9 @@ from zlib import crc32
 
 import msgspec
 
+from postroad.mail.addresses import Form, around_token
+from postroad.mail.leavelink import before_token
+from schemas import subjects
 from schemas.road import ChunkQueued, Copy, FanoutProgressed, OwnerMailRouted, PostRouted
 from services.membership.mirror import Recipient
 
@@ -48,6 +51,28 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             count=self.count + len(recipients),
             person=recipients[-1].person,
         )
+
+
+def look(routed: Routed, address: str, form: Form, name: str, post: int, web: str) -> Copy:
+    """How each copy of a mail to the list `name` at `address` looks; `post` is its number in VERP
+    tokens, `web` the address that links to leave by begin with, "" for none."""
+    whole = isinstance(routed, PostRouted)
+    ours = routed.list != subjects.NO_LIST  # what no list sends comes back to nobody
+    return Copy(
+        raw=routed.raw,
+        edits=routed.edits,
+        insertions=routed.insertions if isinstance(routed, PostRouted) else (),
+        authserv_id=routed.authserv_id,
+        personal=routed.personal if isinstance(routed, PostRouted) else True,
+        list=routed.list,
+        list_address=address,
+        list_name=name,
+        to_members=whole,
+        bounces=around_token(address, "bounces", form) if ours else ("", ""),
+        leave=around_token(address, "leave", form) if ours else ("", ""),
+        unsubscribe_url=before_token(web, routed.list) if web and whole else "",
+        post=post,
+    )
 
 
 def chunk_size(copy: Copy) -> int:

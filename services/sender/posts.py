@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -22,6 +22,17 @@ from services.sender.signing import Signer
 log = structlog.get_logger()
 
 CACHE_BYTES = 64 << 20
+
+
+def terms(relay: Relay, domains: Collection[str]) -> Terms:
+    """What this relay takes; `domains` are ours."""
+    return Terms(
+        takes=relay.from_address or relay.from_,
+        domains=frozenset(domains),
+        envelope=relay.envelope_address,
+        null_sender=relay.null_sender,
+        keeps_message_id=relay.keeps_message_id,
+    )
 
 
 class Posts:
@@ -66,17 +77,11 @@ class Posts:
     async def _make(self, chunk: ChunkQueued, relay: Relay) -> Prepared:
         copy = chunk.copy
         raw = await blobs.get_raw(self._broker, copy.raw)
-        terms = Terms(
-            takes=relay.from_address or relay.from_,
-            domains=self._domains,
-            envelope=relay.envelope_address,
-            null_sender=relay.null_sender,
-            keeps_message_id=relay.keeps_message_id,
-        )
+        taken = terms(relay, self._domains)
         domain = copy.list_address.rpartition("@")[2]
         keys = self._keys.get(domain, ())
         signer = Signer(keys, int(time.time()), self._seals[domain]) if keys else None
-        post = prepare(raw, copy, copy.raw.mail_id, self._tokens, terms, signer)
+        post = prepare(raw, copy, copy.raw.mail_id, self._tokens, taken, signer)
         if post.unsigned:
             log.warning("post.unsigned", mail_id=chunk.mail_id, reason=post.unsigned)
         return post

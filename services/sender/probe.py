@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from postroad.runtime.config import Relay
 from postroad.runtime.oauth import Tokens
 from services.sender.redact import redact
-from services.sender.relay import reach
+from services.sender.relay import own_name, reach
 from services.sender.transaction import Offers
 
 TEXT = 120  # characters of a reply
@@ -19,10 +19,13 @@ TEXT = 120  # characters of a reply
 @dataclass(frozen=True)
 class Tried:
     """What the relay offers, and its reply (code, text) to MAIL FROM of each sender. A sender
-    that it did not answer about is missing."""
+    that it did not answer about is missing. `hello` is its first line in answer to EHLO, `own` our
+    address of the connection, "" without one."""
 
     offers: Offers
     answers: Mapping[str, tuple[int, str]]
+    hello: str = ""
+    own: str = ""
 
 
 async def ask(relay: Relay, senders: Sequence[str], timeout: float, tokens: Tokens) -> Tried:
@@ -31,8 +34,13 @@ async def ask(relay: Relay, senders: Sequence[str], timeout: float, tokens: Toke
     transport, offers = await reach(relay, timeout, tokens)
     conversation = _Conversation(transport)
     answers: dict[str, tuple[int, str]] = {}
+    sockname, hello = transport.get_extra_info("sockname"), ""
+    own = str(sockname[0]) if isinstance(sockname, tuple) else ""
     try:
         with contextlib.suppress(TimeoutError, EOFError):
+            async with asyncio.timeout(timeout):  # once more: a second EHLO only resets
+                word = "LHLO" if offers.each else "EHLO"
+                hello = (await conversation.ask(f"{word} {own_name(sockname)}"))[1]
             for sender in senders:
                 async with asyncio.timeout(timeout):
                     answers[sender] = await conversation.ask(f"MAIL FROM:<{sender}>")
@@ -41,7 +49,7 @@ async def ask(relay: Relay, senders: Sequence[str], timeout: float, tokens: Toke
                 await conversation.ask("QUIT")
     finally:
         transport.abort()
-    return Tried(offers, answers)
+    return Tried(offers, answers, hello, own)
 
 
 class _Conversation(asyncio.Protocol):

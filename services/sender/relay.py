@@ -80,7 +80,7 @@ async def reach(
     )
     try:
         await client.connect()
-        client.local_hostname = _own_name(client.get_transport_info("sockname"))
+        client.local_hostname = own_name(client.get_transport_info("sockname"))
         await _greet(client)
         if relay.tls == "starttls":
             await client.starttls()
@@ -169,7 +169,7 @@ async def _token(relay: Relay, tokens: Tokens, refused: str = "") -> str:
         raise RelayError(relay, "token", f"cannot be logged in to: {error.reason}", kind) from None
 
 
-def _own_name(sockname: object) -> str:
+def own_name(sockname: object) -> str:
     """This host's name if it is a full one, else its address literal (RFC 5321 4.1.4)."""
     name = socket.gethostname()
     if "." in name or not isinstance(sockname, tuple):  # a socket of this machine has no address

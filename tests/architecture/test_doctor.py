@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 
-from postroad.cli.doctor.checks import CHECKS
+from postroad.cli.doctor.checks import CHECKS, Check
+from postroad.cli.doctor.judge.copy import RULES
 from tests.architecture.documents import OPERATORS, ROOT, Document
+
+GUIDE = Document(OPERATORS / "doctor.md")
 
 
 def test_every_check_is_in_the_guide() -> None:
     """The operators' guide has each check with what it looks at and what helps, in order."""
-    told = [tuple(row) for row in Document(OPERATORS / "doctor.md").table("postroad doctor")]
+    told = [tuple(row) for row in GUIDE.table("postroad doctor") if len(row) == len(Check._fields)]
     assert told == [
         (f"`{check.name}`", ", ".join(check.of), check.about, check.remedy) for check in CHECKS
     ]
+
+
+def test_every_rule_for_a_copy_is_in_the_guide() -> None:
+    """And each rule that a sample copy is held against."""
+    told = [tuple(row) for row in GUIDE.table("A copy against the rules of large receivers")]
+    assert told == [(f"`{rule.name}`", rule.about, rule.remedy) for rule in RULES]
 
 
 def test_every_check_is_tested_where_it_fails() -> None:

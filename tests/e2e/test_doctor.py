@@ -15,6 +15,7 @@ from tests.peers.dns import Dns
 from tests.peers.dovecot import Dovecot
 from tests.peers.process import free_port
 from tests.peers.sink import Rule, Script, Sink
+from tests.peers.timeserver import TimeServer
 
 pytestmark = pytest.mark.e2e
 
@@ -42,6 +43,7 @@ async def test_a_healthy_installation_is_all_ok(tmp_path: Path) -> None:
         Dovecot.start(users) as dovecot,
         Sink.start(Script(users=users), tls="starttls") as sink,
         Dns.start(ZONE) as dns,
+        TimeServer.start() as times,
     ):
         dovecot.deliver(LISTS, MAIL)
         assert sink.certificate is not None
@@ -54,13 +56,22 @@ async def test_a_healthy_installation_is_all_ok(tmp_path: Path) -> None:
         env = {
             "SSL_CERT_FILE": trust(tmp_path, dovecot.certificate.cert, sink.certificate.cert),
             "POSTROAD_RESOLVER": dns.address,
+            "POSTROAD_NTP": times.address,
         }
         async with System.start(tmp_path, settings, services=("membership",)) as road:
             await road.make_list("team@example.org", ["anna@example.net"])
             result = await road.cli("doctor", "--json", env=env)
             shown = await road.cli("doctor", env=env)
         checks = result.json["checks"]
-        unwell = [row for row in checks if row["state"] != "ok" and row["check"] != "python"]
+        # Python, disk and address are the machine's that runs the tests; there is no [web], and
+        # what a provider signs is not seen from here
+        others = ("python", "disk", "fsync", "ptr")
+        unwell = [row for row in checks if row["state"] != "ok" and row["check"] not in others]
+        unwell = [
+            row
+            for row in unwell
+            if row["rule"] not in ("unsubscribe", "one_click", "covered", "arc")
+        ]
         assert unwell == []
         assert {row["check"] for row in checks} == {c.name for c in CHECKS} - {"token", "store"}
         assert result.code == shown.code == 0

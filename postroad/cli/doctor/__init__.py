@@ -63,12 +63,13 @@ async def run(
     with progress("examining", total(config)) as told:
         found = await examine(config, only or (), told)
     worst = overall(found)
-    call.show({"overall": worst, "checks": found}, lambda: _print(found))
+    call.show({"overall": worst, "checks": found}, lambda: _print(found, each=only == ["copy"]))
     return 1 if worst == "failed" else 0
 
 
-def _print(found: Sequence[Finding]) -> None:
-    print_table(("", "check", "of", "finding"), map(_row, _together(found)), whole=2)
+def _print(found: Sequence[Finding], *, each: bool) -> None:
+    rows = ([finding] for finding in found) if each else _together(found)
+    print_table(("", "check", "of", "finding"), map(_row, rows), whole=2)
     records = [f.remedy.removeprefix(PUBLISH) for f in found if f.remedy.startswith(PUBLISH)]
     if records:  # in the table they would be folded, and could not be copied
         print("\n".join(["\nTo publish in DNS, a line each:", *dict.fromkeys(records)]))
@@ -82,10 +83,11 @@ def _counted(count: int, state: str) -> str:
 
 
 def _together(found: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """Checks that were skipped for one reason make one row."""
-    for _, same in itertools.groupby(found, lambda f: (f.subject, f.state, f.finding)):
+    """Checks that were skipped for one reason make one row, and so do rules that a copy keeps."""
+    by = itertools.groupby(found, lambda f: (f.subject, f.state, f.finding if not f.rule else ""))
+    for _, same in by:
         findings = list(same)
-        if findings[0].state == "skipped":
+        if findings[0].state == "skipped" or (findings[0].rule and findings[0].state == "ok"):
             yield findings
         else:
             yield from ([finding] for finding in findings)
@@ -96,6 +98,8 @@ def _row(findings: Sequence[Finding]) -> tuple[str, str, str, str]:
     check, text, remedy = one.check, one.finding, one.remedy
     if remedy.startswith(PUBLISH):
         remedy = "publish the record below"
-    if len(findings) > 1:
+    if one.rule and len(findings) > 1:
+        text = f"{len(findings)} rules kept: {', '.join(each.rule for each in findings)}"
+    elif len(findings) > 1:
         check, text = f"({len(findings)} more)", f"{', '.join(f.check for f in findings)}: {text}"
     return one.state, check, one.subject, f"{text}\n→ {remedy}" if remedy else text

@@ -39,6 +39,24 @@ CHECKS = (
         "chmod 700 the state_dir; make room on its disk",
     ),
     Check(
+        "disk",
+        ("installation",),
+        "the file system of state_dir keeps what is synced, and has inodes left",
+        "move state_dir to a disk of this machine (ext4, xfs, btrfs)",
+    ),
+    Check(
+        "fsync",
+        ("installation",),
+        "a sync there waits for the disk, and not for long; some are measured",
+        "use a faster disk: every mail waits for some syncs",
+    ),
+    Check(
+        "clock",
+        ("installation",),
+        "the clock is within seconds of others: a time server (NTP), [web], a broker elsewhere",
+        "set the clock, and have it kept: timedatectl set-ntp true; then restart Postroad",
+    ),
+    Check(
         "python",
         ("installation",),
         "this Python has the fixes that a mail program needs",
@@ -139,6 +157,12 @@ CHECKS = (
         "check path, and who may write there",
     ),
     Check(
+        "ptr",
+        ("relay",),
+        "the address that it sees us from, or sends from, has a name that leads back to it",
+        "have who gave you the address publish a PTR record, with a name that has it",
+    ),
+    Check(
         "limits",
         ("relay",),
         "`daily` is set where the provider has a limit, and one post fits into a day",
@@ -163,6 +187,12 @@ CHECKS = (
         "there is one valid DMARC record, here or above",
         "publish a DMARC record, p=none to begin with",
     ),
+    Check(
+        "copy",
+        ("domain",),
+        "a sample copy, composed and signed as it would be sent, keeps every rule",
+        "see the table of rules",
+    ),
 )
 
 REMEDIES = {check.name: check.remedy for check in CHECKS}
@@ -170,7 +200,8 @@ ORDER = {check.name: place for place, check in enumerate(CHECKS)}
 
 
 _OF_A_SERVER = (
-    *("host", "connection", "tls", "greeting", "login", "extensions", "senders", "limits"),
+    *("host", "connection", "tls", "greeting", "login", "extensions", "senders"),
+    *("ptr", "limits"),
 )
 
 

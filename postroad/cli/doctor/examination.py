@@ -11,9 +11,11 @@ from typing import NamedTuple, cast
 from postroad.cli.doctor.checks import ORDER, REMEDIES, names, of_relay, of_source
 from postroad.cli.doctor.finding import Finding, failed, skipped
 from postroad.cli.doctor.judge import broker as judge_broker
+from postroad.cli.doctor.judge import clock as judge_clock
+from postroad.cli.doctor.judge import disk as judge_disk
 from postroad.cli.doctor.judge import machine as judge_machine
 from postroad.cli.doctor.judge import web as judge_web
-from postroad.cli.doctor.probe import machine
+from postroad.cli.doctor.probe import clock, disk, machine
 from postroad.cli.doctor.probe.account import (
     Access,
     examine_relay,
@@ -29,6 +31,8 @@ from postroad.runtime.oauth import Tokens
 from postroad.runtime.settings_checks import warn
 
 PATIENCE = 14.0  # seconds for everything about one subject; all are looked at together
+_MACHINE = ("disk", "fsync", "clock")  # looked at beside the rest of the installation
+_HERE = tuple(check for check in names("installation") if check not in _MACHINE)
 # without these nothing after them can be looked at
 _NEEDED = ("host", "connection", "tls", "greeting", "login", "folder")
 
@@ -80,7 +84,10 @@ def total(config: Config) -> int:
 
 def _subjects(config: Config, running: Running) -> list[Subject]:
     tokens, resolver = Tokens(config), Resolver(config.dns)
-    found = [Subject(judge_machine.HERE, names("installation"), _installation(config, running))]
+    found = [
+        Subject(judge_machine.HERE, _HERE, _installation(config, running)),
+        Subject(judge_machine.HERE, _MACHINE, _machine(config, running)),
+    ]
     for account in config.accounts:
         access = Access(config, tokens, account)
         if isinstance(account, Source):
@@ -88,14 +95,25 @@ def _subjects(config: Config, running: Running) -> list[Subject]:
             findings = examine_source(config, account, access, running)
         else:
             name, checks = f"relay {account.name}", of_relay(account)
-            findings = examine_relay(config, account, access, running)
+            findings = examine_relay(config, account, access, running, resolver)
         if account.oauth2 is not None:
             found.append(Subject(name, ("token",), examine_token(name, account, access)))
         found.append(Subject(name, tuple(check for check in checks if check != "token"), findings))
     for domain in config.domain:
-        findings = examine_domain(config, domain, resolver)
+        findings = examine_domain(config, domain, resolver, running)
         found.append(Subject(domain.name, names("domain"), findings))
     return found
+
+
+async def _machine(config: Config, running: Running) -> AsyncIterator[Finding]:
+    """What takes its time, beside the rest of the installation."""
+    for finding in judge_disk.disk(disk.look(config)):
+        yield finding
+    yield judge_disk.fsync(*await asyncio.to_thread(disk.syncs, config))
+    told, readings = await asyncio.gather(running.told(), clock.readings(config))
+    if told.clock is not None:
+        readings.append(told.clock)
+    yield judge_clock.clock(readings, told.newest, kept=clock.kept())
 
 
 async def _installation(config: Config, running: Running) -> AsyncIterator[Finding]:

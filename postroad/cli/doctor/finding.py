@@ -12,13 +12,15 @@ State = Literal["ok", "warning", "failed", "skipped"]
 
 class Finding(msgspec.Struct, frozen=True):
     """One row of the table. `subject` is what was looked at ("source gmail", a domain);
-    `remedy` is empty only where the state is ok."""
+    `remedy` is empty only where the state is ok. `rule` names which of the rules for a
+    copy it is of."""
 
     check: str
     subject: str
     state: State
     finding: str
     remedy: str = ""
+    rule: str = ""
 
 
 def ok(check: str, subject: str, finding: str) -> Finding:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postroad.cli import arrival
 from postroad.cli.doctor.finding import Finding, failed, ok, skipped, warning
 from postroad.cli.doctor.judge.machine import HERE
 from postroad.mail.addresses import Form
 from postroad.runtime.config import Config
+from schemas.lists import ListSettings
 
 START = "start it: postroad up"
 
@@ -27,12 +28,17 @@ class Broker:
 
 @dataclass(frozen=True)
 class List:
-    """A list: how many members, and owners and moderators it has, and the form of its addresses."""
+    """A list: how many members, and owners and moderators it has, and its settings."""
 
     address: str
     members: int = 0
     staff: int = 0
-    form: Form = "dash"
+    settings: ListSettings = field(default_factory=ListSettings)
+
+    @property
+    def form(self) -> Form:
+        """The form of its addresses."""
+        return self.settings.sub_address
 
 
 def broker(facts: Broker) -> Finding:

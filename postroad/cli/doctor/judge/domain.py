@@ -46,11 +46,21 @@ class Spf:
     lookups: int = 0
 
 
+@dataclass(frozen=True)
+class Leaves:
+    """The public address of a relay, and whether the record lets it send (None: it cannot be told).
+    `here`: mail leaves from this machine; else it may leave from other addresses, too."""
+
+    address: str
+    covered: bool | None
+    here: bool
+
+
 def foreign(domain: str) -> list[Finding]:
     """A domain of a mail provider: its records are not ours to judge."""
     why = f"{domain} belongs to a mail provider, whose records are its own affair"
     remedy = "nothing to do; with a domain of your own, this is looked at"
-    return [skipped(check, domain, why, remedy) for check in ("mx", "spf", "dkim", "dmarc")]
+    return [skipped(check, domain, why, remedy) for check in ("mx", "spf", "dkim", "dmarc", "copy")]
 
 
 def mx(domain: str, answer: Answer, hosts: Mapping[str, Answer]) -> Finding:
@@ -79,8 +89,11 @@ def mx(domain: str, answer: Answer, hosts: Mapping[str, Answer]) -> Finding:
     return failed("mx", domain, f"nobody takes mail for {domain}: no MX record", remedy)
 
 
-def spf(domain: str, seen: Spf, provider: str, envelope: str) -> Finding:
-    """Whether receivers let the relay send. `envelope` is the domain of the envelope sender."""
+def spf(
+    domain: str, seen: Spf, provider: str, envelope: str, leaves: Leaves | None = None
+) -> Finding:
+    """Whether receivers let the relay send. `envelope` is the domain of the envelope sender,
+    `leaves` is where mail leaves from, where that is known of no provider."""
     if envelope != domain:
         what = f"the envelope sender is at {envelope}: the SPF record there counts, not this one"
         return skipped("spf", domain, what, f"nothing to do, while envelope stays at {envelope}")
@@ -97,7 +110,7 @@ def spf(domain: str, seen: Spf, provider: str, envelope: str) -> Finding:
     if invalid := _invalid(domain, records, seen.lookups, publish):
         return invalid
     if not needed:
-        return ok("spf", domain, f"{records[0][:60]} (see that it names the relay's address)")
+        return _covering(domain, records[0], leaves)
     if needed in seen.included:
         return ok("spf", domain, f"includes {needed}")
     what = f"the record does not include {needed}, so the relay may not send"
@@ -105,6 +118,18 @@ def spf(domain: str, seen: Spf, provider: str, envelope: str) -> Finding:
     if provider == "ses":  # which sends from its own domain unless told otherwise
         return warning("spf", domain, what, f"{remedy}, if you use a custom MAIL FROM domain")
     return failed("spf", domain, what, remedy)
+
+
+def _covering(domain: str, record: str, leaves: Leaves | None) -> Finding:
+    """A valid record, of a relay that is no known provider's."""
+    if leaves is None or leaves.covered is None:
+        return ok("spf", domain, f"{record[:60]} (see that it names the relay's address)")
+    if leaves.covered:
+        return ok("spf", domain, f"lets {leaves.address} send")
+    what = f"the record does not let {leaves.address}, the relay, send"
+    kind = "ip6" if ":" in leaves.address else "ip4"
+    elsewhere = "" if leaves.here else "; unless it sends from another address, which is named"
+    return warning("spf", domain, what, f"add {kind}:{leaves.address} to it{elsewhere}")
 
 
 def _invalid(domain: str, records: Sequence[str], lookups: int, publish: str) -> Finding | None:

@@ -15,11 +15,14 @@ from postroad.cli.doctor.judge import relay as judge_relay
 from postroad.cli.doctor.judge import source as judge_source
 from postroad.cli.doctor.judge.broker import List
 from postroad.cli.doctor.judge.limits import Share, limits
+from postroad.cli.doctor.judge.ptr import ptr as judge_ptr
 from postroad.cli.doctor.judge.token import Token
 from postroad.cli.doctor.judge.token import token as judge_token
 from postroad.cli.doctor.probe import machine, network
+from postroad.cli.doctor.probe import ptr as probe_ptr
 from postroad.cli.doctor.probe import token as probe_token
 from postroad.cli.doctor.probe.broker import Running, Told
+from postroad.cli.doctor.probe.dns import Resolver
 from postroad.cli.doctor.probe.network import Kind
 from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import PostroadError
@@ -145,7 +148,7 @@ async def _contacted(source: Source, running: Running) -> bool | None:
 
 
 async def examine_relay(
-    config: Config, relay: Relay, access: Access, running: Running
+    config: Config, relay: Relay, access: Access, running: Running, resolver: Resolver
 ) -> AsyncIterator[Finding]:
     """Every check of a relay, until one fails that the rest needs."""
     subject = f"relay {relay.name}"
@@ -183,6 +186,8 @@ async def examine_relay(
     yield judge_relay.extensions(relay, tried.offers, largest)
     for finding in judge_relay.senders(relay, senders, tried.answers):
         yield finding
+    seen = await probe_ptr.reverse(resolver, tried.hello, tried.own)
+    yield judge_ptr(relay.name, seen, logs_in=bool(relay.user))
     yield _limits(config, relay, await running.told())
 
 

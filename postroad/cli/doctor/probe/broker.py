@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from nats.errors import Error as NatsError
 
 from postroad.cli.ask import ask
 from postroad.cli.doctor.judge.broker import Broker as Facts
 from postroad.cli.doctor.judge.broker import List
+from postroad.cli.doctor.judge.clock import Reading
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -30,12 +33,15 @@ PAGE = 500
 @dataclass(frozen=True)
 class Told:
     """What only a running Postroad can tell: its lists (None: it does not run), which sources it
-    has contacted, and how many senders run."""
+    has contacted, how many senders run, what a broker of its own machine has as time, and by how
+    many seconds the newest mail is of the future."""
 
     broker: Facts
     lists: tuple[List, ...] | None = None
     contacted: frozenset[str] = field(default_factory=frozenset)
     senders: int = 0
+    clock: Reading | None = None
+    newest: float = 0.0
 
 
 class Running:
@@ -77,16 +83,29 @@ async def _look(config: Config) -> Told:
 async def _told(config: Config, broker: Broker, facts: Facts) -> Told:
     """Asked of membership and ingest; who does not answer leaves it unknown."""
     contacted, senders = frozenset[str](), 0
+    clock, newest = None, 0.0
     try:
         async with asyncio.timeout(LOOK_SECONDS):
+            clock, newest = await _times(broker)
+            clock = None if facts.embedded else clock  # else it is our own
             contacted = await _contacted(config, broker)
             reports = await rollcall(broker, ["membership"], seconds=1.0)
             senders = sum(report.service == "sender" for report in reports)
             if any(report.service == "membership" and report.ready for report in reports):
-                return Told(facts, await _lists(broker), contacted, senders)
+                return Told(facts, await _lists(broker), contacted, senders, clock, newest)
     except (TimeoutError, PostroadError, Retry, ApiError, NatsError):
         pass
-    return Told(facts, None, contacted, senders)
+    return Told(facts, None, contacted, senders, clock, newest)
+
+
+async def _times(broker: Broker) -> tuple[Reading, float]:
+    """The broker's clock, and by how much its newest mail is of the future."""
+    sent = time.time()
+    found = await broker.api("STREAM.INFO.RECEIVED")
+    now = time.time()
+    there = datetime.fromisoformat(found["ts"]).timestamp()
+    newest = datetime.fromisoformat(found["state"]["last_ts"]).timestamp()
+    return Reading("the broker", (sent + now) / 2 - there, (now - sent) / 2), newest - now
 
 
 async def _contacted(config: Config, broker: Broker) -> frozenset[str]:
@@ -108,7 +127,7 @@ async def _lists(broker: Broker) -> tuple[List, ...]:
                 row.address,
                 row.members,
                 row.owners + row.moderators,
-                row.settings.sub_address,
+                row.settings,
             )
             for row in answer.lists
         ]

@@ -9,6 +9,7 @@ import re
 
 import dns.exception
 import dns.resolver
+import dns.reversename
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.txtbase import TXTBase
 
@@ -51,6 +52,11 @@ class Resolver:
         records = tuple(str(r) for answer in both if not isinstance(answer, Answer) for r in answer)
         problems = [answer.problem for answer in both if isinstance(answer, Answer)]
         return Answer(records) if records else Answer(problem=problems[0])
+
+    async def ptr(self, address: str) -> Answer:
+        """The names of an address."""
+        answer = await self._ask(dns.reversename.from_address(address).to_text(), "PTR")
+        return answer if isinstance(answer, Answer) else Answer(tuple(map(str, answer)))
 
     async def mx(self, domain: str) -> tuple[Answer, dict[str, Answer]]:
         """The MX records, and the addresses of their hosts; of the domain where it has none."""
