@@ -49,10 +49,10 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
         """When the broker stored it."""
         if self.ns:
             return datetime.fromtimestamp(self.ns / 1e9, UTC)
-        return datetime.fromisoformat(_microseconds(self.ts))
+        return time_of(self.ts)
 
 
-def _microseconds(ts: str) -> str:
-    """RFC 3339 with nanoseconds, as NATS writes it, cut to what datetime reads."""
+def time_of(ts: str) -> datetime:
+    """The time that this says: RFC 3339 with nanoseconds, as NATS writes it."""
     head, _, fraction = ts.removesuffix("Z").partition(".")
-    return f"{head}.{fraction[:6]:0<6}+00:00"
+    return datetime.fromisoformat(f"{head}.{fraction[:6]:0<6}+00:00")

@@ -1,0 +1,7 @@
+"""Parked messages as people see them, and what becomes of them.
+
+letters  everything that is parked, with what became of it
+words    what it is, and why, in plain words (pure)
+sending  putting back and dropping, each once
+saving   octets into a file
+"""

@@ -1,0 +1,59 @@
+"""A message in one line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from postroad.cli.output import SHORT_ID
+from postroad.cli.streams.naming import parts
+from postroad.cli.streams.plain import Message
+
+# said by subject and time, or too long for a line
+LEFT_OUT = frozenset({"t", "mail_id", "list", "raw", "facts", "edits", "copy", "body_sha256", "v"})
+LONGEST = 60  # characters of one value
+
+
+def line(message: Message) -> str:
+    """When, where, of which list and mail, and what; for whoever reads along."""
+    _, list_, mail = parts(message.subject)
+    what = "; ".join(map(event, message.events)) or message.unknown or "nothing"
+    if message.unknown and message.events:
+        what = f"{message.unknown}: {what}"
+    where = f"{message.stream} {message.seq}"
+    about = " ".join(filter(None, (list_, _short(mail))))
+    told = (
+        f"{message.time[:23].replace('T', ' ')}  {where:<18} {about + '  ' if about else ''}{what}"
+    )
+    return " ".join(told.splitlines())
+
+
+def event(plain: Mapping[str, Any]) -> str:
+    """One event: its name, and what it says in few words."""
+    name = str(plain.get("t", "")).replace("_", " ") or "no event"
+    told = [said for key, value in plain.items() if (said := _said(key, value))]
+    return f"{name}: {', '.join(told)}" if told else name
+
+
+def _said(key: str, value: Any) -> str:
+    match value:
+        case _ if key in LEFT_OUT or value in ("", None, False, 0, [], (), {}):
+            return ""
+        case True:
+            return key
+        case str() | int() | float():
+            text = str(value)
+            short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+            return f"{key}={short!r}" if " " in short else f"{key}={short}"
+        case list() | tuple():
+            return f"{key}: {len(value):,}"
+        case dict():
+            inner = [said for name, each in value.items() if (said := _said(name, each))]
+            return f"{key} ({', '.join(inner)})" if inner else ""
+        case _:
+            return ""
+
+
+def _short(mail: str) -> str:
+    base, dash, number = mail.partition("-")
+    return base[:SHORT_ID] + dash + number
