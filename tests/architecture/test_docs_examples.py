@@ -14,8 +14,8 @@ from postroad.runtime.embedded import embedded
 from postroad.runtime.provision import provision
 from schemas import codec, subjects
 from schemas.envelope import Event
-from schemas.road import Failure, Intent, MailUnrouted, Outcome, Parked, WindowRecorded
-from tests.architecture.documents import ANALYSTS, OPERATORS, Document
+from schemas.road import Failure, Intent, MailUnrouted, Outcome, WindowRecorded
+from tests.architecture.documents import ANALYSTS
 from tests.unit.router.mails import MAIL_ID, RAW
 
 ANN, BEN = "a1" * 12, "b2" * 12
@@ -31,14 +31,6 @@ SECOND = WindowRecorded(
     outcome=Outcome(start=0, end=2, failures=(REFUSED,)),
     finished=True,
 )
-PARKED = Parked(
-    stream="RECEIVED",
-    seq=7,
-    subject="mail.received.x.y",
-    durable="router",
-    reason="r",
-    family="bug",
-)
 HAPPENED: tuple[tuple[str, Event], ...] = (
     (
         subjects.routed("unrouted", "none", MAIL_ID),
@@ -46,7 +38,6 @@ HAPPENED: tuple[tuple[str, Event], ...] = (
     ),
     (subjects.delivery("team", MAIL_ID, "0"), FIRST),
     (subjects.delivery("team", MAIL_ID, "0"), SECOND),
-    (subjects.deadletter("router", "RECEIVED", 7), PARKED),
 )
 
 
@@ -69,7 +60,6 @@ async def test_programs_of_the_guides_run(tmp_path: Path) -> None:
     """Whoever copies a program out of a guide gets what the guide promises."""
     (tmp_path / "postroad.toml").write_text('[site]\ndomain = "lists.example.org"\n')
     *_, read_stream = ANALYSTS.fences("python")
-    (dead_letters,) = Document(OPERATORS / "parked.md").fences("python")
     async with (
         embedded(tmp_path / "state") as server,
         await Broker.connect(server.reach.url, name="test") as broker,
@@ -78,4 +68,3 @@ async def test_programs_of_the_guides_run(tmp_path: Path) -> None:
         for subject, event in HAPPENED:
             await broker.publish(subject, codec.encode(envelope([event], correlation=new_id())))
         assert '"t":"mail_unrouted"' in run(read_stream, tmp_path)
-        assert "mail.received.x.y bug r" in run(dead_letters, tmp_path)

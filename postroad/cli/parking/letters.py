@@ -25,7 +25,7 @@ async def letters(broker: Broker, subject: str = ALL, *, whole: bool = False) ->
         before = found.get(stored.subject)
         resolved = resolution(stored)
         if resolved is None:
-            found[stored.subject] = _parked(stored)
+            found[stored.subject] = _parked(stored, before)
         elif before is not None:
             event = before.parked
             if event is not None and not whole:
@@ -49,9 +49,11 @@ def chosen(found: Sequence[Letter], words: Sequence[str]) -> list[Letter]:
 
 def _one(found: Sequence[Letter], word: str) -> Letter:
     text = word.strip().lower()
-    named = [each for each in found if text.isdecimal() and each.seq == int(text)]
+    named = []
+    if text.isdecimal():
+        named = [each for each in found if int(text) in (each.seq, *dict(each.before))]
     if not named and _ID.fullmatch(text):
-        named = [each for each in found if each.id.startswith(text)]
+        named = [each for each in found if _called(each, text)]
     if len(named) == 1:
         return named[0]
     if named:
@@ -65,7 +67,11 @@ def _one(found: Sequence[Letter], word: str) -> Letter:
     )
 
 
-def _parked(stored: Stored) -> Letter:
+def _called(letter: Letter, start: str) -> bool:
+    return any(id_.startswith(start) for id_ in (letter.id, *dict(letter.before).values()))
+
+
+def _parked(stored: Stored, before: Letter | None) -> Letter:
     try:
         id_ = stored.envelope().id
     except UnknownEvent:
@@ -76,5 +82,6 @@ def _parked(stored: Stored) -> Letter:
         subject=stored.subject,
         at=stored.time,
         last=stored.seq,
+        before=(*before.before, (before.seq, before.id)) if before is not None else (),
         parked=parked_in(stored),
     )

@@ -1,4 +1,4 @@
-"""What a parked message is, in plain words, and whether it can be handled again. Pure."""
+"""What a parked message is, in plain words, and whether it can be handled again."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ _KINDS = {
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """A parked message, and what became of it. `seq` and `id` are of what says that it is parked,
-    `last` the last sequence of its subject; `parked` is None for what is none of this release."""
+    `before` those it was parked under before, `last` the last sequence of its subject; `parked` is
+    None for what is none of this release."""
 
     seq: int
     id: str
     subject: str
     at: datetime
     last: int
+    before: tuple[tuple[int, str], ...] = ()
     parked: Parked | None = None
     resolved: ParkedResolved | None = None
     resolved_at: datetime | None = None

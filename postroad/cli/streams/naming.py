@@ -1,4 +1,4 @@
-"""Which streams and subjects somebody means. Pure."""
+"""Which streams and subjects somebody means."""
 
 from __future__ import annotations
 

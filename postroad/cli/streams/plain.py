@@ -1,4 +1,4 @@
-"""A message as plain data, with people as ids: addresses only where they are asked for. Pure.
+"""A message as plain data, with people as ids: addresses only where they are asked for.
 
 What is not of this release, or no event, is shown as what it is.
 """

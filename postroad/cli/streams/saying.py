@@ -1,4 +1,4 @@
-"""A message in one line. Pure."""
+"""A message in one line."""
 
 from __future__ import annotations
 
