@@ -360,6 +360,11 @@ def janitor_marks() -> str:
     return "$KV.CHECKPOINTS.janitor.marks"
 
 
+def pause() -> str:
+    """Subject of why ingest and sender stand still behind a restore, in that bucket."""
+    return "$KV.CHECKPOINTS.restore.pause"
+
+
 def command(name: str) -> str:
     """NATS micro endpoint of a membership command."""
     return f"postroad.membership.{name}"

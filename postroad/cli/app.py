@@ -10,6 +10,7 @@ import typer
 from postroad.cli import (
     activity,
     approvals,
+    backup,
     bringing,
     config,
     deadletter,
@@ -95,6 +96,7 @@ for noun in (
     retry.retry,
     rebuild.rebuild,
     verify.verify,
+    backup.backup,
     replay.replay,
     simulate.simulate,
     oauth.oauth,

@@ -23,7 +23,7 @@ import structlog
 import uvloop
 from nats.aio.msg import Msg
 
-from postroad.runtime import logs
+from postroad.runtime import logs, paused
 from postroad.runtime.again import Again
 from postroad.runtime.alarm import Alarms
 from postroad.runtime.broker import Broker
@@ -150,7 +150,9 @@ async def serve(name: str, config: Config, *, once: bool = False) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, context.stopping.set)
-        await service.run(context)
+        await paused.wait(context)
+        if not context.stopping.is_set():
+            await service.run(context)
         log.info("service.stopped")
 
 

@@ -176,6 +176,8 @@ def _problems(
         yield seen.unreachable
         return
     yield from _absent(seen, [stage.stage for stage in stages if stage.state == "down"])
+    if held := dict(_failed("restored", seen)):
+        yield f"{' and '.join(sorted(held))} are {next(iter(held.values()))}"
     for stage in stages:
         if stage.state == "degraded":
             yield f"{stage.stage} is not ready yet; if this lasts, look at its log lines"

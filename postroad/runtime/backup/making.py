@@ -1,0 +1,146 @@
+"""A whole backup: marks, streams in their order, files, and last the line that makes it count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from postroad.runtime.apierror import ApiError
+from postroad.runtime.backup import order, settingsfiles
+from postroad.runtime.backup.copying import Copying
+from postroad.runtime.backup.framing import Position, Reader
+from postroad.runtime.backup.manifest import FileCopy, Manifest, StreamCopy
+from postroad.runtime.backup.vault import Vault
+from postroad.runtime.clock import now
+
+if TYPE_CHECKING:
+    from postroad.runtime.broker import Broker
+    from postroad.runtime.config import Config
+
+NOT_FOUND = 10059
+Tell = Callable[[int, int], None]  # messages dealt with, of how many
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup that was made. `fresh` counts messages that no backup here had; `stored` octets
+    added to the directory, `freed` those of backups that are not kept any longer."""
+
+    backup: str
+    streams: int
+    messages: int
+    fresh: int
+    stored: int
+    freed: int
+    files: int
+    left_out: tuple[str, ...]
+    seconds: float
+
+
+async def make(
+    broker: Broker,
+    config: Config,
+    vault: Vault,
+    *,
+    keep: int,
+    secrets: bool,
+    tell: Tell,
+) -> tuple[Manifest, Made]:
+    """One more backup. Without `secrets` only the site's key is in it. Raises PostroadError, ApiError."""
+    begun = now()
+    with vault.writing():
+        before = vault.newest()
+        files, left_out = [], []
+        for role, path in settingsfiles.found(config):
+            if role in ("secret", "login") and not secrets:
+                left_out.append(str(path))
+            elif (file := _file(vault, role, path)) is not None:
+                files.append(file)
+        streams, fresh, marks = await _streams(broker, vault, before, tell)
+        taken = set(vault.names())
+        while (name := begun.strftime("%Y%m%dT%H%M%SZ")) in taken:
+            begun += timedelta(seconds=1)
+        manifest = Manifest(
+            name=name,
+            release=version("postroad"),
+            server=str(broker.nc.connected_server_version),
+            begun=begun.isoformat(timespec="seconds"),
+            ended=now().isoformat(timespec="seconds"),
+            marks=marks,
+            config=str(config.path),
+            state_dir=str(config.site.state_dir),
+            streams=tuple(streams),
+            files=tuple(files),
+            left_out=tuple(left_out),
+        )
+        with vault.telling():
+            vault.keep(manifest)
+            freed = vault.prune(keep)
+    return manifest, Made(
+        backup=name,
+        streams=len(streams),
+        messages=sum(stream.messages for stream in streams),
+        fresh=fresh,
+        stored=vault.stored,
+        freed=freed,
+        files=len(files),
+        left_out=manifest.left_out,
+        seconds=round((now() - begun).total_seconds(), 2),
+    )
+
+
+def _file(vault: Vault, role: str, path: Path) -> FileCopy | None:
+    with vault.telling():
+        return settingsfiles.copy(vault, role, path)
+
+
+async def _streams(
+    broker: Broker, vault: Vault, before: Manifest | None, tell: Tell
+) -> tuple[list[StreamCopy], int, int]:
+    there, total, marks = {}, 0, 0
+    for name in order.ordered():
+        try:
+            info = await broker.api(f"STREAM.INFO.{name}")
+        except ApiError as error:
+            if error.err_code != NOT_FOUND:
+                raise
+            continue
+        there[name] = await _readers(broker, name)
+        total += info["state"]["messages"]
+        if name == order.MARKED:
+            marks = info["state"]["last_seq"]
+    streams, fresh, reached = [], 0, 0
+
+    def dealt(count: int) -> None:
+        nonlocal reached
+        reached += count
+        tell(min(reached, total), total)
+
+    for name, readers in there.items():
+        copying = Copying(broker, vault, name, dealt)
+        with vault.telling():
+            streams.append(await copying.copy(before.stream(name) if before else None, readers))
+        fresh += copying.fresh
+    return streams, fresh, marks
+
+
+async def _readers(broker: Broker, stream: str) -> list[Reader]:
+    """The durable consumers of a stream, and how far each has come."""
+    found: list[Reader] = []
+    offset = 0
+    while True:
+        answer: dict[str, Any] = await broker.api(f"CONSUMER.LIST.{stream}", {"offset": offset})
+        page = answer.get("consumers") or []
+        for info in page:
+            if not info["config"].get("durable_name"):
+                continue
+            floor = info["ack_floor"]
+            at = Position(consumer=floor["consumer_seq"], stream=floor["stream_seq"])
+            found.append(Reader(name=info["name"], config=info["config"], floor=at))
+        offset += len(page)
+        if not page or offset >= answer["total"]:
+            return found
