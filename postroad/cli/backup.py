@@ -125,7 +125,7 @@ async def _compared(broker: Broker, vault: Vault, manifest: Manifest) -> list[Su
         for copy, row in zip(manifest.streams, summed(manifest), strict=True):
             same = True
             for piece in copy.pieces:
-                held = await asyncio.to_thread(lambda p=piece: [*unpacked(vault, p)])
+                held = await asyncio.to_thread(list, unpacked(vault, piece))
                 entries = {record.seq: entry for record, entry in held}
                 async for page in read(broker, copy.name, piece.first, piece.last):
                     for record in page:
@@ -180,8 +180,10 @@ async def _checked(call: Call, vault: Vault) -> int:
             "\n".join(
                 [
                     *wrong,
-                    "delete the damaged pieces: the next backup stores them anew as far as the "
-                    "streams have them; look at the disk",
+                    (
+                        "delete what is damaged: the next backup stores it anew, as far as the "
+                        "streams have it; look at the disk"
+                    ),
                 ]
             )
         )

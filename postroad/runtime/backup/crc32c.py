@@ -74,7 +74,7 @@ def _times_x8(power: int) -> int:
 
 @cache
 def _power(exponent: int) -> int:
-    """x to that power, modulo the polynomial, with its bits reversed."""
+    """X to that power, modulo the polynomial, with its bits reversed."""
     square, result = 1 << 30, 1 << 31  # x, 1
     while exponent:
         if exponent & 1:

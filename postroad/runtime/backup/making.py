@@ -50,7 +50,8 @@ async def make(
     secrets: bool,
     tell: Tell,
 ) -> tuple[Manifest, Made]:
-    """One more backup. Without `secrets` only the site's key is in it. Raises PostroadError, ApiError."""
+    """One more backup; without `secrets` the site's key is the only one in it. Raises
+    PostroadError, ApiError."""
     begun = now()
     with vault.writing():
         before = vault.newest()

@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from postroad.runtime.backup import order
 from postroad.runtime.backup.framing import closing, frames, opening
 from postroad.runtime.backup.reading import read
-from postroad.runtime.backup.records import MODULUS, digest, encoded
+from postroad.runtime.backup.records import MODULUS, Record, digest, encoded
 from postroad.runtime.backup.segments import unpacked
 from postroad.runtime.errors import PostroadError
 
@@ -49,6 +49,8 @@ class _Sent:
         self.marks = marks
         self.tell = tell
         self.sum = self.count = self.left_out = 0
+        # the broker would give the sequences of what was deleted at the end to new messages
+        self.gap = copy.first <= copy.last != (copy.pieces[-1].last if copy.pieces else 0)
 
     def octets(self, readers: Collection[Reader]) -> Iterator[bytes]:
         copy = self.copy
@@ -69,6 +71,9 @@ class _Sent:
             self.count += len(kept)
             yield b"".join(kept)
             self.tell(piece.count)
+        if self.gap:
+            subject = copy.config["subjects"][0].replace(">", "restored").encode()
+            yield encoded(Record(subject, copy.last, 1, b"", b""))
         yield closing()
 
     def _mark(self, subject: bytes, seq: int) -> bool:
@@ -98,6 +103,8 @@ async def bring_back(
     ask = {"config": config, "state": {"first_seq": copy.first, "last_seq": copy.last}}
     answer = await broker.api(f"STREAM.RESTORE.{copy.name}", ask)
     await _stream(broker, copy.name, answer["deliver_subject"], sent.octets(readers))
+    if sent.gap:
+        await broker.erase(copy.name, copy.last)
     found = await summed(broker, copy.name, copy.last)
     if found != (sent.count, sent.sum % MODULUS):
         raise PostroadError(

@@ -135,7 +135,7 @@ class Vault:
     def names(self) -> list[str]:
         """The backups there are, the oldest first."""
         try:
-            found = os.listdir(self.path / "backups")
+            found = [each.name for each in (self.path / "backups").iterdir()]
         except FileNotFoundError:
             return []
         return sorted(name for name in found if not name.endswith(".new"))
