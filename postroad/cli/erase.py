@@ -41,13 +41,13 @@ async def erase(
     from postroad.cli.road import road
 
     async with road(call.config) as broker:
-        found = await _all(broker, address, dry=True)
+        found = await erased(broker, address, dry=True)
         if not call.json:
             print_table(("", ""), _rows(found), whole=1)
         asks = sys.stdin.isatty() and not call.json
         go = not dry_run and (yes or (asks and typer.confirm(f"Forget {address} for ever?")))
         if go:
-            found = _together(found, await _all(broker, address, dry=False))
+            found = _together(found, await erased(broker, address, dry=False))
     (row,) = whole([found])
     report = {name: value for name, value in row.items() if name != "after"}
     done = go and not found.moved
@@ -61,7 +61,7 @@ async def erase(
     return 0
 
 
-async def _all(broker: Broker, address: str, *, dry: bool) -> Erased:
+async def erased(broker: Broker, address: str, *, dry: bool) -> Erased:
     """Have everything erased, or counted: what streams hold first, while it is known which other
     addresses the person has."""
     from postroad.cli.ask import Unanswered, attempt, refusal

@@ -43,12 +43,18 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""  # default: https://<domain>
     state_dir: Path = Path("state")
     secret_file: Path | None = None  # default: <state_dir>/site.key, created on first use
+    erasures_file: Path | None = None  # default: <state_dir>/erasures; a restore forgets them again
     default_language: str = "en"  # of letters, where a list has no preferred_language
     letters_dir: Path | None = None  # texts and catalogs of our own for letters
     delivery_retry_period: str = "5d"  # a copy refused for now is given up after this
     header_checks: tuple[str, ...] = ()  # `hold Subject: pattern`, for mail to every list
     spam_headers: tuple[str, ...] = ()  # fields of a spam filter that are believed
     hooks: tuple[str, ...] = ()  # names of installed hooks that are asked of every post
+
+    @property
+    def erasures(self) -> Path:
+        """Where is noted who was erased."""
+        return self.erasures_file or self.state_dir / "erasures"
 
     @property
     def retry_seconds(self) -> float:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
 from itertools import accumulate
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -92,14 +93,13 @@ class Commands:
         links: Links,
         after_all: AfterAll,
         retention: Retention,
+        erasures: Path,
     ) -> None:
-        self.broker = broker
-        self.roster = roster
-        self.people = people
-        self.questions = questions
-        self.outbox = outbox
+        self.broker, self.roster, self.people = broker, roster, people
+        self.questions, self.outbox = questions, outbox
         self.held, self.approvals, self.templates = held, approvals, templates
-        self.links, self.after_all, self.retention = links, after_all, retention
+        self.links, self.after_all = links, after_all
+        self.retention, self.erasures = retention, erasures  # rules, and notes, of erasing
         self.history = History(broker, roster, people)
         self.scores = Scores(broker, roster, people)
         self._synced = asyncio.Lock()  # of two syncs at once one sees what the other has done

@@ -32,7 +32,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def _erase(commands: Commands, ask: requests.EraseMember) -> Answer:
-    erasure = Erasure(commands.broker, commands.roster, commands.people, commands.retention)
+    erasure = Erasure(
+        commands.broker,
+        commands.roster,
+        commands.people,
+        commands.retention,
+        notes=commands.erasures,
+    )
     try:
         return Answer(erasure=await (erasure.sweep(ask) if ask.stream else erasure.person(ask)))
     except ApiError as error:  # what was erased before it is erased; again finishes the rest

@@ -14,12 +14,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
+from pathlib import Path
 
 import msgspec
 
 from postroad.mail import addresses
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import new_id, now
+from postroad.runtime.erasurenotes import note
 from postroad.runtime.errors import Conflict, Retry
 from postroad.runtime.settings_retention import Retention
 from postroad.runtime.stored import Stored
@@ -50,11 +52,12 @@ class Erasure:
     """Erases, or counts what would be."""
 
     def __init__(
-        self, broker: Broker, roster: Roster, people: People, retention: Retention
+        self, broker: Broker, roster: Roster, people: People, retention: Retention, *, notes: Path
     ) -> None:
         self._broker = broker
         self._roster = roster
         self._people = people
+        self._notes = notes
         self._posts = timedelta(seconds=min(LONGEST, retention.send_seconds))
         self._dead = timedelta(seconds=min(LONGEST, retention.deadletter_seconds))
 
@@ -75,6 +78,7 @@ class Erasure:
         )
         if ask.dry:
             return found
+        await self._noted(person, ask)
         await self._forget(person, ask)
         await self._leave(person, ask)  # what a mail that was being read did meanwhile
         return msgspec.structs.replace(found, rewriting=not await self._cleaned())
@@ -124,6 +128,17 @@ class Erasure:
         """This address and the others of the person, in normal form."""
         others = (await self._roster.keys(person)).values() if person else ()
         return frozenset(map(addresses.normalise, filter(None, (valid(address), *others))))
+
+    async def _noted(self, person: str, ask: EraseMember) -> None:
+        """Note it for a restore, by keys, before anything is gone."""
+        keys = await self._roster.keys(person) if person else {}
+        known = tuple(sorted({self._people.key(ask.address), *keys}))
+        try:
+            await asyncio.to_thread(note, self._notes, known)
+        except OSError as error:
+            raise Retry(
+                f"nobody is erased while it cannot be noted in {self._notes}: {error.strerror}"
+            ) from error
 
     async def _forget(self, person: str, ask: EraseMember) -> None:
         """Have PEOPLE forget every address that is or was theirs, also one that comes meanwhile."""

@@ -100,6 +100,7 @@ async def _work(context: Context, feed: Feed, own: Site) -> None:
         links=links,
         after_all=AfterAll(fanout, received),
         retention=config.retention,
+        erasures=config.site.erasures,
     )
     async with serving(context, commands), asyncio.TaskGroup() as work:
         context.ready()
