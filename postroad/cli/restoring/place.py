@@ -35,7 +35,7 @@ async def empty(config: Config) -> AsyncIterator[Broker]:
     state_dir = config.site.state_dir
     if is_running(state_dir):
         raise UsageError(f"Postroad runs in {state_dir}; a restore needs a state_dir of its own")
-    if (store := state_dir / "broker" / "jetstream").exists() and any(store.glob("*/streams/*")):
+    if (store := state_dir / "broker" / "jetstream").exists() and any(store.glob("**/streams/*")):
         raise UsageError(
             f"{state_dir} has streams already: nothing is put over them. To replace them, move the "
             f"folder away first (mv {state_dir} {state_dir}.before), or name another "

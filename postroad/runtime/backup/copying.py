@@ -40,8 +40,9 @@ class Copying:
         first, last = state["first_seq"], state["last_seq"]
         cutter = Cutter(self.vault)
         kept: list[Piece] = []
+        known = 0  # up to which an earlier copy has what there is
         if before is not None and before.created == info["created"] and before.last <= last:
-            kept = await self._carried(before, info)
+            kept, known = await self._carried(before, info), before.last
         for piece in kept[:-1]:
             cutter.pieces.append(piece)
         if kept:
@@ -54,7 +55,7 @@ class Copying:
         async for page in read(self.broker, self.name, start, last):
             for record in page:
                 await cutter.add(record)
-            self.fresh += len(page)
+            self.fresh += sum(record.seq > known for record in page)
             self.tell(len(page))
         await cutter.cut()
         return StreamCopy(
