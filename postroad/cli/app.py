@@ -36,6 +36,7 @@ from postroad.cli import (
     stream,
     template,
     trace,
+    upgrade,
     verify,
 )
 
@@ -99,6 +100,7 @@ for noun in (
     verify.verify,
     backup.backup,
     restore.restore,
+    upgrade.upgrade,
     replay.replay,
     simulate.simulate,
     oauth.oauth,
