@@ -21,6 +21,7 @@ from schemas.whose import WhoseAddress
 _TOGETHER = re.compile(r"([^\s@]+@[^\s@+]+)\+(\S+)")
 _POST = re.compile(r"[0-9a-f]{6,32}(-\d+)?")
 OTHERS = ("sender.chunk", "sender.window", "membership.queue")  # of which each has many
+WORDS = {"accepted": "taken", "deferred": "put off", "failed": "refused", "left": "not sent"}
 
 
 def apart(what: str, post: str) -> tuple[str, str]:
@@ -96,13 +97,9 @@ def _span_of(window: Window, spans: Sequence[Span]) -> Span | None:
 def answer(window: Window) -> str:
     """What the relay said to this person, in a line."""
     failure, outcome = window.failure, window.outcome
-    said = failure or outcome
-    reply = f"{said.code or ''} {said.text}".strip()
-    what = (
-        {"deferred": "put off", "failed": "refused", "left": "not sent"}[failure.kind]
-        if failure
-        else "taken"
-    )
+    words = [failure.code or "", failure.enhanced] if failure else [outcome.code or ""]
+    reply = " ".join(str(word) for word in (*words, (failure or outcome).text) if word)
+    what = WORDS[failure.kind if failure else "accepted"]
     at = f"{window.at:%Y-%m-%d %H:%M:%S} " if window.at else ""
     where = f"recipients {window.start + 1:,} to {window.end:,} of chunk {window.chunk}"
     by = f" by {window.relay}" if window.relay else ""

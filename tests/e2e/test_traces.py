@@ -2,92 +2,136 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.e2e.system import World, mail, until, world
+from tests.peers.otlp import Receiver
+from tests.peers.records import Record
+from tests.peers.sink import Rule, Script
 
-from tests.e2e.system import mail, until, world
-
+LIST = "team@example.org"
 MEMBERS = [f"m{n}@d{n % 3}.example.net" for n in range(40)]
+LATE, GONE = MEMBERS[3], MEMBERS[5]
+STEPS = {
+    "ingest.receive",
+    "ingest.fetch",
+    "ingest.parse",
+    "router.handle",
+    "membership.whois",
+    "membership.fanout",
+    "sender.chunk",
+    "sender.window",
+}
 
 
-class Collector:
-    """An OTLP/HTTP endpoint that keeps what it is sent: (trace id, span name, service)."""
-
-    def __init__(self) -> None:
-        self.spans: set[tuple[str, str, str]] = set()
-
-    @contextlib.asynccontextmanager
-    async def listen(self) -> AsyncIterator[int]:
-        """Serve on a free loopback port."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        async with server:
-            yield server.sockets[0].getsockname()[1]
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-                assert head.startswith("post /v1/traces")
-                length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-                body = await reader.readexactly(length)
-                assert "content-encoding" not in head
-                for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    named = {
-                        item.key: item.value.string_value for item in resource.resource.attributes
-                    }
-                    for scope in resource.scope_spans:
-                        self.spans |= {
-                            (span.trace_id.hex(), span.name, named["service.name"])
-                            for span in scope.spans
-                        }
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                await writer.drain()
-        writer.close()
+def report(record: Record) -> bytes:
+    """The report that a copy could not be delivered."""
+    (to,) = record.recipients
+    return (
+        "Return-Path: <>\r\nFrom: Mail Delivery <mailer-daemon@gone.example>\r\n"
+        f"To: {record.sender}\r\nDelivered-To: {record.sender}\r\nSubject: Undelivered Mail\r\n"
+        "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nMessage-ID: <b@gone.example>\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nIt could not be delivered.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.gone.example"
+        f"\r\n\r\nFinal-Recipient: rfc822; {to}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        f"Diagnostic-Code: smtp; 550 5.1.1 <{to}> no such user\r\n--b--\r\n"
+    ).encode()
 
 
-async def test_the_trace_is_one_and_goes_everywhere(tmp_path: Path) -> None:
-    """Every hop of a post is a span of one trace, whose id each copy carries; `postroad trace`
-    shows it without anything installed, and an OTLP backend gets the same spans."""
-    collector = Collector()
+async def shown(
+    here: World, what: Sequence[str], *, names: set[str], accepted: int = 0, linked: str = ""
+) -> Any:
+    """What `postroad trace` tells, once it has these steps, so many copies, and this link."""
+    found: list[Any] = []
+
+    async def complete() -> bool:
+        answer = await here.road.cli("trace", *what, "--json")
+        if answer.code != 0 or not names <= {span["name"] for span in answer.json["spans"]}:
+            return False
+        hows = {each["how"] for each in answer.json["linked"]}
+        found.append(answer.json)
+        copies = sum(s["attributes"].get("postroad.accepted", 0) for s in answer.json["spans"])
+        return copies >= accepted and (not linked or linked in hows)
+
+    await until(complete, f"the trace {what} has {names} {linked}")
+    return found[-1]
+
+
+async def test_a_copy_leads_back_to_its_mail_and_a_bounce_to_its_window(tmp_path: Path) -> None:
+    """Every hop of a post is a span of one trace, whose id each copy carries, back to the IMAP UID;
+    a try that comes later is linked to the window that put it off, a bounce to the window that
+    sent the copy; `postroad trace` shows it all with nothing installed, and an OTLP backend gets
+    the same. Nowhere stands an address."""
+    receiver = Receiver()
+    later = Rule(at="rcpt", match=f"^{LATE}", per="subject", times=1, reply="450 4.2.0 later")
     async with (
-        collector.listen() as port,
-        world(tmp_path, telemetry=f"http://127.0.0.1:{port}") as here,
+        receiver.listen() as port,
+        world(
+            tmp_path,
+            script=Script(rules=(later,)),
+            relay={"retry_after": '"1s"'},
+            telemetry=f"http://127.0.0.1:{port}",
+        ) as here,
     ):
-        await here.road.make_list("team@example.org", MEMBERS)
+        await here.road.make_list(LIST, MEMBERS)
         here.post(mail(1))
         records = await here.sink.wait_for(40)
         (trace,) = {record.trace for record in records}
-        steps = {
-            "ingest.receive",
-            "router.handle",
-            "membership.fanout",
-            "sender.chunk",
-            "sender.window",
-        }
-
-        async def shown() -> bool:
-            answer = await here.road.cli("trace", trace, "--json")
-            return answer.code == 0 and steps <= {span["name"] for span in answer.json["spans"]}
-
-        await until(shown, "the trace is kept")
-        spans = (await here.road.cli("trace", trace, "--json")).json["spans"]
+        told = await shown(here, [trace], names=STEPS, accepted=len(MEMBERS))
+        spans = told["spans"]
         assert {span["trace"] for span in spans} == {trace}
         by_id = {span["span"]: span for span in spans}
-        roots = [span["name"] for span in spans if span.get("parent", "") not in by_id]
-        assert roots == ["ingest.receive"]
+        roots = [span for span in spans if span.get("parent", "") not in by_id]
+        assert [span["name"] for span in roots] == ["ingest.receive"]
+        assert roots[0]["attributes"]["postroad.uid"] == 1
         windows = [span for span in spans if span["name"] == "sender.window"]
         assert sum(span["attributes"]["postroad.accepted"] for span in windows) == 40
+        (again,) = (span for span in spans if span.get("links"))
+        assert again["attributes"]["postroad.chunk"] == "0r1"
+        (link,) = again["links"]
+        put_off = by_id[link["span"]]
+        assert (put_off["name"], put_off["attributes"]["postroad.failed"]) == ("sender.window", 1)
+
+        # one person's copy
+        copy = await shown(here, [f"{LATE}+{trace[:16]}"], names=STEPS)
+        assert [window["span"][36:52] for window in copy["windows"]] == [
+            put_off["span"],
+            next(w["span"] for w in windows if w["parent"] == again["span"]),
+        ]
+        assert "put off by out: 450 4.2.0 later" in copy["answers"][0]
+        assert "taken by out: 250" in copy["answers"][1]
+        assert sum(span["name"] == "sender.chunk" for span in copy["spans"]) == 2
+
+        # what comes back
+        (gone,) = (record for record in records if record.recipients == (GONE,))
+        here.post(report(gone))
+        back = await shown(here, ["b@gone.example"], names={"membership.bounce"}, linked="bounce")
+        bounce = next(span for span in back["spans"] if span["name"] == "membership.bounce")
+        (link,) = bounce["links"]
+        sent = by_id[link["span"]]
+        assert (link["trace"], sent["name"]) == (trace, "sender.window")
+        forth = await shown(here, [GONE, trace], names=STEPS, linked="bounce")
+        assert [window["span"][36:52] for window in forth["windows"]] == [sent["span"]]
+
         drawn = await here.road.cli("trace", trace)
-        assert all(step in drawn.out for step in steps)
+        assert all(step in drawn.out for step in STEPS)
+        assert "linked (bounce)" in drawn.out
         assert max(map(len, drawn.out.splitlines())) <= 100
+        listed = (await here.road.cli("trace", "ls", "--service", "sender", "--json")).json
+        assert trace in {row["trace"] for row in listed}
+        unknown = await here.road.cli("trace", f"{trace[:20]}{'0' * 12}")
+        assert (unknown.code, "there are no spans of" in unknown.err) == (1, True)
 
-        async def told() -> bool:
-            return steps <= {name for id_, name, _ in collector.spans if id_ == trace}
+        async def exported() -> bool:
+            return {each.trace for each in receiver.spans} >= {trace, back["trace"]} and {
+                each.span.name for each in receiver.spans if each.trace == trace
+            } >= STEPS
 
-        await until(told, "the collector has the trace")
-        text = drawn.out + str(spans) + str(collector.spans)
+        await until(exported, "the collector has both traces")
+        kept = {span["span"] for span in told["spans"]}
+        assert kept <= {each.span.span_id.hex() for each in receiver.spans}
+        text = drawn.out + str(told) + str(back) + str(receiver.spans)
         assert not any(member in text for member in MEMBERS)

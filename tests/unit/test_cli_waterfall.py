@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.cli.waterfall import ALIKE, Row, bar, duration, rows
-from schemas.spans import Span
+from schemas.spans import Attribute, Moment, Span
 
 SECOND = 1_000_000_000
 
@@ -100,6 +101,25 @@ def test_what_is_done_again_stands_beside_the_first_try():
         (1, "chunk", 100),
         (2, "window", 1),
     ]
+
+
+def test_what_happened_within_a_span_stands_below_it():
+    """A rule that hit is a line of its own, at its time, alike ones once; what a span is about, and
+    that it is not the first time, stands behind its name."""
+    hits = tuple(
+        Moment(name="rule hit", at=SECOND * at, attributes={"postroad.rule": rule})
+        for at, rule in ((1, "max-size"), (2, "max-size"), (2, "no-subject"))
+    )
+    said: dict[str, Attribute] = {"postroad.kind": "held", "postroad.redelivered": True}
+    whole = msgspec.structs.replace(span("handle", end=4), moments=hits, attributes=said)
+    found = list(rows([whole, span("leaf", "handle", start=3, end=4)]))
+    assert [(row.depth, row.name, row.mark, row.note) for row in found] == [
+        (0, "handle", False, "held, given out again"),
+        (1, "rule hit: max-size", True, ""),
+        (1, "rule hit: no-subject", True, ""),
+        (1, "leaf", False, ""),
+    ]
+    assert bar(found[1], 4.0, 40) == f"{' ' * 10}◆"
 
 
 def test_no_spans_no_lines():
