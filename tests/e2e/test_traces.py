@@ -53,7 +53,8 @@ async def shown(
             return False
         hows = {each["how"] for each in answer.json["linked"]}
         found.append(answer.json)
-        copies = sum(s["attributes"].get("postroad.accepted", 0) for s in answer.json["spans"])
+        said = [span.get("attributes", {}) for span in answer.json["spans"]]
+        copies = sum(each.get("postroad.accepted", 0) for each in said)
         return copies >= accepted and (not linked or linked in hows)
 
     await until(complete, f"the trace {what} has {names} {linked}")
