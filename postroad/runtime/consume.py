@@ -31,6 +31,7 @@ from postroad.runtime.errors import (
     Retry,
     Superseded,
 )
+from postroad.runtime.logs import trace_in
 from postroad.runtime.parked import PARK_KEEPS, Dropped, park
 from postroad.runtime.provision import missing
 from postroad.runtime.pull import Deliveries
@@ -248,6 +249,7 @@ class Consumer:
                 error=type(bug).__name__,
                 at=f"{where.name}:{where.lineno}",
                 tries=tries,
+                **trace_in(delivery.headers),
             )
             if tries >= BUG_TRIES:
                 trace = "".join(traceback.format_exception(bug))
@@ -291,7 +293,10 @@ class Consumer:
         self._bugs.pop(delivery.seq, None)
         self.health.count("parked")
         self.health.error(f"message {delivery.seq} of {delivery.stream} was parked ({family})")
-        log.error("message.parked", stream=delivery.stream, seq=delivery.seq, family=family)
+        where = trace_in(delivery.headers)
+        log.error(
+            "message.parked", stream=delivery.stream, seq=delivery.seq, family=family, **where
+        )
         return b"+TERM " + family.encode()
 
     async def _keep(self) -> None:

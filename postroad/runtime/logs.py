@@ -1,6 +1,8 @@
 """Logs: one line an event to stderr, readable on a terminal and JSON elsewhere.
 
-No address, token or secret belongs in a log line: log ids and sequences.
+No address, token or secret belongs in a log line: log ids and sequences. Whatever is logged while a
+mail or a command is in hand says of itself in which trace that was (of a mail its id), and at which
+list, where that is known: whoever logs need not repeat it.
 """
 
 from __future__ import annotations
@@ -8,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 
 import structlog
 
+from postroad.runtime import telemetry
 from postroad.runtime.errors import SettingsError
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -31,6 +35,7 @@ def configure(service: str, least: str = "info") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _about,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
@@ -42,3 +47,24 @@ def configure(service: str, least: str = "info") -> None:
     structlog.contextvars.bind_contextvars(service=service)
     # libraries log addresses and whole protocol lines; only their cries for help pass
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+
+
+def trace_in(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """The trace that a message is of, by its headers, to be logged where no span is open."""
+    parts = (headers or {}).get(telemetry.PARENT, "").split("-")
+    return {"trace": parts[1]} if len(parts) == 4 else {}
+
+
+def _about(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The trace of the current span, and the list that it, or one above it, is about."""
+    span: telemetry.OpenSpan | None = telemetry.current()
+    if span is not None and span.trace:
+        event.setdefault("trace", span.trace)
+        while span is not None:
+            if list_ := span.attributes.get("postroad.list"):
+                event.setdefault("list", list_)
+                break
+            span = span._above  # noqa: SLF001  only here does anybody ask for it
+    return event
