@@ -5,6 +5,7 @@ What is not of this release, or no event, is shown as what it is.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,12 +84,10 @@ def _events(envelope: Envelope, *, addresses: bool) -> list[Mapping[str, Any]]:
 def _other(
     about: Mapping[str, Any], data: bytes, unknown: Exception, *, addresses: bool
 ) -> Message:
-    try:
-        batch = _spans.decode(data)
-    except msgspec.MsgspecError:
-        pass
-    else:
-        return Message(**about, events=[{"t": "spans", **msgspec.to_builtins(batch)}])
+    if about["stream"] == "SPANS":
+        with contextlib.suppress(msgspec.MsgspecError):
+            batch = _spans.decode(data)
+            return Message(**about, events=[{"t": "spans", **msgspec.to_builtins(batch)}])
     try:
         plain = msgspec.json.decode(data)
     except (msgspec.MsgspecError, RecursionError):

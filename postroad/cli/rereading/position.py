@@ -1,0 +1,60 @@
+"""Where consumers begin anew: at a sequence of their stream, or at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from postroad.cli.times import since
+from postroad.runtime.broker import Broker
+from postroad.runtime.errors import UsageError
+from schemas import subjects
+from schemas.subjects import Durable
+
+BEGINNING = ("0", "1", "beginning")
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A sequence, or where it is None a time."""
+
+    seq: int | None = None
+    time: datetime | None = None
+
+
+def position(text: str, now: datetime, *, several: bool) -> Position:
+    """What `--to` means. Raises UsageError; of `several` consumers each stream has sequences of its
+    own."""
+    if text.strip().lower() in BEGINNING:
+        return Position(seq=1)
+    if text.strip().isdecimal():
+        if several:
+            raise UsageError(
+                f"--to {text}: each stream has sequences of its own; give a time, or 0 for the "
+                "beginning, or reset one consumer"
+            )
+        return Position(seq=int(text))
+    return Position(time=since(text, now, "--to"))
+
+
+def named(name: str) -> Sequence[Durable]:
+    """The durables that this means. Raises UsageError naming those there are."""
+    if name == "all":
+        return subjects.DURABLES
+    found = [each for each in subjects.DURABLES if each.name == name]
+    if not found:
+        names = ", ".join(each.name for each in subjects.DURABLES)
+        raise UsageError(f"there is no consumer {name!r} to reset; there are: {names}, and all")
+    return found
+
+
+async def sequence(broker: Broker, durable: Durable, wanted: Position) -> int:
+    """The sequence to begin at in the stream of this consumer. Raises BrokerUnavailable."""
+    if wanted.time is None:
+        return max(1, wanted.seq or 1)
+    start = f"{wanted.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    async for stored in broker.scan(durable.stream, ">", start_time=start):
+        return stored.seq
+    info = await broker.api(f"STREAM.INFO.{durable.stream}")
+    return int(info["state"]["last_seq"]) + 1
