@@ -217,6 +217,7 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
     "web": ("spans.>",),
     "projector": ("spans.>",),
     "janitor": ("$KV.CHECKPOINTS.janitor.>", "spans.>"),
+    "monitor": ("spans.>",),
 }
 
 Kind = Literal[

@@ -21,6 +21,8 @@ settings.load_profile("unhurried")
 
 # Nothing is asked of the world's name servers: what example.net has there is not ours to say.
 os.environ.setdefault("POSTROAD_DNS__RESOLVER", "none")
+# Monitors of many installations at once would want the same port.
+os.environ.setdefault("POSTROAD_TELEMETRY__PORT", "0")
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -27,6 +27,7 @@ def check(call: Call) -> None:
     """
     from postroad.cli.signing import keys_of
     from postroad.mail import headermatch
+    from postroad.runtime.alarms import telling
     from postroad.runtime.errors import SettingsError
     from services.membership.letters import site
     from services.router import hooking
@@ -37,6 +38,7 @@ def check(call: Call) -> None:
     except ValueError as error:
         raise SettingsError(f"[site] header_checks: {error}") from None
     hooking.load(call.config.site.hooks)
+    telling.load(call.config.alarm.handlers)
     site.read(call.config.site.letters_dir, call.config.site.default_language)
     warnings = (*call.config.warnings, *call.config.check_files())
     held = plain(call.config)

@@ -14,7 +14,8 @@ run = typer.Typer()
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="SERVICE", help="ingest, router, membership, sender, projector, janitor, web."
+        metavar="SERVICE",
+        help="ingest, router, membership, sender, projector, janitor, monitor, web.",
     ),
 ]
 Once = Annotated[

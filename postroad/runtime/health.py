@@ -9,30 +9,41 @@ import os
 import resource
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import structlog
 
-from postroad.runtime.alarm import Alarms
 from postroad.runtime.clock import now
 from postroad.runtime.metrics import Metrics, Point
 from postroad.runtime.pace import Pace
 
 STATUS_SUBJECT = "postroad.status"
+ALARM_SUBJECT = "postroad.alarm"  # facts that raise an alarm or end it, as they happen
 LEFT_OUT = "left out"  # a fact of the supervisor: a service beside the road that it was not to run
 log = structlog.get_logger()
 
 
 class Fact(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One thing a service reports on."""
+    """One thing a service reports on. `alarm` says what a person must mend, as long as it is not
+    mended; what is `untried` is neither well nor not."""
 
     kind: str
     name: str
     ok: bool = True
     detail: str = ""
+    alarm: str = ""
+    untried: bool = False
     since: str = ""
     facts: dict[str, Any] = {}
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service says on ALARM_SUBJECT: a fact that raises an alarm, or may end one."""
+
+    service: str
+    fact: Fact
 
 
 class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -67,7 +78,7 @@ class Health:
         self._counts: dict[str, int] = {}
         self._pace = Pace(self._started)
         self._last_error = ("", "")
-        self.alarms: Alarms | None = None  # who tells people; none in a plain command
+        self.tell: Callable[[Fact], None] | None = None  # called with what raises or ends an alarm
 
     def report(
         self,
@@ -77,13 +88,13 @@ class Health:
         ok: bool,
         detail: str = "",
         alarm: bool = False,
+        untried: bool = False,
         **facts: Any,
     ) -> None:
         """How one thing is now; a change from good to bad or back is logged once. With `alarm`
         only a person can mend it, and is told; when it works again they are told that too."""
-        if self.alarms is not None and (alarm or ok):
-            self.alarms.tell(kind, name, detail, ok=ok)
         before = self._facts.get((kind, name))
+        raised = before.alarm if before is not None and not ok else ""
         if before is None or before.ok != ok or (not ok and before.detail != detail):
             since = now().isoformat(timespec="seconds")
             if not ok:
@@ -96,9 +107,18 @@ class Health:
         else:
             since = before.since
         merged = {**(before.facts if before else {}), **facts}
-        self._facts[kind, name] = Fact(
-            kind=kind, name=name, ok=ok, detail=detail, since=since, facts=merged
+        self._facts[kind, name] = fact = Fact(
+            kind=kind,
+            name=name,
+            ok=ok,
+            detail=detail,
+            alarm=detail if alarm else raised,
+            untried=untried,
+            since=since,
+            facts=merged,
         )
+        if self.tell is not None and _tells(before, fact):
+            self.tell(fact)
 
     def count(self, name: str, by: int = 1) -> None:
         """Count something that happened."""
@@ -131,3 +151,10 @@ class Health:
             last_error=self._last_error[0],
             last_error_at=self._last_error[1],
         )
+
+
+def _tells(before: Fact | None, fact: Fact) -> bool:
+    """Whether it raises an alarm, or may end one, also one of a process before this."""
+    if before is None or before.untried:
+        return bool(fact.alarm) or (fact.ok and not fact.untried)
+    return fact.alarm != before.alarm

@@ -25,13 +25,12 @@ from nats.aio.msg import Msg
 
 from postroad.runtime import logs, paused
 from postroad.runtime.again import Again
-from postroad.runtime.alarm import Alarms
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.consume import Consumer, Handler
 from postroad.runtime.embedded import access, is_running
 from postroad.runtime.errors import PostroadError, UsageError
-from postroad.runtime.health import STATUS_SUBJECT, Health
+from postroad.runtime.health import ALARM_SUBJECT, STATUS_SUBJECT, Fact, Health, Told
 from postroad.runtime.provision import check_safety, provision
 from postroad.runtime.telemetry import Telemetry
 from schemas.subjects import Durable, again
@@ -39,7 +38,7 @@ from schemas.subjects import Durable, again
 log = structlog.get_logger()
 YOUNG = 20_000  # new objects between two collections of garbage; most go without one
 ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
-BESIDE = ("projector", "janitor", "web")  # what no mail waits for
+BESIDE = ("projector", "janitor", "monitor", "web")  # what no mail waits for
 ASKED_FOR = ("web",)  # those of them that run only where a section has their name
 
 
@@ -162,19 +161,26 @@ async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Co
     telemetry = Telemetry(name, config.telemetry)
     telemetry.begin()
     health = Health(name)
-    alarms = health.alarms = Alarms(config.alarm, name)
     context = Context(config=config, broker=broker, telemetry=telemetry, health=health)
 
     async def answer(message: Msg) -> None:
         await message.respond(msgspec.json.encode(health.answer()))
 
+    telling: set[asyncio.Task[None]] = set()
+
+    def tell(fact: Fact) -> None:
+        told = msgspec.json.encode(Told(service=name, fact=fact))
+        task = asyncio.create_task(broker.tell(ALARM_SUBJECT, told))
+        telling.add(task)
+        task.add_done_callback(telling.discard)
+
+    health.tell = tell
     subscription = await broker.nc.subscribe(STATUS_SUBJECT, cb=answer)
     flusher = asyncio.create_task(telemetry.keep_flushing(broker.tell))
     try:
         yield context
     finally:
         context.stopping.set()
-        await alarms.close()
         flusher.cancel()
         with contextlib.suppress(Exception):
             await telemetry.flush(broker.tell)

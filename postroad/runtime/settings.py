@@ -364,21 +364,28 @@ class Spamd(msgspec.Struct, frozen=True, kw_only=True):
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """[alarm]: whom to tell what only a person can mend. `command` is split as a shell would,
-    run without one, and given the text on standard input; `webhook` gets it as JSON by POST."""
+    run without one, and given the text on standard input; `webhook` gets it as JSON by POST;
+    `handlers` are names of installed functions that are called with it."""
 
     command: str = ""
     webhook: str = ""
+    handlers: tuple[str, ...] = ()
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
-    """[telemetry]: which spans are kept, and where they go besides the SPANS stream. `sample` is
-    the share of traces that are kept whole; what failed, or took as long as `slow`, is of all."""
+    """[telemetry]: which spans are kept, where they go besides the SPANS stream, and where the
+    monitor answers by HTTP. `sample` is the share of traces that are kept whole; what failed, or
+    took as long as `slow`, is of all."""
 
     enabled: bool = True
     sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     slow: str = "1s"
     otlp_endpoint: str = ""
     service_namespace: str = "postroad"
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 9464  # 0: nowhere
+    allow_remote: bool = False  # a host that others can reach: there is no login
+    metrics_interval: str = "30s"  # between two sendings of metrics to otlp_endpoint
 
     @property
     def slow_seconds(self) -> float:

@@ -74,12 +74,21 @@ def check_broker(broker: BrokerSettings) -> Iterator[str]:
 
 
 def check_telemetry(telemetry: Telemetry) -> Iterator[str]:
-    """A URL that spans can be posted to, and a time that is long."""
+    """A URL that spans and metrics can be posted to, a time that is long, and a host that only this
+    machine reaches."""
     if telemetry.slow:
         yield from forms.quantity("[telemetry] slow", telemetry.slow, duration)
     if telemetry.otlp_endpoint:
         yield from forms.url(
             "[telemetry] otlp_endpoint", telemetry.otlp_endpoint, ("http", "https")
+        )
+    yield from forms.quantity(
+        "[telemetry] metrics_interval", telemetry.metrics_interval, duration, least=1
+    )
+    if telemetry.port and telemetry.host not in forms.LOOPBACK and not telemetry.allow_remote:
+        yield (
+            f'[telemetry] host: others can reach "{telemetry.host}", and there is no login; use '
+            "127.0.0.1, or say allow_remote = true"
         )
 
 

@@ -36,9 +36,9 @@ async def status(config: Config) -> Status:
             async with await connect(config, "status", wait=2.0) as broker:
                 return judge(await look(config, broker))
     except PostroadError as error:
-        return judge(_unreachable(config, str(error)))
+        return judge(unreachable(config, str(error)))
     except (TimeoutError, Retry):
-        return judge(_unreachable(config, _silent(config)))
+        return judge(unreachable(config))
 
 
 async def look(config: Config, broker: Broker) -> Seen:
@@ -134,10 +134,11 @@ async def _info(broker: Broker, subject: str, body: object = None) -> Any:
         raise
 
 
-def _unreachable(config: Config, problem: str) -> Seen:
+def unreachable(config: Config, problem: str = "") -> Seen:
+    """What is seen where there is no broker; `problem` says why, where that is known."""
     return Seen(
         kind=_kind(config),
-        unreachable=problem,
+        unreachable=problem or _silent(config),
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
         beside=beside(config),

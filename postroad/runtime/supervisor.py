@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from postroad.runtime import logs
+from postroad.runtime.alarms.standin import stand_in
 from postroad.runtime.attach import attach
 from postroad.runtime.broker import Broker
 from postroad.runtime.children import die_with_parent
@@ -286,10 +287,13 @@ async def supervising(config: Config, only: Collection[str] = ()) -> AsyncIterat
         tasks = [jobs.create_task(supervisor.start()), jobs.create_task(supervisor.watch())]
         if server is not None:
             tasks.append(jobs.create_task(keep_broker(server, context.health)))
+        watched = any(child.name == "monitor" for child in supervisor.children)
+        watch = jobs.create_task(stand_in(config, broker, expected=watched))
         context.health.ready = True
         try:
             yield supervisor
         finally:
+            watch.cancel()  # what is away from now on is meant to be
             await supervisor.stop()
             for task in tasks:
                 task.cancel()

@@ -327,7 +327,7 @@ async def run(context: Context) -> None:
         return
     sender = Sender(context)
     for relay in context.config.relay:
-        context.health.report("relay", relay.name, ok=True, detail="not used yet")
+        context.health.report("relay", relay.name, ok=True, detail="not used yet", untried=True)
     await sender.count_sent()
     await sender.tidy()
     relays = context.config.relay

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.health import Health
+from postroad.runtime.later import limits
 from services.sender.lanes import Lanes
 
 ASKED = ("smtp", "lmtp")  # kinds that say whether they work before there is mail
@@ -19,7 +20,8 @@ async def look_after(relays: Mapping[str, Lanes], health: Health) -> None:
     while True:
         await asyncio.sleep(UNUSED)
         for name, lanes in relays.items():
-            if lanes.unused(UNUSED) and await _answers(lanes):
+            ours = limits(lanes.trouble)  # a limit that we keep: no login says that it is over
+            if lanes.unused(UNUSED) and not ours and await _answers(lanes):
                 lanes.succeeded()
                 lanes.trouble = ""
                 unused = "not used since it failed"

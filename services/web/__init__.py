@@ -45,7 +45,6 @@ RFCs       8058 (one click), 2369 (List-Unsubscribe), 9110 and 9112 (HTTP), 7578
 Files      decider     a request → what to ask, the answer → a response (pure)
            form        what a body says (pure)
            pages       HTML (pure)
-           connection  one client: octets → a request, a response → octets
-           listener    all of them
-           service     the two together, and membership
+           service     what a request asks, asked of membership; clients are heard by
+                       postroad/runtime/httplistener.py, one by httpconnection.py
 """

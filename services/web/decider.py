@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
+from postroad.httpmessage import Request, Response, path_of
 from postroad.mail.leavelink import read_path
 from schemas.leaving import FollowLink, Leaving, LookAtLink
 from services.web import pages
@@ -14,29 +12,10 @@ METHODS = ("GET", "HEAD", "POST")
 RETRY_SECONDS = 30  # after which whoever was told 503 may come back
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a client asks for. `target` is as it stands in the request line."""
-
-    method: str
-    target: str
-    content_type: str = ""
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What it gets: a page, and header fields beside those that each response has."""
-
-    status: int
-    page: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
 def decide(request: Request, base_path: str = "") -> Response | LookAtLink:
     """What to ask of membership (a FollowLink is one that acts), or what to say without asking.
     `base_path` is the path of base_url, which a proxy may take off or leave."""
-    path = _path(request.target)
+    path = path_of(request.target)
     link = read_path(path.removeprefix(base_path)) or read_path(path)
     if link is None:
         return Response(404, pages.nothing_here())
@@ -71,13 +50,3 @@ def respond(asked: LookAtLink, found: Leaving) -> Response:
 def unheard(status: int) -> Response:
     """The answer to what is no request, or one that is too large or too slow."""
     return Response(status, pages.unheard(status))
-
-
-def _path(target: str) -> str:
-    """The path of a request target: of a whole URL too (RFC 9112 section 3.2.2), which proxies
-    send, and without what those who count clicks put behind it."""
-    _, scheme, rest = target.partition("://")
-    if scheme and not target.startswith("/"):
-        slash = rest.find("/")
-        target = rest[slash:] if slash >= 0 else "/"
-    return target.partition("?")[0]

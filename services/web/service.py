@@ -7,16 +7,31 @@ import asyncio
 import msgspec
 from nats.errors import NoRespondersError
 
-from postroad.runtime.errors import Retry
+from postroad.httpmessage import Request, Response
+from postroad.runtime.errors import Retry, SettingsError
+from postroad.runtime.httplistener import Door, Listener
 from postroad.runtime.service import Context, Service
 from schemas import subjects
 from schemas.leaving import FollowLink, Leaving, LookAtLink
-from services.web.decider import Request, Response, decide, respond
-from services.web.listener import Listener
+from services.web.decider import decide, respond, unheard
+from services.web.pages import POLICY
 
 AT_ONCE = 16  # questions to membership; more wait their turn
 ASK_SECONDS = 4.0  # for an answer, before it is asked for once more
 ABSENT_SECONDS = 3.0  # that membership may be away, as when it is just started again
+
+FIELDS = (  # of every response
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Security-Policy", POLICY),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("X-Robots-Tag", "noindex, nofollow, noarchive"),
+    ("Cache-Control", "no-store"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Connection", "close"),
+)
 
 _answer = msgspec.json.Decoder(Leaving)
 
@@ -70,7 +85,12 @@ class Pages:
 
 async def run(context: Context) -> None:
     """Answer until told to stop."""
-    await Listener(context, Pages(context).respond).run()
+    web = context.config.web
+    if web is None:
+        raise SettingsError("there is no [web] in the settings; add the section, or stop this")
+    door = Door("web", web.host, web.port, "[web]", FIELDS, unheard)
+    listener = Listener(door, context.health, Pages(context).respond, context.ready)
+    await listener.run(context.stopping)
 
 
 SERVICE = Service(

@@ -18,7 +18,7 @@ SHELLS = {"create_subprocess_shell", "subprocess_shell", "system", "popen"}
 MAY = {
     "postroad/cli/demo/installation.py",  # the command itself, as a user runs it
     "postroad/cli/doctor/probe/broker.py",  # nats-server --version
-    "postroad/runtime/alarm.py",  # the operator's command, with a text of ours as its input
+    "postroad/runtime/alarms/telling.py",  # the operator's command, a text of ours its input
     "postroad/runtime/embedded.py",  # the broker
     "postroad/runtime/supervisor.py",  # the services
     "services/projector/snapshot.py",  # what copies the analytics

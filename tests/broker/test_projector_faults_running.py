@@ -7,13 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
-from postroad.runtime.alarm import Alarms
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import Retry
-from postroad.runtime.health import Health
+from postroad.runtime.health import Fact, Health
 from projections.warehouse import NAME
 from projections.watched import HEADERS
 from tests.broker.projecting import Projecting, ledger, member, projector, publish, settings, until
@@ -68,15 +65,14 @@ async def test_damage_while_it_runs(broker: Broker, tmp_path: Path) -> None:
     one, people are told which file and what is done, and all is folded into a new one."""
     told: list[str] = []
 
-    def tell(_: str, name: str, detail: str, *, ok: bool) -> None:
-        if not ok:
-            told.append(f"{name} {detail}")
+    def tell(fact: Fact) -> None:
+        if fact.alarm:
+            told.append(f"{fact.name} {fact.alarm}")
 
-    alarms: Any = SimpleNamespace(tell=tell)
     await publish(broker, [entry for chunk in range(20) for entry in ledger(chunk, 8)])
     async with projector(broker, settings(tmp_path)) as running:
         health = running.context.health
-        health.alarms = cast(Alarms, alarms)
+        health.tell = tell
         for number, (damage, reason) in enumerate(DAMAGES, 1):
             await publish(broker, [member(number)])
             assert await running.rows(COUNTS) == [(2 * number - 1, 20 * 8 * 16)]

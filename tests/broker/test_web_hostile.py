@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from postroad.cli.doctor.probe.web import look
+from postroad.runtime import httpconnection, httplistener
 from postroad.runtime.broker import Broker
-from services.web import connection, listener
 from tests.broker.leavepages import ONE_CLICK, Pages, pages, web_settings
 from tests.e2e.system import until
 
@@ -107,9 +107,9 @@ async def test_slow_clients_hold_up_nobody(
 ) -> None:
     """With every connection taken by clients that dawdle, the next who asks is served all the same;
     who dawdles is told so in the end, and who says nothing is hung up on."""
-    monkeypatch.setattr(listener, "MOST", 20)
-    monkeypatch.setattr(listener, "AWHILE", 0.0)
-    monkeypatch.setattr(connection, "LISTEN_SECONDS", 0.3)
+    monkeypatch.setattr(httplistener, "MOST", 20)
+    monkeypatch.setattr(httplistener, "AWHILE", 0.0)
+    monkeypatch.setattr(httpconnection, "LISTEN_SECONDS", 0.3)
     async with pages(broker, web_settings(tmp_path)) as shown:
         async with _crowd(shown, 40, b"GET / HTTP/1.1\r\nX: "):
             assert (await shown.client.get("/")).status_code == 404
@@ -122,7 +122,7 @@ async def test_a_port_that_is_taken(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Status says so until it is free; then links work without a restart."""
-    monkeypatch.setattr(listener, "TRY_SECONDS", 0.05)
+    monkeypatch.setattr(httplistener, "TRY_SECONDS", 0.05)
     config = web_settings(tmp_path)
     assert config.web is not None
     with socket.socket() as other:

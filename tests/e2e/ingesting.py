@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from postroad.runtime.alarms import watch as alarms
 from postroad.runtime.blobs import get_raw
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Alarm, Config, Source
@@ -233,7 +234,8 @@ class Watch:
     async def running(self, ingest: Reading, **changes: object) -> AsyncIterator[Context]:
         """Ingest at work with this [alarm]."""
         config = msgspec.structs.replace(ingest.config(**changes), alarm=self.alarm)
-        async with _at_work(config, ingest.road.broker) as context:
+        watch = alarms.Watch(config, ingest.road.broker)
+        async with watch.hearing(), _at_work(config, ingest.road.broker) as context:
             yield context
 
     @property

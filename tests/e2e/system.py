@@ -19,7 +19,9 @@ from typing import Any
 
 import msgspec
 
+from postroad.runtime.alarms.watch import Watch
 from postroad.runtime.broker import Broker
+from postroad.runtime.config import Config
 from postroad.runtime.embedded import EmbeddedBroker, embedded
 from postroad.runtime.health import STATUS_SUBJECT, Report
 from postroad.runtime.provision import provision
@@ -109,6 +111,8 @@ class System:
             await provision(broker, ack_wait=3.0)
             system = cls(home, config, server, broker)
             await told_only(broker, services)
+            if "[alarm]" in settings:  # who raises alarms where no monitor is asked for
+                await stack.enter_async_context(Watch(Config.load(config, {}), broker).hearing())
             try:
                 await asyncio.gather(*(system.run(name) for name in services))
                 await system.ready(services)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from postroad.httpmessage import Request, Response
 from schemas.leaving import FollowLink, Leaving, LookAtLink
-from services.web.decider import Request, Response, decide, respond
+from services.web.decider import decide, respond
 from tests.fuzz.taking import taken, text
 
 

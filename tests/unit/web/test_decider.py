@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroad.httpmessage import Request, Response
 from schemas.leaving import FollowLink, Leaving, LookAtLink, Standing
-from services.web.decider import Request, Response, decide, respond
+from services.web.decider import decide, respond
 
 TOKEN = "b" * 32
 LINK = f"/u/team-example-org-{TOKEN}"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
 
 import h11
 
-from services.web.decider import Request, Response, unheard
-from services.web.pages import POLICY
+from postroad.httpmessage import Request, Response
 
 HEAD = 16 << 10  # octets of request line and header, up to a piece more
 PIECE = 4 << 10  # octets read at once
@@ -24,19 +24,6 @@ LISTEN_SECONDS = 10.0  # for the whole request
 ANSWER_SECONDS = 10.0  # for a client to take the response
 LINGER_SECONDS = 2.0  # for who still talks when the answer is given: cut off, they lose it
 LINGER = 256 << 10  # octets, the same
-
-FIELDS = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Security-Policy", POLICY),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("X-Robots-Tag", "noindex, nofollow, noarchive"),
-    ("Cache-Control", "no-store"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Connection", "close"),
-)
 
 
 class Gone(Exception):
@@ -52,10 +39,17 @@ class Unheard(Exception):
 
 
 class Connection:
-    """A client's connection. `heard` is whether its request is complete."""
+    """A client's connection. `heard` is whether its request is complete; `fields` are header
+    fields that each response has."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        fields: Sequence[tuple[str, str]],
+    ) -> None:
         self._reader, self._writer = reader, writer
+        self._fields = fields
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD)
         self._method = b""
         self._began = False  # anything was said
@@ -80,7 +74,7 @@ class Connection:
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
         headers = [
-            *FIELDS,
+            *self._fields,
             ("Date", format_datetime(at, usegmt=True)),
             ("Content-Length", str(len(response.page))),
             *response.headers.items(),
@@ -99,10 +93,6 @@ class Connection:
                 await self._writer.drain()
             if not self.heard:
                 await self._linger()
-
-    async def refuse(self, status: int, at: datetime) -> None:
-        """Answer what was no request."""
-        await self.answer(unheard(status), at)
 
     async def close(self) -> None:
         """Hang up, with what is written taken if that is quick."""

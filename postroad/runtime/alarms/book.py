@@ -1,0 +1,65 @@
+"""What was told, in `state_dir/alarms.json`: whoever tells next repeats nothing, and gives the
+all-clear for what another raised. A file, because the broker may be what is away.
+
+Beside it `monitor.alive`, whose time of change is the monitor's sign of life.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from postroad.runtime.alarms.standing import Key, Standing
+from postroad.runtime.secretfile import private_directory
+
+NAME, ALIVE = "alarms.json", "monitor.alive"
+
+_decode = msgspec.json.Decoder(list[Standing]).decode
+
+
+class Book:
+    """The file of one installation."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / NAME
+        self._alive = state_dir / ALIVE
+
+    def read(self) -> dict[Key, Standing]:
+        """What stands. Nothing where there is no file, or it is damaged: telling twice is better
+        than silence."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            return {each.key: each for each in _decode(self.path.read_bytes())}
+        return {}
+
+    def write(self, standing: Iterable[Standing]) -> None:
+        """Replace it. A disk that is full stops nobody from telling: then it stays as it was."""
+        new = self.path.with_suffix(".new")
+        with contextlib.suppress(OSError):
+            private_directory(self.path.parent)
+            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(list(standing)), indent=1))
+            new.replace(self.path)
+
+    def alive(self) -> None:
+        """The monitor is at work."""
+        with contextlib.suppress(OSError):
+            private_directory(self._alive.parent)
+            self._alive.touch(mode=0o600)
+
+    def gone(self) -> None:
+        """The monitor stops in order: others need not wait to see that."""
+        with contextlib.suppress(OSError):
+            self._alive.unlink(missing_ok=True)
+
+    def silent(self) -> float:
+        """Seconds since the monitor's last sign of life; infinity where there is none."""
+        try:
+            return abs(time.time() - self._alive.stat().st_mtime)
+        except OSError:
+            return float("inf")

@@ -1,0 +1,33 @@
+"""The supervisor stands in for the monitor while that gives no sign of life, or is not to run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from postroad.runtime.alarms.watch import LOOK_SECONDS, Watch
+from postroad.runtime.broker import Broker
+from postroad.runtime.config import Config
+
+ALIVE_SECONDS = 30.0  # without a sign of life for so long, somebody else looks
+AWAY = (
+    "the monitor gives no sign of life: the supervisor raises alarms meanwhile, but nobody answers "
+    "on [telemetry] port"
+)
+
+
+async def stand_in(config: Config, broker: Broker, *, expected: bool) -> None:
+    """Look and tell for ever, whenever nobody else does. `expected`: a monitor is to run beside."""
+    watch = Watch(config, broker)
+    watch.acting = not expected
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with watch.hearing():
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            away = watch.book.silent() > ALIVE_SECONDS and loop.time() - began > ALIVE_SECONDS
+            watch.acting = not expected or away
+            watch.watchman = AWAY if expected and away else ""
+            if watch.acting:
+                with contextlib.suppress(Exception):  # it looks again in a moment
+                    await watch.look()
