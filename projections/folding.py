@@ -74,9 +74,8 @@ class Folder:
         unknown = 0
         for decode, wanted in self._decodes.items():
             messages = found[decode] = []
-            for each in stored:
-                if wanted and not each.subject.startswith(wanted):
-                    continue
+            lying = [s for s in stored if s.subject.startswith(wanted)] if wanted else stored
+            for each in lying:
                 try:
                     body = decode(each.data)
                 except UnknownEvent:
@@ -112,6 +111,8 @@ def subjects(projections: Sequence[Projection]) -> str:
 
 def _wanted(projection: Projection, all_: Sequence[Projection]) -> tuple[str, ...]:
     """What subjects begin with that somebody who shares this decode wants; empty for all."""
+    if subjects(all_) != ">":
+        return ()  # no others come
     prefixes = {_prefix(each.subjects) for each in all_ if each.decode is projection.decode}
     return () if "" in prefixes else tuple(sorted(prefixes))
 

@@ -27,7 +27,9 @@ from projections.warehouse import Warehouse
 
 T = TypeVar("T")
 NEW = "rebuilt"  # what the new file is called in SQL
-GROUP = 122_880  # rows that DuckDB compresses together; written to the file at once
+# rows that are written to the file at once: twice as many as DuckDB compresses together, for what
+# is left over is compressed again
+GROUP = 2 * 122_880
 MOST = 2**63  # no stream has as many messages
 _KEPT = "kept(stream varchar, first ubigint, last ubigint)"  # sequences that streams have
 _CUT = "cut(stream varchar, seq ubigint)"  # what rests on messages that are there no more

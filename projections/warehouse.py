@@ -375,11 +375,12 @@ class Warehouse:
             self.forgotten.append((name, values))
             if gone != (0,) and self.personal:
                 self._mark.touch(mode=0o600)
+        stored = 0
         for name, rows in folded.rows.items():
             if rows:
                 _, insert, given = self._tables[name]
-                columns.fill(connection, insert, columns.columns(given, rows))
-        return sum(map(len, folded.rows.values()))
+                stored += columns.fill(connection, insert, columns.columns(given, rows))
+        return stored
 
     def _carry(self, connection: duckdb.DuckDBPyConnection, name: str, carry: Carry) -> None:
         if carry != self.carries[name]:

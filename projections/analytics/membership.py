@@ -91,6 +91,37 @@ EVENTS = Table(
         "mail": Column("varchar", "of probed: the letter; of bounced: what did not arrive"),
         "number": Column("uinteger", "of warned: which warning, from 1; else null"),
     },
+    # a run of messages that say the same: an import, those whom a provider's trouble stopped
+    given={
+        "seq": "ubigint[]",
+        "ts": "bigint[]",
+        "list": "varchar",
+        "person": "varchar[]",
+        "event": "varchar",
+        "role": "varchar",
+        "delivery_mode": "varchar",
+        "delivery_status": "varchar",
+        "moderation": "varchar",
+        "how": "varchar",
+        "reason": "varchar",
+        "actor": "varchar",
+        "correlation": "varchar",
+        "nth": "usmallint",
+        "receive_own_postings": "boolean",
+        "receive_list_copy": "boolean",
+        "preferred_language": "varchar",
+        "since": "bigint",
+        "consent": "varchar",
+        "happened": "bigint",
+        "mail": "varchar",
+        "number": "uinteger",
+    },
+    select="""
+        unnest(seq), make_timestamp(unnest(ts)), list, unnest(person), event, role, delivery_mode,
+        delivery_status, moderation, how, reason, actor, correlation, nth, receive_own_postings,
+        receive_list_copy, preferred_language, make_timestamp(since), consent,
+        make_timestamp(happened), mail, number
+    """,
 )
 
 
@@ -159,18 +190,31 @@ _SAYS: Mapping[type[Event], Callable[[Any], _Said]] = {
 
 
 def fold(_: Carry, messages: Sequence[Message]) -> Folded:
-    """A row for each event; of one that is no member's, none."""
-    rows: list[Row] = []
+    """A row for each event, in runs of those that say the same; of one that is no member's, none.
+    What is different in each row of a run is a list."""
+    runs: list[Row] = []
+    last: Any = None
+    seqs: list[int] = []
+    times: list[int] = []
+    people: list[str] = []
     for message in messages:
         list_, person = message.subject.split(".")[1:]
-        seq, ts, body = message.seq, message.us, message.body
-        actor, correlation = body.actor, body.correlation
+        body = message.body
         for nth, event in enumerate(body.events):
             says = _SAYS.get(type(event))
-            if says is not None:
-                said, rest = says(event)
-                rows.append((seq, ts, list_, person, *said, actor, correlation, nth, *rest))
-    return Folded(rows={EVENTS.name: rows})
+            if says is None:
+                continue
+            this = list_, says(event), body.actor, body.correlation, nth
+            if this != last:
+                last = this
+                said, rest = this[1]
+                seqs, times, people = [], [], []
+                about = *said, body.actor, body.correlation, nth, *rest
+                runs.append((seqs, times, list_, people, *about))
+            seqs.append(message.seq)
+            times.append(message.us)
+            people.append(person)
+    return Folded(rows={EVENTS.name: runs})
 
 
 STORY = Query(

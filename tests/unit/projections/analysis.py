@@ -91,13 +91,25 @@ def together(projection: Projection, pieces: Iterable[Sequence[Message]]) -> dic
     assert projection.fold is not None
     carry: Mapping[str, Any] = {}
     places = {t.name: list(t.columns).index(t.forgets) for t in projection.tables if t.forgets}
-    left: dict[str, list[Row]] = {table.name: [] for table in projection.tables}
+    tables = {table.name: table for table in projection.tables}
+    left: dict[str, list[Row]] = {name: [] for name in tables}
     for piece in pieces:
         folded = projection.fold(carry, piece)
         carry = folded.carry
         for name, values in folded.forget.items():
             gone = set(values)
             left[name] = [row for row in left[name] if row[places[name]] not in gone]
-        for name, rows in folded.rows.items():
-            left[name] += rows
+        for name, runs in folded.rows.items():
+            left[name] += [row for run in runs for row in _unrolled(tables[name], run)]
     return left
+
+
+def _unrolled(table: Table, run: Row) -> list[Row]:
+    """The rows that a tuple stands for, where it may be many: what differs is a list."""
+    size = next((len(value) for value in run if isinstance(value, list)), 1)
+    if table.given is None:
+        return [run]
+    return [
+        tuple(value[at] if isinstance(value, list) else value for value in run)
+        for at in range(size)
+    ]

@@ -222,7 +222,7 @@ def test_a_window_is_one_row_to_the_database() -> None:
     """People with the same outcome stand in one row; SQL makes a row of each."""
     everybody = [f"{n:024x}" for n in range(100)]
     (stored,) = messages("delivery.team.m1.0", window(everybody))
-    rows = together(deliveries.PROJECTION, [[stored]])["deliveries"]
+    rows = deliveries.fold({}, [stored]).rows["deliveries"]
     assert [row[4] for row in rows] == [everybody]
 
 
