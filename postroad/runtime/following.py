@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from postroad.runtime import wire
 from postroad.runtime.clock import new_id
 from postroad.runtime.pull import Pull, ephemeral
-from postroad.runtime.stored import Stored
+from postroad.runtime.stored import NONE, Stored
 
 if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
 
 IDLE_SECONDS = 60.0  # then the server forgets a reader
+PAGE = 1000  # messages that are handed over at once, where so many are there
 
 
 async def follow(
@@ -71,4 +72,8 @@ class _Follower(Pull[Stored]):
             self._told(wire.fields(head))
         elif parts[0].endswith(self.own):
             seq, ns, pending = int(parts[2]), int(parts[4]), int(parts[5])
-            self._arrived(Stored(subject.decode(), seq, data, ns=ns, pending=pending, head=head))
+            self._queue.append(Stored(subject.decode(), seq, data, NONE, "", ns, pending, head))
+            self._asked -= self._asked > 0
+            # whoever waits is not woken for each few of many: what is pending comes by itself
+            if not pending or not self._asked or len(self._queue) == PAGE:
+                self._wake.set()

@@ -13,7 +13,7 @@ from schemas.envelope import Envelope, Event
 
 FIRST = b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
 NOT_FIRST = b"Nats-Expected-Last-Subject-Sequence-Subject:"  # of another subject
-_NONE: Mapping[str, str] = MappingProxyType({})
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -22,7 +22,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     subject: str
     seq: int
     data: bytes
-    headers: Mapping[str, str] = _NONE
+    headers: Mapping[str, str] = NONE
     ts: str = ""
     ns: int = 0  # the same, in nanoseconds since the epoch, where a consumer told it
     pending: int = 0  # messages that the consumer had yet to deliver behind this one
