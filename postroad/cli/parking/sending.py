@@ -18,9 +18,11 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
 from postroad.runtime.errors import Conflict
 from postroad.runtime.parked import STREAM, parked_in, resolution
+from projections.masking import masked
 from schemas import codec, subjects
 from schemas.parking import ParkedResolved
 
+WHY = 500  # characters
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 10.0  # to see what becomes of it
 
@@ -66,8 +68,8 @@ async def judge(broker: Broker, letter: Letter) -> str:
 async def resolve(
     broker: Broker, letter: Letter, how: Literal["dropped", "requeued"], why: str = ""
 ) -> Done:
-    """Say what becomes of it, unless that was said. Raises BrokerUnavailable."""
-    event = ParkedResolved(parked=letter.seq, how=how, reason=why)
+    """Say what becomes of it, and `why`, unless that was said. Raises BrokerUnavailable."""
+    event = ParkedResolved(parked=letter.seq, how=how, reason=masked(why)[:WHY])
     by = login()
     actor = f"operator:{by}" if by else "operator"
     message = envelope([event], correlation=letter.id, causation=letter.id, actor=actor)
