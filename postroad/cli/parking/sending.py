@@ -16,6 +16,7 @@ from postroad.cli.parking.words import Letter, hopeless, mail_of, stage
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
+from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict
 from postroad.runtime.parked import STREAM, parked_in, resolution
 from projections.masking import masked
@@ -74,6 +75,7 @@ async def resolve(
     actor = f"operator:{by}" if by else "operator"
     message = envelope([event], correlation=letter.id, causation=letter.id, actor=actor)
     done = Done(seq=letter.seq, id=letter.id, result="resolved")
+    crashpoint("deadletter.before_order")
     try:
         order = await broker.publish(letter.subject, codec.encode(message), expect=letter.last)
     except Conflict:
@@ -81,6 +83,7 @@ async def resolve(
         said = resolution(last) if last is not None else None
         told = f"it was {said.how} meanwhile" if said else "it was parked again meanwhile"
         return msgspec.structs.replace(done, why=told)
+    crashpoint("deadletter.after_order")
     result: Result = "dropped" if how == "dropped" else "waiting"
     return msgspec.structs.replace(done, result=result, order=order)
 
