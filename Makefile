@@ -42,7 +42,7 @@ up: $(RUN)
 	@$(BIN)/postroad up $(if $(CONFIG),--config '$(CONFIG)')
 
 test: $(DEV)
-	@$(BIN)/python -m pytest -m 'not bench' -n 7 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest -m 'not bench' -p tests.workers --workers 7 $(TESTS)
 
 check: $(DEV)
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: $(BIN)/ruff format .' >&2; exit 1; }

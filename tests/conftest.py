@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -18,6 +20,24 @@ ROOT = Path(__file__).resolve().parent.parent
 UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("unhurried", settings(), **UNHURRIED)
 settings.load_profile("unhurried")
+
+# What tests write is synced as often as in life, and lasts as long as they do: in memory that costs
+# a quarter less processor, and on a slow disk far less waiting.
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30  # bytes; a container often has 64 MB there
+
+
+def in_memory() -> bool:
+    """Whether there is room, and programs may run from there."""
+    try:
+        free = shutil.disk_usage(MEMORY).free
+        return free >= ROOM and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+    except OSError:
+        return False
+
+
+if "TMPDIR" not in os.environ and in_memory():
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 # Nothing is asked of the world's name servers: what example.net has there is not ours to say.
 os.environ.setdefault("POSTROAD_DNS__RESOLVER", "none")

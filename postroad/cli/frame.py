@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from postroad.cli import misuse
 from postroad.cli.helppage import CommandPage, GroupPage
@@ -123,6 +124,12 @@ def command(
     return add
 
 
+@functools.cache
+def tree(app: typer.Typer) -> Any:
+    """Every command, made of the signatures of all functions: 40 ms of processor, once."""
+    return get_command(app)
+
+
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run the command line. Returns its exit code; says what failed in one line, never more."""
     for stream in (sys.stdout, sys.stderr):
@@ -130,7 +137,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")  # a terminal that is not of UTF-8 shows a ?
     try:
         try:
-            code = app(list(arguments), prog_name="postroad", standalone_mode=False)
+            code = tree(app)(list(arguments), prog_name="postroad", standalone_mode=False)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough

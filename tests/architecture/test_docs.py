@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 from typer import Exit
-from typer.main import get_command
 
 from postroad.cli.app import app
+from postroad.cli.frame import tree
 from postroad.cli.member import OPTIONS
 from postroad.mail import mergefields
 from postroad.runtime import condition, settings
@@ -89,7 +89,7 @@ def mentions(document: Document) -> Iterator[list[str]]:
 def accept(words: list[str], *, whole: bool) -> None:
     """Have the command line read these words, down to the last option, and run nothing. Unless
     it is a `whole` line, the name of a command is enough."""
-    command: Any = get_command(app)
+    command: Any = tree(app)
     context = None
     name = "postroad"
     try:

@@ -43,6 +43,7 @@ COMMANDS = (  # what most commands import, some of it late
     "postroad.runtime.status",
     "services.membership.service",
     "typer._adapters",
+    "tests.peers.commandtree",
 )
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 _encode = msgspec.json.encode

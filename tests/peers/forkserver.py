@@ -206,7 +206,6 @@ def _tell(tells: dict[int, int]) -> None:
 
 def _become(module: str, words: list[str], env: dict[str, str], cwd: str) -> tuple[str, list[str]]:
     die_with_parent()
-    gc.unfreeze()
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)

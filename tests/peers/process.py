@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import pwd
@@ -24,9 +25,8 @@ from tests.peers import forkserver
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/postfix/sbin:/usr/libexec/postfix"
-# Below the ports that Linux gives to outgoing connections; each process starts somewhere else.
+# Below the ports that Linux gives to outgoing connections.
 NEVER_EPHEMERAL = range(12_000, 32_000)
-PORTS = itertools.cycle(random.sample(NEVER_EPHEMERAL, len(NEVER_EPHEMERAL)))
 
 
 def program(name: str, package: str) -> str:
@@ -37,11 +37,20 @@ def program(name: str, package: str) -> str:
     return path
 
 
+@functools.cache
+def _ports() -> Iterator[int]:
+    """Each once and again, in an order that no other process has."""
+    return itertools.cycle(random.sample(NEVER_EPHEMERAL, len(NEVER_EPHEMERAL)))
+
+
+os.register_at_fork(after_in_child=_ports.cache_clear)
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listened on a moment ago, and that this process has
     not named for thousands of calls. The kernel's own choice (port 0) would be named twice
     in a row now and then, and handed to any connection that leaves meanwhile."""
-    for port in PORTS:
+    for port in _ports():
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

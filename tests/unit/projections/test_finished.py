@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def held(**where: str) -> MailStopped:
 
 
 HELD = held()
-ANALYSIS = Analysis()
+analysis = functools.cache(Analysis)
 STREAMS = {
     **dict.fromkeys((MailReceived, MailRefused), (mails, "mail.received.box.m")),
     ChunkQueued: (sending, "mail.send.now.team.m.0"),
@@ -66,11 +67,11 @@ def ended(name: str, *, finished: bool = True) -> WindowRecorded:
 
 def asked(name: str, events: Sequence[Event]) -> list[tuple[Any, ...]]:
     """The answer after these events, each of its stream."""
-    ANALYSIS.clear()
+    analysis().clear()
     for seq, event in enumerate(events, 1):
         module, subject = STREAMS.get(type(event), (routing, "mail.routed.x.team.m"))
-        ANALYSIS.fold(module.PROJECTION, [message(subject, seq, event)])
-    return ANALYSIS.rows(queries()[name].sql, {"mails": ["m", "other"]})
+        analysis().fold(module.PROJECTION, [message(subject, seq, event)])
+    return analysis().rows(queries()[name].sql, {"mails": ["m", "other"]})
 
 
 @pytest.mark.parametrize(
