@@ -8,9 +8,12 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 WIDEST = 100
 UNITS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
@@ -38,17 +41,23 @@ def print_table(
     Cells are shown as they are: no markup in them is obeyed.
     """
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console(highlight=False)
     console.width = min(console.width, WIDEST) if sys.stdout.isatty() else WIDEST
-    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    console.print(table(columns, rows, whole=whole))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: int = 0) -> Table:
+    """The same for whoever prints it in a place of their own."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for at, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=at < whole)
+        made.add_column(column, overflow="fold", no_wrap=at < whole)
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console.print(table)
+        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return made
 
 
 def print_wrapped(text: str, indent: str = "") -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -25,21 +28,43 @@ Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="SERVICE", help="Run just this service; repeat for more."),
 ]
+Scale = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scale",
+        metavar="SERVICE=N",
+        help="Run so many processes of router, membership or sender; repeat for more.",
+    ),
+]
 
 
 @command(run, "up", example="postroad up --config /etc/postroad/postroad.toml")
-async def up(call: Call, only: Only = None) -> None:
+async def up(call: Call, only: Only = None, scale: Scale = None) -> None:
     """Run everything: the embedded broker and all services.
 
     Whatever dies is started again. Ctrl-C or SIGTERM lets the services finish their work and
-    ends them; a second Ctrl-C ends them at once, and nothing accepted is lost either way. With
-    --only the others are yours to run, here or on other machines; the broker runs in any case.
+    ends them; a second Ctrl-C ends them at once, and nothing accepted is lost either way. On a
+    terminal it shows how all is, and log lines above that; elsewhere it writes log lines alone.
+    With --only the others are yours to run, here or on other machines; the broker runs in any case.
     """
-    from postroad.runtime.supervisor import supervise
+    from postroad.runtime import logs
+    from postroad.runtime.notify import Systemd
+    from postroad.runtime.supervisor import Wanted, supervise
+    from postroad.runtime.verdict import SUPERVISOR
     from services.membership.letters import site
 
     site.read(call.config.site.letters_dir, call.config.site.default_language)
-    await supervise(call.config, only or ())
+    systemd = Systemd.of(os.environ)
+    wanted = Wanted(only=only or (), scale=scale or (), systemd=systemd)
+    if not sys.stdout.isatty():
+        logs.configure(SUPERVISOR)
+        await supervise(call.config, wanted)
+        return
+    from postroad.cli.live import Live
+
+    with Live(call.config) as live:
+        logs.configure(SUPERVISOR, out=live)
+        await supervise(call.config, replace(wanted, lines=live.lines), live.watch)
 
 
 @command(run, "run", example="postroad run ingest --once")

@@ -8,6 +8,7 @@ FIRST_SECONDS = 0.2
 LONGEST_SECONDS = 30.0
 SETTLED_SECONDS = 60.0  # who lives this long starts with a clean record
 LOOPING = 5  # deaths in a row, each within SETTLED_SECONDS
+WORKED_SECONDS = 2.0  # at work, to be missed when it dies
 
 
 @dataclass(slots=True)
@@ -17,11 +18,15 @@ class Restarts:
     count: int = 0
     in_row: int = 0
 
-    def died(self) -> float:
-        """Count a death; seconds to wait before the next start: 0.2, doubled up to 30."""
+    def died(self, worked: float = 0.0) -> float:
+        """Count a death; seconds to wait before the next start: 0.2, doubled up to 30. Who was at
+        work for some seconds, `worked`, is not kept from it for more than a quarter of that."""
         self.count += 1
         self.in_row += 1
-        return float(min(FIRST_SECONDS * 2.0 ** (self.in_row - 1), LONGEST_SECONDS))
+        wait = min(FIRST_SECONDS * 2.0 ** (self.in_row - 1), LONGEST_SECONDS)
+        if worked >= WORKED_SECONDS:
+            wait = min(wait, max(worked / 4, FIRST_SECONDS))
+        return float(wait)
 
     def settled(self) -> None:
         """It has lived for SETTLED_SECONDS."""

@@ -155,6 +155,7 @@ def _kind(config: Config) -> Any:
 
 
 def _silent(config: Config) -> str:
+    """Why the broker may not answer, and what helps."""
     if not config.broker.embedded:
         return "the broker does not answer; start it, or correct broker.url"
     state_dir = config.site.state_dir

@@ -2,8 +2,9 @@
 
 Mail is taken last and refused first: ingest starts when the road behind it is ready, and stops
 before it. A service that dies is started again after 0.2 s, then after twice as long each time
-up to 30 s; one minute of life makes it new. The embedded broker comes back on the same port, so
-that services reconnect by themselves.
+up to 30 s; one minute of life makes it new. One that is alive and answers nothing for a minute is
+ended, and started again: the ledger keeps what a sender did, and nobody who is dead can thaw. The
+embedded broker comes back on the same port, so that services reconnect by themselves.
 """
 
 from __future__ import annotations
@@ -12,267 +13,235 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Collection
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from postroad.runtime import logs
+from postroad.runtime import scaling
 from postroad.runtime.alarms.standin import stand_in
 from postroad.runtime.attach import attach
 from postroad.runtime.broker import Broker
-from postroad.runtime.children import die_with_parent
+from postroad.runtime.brokerkeeper import end, keep_broker
+from postroad.runtime.child import Child, Lines
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import EmbeddedBroker
-from postroad.runtime.errors import PostroadError, UsageError
-from postroad.runtime.health import LEFT_OUT, Health
+from postroad.runtime.errors import PostroadError
+from postroad.runtime.health import LEFT_OUT, Health, Report
+from postroad.runtime.hearing import BROKER_ENDED, ENDED, LOOK_SECONDS, TOLD, Hearing
+from postroad.runtime.notify import Systemd
 from postroad.runtime.provision import provision
-from postroad.runtime.restarts import SETTLED_SECONDS, Restarts
-from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import BESIDE, ROAD, beside, running
-from postroad.runtime.verdict import STOPPING
+from postroad.runtime.verdict import STOPPING, SUPERVISOR
 
 START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
-DRAIN_SECONDS = 25.0  # a service lets its work finish for up to 20 s
 POLL_SECONDS = 0.05
-NAME = "supervisor"
+LATER_SECONDS = 0.5  # where something has been starting for longer than START_SECONDS
+MORE_SECONDS = 60.0  # that systemd is asked for, again and again, while we start or stop
+MONITOR = "monitor"
 LAST = "ingest"  # to start: mail is taken when the road behind is ready
-END = (*BESIDE, "ingest", "router", "membership", "sender")  # the order in which services stop
-ENTRY = "postroad.cli.serve"  # the module that runs one service; it imports little
+END = (BESIDE, ("ingest",), ("router",), ("membership",), ("sender",))  # who stops, in this order
 
 log = structlog.get_logger()
 
 
-class Child:
-    """One service as a process of its own, kept running until `stop`."""
-
-    def __init__(self, name: str, config: Path, health: Health) -> None:
-        self.name = name
-        self.config = config
-        self.health = health
-        self.restarts = Restarts()
-        self.process: asyncio.subprocess.Process | None = None
-        self.ready = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def pid(self) -> int:
-        """Of the process that runs, or ran last; 0 where none ever did."""
-        return self.process.pid if self.process is not None else 0
-
-    @property
-    def runs(self) -> bool:
-        """Whether the process is there."""
-        return self.process is not None and self.process.returncode is None
-
-    @property
-    def starting(self) -> bool:
-        """Whether it runs and has not said yet that it is ready."""
-        return self.runs and not self.ready.is_set()
-
-    @property
-    def ails(self) -> bool:
-        """Whether it dies again and again, and no mail waits for it."""
-        return self.name not in ROAD and self.restarts.count > 0
-
-    def start(self) -> None:
-        """Start it, and keep it running from now on."""
-        self._task = asyncio.create_task(self._keep())
-
-    async def stop(self) -> None:
-        """Let it finish its work and end; after DRAIN_SECONDS it is killed."""
-        self._stopping.set()
-        if self._task is None:
-            return
-        self._signal(signal.SIGTERM)
-        _, busy = await asyncio.wait([self._task], timeout=DRAIN_SECONDS)
-        if busy:
-            log.warning("service.killed", name=self.name, pid=self.pid)
-            self._signal(signal.SIGKILL)
-        await self._task
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._stopping.set()
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.process is not None and self.runs:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
-
-    def is_ready(self) -> None:
-        """It has said so."""
-        self.ready.set()
-        self._report(ok=True, detail="ready")
-
-    async def _keep(self) -> None:
-        while not self._stopping.is_set():
-            ended = await self._run()
-            if self._stopping.is_set():
-                return
-            delay = self.restarts.died()
-            self._report(ok=False, detail=f"{ended}; starts again in {delay:g} s", last_exit=ended)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await self._stopping.wait()
-
-    async def _run(self) -> str:
-        """Run the process to its end; says how it ended."""
-        self.ready.clear()
-        try:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # a folder called `services` where we are started must not shadow ours
-                "-m",
-                ENTRY,
-                self.name,
-                "--config",
-                str(self.config),
-                stdin=asyncio.subprocess.DEVNULL,
-                preexec_fn=die_with_parent,
-                process_group=0,  # Ctrl-C reaches the supervisor alone, which then drains
-            )
-        except OSError as error:
-            return f"could not be started ({error.strerror})"
-        if self._stopping.is_set():
-            self._signal(signal.SIGTERM)
-        if self.restarts.count == 0:
-            self._report(ok=True, detail="starting")
-        try:
-            async with asyncio.timeout(SETTLED_SECONDS):
-                await self.process.wait()
-        except TimeoutError:
-            self.restarts.settled()
-            if self.ready.is_set():
-                self._report(ok=True, detail="ready")
-        return how_it_ended(await self.process.wait())
-
-    def _report(self, *, ok: bool, detail: str, **facts: Any) -> None:
-        self.health.report(
-            "service",
-            self.name,
-            ok=ok,
-            detail=detail,
-            pid=self.pid,
-            restarts=self.restarts.count,
-            crash_looping=self.restarts.crash_looping,
-            **facts,
-        )
+def to_stderr(lines: bytes) -> None:
+    """Where the lines of services go if nobody draws a display."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.buffer.write(lines)
+        sys.stderr.buffer.flush()
 
 
 class Supervisor:
-    """The services of one installation. `ready` is set when all of them are ready."""
+    """The services of one installation, as many of each as `counts` says. `ready` is set when all
+    of them are ready, or known to keep dying."""
 
     def __init__(
-        self, config: Config, broker: Broker, health: Health, only: Collection[str] = ()
+        self,
+        config: Config,
+        broker: Broker,
+        health: Health,
+        counts: dict[str, int],
+        *,
+        server: EmbeddedBroker | None = None,
+        systemd: Systemd = Systemd(),  # noqa: B008  it cannot change
+        lines: Lines = to_stderr,
     ) -> None:
+        self.config = config
         self.broker = broker
         self.health = health
-        all_ = (*beside(config), *ROAD)
-        wanted = [name for name in all_ if name in (only or all_)]
-        self.children = [Child(name, config.path, health) for name in wanted]
+        self.server = server
+        self.systemd = systemd
+        self.news = asyncio.Event()
+        self.children = [
+            Child(service, name, config.path, health, lines=lines, news=self.news)
+            for service, count in counts.items()
+            for name in scaling.labels(service, count)
+        ]
         self.ready = asyncio.Event()
-        for name in beside(config):
-            if name not in wanted:
+        self.stopping = False
+        self.hearing = Hearing(broker, SUPERVISOR, self._heard)
+        self._own = False  # whether we ourselves were heard since systemd was told that we live
+        self._pinged = 0.0  # loop time of that
+        self._told = ""  # to systemd, of how we are
+        for name, count in counts.items():
+            if not count and name in BESIDE:
                 health.report(LEFT_OUT, name, ok=True)
 
     async def start(self) -> None:
         """Start the services; the last, which takes mail, when the others are ready."""
-        others = [child for child in self.children if child.name != LAST]
+        others = [child for child in self.children if child.service != LAST]
         for child in others:
             child.start()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 for child in others:
-                    if child.name in ROAD:
+                    if child.service in ROAD:
                         await child.ready.wait()
         for child in self.children:
-            if child.name == LAST:
+            if child.service == LAST:
                 child.start()
 
     async def watch(self) -> None:
-        """Notice who becomes ready, for ever."""
+        """Notice who becomes ready, and who answers no more, for ever."""
+        await self.hearing.open()
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        counted = began = loop.time()
+        rest = min(LOOK_SECONDS, self.systemd.watchdog / 3 or LOOK_SECONDS)
         while True:
-            starting = [child for child in self.children if child.starting]
-            if starting:
-                with contextlib.suppress(Exception):  # the broker may be away
-                    await self._ask(starting)
-            if all(child.ready.is_set() or child.ails for child in self.children):
-                self.ready.set()
-            await asyncio.sleep(POLL_SECONDS if loop.time() - began < START_SECONDS else 0.5)
+            if loop.time() - counted >= LOOK_SECONDS:
+                counted = loop.time()
+                self._judge()
+            await self.hearing.ask()
+            pause = rest
+            if any(child.starting for child in self.children):
+                young = loop.time() - began < START_SECONDS
+                pause = POLL_SECONDS if young else LATER_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.news.wait(), pause)
+                self.news.clear()
+                began = loop.time()
+            self._tell()
+            self._ping(loop.time(), rest)
 
     async def stop(self) -> None:
         """Drain and end the services: first who takes mail, last who sends it."""
-        self.health.report(NAME, STOPPING, ok=True)
-        for child in sorted(self.children, key=lambda child: END.index(child.name)):
-            await child.stop()
+        self.stopping = True
+        self.health.report(SUPERVISOR, STOPPING, ok=True)
+        for names in END:
+            left = [child for child in self.children if child.service in names]
+            if left:
+                told = ", ".join(child.name for child in left)
+                self.systemd.tell("STOPPING=1", f"STATUS=stopping: {told} may finish")
+                self.systemd.more_time(MORE_SECONDS)
+                await asyncio.gather(*(child.stop() for child in left))
 
     def kill(self) -> None:
         """End the services at once. Nothing accepted is lost, but a copy may be sent twice."""
         for child in self.children:
             child.kill()
 
-    async def _ask(self, starting: list[Child]) -> None:
-        names = [child.name for child in starting]
-        reports = await rollcall(self.broker, names, seconds=POLL_SECONDS)
-        ready = {report.pid for report in reports if report.ready}
-        for child in starting:
-            if child.pid in ready:
+    def looping(self) -> list[str]:
+        """The names of those that keep dying."""
+        return [child.name for child in self.children if child.upkeep.crash_looping]
+
+    # --- who answers ------------------------------------------------------------------------------
+
+    def _heard(self, report: Report) -> None:
+        if (report.service, report.pid) == self.hearing.silence.own:
+            self._own = True
+            return
+        for child in self.children:
+            if (child.service, child.pid) != (report.service, report.pid) or not child.runs:
+                continue
+            if report.ready and not child.ready.is_set():
                 child.is_ready()
+            elif child.upkeep.is_silent:
+                child.upkeep.heard()
+
+    def _judge(self) -> None:
+        """Before the next question is put: deal with who was silent to those before it."""
+        if self.stopping or not self.ready.is_set():
+            self.systemd.more_time(MORE_SECONDS)
+        alive = {(child.service, child.pid): child for child in self.children if child.runs}
+        missed = self.hearing.silence.counted(alive)
+        if self.hearing.silence.broker >= BROKER_ENDED and self.server is not None:
+            log.warning("service.silent", name="broker", ended=True)
+            self.hearing.silence.broker = 0
+            end(self.server)
+        for who, count in missed.items():
+            child = alive[who]
+            if self.stopping or count < TOLD:
+                continue
+            if count >= ENDED:
+                log.warning("service.silent", name=child.name, ended=True)
+                child.signal(signal.SIGKILL)
+            elif count == TOLD:
+                log.warning("service.silent", name=child.name, ended=False)
+                child.upkeep.silent(
+                    f"no answer for {TOLD * LOOK_SECONDS:g} s; ended and started again after "
+                    f"{ENDED * LOOK_SECONDS:g} s"
+                )
+
+    def _tell(self) -> None:
+        """Tell whoever waits for all to be ready, and systemd how we are."""
+        if self.stopping:
+            return
+        looping = self.looping()
+        pending = [child for child in self.children if not (child.ready.is_set() or _ails(child))]
+        ready = self.ready.is_set() or not pending
+        told = "all services run"
+        if looping:
+            told = f"{', '.join(looping)} keeps dying"
+        elif pending:
+            told = f"starting: {', '.join(child.name for child in pending)}"
+        if (ready, told) != (self.ready.is_set(), self._told):
+            self.systemd.tell(f"STATUS={told}", *(("READY=1",) if ready else ()))
+        self._told = told
+        if ready:
+            self.ready.set()
+
+    def _ping(self, now: float, every: float) -> None:
+        """Tell systemd that we live: that this loop turns, and that a broker of ours answers. One
+        of yours that is away is no fault of ours, and no reason to start us again."""
+        if now - self._pinged >= every * 0.9 and (self._own or self.server is None):
+            self.systemd.tell("WATCHDOG=1")
+            self._pinged, self._own = now, False
 
 
-async def keep_broker(server: EmbeddedBroker, health: Health) -> None:
-    """Start the embedded broker again whenever it dies, for ever."""
-    restarts = Restarts()
+def _ails(child: Child) -> bool:
+    """Whether nobody should wait for it to be ready: it keeps dying, or died and no mail waits for
+    it."""
+    return child.upkeep.crash_looping or (
+        child.service in BESIDE and child.upkeep.restarts.count > 0
+    )
 
-    def report(*, ok: bool, detail: str) -> None:
-        pid = server.process.pid if server.process is not None else 0
-        health.report(
-            "broker",
-            "embedded",
-            ok=ok,
-            detail=detail,
-            pid=pid,
-            restarts=restarts.count,
-            crash_looping=restarts.crash_looping,
-        )
 
-    report(ok=True, detail="ready")
-    while True:
-        assert server.process is not None
-        try:
-            async with asyncio.timeout(SETTLED_SECONDS):
-                await server.process.wait()
-        except TimeoutError:
-            restarts.settled()
-        ended = how_it_ended(await server.process.wait())
-        while True:
-            delay = restarts.died()
-            report(ok=False, detail=f"{ended}; starts again in {delay:g} s")
-            await asyncio.sleep(delay)
-            try:
-                await server.start()
-            except (PostroadError, OSError) as error:
-                ended = str(error)
-            else:
-                report(ok=True, detail="ready")
-                break
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What of an installation is to run, as `--only` and `--scale` say, and who else is told:
+    systemd, and whatever takes the lines of services."""
+
+    only: Collection[str] = ()
+    scale: Sequence[str] = ()
+    systemd: Systemd = Systemd()  # noqa: RUF009  it cannot change
+    lines: Lines = to_stderr
+
+    def counts(self, config: Config) -> dict[str, int]:
+        """How many processes of each service, in the order they start. Raises UsageError."""
+        there = (*ROAD, *beside(config))
+        return scaling.chosen(there, self.only, self.scale, config.relay)
 
 
 @contextlib.asynccontextmanager
-async def supervising(config: Config, only: Collection[str] = ()) -> AsyncIterator[Supervisor]:
-    """Run the broker and all services, or `only` these, for the length of the block.
+async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Supervisor]:
+    """Run the broker and the services for the length of the block.
 
     The services are started, not yet ready, when the block begins. Raises PostroadError where
     Postroad runs in this state_dir already, or the broker will not start or is unsafe.
     """
     async with contextlib.AsyncExitStack() as stack:
-        broker, server = await stack.enter_async_context(attach(config, NAME, NAME))
+        broker, server = await stack.enter_async_context(attach(config, SUPERVISOR, SUPERVISOR))
         if config.broker.embedded and server is None:
             raise PostroadError(
                 f"Postroad already runs in {config.site.state_dir}; see `postroad status`, "
@@ -281,13 +250,21 @@ async def supervising(config: Config, only: Collection[str] = ()) -> AsyncIterat
         await provision(
             broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
         )
-        context = await stack.enter_async_context(running(NAME, config, broker))
-        supervisor = Supervisor(config, broker, context.health, only)
+        context = await stack.enter_async_context(running(SUPERVISOR, config, broker))
+        supervisor = Supervisor(
+            config,
+            broker,
+            context.health,
+            wanted.counts(config),
+            server=server,
+            systemd=wanted.systemd,
+            lines=wanted.lines,
+        )
         jobs = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [jobs.create_task(supervisor.start()), jobs.create_task(supervisor.watch())]
         if server is not None:
             tasks.append(jobs.create_task(keep_broker(server, context.health)))
-        watched = any(child.name == "monitor" for child in supervisor.children)
+        watched = any(child.service == MONITOR for child in supervisor.children)
         watch = jobs.create_task(stand_in(config, broker, expected=watched))
         context.health.ready = True
         try:
@@ -299,20 +276,21 @@ async def supervising(config: Config, only: Collection[str] = ()) -> AsyncIterat
                 task.cancel()
 
 
-async def supervise(config: Config, only: Collection[str] = ()) -> None:
+Beside = Callable[[Supervisor], Awaitable[None]]
+
+
+async def supervise(config: Config, wanted: Wanted, watch: Beside | None = None) -> None:
     """Run everything until told to stop (SIGTERM, Ctrl-C, the terminal's end), then drain.
 
-    With `only`, just these services and the broker. A second signal ends it at once. Raises
-    UsageError for a service that there is not or that the settings do not ask for, SettingsError
-    before anything is started, and PostroadError as `supervising` does.
+    A second signal ends it at once. `watch` runs beside it, until all has ended; else a line says
+    when all is ready. Raises UsageError for services that there are not, or may not be so many,
+    SettingsError before anything is started, and PostroadError as `supervising` does.
     """
-    for name in only:
-        if name not in (*ROAD, *beside(config)):
-            names = ", ".join((*ROAD, *beside(config)))
-            raise UsageError(f"--only {name}: no service that would run; there are: {names}")
+    wanted.counts(config)
     warnings = (*config.warnings, *config.check_files())
     config.site_key()  # made here, once, before four services want it
-    logs.configure(NAME)
+    wanted.systemd.tell("STATUS=starting the broker")
+    wanted.systemd.more_time(MORE_SECONDS)
     for warning in warnings:
         log.warning("settings.warning", text=warning)
     stopping = asyncio.Event()
@@ -328,30 +306,23 @@ async def supervise(config: Config, only: Collection[str] = ()) -> None:
         loop.add_signal_handler(number, asked_to_stop)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         loop.add_signal_handler(signal.SIGHUP, asked_to_stop)
-    async with supervising(config, only) as started:
+    async with supervising(config, wanted) as started:
         supervisor = started
-        welcome = asyncio.create_task(_welcome(supervisor))
+        watching = asyncio.ensure_future((watch or _welcome)(supervisor))
         await stopping.wait()
-        welcome.cancel()
+        supervisor.stopping = True
         log.info("supervisor.draining")
+    watching.cancel()
+    await asyncio.wait([watching])
     log.info("supervisor.stopped")
 
 
 async def _welcome(supervisor: Supervisor) -> None:
     await supervisor.ready.wait()
     number = len(supervisor.children)
+    but = f", but {', '.join(looping)} keeps dying" if (looping := supervisor.looping()) else ""
     sys.stdout.write(
-        f"Postroad is running: {number} service{'s' * (number != 1)}; "
+        f"Postroad is running: {number} service{'s' * (number != 1)}{but}; "
         "`postroad status` shows them; Ctrl-C stops\n"
     )
     sys.stdout.flush()
-
-
-def how_it_ended(code: int) -> str:
-    """An exit code of a child process in words."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"

@@ -287,20 +287,21 @@ def _ailing(child: Fact, seen: Seen) -> str:
     if pid and not any(report.pid == pid for report in _reports(_of(child), seen)):
         return _keeps_dying(child)  # another instance answers, or the broker does
     return (
-        f"{child.name} kept dying ({_end(child)}) and runs again; unless it dies within a minute "
-        "all is well, else look at its log lines"
+        f"{child.name} kept dying ({last_end(child)}) and runs again; unless it dies within a "
+        "minute all is well, else look at its log lines"
     )
 
 
 def _keeps_dying(child: Fact) -> str:
     every = f"every {pause:g} s" if (pause := child.facts.get("pause")) else "again and again"
     return (
-        f"{child.name} keeps dying ({_end(child)}); it is tried {every} and runs by itself once "
-        "that is mended: look at its log lines"
+        f"{child.name} keeps dying ({last_end(child)}); it is tried {every} and runs by itself "
+        "once that is mended: look at its log lines"
     )
 
 
-def _end(child: Fact) -> str:
+def last_end(child: Fact) -> str:
+    """How a process that a supervisor keeps ended the last time, and what it said."""
     said = child.facts.get("said", "")
     return f"the last time it {child.facts.get('last_exit', child.detail)}" + (
         f", saying: {said}" if said else ""

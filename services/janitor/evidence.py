@@ -169,8 +169,8 @@ class Evidence:
 
     async def is_gone(self, found: Resolution) -> bool:
         """Whether the message itself, which was dropped, is deleted by now."""
-        *_, stream, seq = found.subject.split(".")
-        return await self._broker.get(stream, int(seq)) is None
+        place = _place(found.subject)
+        return place is None or await self._broker.get(*place) is None
 
     # --- parts of it ------------------------------------------------------------------------------
 
@@ -236,8 +236,8 @@ class Evidence:
             events = stored.events() if stored else ()
             about = next((each.subject for each in events if isinstance(each, Parked)), "")
             if not about and not seq:  # of another release: the message itself tells
-                *_, stream, number = name.split(".")
-                message = await self._broker.get(stream, int(number))
+                place = _place(name)
+                message = await self._broker.get(*place) if place else None
                 about = message.subject if message else ""
             self._parked[name] = about
         return self._parked[name]
@@ -252,6 +252,14 @@ class Evidence:
             found |= page
             if not page or len(found) >= info.get("total", 0):
                 return found
+
+
+def _place(name: str) -> tuple[str, int] | None:
+    """Stream and sequence of the message that was parked under this subject; None where somebody
+    else than a service stored there."""
+    *_, stream, number = name.split(".")
+    ours = any(stream == each.name for each in subjects.STREAMS)
+    return (stream, int(number)) if ours and number.isdecimal() else None
 
 
 def sending_of(subject: str) -> tuple[str, str]:

@@ -79,10 +79,10 @@ class Run:
         progress, size = self.progress, self.progress.size
         width = self._begin()
         while progress.done < size and not self.left:
-            if self.watch.gives_way:
+            if self.watch.gives_way or self.context.stopping.is_set():
                 if progress.pending:
                     await progress.record()
-                raise Busy("the copies for other domains go first", SOON)
+                raise Busy("others go first, or we are stopping", SOON)
             window, connection, reused = await self._advance(min(width, size - progress.done))
             progress.went(window)
             if window.trouble or self.left:

@@ -35,3 +35,14 @@ def test_one_death_is_no_crash_loop():
         assert not restarts.crash_looping
     restarts.died()
     assert restarts.crash_looping
+
+
+def test_who_worked_is_not_kept_from_it_for_long():
+    """However often it has died, one that was at work for some seconds is back after a quarter of
+    them; one that dies at once after its start gains nothing by having been ready."""
+    restarts = Restarts()
+    for _ in range(10):
+        restarts.died()
+    assert restarts.died(8.0) == 2.0
+    assert restarts.died(0.5) == LONGEST_SECONDS
+    assert restarts.crash_looping

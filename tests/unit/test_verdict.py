@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postroad.runtime.condition import Lag, Seen
+from postroad.runtime.condition import Clock, Disk, Lag, Seen
 from postroad.runtime.health import LEFT_OUT, Fact, Report
 from postroad.runtime.verdict import STAGES, SUPERVISOR, judge
 
@@ -249,3 +249,71 @@ def test_the_web_service_is_beside_the_road():
     assert found.problems[0].startswith("web at 127.0.0.1:8080: no port; ")
     assert judge(Seen(reports=(*road(), report("web")), beside=("web",))).state == "healthy"
     assert judge(Seen(beside=("web",))).problems == judge(Seen()).problems
+
+
+def test_one_of_several_that_keeps_dying_is_told():
+    """A second sender that keeps dying degrades the whole while the first works; its deaths count
+    for the stage, and its last words are told."""
+    died: dict[str, Any] = {"service": "sender", "pid": 99, "crash_looping": True, "restarts": 7}
+    died |= {"last_exit": "ended with exit code 1", "said": "no room", "pause": 30.0}
+    first = kept("sender", service="sender", pid=1, restarts=1)
+    found = judge(Seen(reports=(*road(), report(SUPERVISOR, first, kept("sender-2", **died)))))
+    assert found.state == "degraded"
+    (problem,) = found.problems
+    assert problem.startswith("sender-2 keeps dying (the last time it ended with exit code 1, ")
+    assert "saying: no room);" in problem
+    assert "it is tried every 30 s and runs by itself once that is mended" in problem
+    assert [stage.restarts for stage in found.stages if stage.stage == "sender"] == [8]
+
+
+def test_who_is_alive_and_silent_is_told():
+    """A process that hangs is named with what happens to it, also where others answer."""
+    hangs = kept("router-2", detail="no answer for 30 s", service="router", silent=True)
+    found = judge(Seen(reports=(*road(), report(SUPERVISOR, hangs))))
+    assert found.problems == ("router-2 is alive and does not answer; no answer for 30 s",)
+
+
+def test_a_stage_tells_how_fast_and_how_late_it_is():
+    """Rates of its instances are added up, of its durables the oldest message counts."""
+    senders = [report("sender", rates={"copies": rate, "chunks": 1.0}) for rate in (20.0, 1.5)]
+    lags = {
+        "sender-now": Lag(waiting=2, oldest=3.0, asking=1),
+        "sender-bulk": Lag(waiting=5, pending=4, oldest=90.0),
+    }
+    found = judge(Seen(reports=(*road("sender"), *senders), lags=lags))
+    (stage,) = (each for each in found.stages if each.stage == "sender")
+    assert (stage.rate, stage.unit) == (21.5, "copies")
+    assert (stage.lag, stage.pending, stage.oldest_seconds) == (7, 4, 90.0)
+    assert [each.name for each in stage.consumers] == ["sender-now", "sender-bulk"]
+
+
+def test_a_relay_is_open_while_it_is_paused():
+    """While the pause lasts the breaker is open; then half-open, until a copy went through."""
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    for seconds, breaker, left in ((20, "open", 20.0), (-1, "half-open", 0.0), (0, "closed", 0.0)):
+        until = (at + timedelta(seconds=seconds)).isoformat() if seconds else ""
+        fact = Fact(kind="relay", name="out", ok=not until, facts={"paused_until": until})
+        seen = Seen(at=at, reports=(*road("sender"), report("sender", fact)), relays=("out",))
+        (relay,) = judge(seen).relays
+        assert (relay.breaker, relay.paused_seconds) == (breaker, left)
+
+
+def test_a_full_disk_degrades_and_a_scarce_one_is_a_warning():
+    """Below 200 MB free somebody must act, below 2 GB it is worth knowing; nobody is told where the
+    disk cannot be asked."""
+    for free, total, state, words in (
+        (100_000_000, 10**12, "degraded", "is full: 100 MB free"),
+        (10**9, 10**12, "healthy", "fills up: 1.0 GB free"),
+        (0, 0, "healthy", ""),
+    ):
+        found = judge(Seen(reports=road(), disk=Disk(path="/state", free=free, total=total)))
+        assert found.state == state
+        assert words in " ".join((*found.problems, *found.warnings))
+
+
+def test_a_broker_in_another_time_is_told():
+    """Clocks that differ make ages and schedules wrong."""
+    found = judge(Seen(reports=road(), clock=Clock(at="", broker_ahead=-61.0)))
+    assert found.problems == (
+        "the broker's clock is 61 s behind this machine's; keep both right by NTP",
+    )

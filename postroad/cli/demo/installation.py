@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from postroad.cli.demo.scene import DOMAIN, MAILBOX
+from postroad.runtime.child import how_it_ended
 from postroad.runtime.children import die_with_parent
 from postroad.runtime.condition import Status
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.status import status
-from postroad.runtime.supervisor import how_it_ended
 from postroad.sandbox import Sandbox
 
 T = TypeVar("T")

@@ -93,9 +93,10 @@ def _other(
     except (msgspec.MsgspecError, RecursionError):
         plain = None
     if isinstance(plain, dict):
-        return Message(
-            **about, events=[_hidden(plain, "", addresses=addresses)], unknown=_why(plain)
-        )
+        hidden = _hidden(plain, "", addresses=addresses)
+        inner = hidden.get("events")  # of a newer release
+        whole = isinstance(inner, list) and all(isinstance(each, dict) for each in inner)
+        return Message(**about, events=inner if whole else [hidden], unknown=_why(plain))
     told = safe(data)
     return Message(**about, unknown=str(unknown), data=told if addresses else masked(told))
 

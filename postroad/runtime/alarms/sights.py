@@ -10,7 +10,7 @@ from postroad.runtime.alarms.standing import Key
 from postroad.runtime.condition import Seen, Status
 from postroad.runtime.health import Fact, Report
 from postroad.runtime.later import limits
-from postroad.runtime.verdict import STAGES, STOPPING, SUPERVISOR
+from postroad.runtime.verdict import STAGES, STOPPING, SUPERVISOR, last_end
 
 MINUTE = 60.0
 BEHIND = 10 * MINUTE  # a stage that gets nowhere for so long is told of
@@ -69,8 +69,7 @@ def crashing(look: Look) -> Iterator[Sight]:
     """Services, and the embedded broker, that die again and again."""
     for report, fact in _of("service", look.seen):
         if fact.facts.get("crash_looping"):
-            ended = fact.facts.get("last_exit", fact.detail)
-            yield Sight(fact.name, f"keeps dying (the last time it {ended})", "", report.service)
+            yield Sight(fact.name, f"keeps dying ({last_end(fact)})", "", report.service)
         elif fact.ok:
             yield Sight(fact.name)
 

@@ -1,0 +1,62 @@
+"""What is told of a process that is kept running."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import structlog
+
+from postroad.runtime.health import Health
+from postroad.runtime.restarts import LOOPING
+from postroad.runtime.upkeep import Upkeep
+
+
+@pytest.fixture
+def kept() -> tuple[Upkeep, Health]:
+    """A second sender."""
+    health = Health("supervisor")
+    return Upkeep(health, "service", "sender-2", service="sender"), health
+
+
+def fact(health: Health) -> Any:
+    """What the supervisor reports of it."""
+    (found,) = health.answer().facts
+    return found
+
+
+async def test_who_keeps_dying_is_told_until_it_settled(kept: tuple[Upkeep, Health]) -> None:
+    """A few deaths are nobody's business; five in a row are logged once, and told with how it
+    ended and what it said; coming up again is not yet being well, a minute of life is."""
+    upkeep, health = kept
+    with structlog.testing.capture_logs() as lines:
+        for death in range(1, LOOPING + 4):
+            upkeep.started(100 + death)
+            upkeep.died("ended with exit code 1", "roster.duckdb cannot be read")
+            assert fact(health).facts["crash_looping"] == (death >= LOOPING)
+    assert [line["event"] for line in lines].count("service.crash_looping") == 1
+    found = fact(health)
+    assert not found.ok
+    assert (found.facts["last_exit"], found.facts["said"]) == (
+        "ended with exit code 1",
+        "roster.duckdb cannot be read",
+    )
+    assert "tried again every 30 s" in found.detail
+    assert (found.facts["service"], found.facts["restarts"]) == ("sender", LOOPING + 3)
+    upkeep.started(200)
+    upkeep.ready()
+    assert not fact(health).ok
+    upkeep.settled()
+    assert fact(health).ok
+    assert not fact(health).facts["crash_looping"]
+
+
+async def test_a_silent_process_is_told_until_it_answers(kept: tuple[Upkeep, Health]) -> None:
+    """It is alive and hangs: a fact of its own, that an answer takes back."""
+    upkeep, health = kept
+    upkeep.started(7)
+    upkeep.ready()
+    upkeep.silent("no answer for 30 s")
+    assert (fact(health).ok, fact(health).facts["silent"]) == (False, True)
+    upkeep.heard()
+    assert (fact(health).ok, fact(health).facts["silent"]) == (True, False)
