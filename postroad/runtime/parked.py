@@ -30,7 +30,8 @@ async def parked(broker: Broker) -> tuple[int, str]:
     newest = await _newest(broker, waiting)
     for event in newest.events() if newest else ():
         if isinstance(event, Parked):
-            return len(waiting), f"by {event.durable}: {event.reason}"
+            where = f"by {event.durable}, message {event.seq} of {event.stream}"
+            return len(waiting), f"{where}: {event.reason}"
     return len(waiting), "of a kind this release does not know"
 
 

@@ -101,9 +101,7 @@ class Sessions:
     def count(self, publisher: Publisher) -> None:
         """Add what was taken and refused to what status shows."""
         self._took = self._took or publisher.received > 0
-        self.context.health.count("received", publisher.received)
-        self.context.health.count("refused", publisher.refused)
-        publisher.received = publisher.refused = 0
+        publisher.tell()
 
     def foreboding(self) -> TokenError | None:
         """What will keep us out once the token we have has died, unless a person does something."""

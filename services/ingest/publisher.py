@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from postroad.mail.headers import scan
+from postroad.runtime import instruments
 from postroad.runtime.blobs import CHUNK, Taken, put_raw
 from postroad.runtime.broker import Message
 from postroad.runtime.clock import envelope
@@ -43,9 +44,17 @@ class Publisher:
         self.source = source
         self.broker = context.broker
         self.telemetry = context.telemetry
+        self.health = context.health
         self.received = 0
         self.refused = 0
         self._room = asyncio.Semaphore(IN_FLIGHT)
+
+    def tell(self) -> None:
+        """Count what was received and refused since the last time."""
+        for outcome, count in (("received", self.received), ("refused", self.refused)):
+            self.health.count(outcome, count)
+            self.health.metrics.add(instruments.MAILS, self.source.name, outcome, by=count)
+        self.received = self.refused = 0
 
     async def receive(self, mails: Sequence[tuple[Arrival, bytes]]) -> list[bool | BaseException]:
         """Publish mails at once; for each whether it is on the road, or what went wrong."""

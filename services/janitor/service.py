@@ -9,6 +9,7 @@ import time
 
 import structlog
 
+from postroad.runtime import instruments
 from postroad.runtime.clock import now
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.projector import asking
@@ -63,6 +64,7 @@ class Janitor:
         health = self.context.health
         for what, count in tally.gone.items():
             health.count(what, count)
+            health.metrics.add(instruments.DELETED, what, by=count)
         kept = {kind: dict(reasons) for kind, reasons in tally.kept.items()}
         health.report(
             "janitor",

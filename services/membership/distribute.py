@@ -7,6 +7,7 @@ at most, every batch of chunks moves the progress event on from the one it began
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from typing import Literal
@@ -14,12 +15,14 @@ from typing import Literal
 import msgspec
 import structlog
 
+from postroad.runtime import instruments
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope
 from postroad.runtime.config import Config
 from postroad.runtime.consume import Delivery
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Conflict, Reject, Retry
+from postroad.runtime.metrics import Metrics
 from postroad.runtime.telemetry import about, current, span
 from schemas import codec, subjects
 from schemas.envelope import Event
@@ -51,9 +54,16 @@ class Distributor:
     """Handles `mail.routed.post.>` and `mail.routed.owner.>`."""
 
     def __init__(
-        self, broker: Broker, config: Config, roster: Roster, owners: Owners, people: People
+        self,
+        broker: Broker,
+        config: Config,
+        roster: Roster,
+        owners: Owners,
+        people: People,
+        metrics: Metrics,
     ) -> None:
         self.broker = broker
+        self.metrics = metrics
         self.config = config
         self.roster = roster
         self.owners = owners
@@ -70,7 +80,10 @@ class Distributor:
             here = current()
             here.attributes["postroad.list"] = event.list
             if await self.broker.last("ROUTED", done) is None:
+                began = time.monotonic()
                 end = await _Fanout(self, event, delivery).run()
+                self.metrics.record(instruments.FANOUTS, value=time.monotonic() - began)
+                self.metrics.add(instruments.QUEUED, by=end.count)
                 here.attributes["postroad.audience"] = end.count
                 here.attributes["postroad.chunks"] = end.chunk
             else:

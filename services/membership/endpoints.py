@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from nats.micro.request import Request
 
+from postroad.runtime import instruments
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import Retry
 from postroad.runtime.micro import answering
@@ -120,6 +121,8 @@ async def _answer(context: Context, commands: Commands, name: str, request: Requ
         if isinstance(answer, Answer) and answer.code:
             span.attributes["postroad.refused"] = answer.code
         span.kept = not (isinstance(answer, leaving.Leaving) and answer.standing == "unknown")
+    refused = isinstance(answer, Answer) and bool(answer.code)
+    context.health.metrics.add(instruments.COMMANDS, name, "refused" if refused else "done")
     context.health.count(name)
     with contextlib.suppress(Exception):
         if name == "whois" and isinstance(answer, Answer):

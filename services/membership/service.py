@@ -70,7 +70,7 @@ async def _work(context: Context, feed: Feed, own: Site) -> None:
     received, outbox = Received(broker, config), Outbox(letterbox, tokens)
     questions = Questions(broker, people, key, readers.words)
     owners = Owners(config, roster, people)
-    fanout = Distributor(broker, config, roster, owners, people)
+    fanout = Distributor(broker, config, roster, owners, people, context.health.metrics)
     reports = FailureReports(broker, roster, owners, letterbox)
     verdicts, waiting = Verdicts(broker, feed), WaitingMail(broker)
     held = HeldDesk(broker, feed, received, verdicts, waiting, questions.contacts)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from postroad.runtime import telemetry
+from postroad.runtime import instruments, telemetry
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.errors import Retry
@@ -215,6 +215,7 @@ class Feed:
         crashpoint("projector.stored")
         self.stored = True
         self.health.count("rows", rows)
+        self.health.metrics.add(instruments.ROWS, by=rows)
         for (inflow, _, upto), outcome in zip(taken, outcomes, strict=True):
             inflow.folder.moved(outcome)
             inflow.position = upto

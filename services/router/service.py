@@ -54,7 +54,7 @@ class Router:
 
     def __init__(self, context: Context) -> None:
         site = context.config.site
-        self.broker = context.broker
+        self.broker, self.metrics = context.broker, context.health.metrics
         self.lists = ListFeed(context.broker)
         self.directory = self.lists.directory
         self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
@@ -358,13 +358,12 @@ class Router:
         mail_id: str = "",
         expect: int = 0,
     ) -> None:
-        """Record the decision, unless this mail and list have one already, or one behind the
-        verdict of the sequence `expect`."""
+        """Record the decision, unless there is one, or one behind the verdict at `expect`."""
         mail_id = mail_id or mail.mail_id
         slug = getattr(event, "list", subjects.NO_LIST)
         of, actor = mail.mail_id, "service:router"
         message = envelope([event], correlation=of, causation=cause, actor=actor)
-        with telling.decided(kind, event, slug):
+        with telling.decided(kind, event, slug, self.metrics):
             await self.broker.publish(
                 subjects.routed(kind, slug, mail_id),
                 codec.encode(message),

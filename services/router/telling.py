@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from postroad.runtime import instruments
 from postroad.runtime.errors import Conflict
+from postroad.runtime.metrics import Metrics
 from postroad.runtime.telemetry import current
 from schemas import subjects
 from schemas.envelope import Event
@@ -14,9 +16,9 @@ from schemas.spans import Attribute
 
 
 @contextlib.contextmanager
-def decided(kind: subjects.Kind, event: Event, list_: str) -> Iterator[None]:
-    """Tell the current span of a decision, which the block stores. That there is one already, of
-    an earlier delivery of the same mail, is told as well, and no error."""
+def decided(kind: subjects.Kind, event: Event, list_: str, metrics: Metrics) -> Iterator[None]:
+    """Tell the current span of a decision, which the block stores, and count it. That there is one
+    already, of an earlier delivery of the same mail, is told as well, and no error."""
     span = current()
     hits = event.hits if isinstance(event, MailStopped | PostRouted) else ()
     decision: dict[str, Attribute] = {"postroad.list": list_, "postroad.kind": kind}
@@ -34,3 +36,7 @@ def decided(kind: subjects.Kind, event: Event, list_: str) -> Iterator[None]:
         yield
     except Conflict:
         span.done_before()
+        return
+    metrics.add(instruments.VERDICTS, kind)
+    for hit in hits:
+        metrics.add(instruments.RULE_HITS, hit.rule)

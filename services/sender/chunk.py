@@ -19,6 +19,7 @@ from services.sender.compose import Prepared
 from services.sender.departed import Departed
 from services.sender.kinds import Carrier
 from services.sender.lanes import FEWER, LONGEST, LONGEST_LASTING, LONGEST_TOKEN, Lane
+from services.sender.measuring import Measured, measure
 from services.sender.progress import Progress
 from services.sender.redact import gist
 from services.sender.relay import RelayError
@@ -201,7 +202,8 @@ class Run:
             }
             began = time.monotonic()
             transactions = await self._transactions(planned.offered)
-            with self.watch.window(connection, planned.offered) as seen:
+            metrics, name = self.context.health.metrics, self.relay.name
+            with self.watch.window(connection, planned.offered) as seen, Measured(metrics, name):
                 results = await connection.send(transactions) if transactions else []
             window = outcomes.judge(
                 results,
@@ -217,6 +219,7 @@ class Run:
                 late.add(planned.offered, results, connection.lingering, doubt)
                 self.left = True
             seen(results, window)
+            measure(metrics, name, window, results, time.monotonic() - began)
             span.attributes["postroad.accepted"] = window.accepted
             span.attributes["postroad.failed"] = len(window.outcome.failures)
             span.attributes["smtp.reply.code"] = window.outcome.code

@@ -17,9 +17,9 @@ async def test_what_was_resolved_is_parked_no_more(broker: Broker) -> None:
     for number, durable in enumerate(("router", "fanout", "sender-now")):
         await road.mail(number)
         names.append(await road.park(subjects.received("box", mail_id(number)), durable))
-    assert await parked(broker) == (3, "by sender-now: a bug")
+    assert await parked(broker) == (3, "by sender-now, message 3 of RECEIVED: a bug")
     await road.resolve(names[2], "dropped")
     await road.resolve(names[0], "requeued")
-    assert await parked(broker) == (1, "by fanout: a bug")
+    assert await parked(broker) == (1, "by fanout, message 2 of RECEIVED: a bug")
     await road.resolve(names[1], "dropped")
     assert await parked(broker) == (0, "")

@@ -160,10 +160,8 @@ class Listener:
     # --- status -------------------------------------------------------------------------------
 
     def _report(self, error: Exception | None = None) -> None:
-        publisher, desk = self.desk.publisher, self.desk
-        self.context.health.count("received", publisher.received)
-        self.context.health.count("refused", publisher.refused)
-        publisher.received = publisher.refused = 0
+        desk = self.desk
+        desk.publisher.tell()
         self.context.health.report(
             "source",
             self.source.name,
