@@ -119,13 +119,13 @@ async def lying(broker: Broker, parked: Parked) -> Stored:
 
 class Dropped:
     """What a durable has parked and somebody dropped for good. It is read when it is asked for
-    first, and again after somebody resolved a message, or we may not have heard it."""
+    first, and again where we may not have heard all that was said since."""
 
     def __init__(self, broker: Broker, durable: str) -> None:
         self._broker = broker
         self._subject = f"deadletter.{durable}.>"
         self._known: set[tuple[str, int]] = set()
-        self._stale = True
+        self._lost, self._heard = 1, 0  # how often we may have missed something, and made up for it
         self._reading = asyncio.Lock()
 
     @contextlib.asynccontextmanager
@@ -134,7 +134,7 @@ class Dropped:
 
         async def hear(message: Msg) -> None:
             if b'"parked_resolved"' in message.data:
-                self._forget()
+                self._learn(Stored(message.subject, 0, message.data))
 
         subscription = await self._broker.nc.subscribe(self._subject, cb=hear)
         self._broker.reconnected.append(self._forget)
@@ -147,25 +147,28 @@ class Dropped:
 
     async def has(self, stream: str, seq: int) -> bool:
         """Whether this message was dropped. Raises BrokerUnavailable, ApiError."""
-        if self._stale:
+        if self._heard < self._lost:
             async with self._reading:
-                if self._stale:
-                    self._stale = False
-                    try:
-                        await self._read()
-                    except BaseException:
-                        self._stale = True
-                        raise
+                while self._heard < self._lost:
+                    upto = self._lost
+                    await self._read()
+                    self._heard = upto
         return (stream, seq) in self._known
 
     def _forget(self) -> None:
-        self._stale = True
+        self._lost += 1
 
     async def _read(self) -> None:
+        """Learn it all. What is heard meanwhile stays."""
         last = await _told(self._broker, await _counts(self._broker, self._subject))
-        self._known = {
-            (stream, int(seq))
-            for stored in last.values()
-            if resolution(stored, "dropped")
-            for stream, seq in [stored.subject.split(".")[2:]]
-        }
+        for stored in last.values():
+            self._learn(stored)
+
+    def _learn(self, stored: Stored) -> None:
+        """Take in the last that was said of a message."""
+        match stored.subject.split("."):
+            case [_, _, stream, seq] if seq.isdecimal():
+                if resolution(stored, "dropped"):
+                    self._known.add((stream, int(seq)))
+                elif resolution(stored):
+                    self._known.discard((stream, int(seq)))
