@@ -51,7 +51,7 @@ check: $(DEV)
 	@$(BIN)/lint-imports
 
 chaos: $(DEV)
-	@POSTROAD_CHAOS=all $(BIN)/python -m pytest -v -m chaos tests/chaos
+	@POSTROAD_CHAOS=all $(BIN)/python -m pytest -v -m chaos tests/chaos tests/e2e
 
 bench: $(DEV)
 	@mkdir -p build

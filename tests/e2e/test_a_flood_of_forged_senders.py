@@ -4,6 +4,7 @@ to join, which must go to whoever asks for it, and a handful of answers."""
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ FORGED = (  # no proof of the domain of From by the server that is believed
     "Authentication-Results: mx.a.example; spf=pass; dkim=pass header.d=evil.example\r\n",
     NONE + "Authentication-Results: mx.a.example; dkim=pass header.d=victims.example\r\n",
 )
+MAILS = 1000 if os.environ.get("POSTROAD_CHAOS") == "all" else 300
 CONNECTIONS = 8
 PER_CONNECTION = 10  # a stranger is shown out after 20 errors
 QUESTIONS, ANSWERS = 3, 3  # a day, to one address
@@ -91,21 +93,22 @@ def got(sink: Sink) -> Counter[str]:
     return Counter(to for record in sink.records() for to in record.recipients)
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(("kind", "verdict"), [("lmtp", "later"), ("smtp", "dialogue")])
 async def test_a_thousand_strangers(tmp_path: Path, kind: str, verdict: str) -> None:
-    """1,000 mails, each in the name of another stranger, to every kind of address:
-    nothing is posted, posts are answered to nobody, commands to ten people in all. What cannot be
-    delivered is refused in the dialogue."""
+    """1,000 mails (300 but in `make chaos`), each in the name of another stranger, to every kind of
+    address: nothing is posted, posts are answered to nobody, commands to ten people in all. What
+    cannot be delivered is refused in the dialogue."""
     more = {**(OURS if kind == "lmtp" else {}), "verdict": f'"{verdict}"'}
     async with instances(tmp_path, A, kind=kind, more=more) as (sink, (here,)):
         await staff(here)
         mails: list[tuple[str, str, bytes]] = []
-        while len(mails) < 1000:
+        while len(mails) < MAILS:
             for to in targets():
                 author = f"v{len(mails)}@victims.example"
                 mails.append((author, to, forge(len(mails), to, author)))
-        codes = await flood(here, mails[:1000])
-        assert codes["250"] > 600
+        codes = await flood(here, mails[:MAILS])
+        assert codes["250"] > 0.6 * MAILS
         people = got(sink)
         to_owner = people.pop(OWNER)
         assert to_owner <= len(mails) / len(targets()) + 2  # what was written to them, and notices
