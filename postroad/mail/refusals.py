@@ -9,6 +9,9 @@ from __future__ import annotations
 # What the sender says of a mail that no server takes, however often it is offered (RFC 5321 4.5.2).
 NUL = "there is a NUL octet in the mail; not offered to the server"
 
+# The enhanced code of a copy that was not sent: whoever restored a backup left it out.
+RESTORED = "restored"
+
 # What stands behind the first dot of an enhanced code; `*` for every other detail.
 _BY_STATUS = {
     "1.1": "the mailbox does not exist",
@@ -45,6 +48,8 @@ _BY_CODE = {
 
 def why(code: int, enhanced: str) -> str:
     """Why a copy was refused, in a few words without a full stop."""
+    if enhanced == RESTORED:
+        return "left out when a backup was restored, as it may have been sent before"
     subject, _, detail = enhanced.partition(".")[2].partition(".")
     if subject == "7" and code < 500:
         return _PUT_OFF

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from postroad.cli.restoring.outstanding import owed
+from postroad.mail.refusals import RESTORED
 from postroad.runtime.clock import envelope
 from postroad.runtime.errors import Conflict, PostroadError
 from schemas import codec, subjects
@@ -61,7 +62,7 @@ def closed(
     def entry(start: int, end: int, opened: Intent | None, *, named: bool) -> WindowRecorded:
         failures = tuple(
             Failure(
-                index=index, code=0, text=text, kind="failed", scope="message"
+                index=index, code=0, enhanced=RESTORED, text=text, kind="failed", scope="message"
             )  # which nobody's bounces count
             for index in range(start, end)
             if index not in at.sent
@@ -73,6 +74,7 @@ def closed(
             outcome=Outcome(start=start, end=end, code=0, failures=failures),
             intent=opened,
             people=() if named else chunk.people[start:end],
+            relay="restore",
             worker=ACTOR,
             deferred=at.deferred,
             finished=opened is None,
