@@ -13,7 +13,7 @@ import typer
 from postroad.cli.frame import Call, command
 from postroad.cli.output import complain, print_table, whole
 from postroad.cli.progress import progress
-from postroad.runtime.errors import PostroadError, UsageError
+from postroad.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from postroad.runtime.backup.manifest import Manifest
@@ -71,10 +71,13 @@ async def run(
     vault = Vault(directory.absolute())
     if check:
         return await _checked(call, vault)
-    async with streams(call.config) as broker:
+    config = call.config
+    if config.broker.embedded and not (config.site.state_dir / "broker").exists():
+        raise UsageError(f"there is nothing in {config.site.state_dir} to back up")
+    async with streams(config) as broker:
         with progress("copying (messages)") as bar:
             manifest, made = await make(
-                broker, call.config, vault, keep=keep, secrets=not without_secrets, tell=bar
+                broker, config, vault, keep=keep, secrets=not without_secrets, tell=bar
             )
         compared = await _compared(broker, vault, manifest) if verify else []
     rows = whole([made])
@@ -176,17 +179,12 @@ async def _checked(call: Call, vault: Vault) -> int:
         ),
     )
     if wrong:
-        raise PostroadError(
-            "\n".join(
-                [
-                    *wrong,
-                    (
-                        "delete what is damaged: the next backup stores it anew, as far as the "
-                        "streams have it; look at the disk"
-                    ),
-                ]
-            )
+        complain("\n".join(wrong))
+        complain(
+            "delete what is damaged: the next backup stores it anew, as far as the streams have "
+            "it; look at the disk"
         )
+        return 1
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from postroad.cli.evidence import Bounce, Change, Decision, Mail, Period, Queued, Try, Wait
-from postroad.mail.refusals import why
+from postroad.mail.refusals import RESTORED, why
 from schemas import subjects
 from services.membership import actors
 from services.membership.moderation.decider import BY_PEOPLE, BY_TIME
@@ -143,6 +143,8 @@ def tried(one: Try) -> str:
             told = f"not taken yet: {said or why(one.code, one.enhanced)}"
         case "deferred":
             told = f"{relay} refused it for now: {why(one.code, one.enhanced)} ({said})"
+        case _ if one.enhanced == RESTORED:
+            told = f"it was {why(0, RESTORED)}; `postroad retry` sends it after all"
         case _:
             told = f"{relay} refused it for good: {why(one.code, one.enhanced)} ({said})"
     twice = "; they may have got it twice, after a crash or a missed answer"

@@ -62,7 +62,7 @@ async def run(
     out is listed: since the backup it may have been sent. With --settings nothing but the settings
     is put back, as they name the place of all the rest.
     """
-    from postroad.runtime.backup.vault import Vault
+    from postroad.runtime.backup.vault import Damaged, Vault
 
     os.umask(0o077)
     vault = Vault(directory.absolute())
@@ -74,7 +74,14 @@ async def run(
     notes = _notes(config, erasures)
     if not (yes or call.json):
         _ask(manifest, config)
-    returned = await _streams(config, vault, manifest, before)
+    try:
+        returned = await _streams(config, vault, manifest, before)
+    except Damaged as damaged:
+        older = f"; older: {', '.join(vault.names()[:-1])}" if len(vault.names()) > 1 else ""
+        raise PostroadError(
+            f"{damaged}; nothing was restored. `postroad backup {vault.path} --check` says which "
+            f"backups are whole: take one by --at{older}"
+        ) from damaged
     forgotten = await _forgotten(config, notes)
     from postroad.cli.road import streams
 

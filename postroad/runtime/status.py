@@ -19,7 +19,7 @@ from postroad.runtime.embedded import is_running
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.later import Scheduled
 from postroad.runtime.parked import parked
-from postroad.runtime.provision import NOT_FOUND
+from postroad.runtime.provision import NOT_FOUND, version
 from postroad.runtime.pull import heads
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import ROAD, beside, connect
@@ -53,11 +53,10 @@ async def look(config: Config, broker: Broker) -> Seen:
         asyncio.to_thread(_disk, config),
     )
     stored = int(streams.get("storage", 0))
-    version = broker.nc.connected_server_version
     return Seen(
         kind=_kind(config),
         at=now(),
-        version=f"{version.major}.{version.minor}.{version.patch}",
+        version=version(broker),
         bytes=stored,
         reports=tuple(reports),
         lags=lags,

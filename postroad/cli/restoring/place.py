@@ -69,10 +69,11 @@ def _room(place: Path) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _external(config: Config) -> AsyncIterator[Broker]:
+    from postroad.runtime.provision import version as served_by
     from postroad.runtime.service import connect
 
     async with await connect(config, "restore") as broker:
-        version = str(broker.nc.connected_server_version)
+        version = served_by(broker)
         if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
             raise PostroadError(
                 f"the NATS server is version {version}: restoring needs 2.15 or newer; restore "

@@ -17,6 +17,8 @@ from postroad.runtime.backup.framing import Position, Reader
 from postroad.runtime.backup.manifest import FileCopy, Manifest, StreamCopy
 from postroad.runtime.backup.vault import Vault
 from postroad.runtime.clock import now
+from postroad.runtime.errors import UsageError
+from postroad.runtime.provision import version as served_by
 
 if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
@@ -61,6 +63,7 @@ async def make(
                 left_out.append(str(path))
             elif (file := _file(vault, role, path)) is not None:
                 files.append(file)
+        _same(before, files)
         streams, fresh, marks = await _streams(broker, vault, before, tell)
         taken = set(vault.names())
         while (name := begun.strftime("%Y%m%dT%H%M%SZ")) in taken:
@@ -68,7 +71,7 @@ async def make(
         manifest = Manifest(
             name=name,
             release=version("postroad"),
-            server=str(broker.nc.connected_server_version),
+            server=served_by(broker),
             begun=begun.isoformat(timespec="seconds"),
             ended=now().isoformat(timespec="seconds"),
             marks=marks,
@@ -94,6 +97,17 @@ async def make(
     )
 
 
+def _same(before: Manifest | None, files: list[FileCopy]) -> None:
+    """Refuse a directory with the backups of another system: these would go one by one."""
+    known = [f.sha256 for f in (before.files if before else ()) if f.role == "key"]
+    here = [file.sha256 for file in files if file.role == "key"]
+    if known and known != here:
+        raise UsageError(
+            "the directory has backups of a system with another site key; name another directory "
+            "for this one"
+        )
+
+
 def _file(vault: Vault, role: str, path: Path) -> FileCopy | None:
     with vault.telling():
         return settingsfiles.copy(vault, role, path)
@@ -114,6 +128,8 @@ async def _streams(
         total += info["state"]["messages"]
         if name == order.MARKED:
             marks = info["state"]["last_seq"]
+    if not there:
+        raise UsageError("there are no streams of Postroad on this broker: nothing to back up")
     streams, fresh, reached = [], 0, 0
 
     def dealt(count: int) -> None:

@@ -19,7 +19,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import access, is_running, nats_binary
 from postroad.runtime.errors import PostroadError, Retry
-from postroad.runtime.provision import check_version
+from postroad.runtime.provision import check_version, version
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import connect
 from schemas import subjects
@@ -71,8 +71,7 @@ async def _look(config: Config) -> Told:
         return Told(await _program())
     try:
         async with await connect(config, "doctor", wait=CONNECT_SECONDS) as broker:
-            version = broker.nc.connected_server_version
-            text = f"{version.major}.{version.minor}.{version.patch}"
+            text = version(broker)
             check_version(text)
             facts = Facts(embedded, running=True, version=text)
             return await _told(config, broker, facts)
