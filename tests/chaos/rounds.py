@@ -112,7 +112,7 @@ def kill_at_random(name: str, times: int, seed: int, *, between: float = 0.4) ->
         for _ in range(times):
             if name != "broker" and dice.random() < 0.75:
                 await here.road.ready([name])
-            await _pass(dice.uniform(0.05, between))
+            await pass_(dice.uniform(0.05, between))
             if name == "broker":
                 await here.road.kill_broker()
             else:
@@ -136,7 +136,7 @@ def kill_at(name: str, crashpoint: str) -> Fault:
     return fault
 
 
-async def _pass(seconds: float) -> None:
+async def pass_(seconds: float) -> None:
     """Let the road run for a while: the random moment of a kill."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.Event().wait(), seconds)
