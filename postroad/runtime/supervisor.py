@@ -32,6 +32,7 @@ from postroad.runtime.hearing import BROKER_ENDED, ENDED, LOOK_SECONDS, TOLD, He
 from postroad.runtime.notify import Systemd
 from postroad.runtime.provision import provision
 from postroad.runtime.service import BESIDE, ROAD, beside, running
+from postroad.runtime.storing import keep_storing
 from postroad.runtime.verdict import STOPPING, SUPERVISOR
 
 START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
@@ -264,6 +265,7 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
         tasks = [jobs.create_task(supervisor.start()), jobs.create_task(supervisor.watch())]
         if server is not None:
             tasks.append(jobs.create_task(keep_broker(server, context.health)))
+            tasks.append(jobs.create_task(keep_storing(server, context.health)))
         watched = any(child.service == MONITOR for child in supervisor.children)
         watch = jobs.create_task(stand_in(config, broker, expected=watched))
         context.health.ready = True

@@ -198,7 +198,7 @@ def _problems(
 def _of_the_machine(seen: Seen) -> Iterator[str]:
     if seen.disk and seen.disk.total and seen.disk.free < FULL:
         room = f"{seen.disk.free / 1e6:,.0f} MB free"
-        yield f"the disk of {seen.disk.path} is full: {room}; make room, then restart Postroad"
+        yield f"the disk of {seen.disk.path} is full: {room}; make room, and it goes on by itself"
     if seen.clock and abs(seen.clock.broker_ahead) > AHEAD:
         ahead = seen.clock.broker_ahead
         how = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'}"
@@ -213,6 +213,8 @@ def _scarce(seen: Seen) -> Iterator[str]:
 
 def _aside(seen: Seen) -> Iterator[str]:
     """What is wrong beside the road, on which mail goes on."""
+    for name, detail in _failed("storage", seen):
+        yield f"the {name}: {detail}; mail waits where it is"
     for name, detail in _failed("lookup", seen):
         yield f"the {name} {detail}; mail goes on without it"
     for name, detail in _failed("web", seen):

@@ -25,7 +25,7 @@ async def test_mail_waits_and_goes_on_by_itself(tmp_path: Path, what: str) -> No
     state = tmp_path / "state"
     place = {"state": state, "broker": state / "broker", "logs": tmp_path / "logs"}[what]
     state.mkdir()
-    with LoopDisk.at(place, megabytes=256) as disk:
+    with LoopDisk.at(place, megabytes=512) as disk:
         log = tmp_path / "logs" / "up.log" if what == "logs" else None
         async with underway(tmp_path, rate=4, log=log) as here:
             traffic = here.traffic
