@@ -6,6 +6,7 @@ TESTS ?= tests
 BENCH ?=
 FUZZ ?=
 SECONDS ?= 180
+SOAK ?= 1800
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ DEV := $(VENV)/dev.stamp
 unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/python -m compileall -q schemas postroad services projections
 
-.PHONY: help demo up test check chaos bench fuzz clean
+.PHONY: help demo up test check chaos soak bench fuzz clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -31,6 +32,7 @@ help:
 	@echo 'make test              every test that needs no root (TESTS=tests/unit for some)'
 	@echo 'make check             format, lint, types, imports'
 	@echo 'make chaos             every fault, every round'
+	@echo 'make soak              something breaks every 30 seconds, for half an hour (SOAK=1800)'
 	@echo 'make bench             measure; writes build/bench.json (BENCH=posts for one scenario)'
 	@echo 'make fuzz              make up hostile mail (FUZZ=headers for one target, SECONDS=180 each)'
 	@echo 'make clean             remove what make made (.venv, build, caches); never your state'
@@ -42,7 +44,7 @@ up: $(RUN)
 	@$(BIN)/postroad up $(if $(CONFIG),--config '$(CONFIG)')
 
 test: $(DEV)
-	@$(BIN)/python -m pytest -m 'not bench' -p tests.workers --workers 7 $(TESTS)
+	@$(BIN)/python -m pytest -m 'not bench and not soak' -p tests.workers --workers 7 $(TESTS)
 
 check: $(DEV)
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: $(BIN)/ruff format .' >&2; exit 1; }
@@ -51,7 +53,10 @@ check: $(DEV)
 	@$(BIN)/lint-imports
 
 chaos: $(DEV)
-	@POSTROAD_CHAOS=all $(BIN)/python -m pytest -v -m chaos tests/chaos tests/e2e
+	@POSTROAD_CHAOS=all $(BIN)/python -m pytest -v -m 'chaos or soak' tests/chaos tests/e2e
+
+soak: $(DEV)
+	@POSTROAD_SOAK=$(SOAK) $(BIN)/python -m pytest -q -s -m soak tests/chaos/test_soak.py
 
 bench: $(DEV)
 	@mkdir -p build

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.soak
 SECONDS = float(os.environ.get("POSTROAD_SOAK", "1800"))
 EVERY = 30.0  # seconds between two faults
 SEED = int(os.environ.get("POSTROAD_SEED", str(time.time_ns() % 10_000)))
-SERVICES = ("ingest", "router", "membership", "sender", "projector", "janitor")
+SERVICES = ("ingest", "router", "membership", "sender", "projector", "janitor", "monitor")
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ async def underway(
         password.write_text("secret\n")
         password.chmod(0o600)
         site = f'[site]\ndomain = "{DOMAIN}"\nstate_dir = "{home / "state"}"\n'
+        site += "[telemetry]\nport = 0\n"
         ways = imap_source(dovecot.port, MAILBOX, password)
         ways += smtp_relay(sink.port, connections=str(LANES), window=str(WINDOW))
         config.write_text(site + settings + ways)
