@@ -103,9 +103,10 @@ class Foreman:
         while self.workers:
             for connection in wait(list(self.workers)):
                 assert isinstance(connection, Connection)
-                try:
+                message = None
+                with contextlib.suppress(EOFError, ConnectionResetError):
                     message = connection.recv()
-                except (EOFError, ConnectionResetError):
+                if message is None:
                     self._gone(connection)
                 else:
                     self._told(connection, *message)
