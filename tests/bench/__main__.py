@@ -34,11 +34,11 @@ from tests.bench import (
     analytics,
     far,
     heavy,
+    idle,
     intake,
     large,
     latency,
     membership,
-    memory,
     million,
     posts,
     questions,
@@ -63,7 +63,7 @@ async def machine() -> AsyncIterator[Figure]:
 
 SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "machine": machine,
-    "memory": memory.measure,
+    "idle": idle.measure,
     "latency": latency.measure,
     "intake": intake.measure,
     "posts": posts.measure,

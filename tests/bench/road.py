@@ -78,7 +78,7 @@ class Road:
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="bench-") as place:
             home = Path(place)
-            _settings(home, mailbox, relays or smtp_relay(relay))
+            write_settings(home, mailbox, relays or smtp_relay(relay))
             async with process(home, "postroad.cli", "up"), await _connected(home) as broker:
                 yield cls(home, broker, await _ready(broker), Telemetry("bench"))
 
@@ -270,7 +270,8 @@ def mail(number: int | str, to: str) -> bytes:
     return head + body + b"." * (SIZE - len(head) - len(body) - 2) + b"\r\n"
 
 
-def _settings(home: Path, mailbox: Mailbox, relays: str) -> Path:
+def write_settings(home: Path, mailbox: Mailbox, relays: str) -> Path:
+    """A settings file in `home` with this mailbox and these [[relay]] sections; its path."""
     password = home / "password"
     password.write_text(mailbox.password + "\n")
     password.chmod(0o600)
