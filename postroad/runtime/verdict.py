@@ -80,7 +80,7 @@ def judge(seen: Seen) -> Status:
         disk=seen.disk,
         clock=seen.clock,
         problems=problems,
-        warnings=(*seen.warnings, *_scarce(seen)),
+        warnings=(*seen.warnings, *_scarce(seen), *_unheard(seen)),
     )
 
 
@@ -228,6 +228,12 @@ def _aside(seen: Seen) -> Iterator[str]:
     for name, detail in _failed("incident", seen):
         provider, _, address = name.partition(", ")
         yield f"{provider} takes no mail of {address} {detail}; nobody's mail is stopped for it"
+
+
+def _unheard(seen: Seen) -> Iterator[str]:
+    """Where the monitor cannot be asked: it looks and tells all the same."""
+    for name, detail in _failed("telemetry", seen):
+        yield f"no health and metrics at {name}: {detail}"
 
 
 def _foldings(seen: Seen) -> Iterator[Folding]:

@@ -62,8 +62,8 @@ class Monitor:
             if began - self._at < fresh:
                 return
             try:
+                self.watch.book.alive()  # first: who stands in for us stops before we tell
                 await self.watch.look()
-                self.watch.book.alive()
             except Exception as error:  # noqa: BLE001  the watchman does not fall asleep over it
                 log.error("monitor.bug", error=type(error).__name__)  # noqa: TRY400
             self._at = time.monotonic()

@@ -317,3 +317,13 @@ def test_a_broker_in_another_time_is_told():
     assert found.problems == (
         "the broker's clock is 61 s behind this machine's; keep both right by NTP",
     )
+
+
+def test_a_port_of_the_monitor_that_is_taken_is_a_warning():
+    """Nobody can ask for metrics there, and nothing is wrong with Postroad for it."""
+    detail = "cannot listen there: address already in use"
+    taken = Fact(kind="telemetry", name="127.0.0.1:9464", ok=False, detail=detail)
+    monitor = Report(service="monitor", pid=9, ready=True, facts=[taken])
+    found = judge(Seen(reports=(*road(), monitor)))
+    assert found.state == "healthy"
+    assert found.warnings == (f"no health and metrics at 127.0.0.1:9464: {detail}",)

@@ -89,7 +89,7 @@ def parked(look: Look) -> Iterator[Sight]:
     count = look.status.parked
     by = look.seen.last_parked.partition(":")[0]
     messages = "1 message is" if count == 1 else f"{count} messages are"
-    text = f"{messages} parked, kept but not processed; the last {by}; see postroad status"
+    text = f"{messages} parked, kept but not processed; the last {by}; see postroad deadletter ls"
     yield Sight("DEADLETTER", text if count else "")
 
 

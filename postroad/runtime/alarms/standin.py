@@ -11,8 +11,8 @@ from postroad.runtime.config import Config
 
 ALIVE_SECONDS = 30.0  # without a sign of life for so long, somebody else looks
 AWAY = (
-    "the monitor gives no sign of life: the supervisor raises alarms meanwhile, but nobody answers "
-    "on [telemetry] port"
+    "gives no sign of life; the supervisor raises alarms meanwhile, but nobody answers on "
+    "[telemetry] port"
 )
 
 
@@ -22,12 +22,16 @@ async def stand_in(config: Config, broker: Broker, *, expected: bool) -> None:
     watch.acting = not expected
     loop = asyncio.get_running_loop()
     began = loop.time()
+
+    def away() -> bool:
+        late = min(watch.book.silent(), loop.time() - began)
+        return expected and late > ALIVE_SECONDS
+
+    watch.watchman = lambda: AWAY if away() else ""
     async with watch.hearing():
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            away = watch.book.silent() > ALIVE_SECONDS and loop.time() - began > ALIVE_SECONDS
-            watch.acting = not expected or away
-            watch.watchman = AWAY if expected and away else ""
+            watch.acting = away() or not expected
             if watch.acting:
                 with contextlib.suppress(Exception):  # it looks again in a moment
                     await watch.look()

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
 import msgspec
 from nats.aio.msg import Msg
@@ -52,7 +52,7 @@ class Watch:
         self.totals = Totals(instruments.ALL)
         self.last: Look | None = None
         self.acting = True  # whether to listen to what services tell
-        self.watchman = ""  # what is wrong with who should look, where that is not us
+        self.watchman: Callable[[], str] = str  # what is wrong with who should look, if not us
         self._behind: dict[str, Behind] = {}
         self._refused: deque[tuple[float, dict[str, float]]] = deque()
 
@@ -91,7 +91,7 @@ class Watch:
             behind=self._behind,
             refused=self._refused_lately(at),
             known=self.book.read().keys(),
-            watchman=self.watchman,
+            watchman=self.watchman(),
         )
         self._settle(*table.look_through(found))
         self.last = found

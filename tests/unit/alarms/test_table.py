@@ -92,7 +92,7 @@ def test_each_thing_that_goes_wrong_has_its_alarm():
     stream = {"position": 1, "lag": 5, "lag_seconds": OLD}
     assert wrong(look(parked=2, last_parked="by router, message 3 of RECEIVED: a bug")) == {
         "parked/DEADLETTER": "2 messages are parked, kept but not processed; the last by router, "
-        "message 3 of RECEIVED; see postroad status"
+        "message 3 of RECEIVED; see postroad deadletter ls"
     }
     stuck = {"router": Behind(7, NOW - 700)}
     lags = {"router": Lag(waiting=9, oldest=OLD)}
