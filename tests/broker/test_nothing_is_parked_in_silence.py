@@ -142,6 +142,7 @@ async def test_the_supervisor_stands_in_for_a_monitor_that_is_away(
     else; the monitor that comes back gives the all-clear."""
     monkeypatch.setattr(standin, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(standin, "ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr(standin, "START_SECONDS", 0.1)
     await told_only(broker, ())
     road = Finished(broker)
     await road.mail(1)

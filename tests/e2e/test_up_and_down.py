@@ -63,7 +63,16 @@ def test_a_running_system_is_healthy(ours: Installation):
     ours.until(lambda found: found.state == "healthy", "healthy")
     found = ours.status()
     stages = [stage["stage"] for stage in found["stages"]]
-    assert stages == ["ingest", "router", "membership", "sender", "projector", "janitor", "web"]
+    assert stages == [
+        "ingest",
+        "router",
+        "membership",
+        "sender",
+        "projector",
+        "janitor",
+        "monitor",
+        "web",
+    ]
     assert all(len(stage["instances"]) == 1 for stage in found["stages"])
     assert [peer["name"] for peer in found["sources"] + found["relays"]] == ["home", "out"]
     assert found["problems"] == []

@@ -10,6 +10,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 
 ALIVE_SECONDS = 30.0  # without a sign of life for so long, somebody else looks
+START_SECONDS = 60.0  # in which a monitor may begin, on a machine that is busy
 AWAY = (
     "gives no sign of life; the supervisor raises alarms meanwhile, but nobody answers on "
     "[telemetry] port"
@@ -24,8 +25,8 @@ async def stand_in(config: Config, broker: Broker, *, expected: bool) -> None:
     began = loop.time()
 
     def away() -> bool:
-        late = min(watch.book.silent(), loop.time() - began)
-        return expected and late > ALIVE_SECONDS
+        started = loop.time() - began > START_SECONDS
+        return expected and started and watch.book.silent() > ALIVE_SECONDS
 
     watch.watchman = lambda: AWAY if away() else ""
     async with watch.hearing():
