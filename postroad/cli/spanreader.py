@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -19,6 +19,7 @@ from schemas.spans import Link, Span, SpanBatch
 SKEW = timedelta(hours=1)  # how far the clock of a mail server may be ahead of ours
 KEPT = timedelta(seconds=next(s.max_age for s in subjects.STREAMS if s.name == "SPANS"))
 LINKED = 12  # traces that are shown beside one, at most
+FOLDED = "folded"  # how the projector is linked with what it folds
 MOMENT = 12  # digits of an id that are its time
 _ID = re.compile(r"([0-9a-f]{32})(?:-\d+)?")
 _BEGIN = re.compile(r"[0-9a-f]{12,31}")
@@ -73,39 +74,50 @@ async def of_id(broker: Broker, id_: str, settings: Telemetry) -> Trace:
 async def read(broker: Broker, trace: str) -> Trace:
     """All that is kept of a trace; its spans may be none."""
     begun = _begin(trace)
-    found = await _read(broker, trace, begun)
+    (found,) = await _read(broker, [trace], begun)
     if not found.spans and begun is not None:  # a clock was wrong, or the id tells no time
-        found = await _read(broker, trace, None)
+        (found,) = await _read(broker, [trace], None)
     return found
 
 
-async def _read(broker: Broker, trace: str, since: datetime | None) -> Trace:
-    found = Trace(trace=trace)
-    spans: dict[tuple[str, int], Span] = {}
-    sought = trace.encode()
-    async for data in _messages(broker, subjects.spans(trace), since):
-        if sought not in data:  # a batch holds spans of many traces
-            continue
-        batch = _batch.decode(data)
-        for span in batch.spans:
-            if span.trace == trace:
-                spans[span.span, span.start] = span
-        found.linked |= {each.by.trace: each.by.how for each in batch.linked if each.trace == trace}
-    found.spans = sorted(spans.values(), key=lambda span: (span.start, span.end))
-    for link in _links(found.spans):
-        if link.trace != trace:
-            found.linked.setdefault(link.trace, link.how)
-    return found
+async def _read(broker: Broker, traces: Sequence[str], since: datetime | None) -> list[Trace]:
+    """Traces of one shard."""
+    found = {trace: Trace(trace=trace) for trace in traces}
+    sought = re.compile("|".join(traces).encode())
+    async for data in _messages(broker, subjects.spans(traces[0]), since):
+        if sought.search(data):  # a batch holds spans of many traces
+            batch = _batch.decode(data)
+            for span in batch.spans:
+                if span.trace in found:
+                    found[span.trace].spans.append(span)
+            for each in batch.linked:
+                if each.trace in found:
+                    found[each.trace].linked[each.by.trace] = each.by.how
+    for trace in found.values():
+        once = {(span.span, span.start): span for span in trace.spans}
+        trace.spans = sorted(once.values(), key=lambda span: (span.start, span.end))
+        for link in _links(trace.spans):
+            if link.trace != trace.trace:
+                trace.linked.setdefault(link.trace, link.how)
+    return list(found.values())
 
 
 async def beside(broker: Broker, found: Trace) -> list[tuple[str, Trace]]:
-    """The traces that are linked with this one, and how; those that are kept no more are left
-    out."""
-    traces = [
-        (how, await _read(broker, trace, _begin(trace)))
-        for trace, how in sorted(found.linked.items())[:LINKED]
-    ]
-    return [(how, trace) for how, trace in traces if trace.spans]
+    """The traces that are linked with this one, and how, in order of time; those that are kept no
+    more are left out. Of what the projector folded it is the first: a large post is folded in
+    hundreds of pieces."""
+    linked = sorted(found.linked.items())
+    first = [each for each in linked if each[1] == FOLDED][:1]
+    hows = dict([*[each for each in linked if each[1] != FOLDED][:LINKED], *first])
+    shards: dict[str, list[str]] = {}
+    for trace in hows:
+        shards.setdefault(subjects.spans(trace), []).append(trace)
+    traces = []
+    for some in shards.values():
+        begun = [_begin(trace) for trace in some]
+        since = min((each for each in begun if each), default=None) if all(begun) else None
+        traces += await _read(broker, some, since)
+    return [(hows[t.trace], t) for t in sorted(traces, key=lambda t: t.trace) if t.spans]
 
 
 async def recent(broker: Broker, since: datetime) -> AsyncIterator[Span]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from schemas.spans import Span
 
 STEP, BAR = 46, 32  # characters; with service and time a line stays below 100
-FOLDED = "folded"  # how the projector is linked with what it folds
 SHOWN = 20  # traces that `ls` shows
 
 trace = group(
@@ -187,6 +186,7 @@ def _told(
 
 
 def _print(found: Sequence[Span], others: Sequence[tuple[str, Trace]]) -> None:
+    from postroad.cli.spanreader import FOLDED
     from postroad.cli.waterfall import duration
 
     print_waterfall(found)

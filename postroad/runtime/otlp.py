@@ -21,6 +21,7 @@ from schemas.spans import Link as LinkTo
 _SCOPE = InstrumentationScope("postroad")
 _PATH = "/v1/traces"
 _UNSET = Status()
+QUEUE, BATCH = 20_000, 1_000  # spans: a fan-out has 1,500 a second
 _KINDS: dict[Kind, SpanKind] = {
     "internal": SpanKind.INTERNAL,
     "client": SpanKind.CLIENT,
@@ -37,7 +38,12 @@ class Collector:
     def __init__(self, endpoint: str, *, service: str, namespace: str, instance: str) -> None:
         endpoint = endpoint.rstrip("/")
         url = endpoint if endpoint.endswith(_PATH) else endpoint + _PATH
-        self._batches = BatchSpanProcessor(OTLPSpanExporter(endpoint=url))
+        self._batches = BatchSpanProcessor(
+            OTLPSpanExporter(endpoint=url),
+            max_queue_size=QUEUE,
+            schedule_delay_millis=1_000,
+            max_export_batch_size=BATCH,
+        )
         self._resource = Resource.create(
             {
                 "service.name": f"postroad-{service}",

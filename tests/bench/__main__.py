@@ -44,6 +44,7 @@ from tests.bench import (
     questions,
     router,
     signed,
+    telemetry,
     windows,
 )
 from tests.bench.figures import HEAD, Figure, below, line
@@ -77,6 +78,7 @@ SCENARIOS: dict[str, Callable[[], AsyncIterator[Figure]]] = {
     "analytics": analytics.measure,
     "ledger": questions.of_many,
     "heavy": heavy.measure,
+    "telemetry": telemetry.measure,
 }
 
 

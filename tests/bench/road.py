@@ -70,15 +70,15 @@ class Road:
     @classmethod
     @contextlib.asynccontextmanager
     async def start(
-        cls, relay: int, mailbox: Mailbox = NOWHERE, *, relays: str = ""
+        cls, relay: int, mailbox: Mailbox = NOWHERE, *, relays: str = "", more: str = ""
     ) -> AsyncIterator[Road]:
         """Run `postroad up` with default settings, sending to 127.0.0.1:`relay`, or with these
-        [[relay]] sections. Its state lies under build/, because /tmp may be memory, where syncing
-        costs nothing."""
+        [[relay]] sections, and with `more` settings. Its state lies under build/, because /tmp may
+        be memory, where syncing costs nothing."""
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="bench-") as place:
             home = Path(place)
-            write_settings(home, mailbox, relays or smtp_relay(relay))
+            write_settings(home, mailbox, (relays or smtp_relay(relay)) + more)
             async with process(home, "postroad.cli", "up"), await _connected(home) as broker:
                 yield cls(home, broker, await _ready(broker), Telemetry("bench"))
 
