@@ -27,9 +27,9 @@ from tests.e2e.system import until
 from tests.peers.smtpsink import SmtpSink
 
 KINDS = {
-    "off": "[telemetry]\nenabled = false\n",
-    "sampled": "[telemetry]\nsample = 0.1\n",
-    "on": "[telemetry]\nsample = 1.0\n",
+    "off": "[telemetry]\nport = 0\nenabled = false\n",
+    "sampled": "[telemetry]\nport = 0\nsample = 0.1\n",
+    "on": "[telemetry]\nport = 0\nsample = 1.0\n",
 }
 MEMBERS, POSTS, FEW = 100_000, 200, 10
 ROUNDS = 5
