@@ -266,6 +266,29 @@ def test_every_line_in_the_troubleshooting_is_said_by_the_program(
             assert any(holds(text, parts) for text in said), line
 
 
+def runbook() -> list[Document]:
+    """The pages for what is wrong, as the index of the operators' guide has them."""
+    links = re.findall(r"\]\(([\w-]+\.md)\)", INDEX.section("Something is wrong"))
+    pages = [Document(OPERATORS / link) for link in dict.fromkeys(links)]
+    return [page for page in pages if "## What you see" in page.text]
+
+
+@pytest.mark.parametrize("page", runbook(), ids=lambda page: page.path.stem)
+def test_a_runbook_page_leads_from_what_is_seen_to_well(
+    page: Document, product: list[ast.Module]
+) -> None:
+    """Each page has the four parts, commands to give and to know by, and symptoms as the program
+    says them."""
+    parts = ["What you see", "What it means", "What to do", "How you know that it is well"]
+    assert re.findall(r"^## (.+)$", page.prose, re.MULTILINE) == parts
+    whole = page.text.partition("## What to do")[2].partition("## How you know")
+    assert all("```sh" in part for part in (whole[0], whole[2]))
+    said = [line for module in product for text in texts(module) for line in text.splitlines()]
+    lines = [span for span in code(page.section(parts[0])) if " " in span]
+    for line in (line for line in lines if not line.startswith("postroad ")):
+        assert any(holds(text, line.split("…")) for text in said), line
+
+
 def test_every_log_line_is_in_the_reference(product: list[ast.Module]) -> None:
     """SREs can look up every event that is logged, and nothing else."""
     logged = {

@@ -18,12 +18,14 @@ START = "start it: postroad up"
 @dataclass(frozen=True)
 class Broker:
     """`problem` is why it cannot be used, as its error line says it; `running` is whether it
-    was spoken to, `version` its own, or that of the program that would be started."""
+    was spoken to, `version` its own, or that of the program that would be started; `last_words`
+    are those of an embedded one that did not start."""
 
     embedded: bool
     running: bool
     version: str = ""
     problem: str = ""
+    last_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ def broker(facts: Broker) -> Finding:
     if facts.problem:
         what, _, remedy = facts.problem.partition("; ")
         return failed("broker", HERE, what, remedy or "see its log: state_dir/broker/nats.log")
+    if facts.last_words:
+        what = f"it did not start the last time: {facts.last_words}"
+        return failed("broker", HERE, what, "docs/operators/broker-will-not-start.md")
     kind = "embedded" if facts.embedded else "your own"
     if not facts.running:
         return ok("broker", HERE, f"{kind}, not running now; nats-server {facts.version}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from nats.errors import Error as NatsError
 
@@ -68,7 +69,7 @@ async def _look(config: Config) -> Told:
     embedded = config.broker.embedded
     state_dir = config.site.state_dir
     if embedded and (access(state_dir) is None or not is_running(state_dir)):
-        return Told(await _program())
+        return Told(replace(await _program(), last_words=_last_words(state_dir)))
     try:
         async with await connect(config, "doctor", wait=CONNECT_SECONDS) as broker:
             text = version(broker)
@@ -132,6 +133,16 @@ async def _lists(broker: Broker) -> tuple[List, ...]:
         ]
         if not answer.lists:
             return tuple(found)
+
+
+def _last_words(state_dir: Path) -> str:
+    """Why the embedded broker ended by itself; "" where it did not, or never ran."""
+    try:
+        log = (state_dir / "broker" / "nats.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    last = log.rstrip().rpartition("\n")[2]
+    return last.partition("[FTL] ")[2]
 
 
 async def _program() -> Facts:
