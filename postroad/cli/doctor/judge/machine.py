@@ -78,7 +78,7 @@ def state(facts: State) -> list[Finding]:
     room = f"{facts.free / 1e9:.1f} GB free"
     if facts.free < FULL:
         what = f"the disk of {facts.path} is full: {room}"
-        found.append(failed("state", HERE, what, "make room, then restart Postroad"))
+        found.append(failed("state", HERE, what, "make room, and it goes on by itself"))
     elif facts.free < SCARCE:
         what = f"the disk of {facts.path} fills up: {room}"
         found.append(warning("state", HERE, what, "make room; postroad status shows what it holds"))
