@@ -192,7 +192,11 @@ def _problems(
     yield from _aside(seen)
     if seen.parked:
         messages = "1 message is" if seen.parked == 1 else f"{seen.parked} messages are"
-        yield f"{messages} parked in DEADLETTER, kept but not processed; last {seen.last_parked}"
+        last = f"; last {seen.last_parked}" if seen.last_parked else ""
+        yield (
+            f"{messages} parked in DEADLETTER, kept but not processed "
+            f"(postroad deadletter ls){last}"
+        )
 
 
 def _of_the_machine(seen: Seen) -> Iterator[str]:
