@@ -122,10 +122,11 @@ class EmbeddedBroker:
 
 
 @contextlib.asynccontextmanager
-async def embedded(state_dir: Path) -> AsyncIterator[EmbeddedBroker]:
+async def embedded(state_dir: Path, *, sync: str = "always") -> AsyncIterator[EmbeddedBroker]:
     """Run the embedded broker of `state_dir` for the length of the block.
 
-    Raises PostroadError where another process runs it already, or it will not start.
+    Raises PostroadError where another process runs it already, or it will not start. Only who has
+    the streams elsewhere, and syncs all files himself, has another `sync` than `always`.
     """
     home = state_dir / "broker"
     private_directory(state_dir)
@@ -136,7 +137,7 @@ async def embedded(state_dir: Path) -> AsyncIterator[EmbeddedBroker]:
                 f"Postroad already runs with state_dir {state_dir}; "
                 "stop it first, or use another site.state_dir"
             )
-        server = EmbeddedBroker(home, _prepare(state_dir))
+        server = EmbeddedBroker(home, _prepare(state_dir, sync))
         try:
             await server.start()
             yield server
@@ -156,7 +157,7 @@ async def _locked(lock: int) -> bool:
     return False
 
 
-def _prepare(state_dir: Path) -> Access:
+def _prepare(state_dir: Path, sync: str) -> Access:
     """Write the configuration; credentials and port are kept from the last time where possible."""
     home = state_dir / "broker"
     reach = access(state_dir)
@@ -173,7 +174,7 @@ port: {reach.port}
 max_payload: 1MB
 max_pending: 64MB
 authorization {{ user: "{reach.user}", password: "{reach.password}" }}
-jetstream {{ store_dir: "{store}", sync_interval: always, max_memory_store: 64MB }}
+jetstream {{ store_dir: "{store}", sync_interval: {sync}, max_memory_store: 64MB }}
 """.encode(),
     )
     _write_private(home / "access.json", msgspec.json.encode(reach))

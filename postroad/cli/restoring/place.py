@@ -4,7 +4,9 @@ the rest fails."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -48,15 +50,33 @@ async def empty(config: Config) -> AsyncIterator[Broker]:
             if is_running(beside):
                 raise UsageError(f"another restore into {state_dir} is under way")
             shutil.rmtree(beside)  # of one that was broken off
-    async with embedded(beside) as server:
+    # syncing each message would take minutes a million; all is synced before it is moved
+    async with embedded(beside, sync="2m") as server:
         from postroad.runtime.broker import Broker
 
         async with await Broker.connect(server.reach.url, name="restore") as broker:
             yield broker
     with _room(beside):
+        await asyncio.to_thread(_synced, beside / "broker")
         shutil.rmtree(state_dir / "broker", ignore_errors=True)  # without streams, as was seen
         (beside / "broker").rename(state_dir / "broker")
+        _sync(state_dir)
         shutil.rmtree(beside)
+
+
+def _synced(folder: Path) -> None:
+    """Have all files of a folder on the disk."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_file() or path.is_dir():
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
