@@ -14,6 +14,7 @@ from operator import itemgetter
 import msgspec
 
 from postroad.cli.upgrading.outcome import Folding, Outcome
+from postroad.cli.upgrading.tables import Tables
 from postroad.runtime.stored import Stored
 from projections.catalog import projections
 
@@ -41,7 +42,7 @@ def _messages(lines: Iterable[bytes]) -> Iterator[tuple[str, Stored]]:
 
 def folded(messages: Iterable[tuple[str, Stored]]) -> Outcome:
     """What they become in this release."""
-    folding = Folding(projections())
+    folding = Folding(projections(), Tables(projections()).stored)
     for stream, some in groupby(messages, key=itemgetter(0)):
         folding.take(stream, [stored for _, stored in some])
     return folding.outcome()

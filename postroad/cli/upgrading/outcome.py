@@ -4,10 +4,12 @@ summed. Pure, and nothing of it is kept but sums."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from projections import projection as folds
 from projections.folding import Folder, Lying
 from projections.projection import Projection
 from schemas import codec
@@ -15,6 +17,9 @@ from schemas import codec
 MODULUS = 1 << 64
 SHOWN = 5  # sequences that are named of those that are not known
 NO_EVENTS = frozenset({"RAW", "SPANS", "KV_CHECKPOINTS", "SEEN", "THREADS"})
+
+
+Stored = Callable[[folds.Rows], Mapping[str, Sequence[tuple[Any, ...]]]]
 
 
 class Rows(msgspec.Struct, kw_only=True):
@@ -46,9 +51,11 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 class Folding:
-    """Takes the messages of one stream after the other, in order and in any pieces."""
+    """Takes the messages of one stream after the other, in order and in any pieces. `stored` says
+    what the tables have of the rows that a fold gives."""
 
-    def __init__(self, projections: Sequence[Projection]) -> None:
+    def __init__(self, projections: Sequence[Projection], stored: Stored) -> None:
+        self._stored = stored
         self._all = [each for each in projections if each.fold is not None]
         self._sums: dict[str, int] = {}
         self._rows: dict[str, int] = {}
@@ -73,7 +80,7 @@ class Folding:
             _name(log, f"{failed.seq} ({failed.projection}: {failed.error})")
         for folded in outcome.folded.values():
             for some in folded:
-                self._sum(some.rows)
+                self._sum(self._stored(some.rows))
 
     def outcome(self) -> Outcome:
         """All of it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from postroad.cli.upgrading.outcome import NO_EVENTS, Folding, Outcome
+from postroad.cli.upgrading.tables import Tables
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.backup.reading import read
 from postroad.runtime.provision import NOT_FOUND
@@ -32,7 +33,7 @@ async def folded(broker: Broker, tell: Callable[[int, int], None]) -> Outcome:
             continue
         ends[stream.name] = state["last_seq"]
         total += state["messages"]
-    folding = Folding(projections())
+    folding = Folding(projections(), Tables(projections()).stored)
     for name, last in ends.items():
         async for page in read(broker, name, 1, last):
             folding.take(name, [Stored(r.subject.decode(), r.seq, r.data, ns=r.ns) for r in page])
