@@ -1,4 +1,4 @@
-"""A chunk that the sender parked: looked at, requeued, and the command killed meanwhile."""
+"""What lies parked or waits, by the command line: requeued, dropped, read again; and the command killed."""
 
 from __future__ import annotations
 
@@ -110,3 +110,17 @@ async def test_requeued_twice_and_killed_it_goes_out_once(tmp_path: Path) -> Non
         await road.settled_again("SEND", "sender-now")
         assert len(sink.records()) == 3
         assert (await parked(road.broker))[0] == 0
+
+
+@pytest.mark.broker
+async def test_a_reset_passes_nothing_over(tmp_path: Path) -> None:
+    """Neither messages that nobody has dealt with, nor those that are still to come, can be skipped
+    by a position too far ahead; nothing is changed then."""
+    async with System.start(tmp_path, "", services=[]) as road:
+        for number in range(3):
+            await road.broker.publish(subjects.received("box", f"m{number}"), b"", expect=0)
+        for to, code, told in (("3", 1, "is not done with 2 messages"), ("5", 2, "no more than 3")):
+            said = await road.cli("consumer", "reset", "router", "--to", to, "--yes")
+            assert (said.code, told in said.err) == (code, True), said
+        info = await road.broker.api("CONSUMER.INFO.RECEIVED.router")
+        assert info["num_pending"] == 3

@@ -50,11 +50,14 @@ def named(name: str) -> Sequence[Durable]:
 
 
 async def sequence(broker: Broker, durable: Durable, wanted: Position) -> int:
-    """The sequence to begin at in the stream of this consumer. Raises BrokerUnavailable."""
-    if wanted.time is None:
-        return max(1, wanted.seq or 1)
-    start = f"{wanted.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    async for stored in broker.scan(durable.stream, ">", start_time=start):
-        return stored.seq
+    """The sequence to begin at in the stream of this consumer. Raises UsageError for one that the
+    stream has not reached: what comes until then would be passed over; BrokerUnavailable."""
+    if wanted.time is not None:
+        start = f"{wanted.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        async for stored in broker.scan(durable.stream, ">", start_time=start):
+            return stored.seq
     info = await broker.api(f"STREAM.INFO.{durable.stream}")
-    return int(info["state"]["last_seq"]) + 1
+    end = int(info["state"]["last_seq"])
+    if wanted.seq is not None and wanted.seq > end + 1:
+        raise UsageError(f"--to {wanted.seq}: {durable.stream} has no more than {end} yet")
+    return end + 1 if wanted.seq is None else max(1, wanted.seq)
