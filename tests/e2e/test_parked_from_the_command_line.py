@@ -1,4 +1,4 @@
-"""What lies parked or waits, by the command line: requeued, dropped, read again; and the command killed."""
+"""What is parked, or read again, from the command line; and the command killed meanwhile."""
 
 from __future__ import annotations
 
