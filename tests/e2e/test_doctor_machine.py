@@ -121,6 +121,18 @@ async def test_broker_that_would_be_started(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
+async def test_broker_that_did_not_start(tmp_path: Path) -> None:
+    """Where the embedded broker ended by itself, its last words are told; an older trouble, behind
+    which it ran, is not."""
+    log = tmp_path / "state" / "broker" / "nats.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("[1] 2026/11/22 [FTL] Can't start JetStream: no space left on device\n")
+    found = await check("broker", tmp_path)
+    assert (found.state, "no space left" in found.finding) == ("failed", True)
+    log.write_text(f"{log.read_text()}[2] 2026/11/22 [INF] Server is ready\n")
+    assert (await check("broker", tmp_path)).state == "ok"
+
+
 def test_broker_too_old() -> None:
     """The finding of a refused broker is what is wrong, its remedy what helps."""
     found = broker(Broker(embedded=False, running=False, problem="it is old; upgrade it"))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import httpx
 import pytest
 
 from postroad.runtime.broker import Broker
@@ -29,6 +30,7 @@ from tests.e2e.installation import Installation, Up
 from tests.e2e.system import ROAD, Result, postroad, until
 from tests.peers.dovecot import Dovecot
 from tests.peers.httpscript import HttpScript
+from tests.peers.process import free_port
 from tests.peers.sink import Record, Rule, Script, Sink
 from tests.peers.traces import tells
 
@@ -168,6 +170,7 @@ def settings(home: Path, dovecot: Dovecot, sink: Sink, tokens: HttpScript) -> st
     out = f'host = "127.0.0.1"\nport = {sink.port}\ntls = "none"\nretry_after = "1s"\n'
     return (
         '[site]\ndomain = "lists.example.org"\nstate_dir = "state"\n'
+        f"[telemetry]\nport = {free_port()}\n"
         f'[alarm]\ncommand = "tee -a {home}/alarms"\n'
         f'[[source]]\nname = "home"\n{box}user = "{BOX}"\npassword_file = "s"\nstart = "all"\n'
         f'recipient_headers = ["Delivered-To"]\n'
@@ -198,7 +201,7 @@ async def site(home: Path) -> AsyncIterator[Site]:
         read = Config.load(config, {})
         old = Login(refresh_token=REFRESH, access_token=ACCESS, lifetime=1.0)
         Store(read.site.state_dir).write(identity(read.source[2]), old)
-        running = ours.up(only=(*ROAD, "projector"))
+        running = ours.up(only=(*ROAD, "projector", "monitor"))
         up = await asyncio.to_thread(running.__enter__)
         try:
             reach = access(read.site.state_dir)
@@ -219,6 +222,11 @@ async def look(here: Site) -> None:
     for words in (("status",), ("status", "--json")):
         told = await here.cli(*words)
         here.watched.add("status", (told.out + told.err).encode())
+    async with httpx.AsyncClient(timeout=20) as client:
+        port = os.environ["POSTROAD_TELEMETRY__PORT"]
+        for page in ("metrics", "healthz", "readyz"):
+            answer = await client.get(f"http://127.0.0.1:{port}/{page}")
+            here.watched.add(page, answer.content)
     inbox = here.broker.nc.new_inbox()
     replies = await here.broker.nc.subscribe(inbox)
     await here.broker.nc.publish(STATUS_SUBJECT, b"", reply=inbox)
@@ -282,6 +290,7 @@ async def test_nothing_leaks_from_a_full_run(
     """People join by mail, post, bounce and are held; logins are refused, a relay repeats an
     address, a mail is parked, services are killed: no canary sings anywhere."""
     monkeypatch.setenv("POSTROAD_LOG", "debug")
+    monkeypatch.setenv("POSTROAD_TELEMETRY__PORT", str(free_port()))
     async with site(tmp_path) as here:
         await _people_come_and_write(here)
         here.mail(ANN, TEAM, f"{SUBJECT} again")  # Bob is refused, in words that name him
@@ -299,6 +308,8 @@ async def test_nothing_leaks_from_a_full_run(
     key = (tmp_path / "state" / "site.key").read_bytes()
     watched.canaries["site key"] = key.decode("latin-1")
     places = {"logs", "alarms", "status", "spans", "subjects", "arguments", "reports and metrics"}
+    places |= {"metrics", "healthz"}
+    assert b"postroad_" in watched.places["metrics"]
     assert places <= watched.places.keys()
     assert b"relay no" in watched.places["alarms"]
     assert b"message.parked" in watched.places["logs"]
