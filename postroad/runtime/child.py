@@ -26,6 +26,7 @@ from postroad.runtime.upkeep import Upkeep
 DRAIN_SECONDS = 25.0  # a service lets its work finish for up to 20 s
 ENTRY = "postroad.cli.serve"  # the module that runs one service; it imports little
 LINE_BYTES = 64 << 10  # what is longer goes on in pieces
+READY = b"service.ready"  # the event, in whatever form
 SAID = 300  # characters kept of last words
 _OF_FILES = (
     *("OSError", "PermissionError", "FileNotFoundError", "FileExistsError", "IsADirectoryError"),
@@ -40,7 +41,7 @@ Lines = Callable[[bytes], None]  # takes whole lines
 
 class Child:
     """One process of a service, called `name`, kept running until `stop`; `news` is set when it
-    starts."""
+    starts, and when it logs that it is ready: worth asking it then."""
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class Child:
         """Run the process to its end; says how it ended, and its last words."""
         self.ready.clear()
         outlet, inlet = os.pipe()
-        mouth = _Mouth(self.service, outlet, self.lines)
+        mouth = _Mouth(self.service, outlet, self.lines, self.news)
         try:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -164,10 +165,11 @@ class Child:
 class _Mouth:
     """What a process says, from the reading end of a pipe to `lines`."""
 
-    def __init__(self, service: str, outlet: int, lines: Lines) -> None:
+    def __init__(self, service: str, outlet: int, lines: Lines, news: asyncio.Event) -> None:
         self._prefix = f"postroad {service}: "
         self._outlet = outlet
         self._lines = lines
+        self._news = news
         self._rest = b""
         self._said = ""
         os.set_blocking(outlet, False)
@@ -200,6 +202,8 @@ class _Mouth:
             if len(self._rest) > LINE_BYTES:
                 whole, end, self._rest = whole + end + self._rest, b"\n", b""
             if end:
+                if READY in whole:
+                    self._news.set()
                 self._hear(whole)
                 self._lines(whole + end)
 

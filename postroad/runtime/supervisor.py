@@ -36,7 +36,7 @@ from postroad.runtime.storing import keep_storing
 from postroad.runtime.verdict import STOPPING, SUPERVISOR
 
 START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1  # each question costs every process an answer
 LATER_SECONDS = 0.5  # where something has been starting for longer than START_SECONDS
 MORE_SECONDS = 60.0  # that systemd is asked for, again and again, while we start or stop
 MONITOR = "monitor"
