@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.synced import sync
 
 KEY_BYTES = 32
 
@@ -87,11 +88,7 @@ def create_key(path: Path) -> bytes:
                 pass  # another process was faster: its key is the key
             finally:
                 draft.unlink()
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync(path.parent)
         except OSError as error:
             raise SettingsError(f"[site] state_dir: {_complaint(path, error)}") from None
     return read_key(path)

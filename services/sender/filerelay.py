@@ -26,6 +26,7 @@ from typing import Self
 from postroad.mail import wire
 from postroad.runtime.config import Relay
 from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.synced import sync
 from services.sender.answers import Reply
 from services.sender.relay import RelayError
 from services.sender.transaction import Offers, Result, Transaction, refuse
@@ -131,7 +132,7 @@ class Maildir:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _sync(self._path / "new")
+        sync(self._path / "new")
 
     def add(self, transaction: Transaction, recipient: str, begin: Callable[[], None]) -> bool:
         """Store a copy; False where an earlier try has. From `begin` on it may be there."""
@@ -175,7 +176,7 @@ class Mbox:
     def open(self) -> None:
         """Create it where there is none. Raises OSError."""
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666))
-        _sync(self._path.parent)
+        sync(self._path.parent)
 
     def __enter__(self) -> Self:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -285,14 +286,6 @@ def _begin(result: Result, index: int) -> None:
 def _write(file: int, data: bytes) -> None:
     while data:
         data = data[os.write(file, data) :]
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _why(error: OSError) -> str:

@@ -29,6 +29,7 @@ from datetime import datetime
 from pathlib import Path
 
 from postroad.runtime.clock import new_id, now
+from postroad.runtime.synced import sync
 from services.sender.transaction import SENDING, Record
 
 NOTHING = 0  # no dot was written; SENDING: it was, and is not answered; else the reply's code
@@ -275,22 +276,13 @@ def _begin(path: Path, size: int, boot: bytes) -> memoryview:
         os.pwrite(file, _MAGIC.ljust(_BOOT_AT, b"\0") + boot, 0)
         os.fsync(file)
         nameless.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
         return memoryview(mmap.mmap(file, size))
     except OSError:
         nameless.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         os.close(file)
         raise
-
-
-def _sync(directory: Path) -> None:
-    """Have the names in a directory on disk. Raises OSError."""
-    place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)
 
 
 def _boot() -> bytes:

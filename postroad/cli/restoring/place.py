@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from postroad.runtime.backup.order import ordered
 from postroad.runtime.embedded import embedded, is_running
 from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.secretfile import private_directory
+from postroad.runtime.synced import sync
 
 if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
@@ -60,7 +60,7 @@ async def empty(config: Config) -> AsyncIterator[Broker]:
         await asyncio.to_thread(_synced, beside / "broker")
         shutil.rmtree(state_dir / "broker", ignore_errors=True)  # without streams, as was seen
         (beside / "broker").rename(state_dir / "broker")
-        _sync(state_dir)
+        sync(state_dir)
         shutil.rmtree(beside)
 
 
@@ -68,15 +68,7 @@ def _synced(folder: Path) -> None:
     """Have all files of a folder on the disk."""
     for path in (folder, *folder.rglob("*")):
         if path.is_file() or path.is_dir():
-            _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync(path)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ import msgspec
 
 from postroad.runtime.backup.manifest import FORMAT, Manifest, Piece
 from postroad.runtime.errors import PostroadError, UsageError
+from postroad.runtime.synced import sync
 
 README = """Backups of a Postroad, made by `postroad backup`.
 
@@ -93,12 +94,12 @@ class Vault:
     def keep(self, manifest: Manifest) -> None:
         """Finish a backup: from here on it counts."""
         for folder in sorted(self._synced):
-            _sync(folder)
+            sync(folder)
         self._synced.clear()
         body = _json(manifest)
         line = hashlib.sha256(body).hexdigest().encode()
         self._write(self.path / "backups" / manifest.name, body + b"\n" + line + b"\n")
-        _sync(self.path / "backups")
+        sync(self.path / "backups")
 
     def prune(self, keep: int) -> int:
         """Remove all backups but the newest `keep`, and what no backup needs; octets removed."""
@@ -218,11 +219,3 @@ class Vault:
 
     def _place(self, name: str) -> Path:
         return self.path / "pieces" / name[:2] / name
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,6 +19,7 @@ import msgspec
 from postroad.runtime.oauth.lifetime import Stamp
 from postroad.runtime.oauth.refusals import Refusal, TokenError
 from postroad.runtime.secretfile import private_directory
+from postroad.runtime.synced import sync
 
 LOCK_SECONDS = 20.0  # longer than one question to an endpoint may take
 Version = tuple[int, int, int]  # changes with every write: inode, time of change in ns, size
@@ -99,11 +100,7 @@ class Store:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
             raise
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(self._folder)
 
     @contextlib.contextmanager
     def locked(self, identity: str, patience: float = LOCK_SECONDS) -> Iterator[None]:
