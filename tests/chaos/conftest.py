@@ -7,5 +7,6 @@ LONG = [
     "test_clock_steps.py",
     "test_disk_full.py",
     "test_power_cut.py",
+    "test_services_hang.py",
 ]
 collect_ignore = [] if os.environ.get("POSTROAD_CHAOS") == "all" else LONG

@@ -11,12 +11,9 @@ import pytest
 from postroad.runtime.condition import Status
 from tests.e2e.installation import Installation, pid_of
 
-FULL = os.environ.get("POSTROAD_CHAOS") == "all"
-
 
 @pytest.mark.chaos
 @pytest.mark.timeout(400)
-@pytest.mark.skipif(not FULL, reason="waits for a minute and more; make chaos runs it")
 def test_who_hangs_is_told_and_started_again(tmp_path: Path) -> None:
     """Every service of the road stopped at once is told, killed after a minute and started again;
     so is the embedded broker, of whose silence no service is accused."""

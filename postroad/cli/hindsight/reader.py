@@ -59,6 +59,10 @@ class Reader(Broker):
         """The message with this sequence."""
         return await self._real.get(stream, seq)
 
+    async def next(self, stream: str, subject_filter: str, start_seq: int) -> Stored | None:
+        """The first message of a filter from a sequence on."""
+        return await self._real.next(stream, subject_filter, start_seq)
+
     async def scan(
         self, stream: str, subject_filter: str, start_seq: int = 1, *, start_time: str = ""
     ) -> AsyncIterator[Stored]:
