@@ -4,6 +4,7 @@ import os
 
 LONG = [
     "test_a_real_mailman.py",
+    "test_all_read_again_days_later.py",
     "test_clock_steps.py",
     "test_disk_full.py",
     "test_power_cut.py",
