@@ -4,6 +4,7 @@ no mail waits for what will not come."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import dns.exception
 import dns.rdatatype
@@ -67,17 +68,19 @@ class NameServer:
             raise Unanswered
         try:
             with self._telemetry.span("router.dns"):
-                answer = await self._resolver.resolve(
-                    name, kind, search=False, raise_on_no_answer=False
-                )
-        except dns.resolver.NXDOMAIN:
-            self._works()
-            return None
+                answer = await self._resolve(name, kind)
         except Exception:  # noqa: BLE001  whatever it sends, the mail goes on
             await asyncio.shield(self._probe())
             raise Unanswered from None
         self._works()
         return answer
+
+    async def _resolve(
+        self, name: str, kind: dns.rdatatype.RdataType
+    ) -> dns.resolver.Answer | None:
+        with contextlib.suppress(dns.resolver.NXDOMAIN):  # an answer: the span has not failed
+            return await self._resolver.resolve(name, kind, search=False, raise_on_no_answer=False)
+        return None
 
     def _probe(self) -> asyncio.Task[bool]:
         """Find out whether it is the name server that does not answer, or somebody's domain."""

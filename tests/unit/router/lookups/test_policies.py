@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from postroad.runtime.errors import Busy
 from postroad.runtime.health import Health
 from postroad.runtime.telemetry import Telemetry
+from schemas.spans import Span, SpanBatch
 from services.router.context import Dmarc
 from services.router.lookups import seats
 from services.router.lookups.dmarc import Policies
@@ -39,7 +41,8 @@ class Asking:
     def __init__(self, dns: Dns, seconds: float = 0.4) -> None:
         self.dns = dns
         self.health = Health("router")
-        self.server = NameServer(dns.address, seconds, self.health, Telemetry("router"))
+        self.telemetry = Telemetry("router")
+        self.server = NameServer(dns.address, seconds, self.health, self.telemetry)
         self.policies = Policies(self.server, seconds, ["lists.example.org"])
 
     async def look(self, author: str, *lines: str, **settings: object) -> Dmarc | None:
@@ -55,6 +58,17 @@ class Asking:
     def told(self) -> list[tuple[bool, str]]:
         """What the health says of name servers."""
         return [(f.ok, f.detail) for f in self.health.answer().facts if f.kind == "lookup"]
+
+
+async def spans(telemetry: Telemetry) -> list[Span]:
+    """Those that ended since they were asked for last."""
+    found: list[Span] = []
+
+    async def store(_: str, data: bytes) -> None:
+        found.extend(msgspec.json.decode(data, type=SpanBatch).spans)
+
+    await telemetry.flush(store)
+    return found
 
 
 @pytest.fixture
@@ -104,6 +118,16 @@ async def test_a_question_is_asked_once(here: Asking) -> None:
     for _ in range(2):
         await asyncio.gather(*(here.policy("ann@plain.example") for _ in range(20)))
     assert sorted(here.dns.asked) == ["_dmarc.example TXT", "_dmarc.plain.example TXT"]
+
+
+async def test_a_name_that_does_not_exist_is_no_error(here: Asking) -> None:
+    """Most domains have no record: traces with such a question are like all others; one whose
+    server fails has failed."""
+    assert await here.policy("ann@nowhere.example") == "none"
+    assert {span.error for span in await spans(here.telemetry)} == {""}
+    here.dns.broken |= {"_dmarc.bank.example"}
+    assert await here.policy("ann@bank.example") == "unknown"
+    assert all(span.error for span in await spans(here.telemetry))
 
 
 @pytest.mark.parametrize(
