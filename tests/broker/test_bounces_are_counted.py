@@ -7,10 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
+from postroad.runtime.consume import Delivery
 from postroad.runtime.health import Health
+from postroad.runtime.telemetry import Telemetry
+from schemas import subjects
 from schemas.commands import ConfigureList, MemberBounces
 from schemas.membership import (
     MemberBounced,
@@ -32,7 +37,7 @@ from tests.broker.bouncing import (
     counting,
     names,
 )
-from tests.broker.membership import LIST
+from tests.broker.membership import LIST, SLUG
 
 
 @pytest.fixture
@@ -42,9 +47,18 @@ async def road(broker: Broker, tmp_path: Path) -> AsyncIterator[Post]:
         yield found
 
 
+async def routed(broker: Broker, report: str) -> Delivery:
+    """This report, as its consumer has it after it was reset."""
+    subject = subjects.routed("bounce", SLUG, report)
+    stored = await broker.last("ROUTED", subject)
+    assert stored is not None
+    reply = f"$JS.ACK.ROUTED.bounces.1.{stored.seq}.1.0.0"
+    return Delivery(Msg(Client(), subject=subject, reply=reply, data=stored.data), 0.0)
+
+
 async def test_a_numbered_copy_is_its_members_in_whichever_chunk(road: Post) -> None:
     """The number that a token proves finds the member; what the report names besides does not
-    matter, and the same report again counts nothing."""
+    matter, and the same report again counts nothing; its span says that it was done before."""
     post = await road.post([ANN], [BOB])
     report = await road.report(post, "forwarded@elsewhere.example", number=1)
     assert await road.life(ANN) == []
@@ -53,6 +67,9 @@ async def test_a_numbered_copy_is_its_members_in_whichever_chunk(road: Post) -> 
     assert (counted.kind, counted.points, counted.score) == ("hard", 1, 1)
     assert (counted.post, counted.report, counted.status) == (post, report, "5.1.1")
     assert counted.server == "mx.example"
+    with Telemetry("test").root(report, "membership.bounce") as span:
+        await road.desk.handle(await routed(road.broker, report))
+    assert span.attributes["postroad.done_before"] is True
     await road.report(post, BOB, number=1)
     await road.report(post, BOB, number=2)
     assert await road.life(BOB) == [counted]

@@ -86,6 +86,7 @@ class BounceDesk:
         found = await self._read(event)
         if found is None:
             return
+        before = []
         for to in await self._recipients(event, found):
             current().link("bounce", await self._copies.window(event.list, event.about, to))
             told = evidence.of_report(
@@ -95,7 +96,11 @@ class BounceDesk:
                 report=event.mail_id,
                 proved=event.number >= 0,
             )
-            await self._count(event.list, to.person, to.address, told, cause=event.mail_id)
+            before.append(
+                await self._count(event.list, to.person, to.address, told, cause=event.mail_id)
+            )
+        if before and all(before):
+            current().done_before()
 
     async def _read(self, event: BounceRouted) -> bounce.Bounce | None:
         raw = RawMail(self._broker, event.raw)
@@ -203,20 +208,24 @@ class BounceDesk:
 
     async def _count(
         self, list_: str, person: str, address: str, told: MemberBounced, *, cause: str
-    ) -> None:
-        """Decide on one bounce of one person, and write the letters that it leads to."""
+    ) -> bool:
+        """Decide on one bounce of one person, and write the letters that it leads to. Whether it
+        had been decided on before."""
         listed = self._roster.feed.lists.get(list_)
         if listed is None:
-            return
+            return False
         if not listed.state.settings.process_bounces and told.kind != "complaint":
-            return
+            return False
         domain = address.rpartition("@")[2].lower()
         failing = await self._providers.failing(list_, domain, person, told)
         told = msgspec.structs.replace(told, incident=failing > 0)
         settings = listed.state.settings
         probe = notice_id(told.post, list_, f"bounces_probe {person}") if told.post else ""
+        before = True
 
         def decide(state: decider.State) -> Sequence[Event]:
+            nonlocal before
+            before = False
             return decider.decide_bounce(state, told, settings, probe=probe)
 
         events, seq = await transact(
@@ -233,6 +242,7 @@ class BounceDesk:
         if failing and events and self._providers.news(list_, domain, told.at):
             await self._release(list_, domain, told)
             await self._letters.incident(listed, domain, failing, told, seq)
+        return before
 
     async def _release(self, list_: str, domain: str, told: MemberBounced) -> None:
         """Start delivery again where it was stopped before an incident was known as one."""
