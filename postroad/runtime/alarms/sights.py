@@ -67,11 +67,12 @@ def monitor(look: Look) -> Iterator[Sight]:
 
 def crashing(look: Look) -> Iterator[Sight]:
     """Services, and the embedded broker, that die again and again."""
-    for report, fact in _of("service", look.seen):
-        if fact.facts.get("crash_looping"):
-            yield Sight(fact.name, f"keeps dying ({last_end(fact)})", "", report.service)
-        elif fact.ok:
-            yield Sight(fact.name)
+    for kind in ("service", "broker"):
+        for report, fact in _of(kind, look.seen):
+            if fact.facts.get("crash_looping"):
+                yield Sight(fact.name, f"keeps dying ({last_end(fact)})", kind, report.service)
+            elif fact.ok:
+                yield Sight(fact.name)
 
 
 def away(look: Look) -> Iterator[Sight]:

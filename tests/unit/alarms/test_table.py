@@ -111,6 +111,16 @@ def test_each_thing_that_goes_wrong_has_its_alarm():
     assert wrong(_without("router")).keys() == {"away/router"}
 
 
+def test_a_broker_that_keeps_dying_is_told_once_it_answers() -> None:
+    """Each time it is away for too short a time to be told of; that it dies again and again is."""
+    loop = {"crash_looping": True, "last_exit": "was ended by SIGKILL"}
+    dying = Fact(kind="broker", name="embedded", ok=False, detail="x", facts=loop)
+    (found,), _ = look_through(look(dying, service=SUPERVISOR))
+    assert (found.key, found.kind, found.after) == (("crashing", "embedded"), "broker", 0)
+    settled = Fact(kind="broker", name="embedded", facts={"crash_looping": False})
+    assert Key("crashing", "embedded") in look_through(look(settled, service=SUPERVISOR))[1]
+
+
 def _with_projector(facts: dict[str, Any]) -> Look:
     fact = Fact(kind="stream", name="RAW", facts=facts)
     report = Report(service="projector", pid=1, ready=True, facts=[fact])
