@@ -371,8 +371,9 @@ class Run:
 
     def _works(self) -> None:
         """A window came to its end and the relay had nothing against us."""
+        first = not self.lanes.proven
         self.lanes.succeeded()
         again = [self.lanes.reached.pop(each, "") for each in self.quotas]
-        if self.lanes.trouble or any(again):
+        if self.lanes.trouble or first or any(again):
             self.lanes.trouble = ""
             self.watch.tell()

@@ -77,6 +77,7 @@ class Lanes:
         self.destinations = Destinations([lower(each.domains) for each in relay.destination])
         self.stumbles = Stumbles()
         self.width = Width(relay.connections)
+        self.proven = False  # it has taken something since we started
         self.trouble = ""  # what was last told of it; empty when it was seen to work since
         self.reached: dict[Quota, str] = {}  # lasting limits that had no room, in words
         self.pipelining = True  # until the relay is found out to lie about it
@@ -247,6 +248,7 @@ class Lanes:
 
     def succeeded(self) -> None:
         """The relay works."""
+        self.proven = True
         self._failures = 0
         self._paused_until = 0.0
         self.stumbles.worked(asyncio.get_running_loop().time())

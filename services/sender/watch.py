@@ -190,7 +190,9 @@ class Watch:
             self.tell()
 
     def tell(self) -> None:
-        """Say that the relay works, if it does, which domains are sick, which limits reached."""
+        """Say that the relay works, if it does, which domains are sick, which limits reached. That
+        a connection stands proves nothing yet: one that takes our login may refuse our mail, and
+        an alarm of before we started is not over by it."""
         lanes = self._route.lanes
         if lanes.trouble:
             return
@@ -204,6 +206,7 @@ class Watch:
             self._relay.name,
             ok=True,
             detail=told,
+            untried=not lanes.proven,
             paused_until="",
             domains=sick,
             lanes=lanes.connected,
