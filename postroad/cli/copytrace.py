@@ -68,10 +68,16 @@ async def way(broker: Broker, address: str, post: str) -> Way:
 def road_of(trace: Trace, windows: Sequence[Window]) -> list[Span]:
     """The spans of a trace that led to these windows: what all copies have in common, and of what
     each chunk has only theirs. Pure."""
+    found = [_span_of(window, trace.spans) for window in windows]
+    return road_to(trace, [span for span in found if span is not None])
+
+
+def road_to(trace: Trace, windows: Sequence[Span]) -> list[Span]:
+    """The same of windows that are known by their spans. Pure."""
     by_id = {span.span: span for span in trace.spans}
     own: set[str] = set()
     for window in windows:
-        span = _span_of(window, trace.spans)
+        span: Span | None = window
         while span is not None and span.span not in own:
             own.add(span.span)
             span = by_id.get(span.parent)

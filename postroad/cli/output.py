@@ -79,6 +79,11 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def shortened(text: str, width: int) -> str:
+    """Text in at most so many characters; where some are left out it ends in an ellipsis."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """1 recipient, 2 recipients, 1,000 recipients."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -117,17 +117,17 @@ async def tail(
         upto = await tailing.ends(broker, wanted)
         if start is None and not from_seq:
             for found in await tailing.latest(broker, wanted, limit or LATEST):
-                _say(call, found, addresses=addresses)
+                _say(call, found, wanted.person, addresses=addresses)
         else:
             async for found in tailing.since(broker, wanted, upto, start=start, seq=from_seq):
-                _say(call, found, addresses=addresses)
+                _say(call, found, wanted.person, addresses=addresses)
                 told += 1
                 if told == limit:
                     return
         sys.stdout.flush()
         if follow:
             async for found in tailing.coming(broker, wanted, upto):
-                _say(call, found, addresses=addresses)
+                _say(call, found, wanted.person, addresses=addresses)
                 sys.stdout.flush()
 
 
@@ -175,7 +175,7 @@ _FINISHED = {"RAW", "RECEIVED", "SEND", "DEADLETTER"}  # the janitor deletes wha
 _PLACE = {"Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Stream"}
 
 
-def _say(call: Call, found: Found, *, addresses: bool) -> None:
+def _say(call: Call, found: Found, person: str, *, addresses: bool) -> None:
     import msgspec
 
     from postroad.cli.streams.plain import message
@@ -185,7 +185,7 @@ def _say(call: Call, found: Found, *, addresses: bool) -> None:
     if call.json:
         print(msgspec.json.encode(whole([told])[0], enc_hook=str).decode())
     else:
-        print(line(told))
+        print(line(told, person))
 
 
 def _print_streams(found: list[Look]) -> None:

@@ -9,11 +9,11 @@ import typer
 
 from postroad.cli.frame import Call, command, group
 from postroad.cli.helppage import NamePage
-from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped
+from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped, shortened
 from postroad.runtime.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from postroad.cli.copytrace import Way
     from postroad.cli.spanreader import Trace
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from postroad.cli.waterfall import Row
     from schemas.spans import Span
 
-STEP, BAR = 46, 32  # characters; with service and time a line stays below 100
+STEP, BAR = 54, 24  # characters; with service and time a line stays below 100
 SHOWN = 20  # traces that `ls` shows
+SLUG = 20  # characters of a list that it shows
 
 trace = group(
     "trace",
@@ -30,6 +31,7 @@ trace = group(
     example="postroad trace 0199d2c64d30",
     page=NamePage,
 )
+HERE = "◀"  # marks the span that another trace is linked with
 
 
 @command(trace, "show", example="postroad trace ann@example.net 0199d2c64d30")
@@ -91,13 +93,16 @@ async def ls(
     service: Annotated[
         str, typer.Option("--service", metavar="SERVICE", help="Only with a step of this service.")
     ] = "",
+    every: Annotated[
+        bool, typer.Option("--all", metavar="", help="Also commands, and what is beside the mail.")
+    ] = False,
     limit: Annotated[
         int, typer.Option("--limit", min=1, metavar="N", help="The latest so many; --json: all.")
     ] = SHOWN,
 ) -> None:
-    """The latest traces: mails, commands, and what services did of their own accord.
+    """The latest traces of mails; with `--all` also of commands and what services did of their own.
 
-    Which of them had a slow step, or one that failed. The projector's own are shown with
+    `--slow`, `--errors` and `--service` choose among all. The projector's own are shown with
     `--service projector`.
     """
     from postroad.cli.progress import progress
@@ -121,7 +126,8 @@ async def ls(
                 number += 1
                 if not number % 1_000:
                     tell(number)
-    found = list(chosen(lines.latest(), slow=seconds, errors=errors, service=service))
+    mails = not (every or slow or errors or service)
+    found = list(chosen(lines.latest(), slow=seconds, errors=errors, service=service, mails=mails))
     call.show([_row(line) for line in found], lambda: _print_list(found, limit, since))
 
 
@@ -150,28 +156,34 @@ def _row(line: Line) -> dict[str, object]:
 
 
 def _print_list(found: Sequence[Line], limit: int, since: str) -> None:
+    from postroad.cli.tracelist import RECEIVED
     from postroad.cli.waterfall import duration
 
     if not found:
         print(f"no such trace since {since}")
         return
-    print_table(
-        ("UTC", "trace", "began with", "list", "spans", "took", "slowest", "failed"),
-        (
-            (
-                f"{datetime.fromtimestamp(line.start / 1e9, UTC):%m-%d %H:%M:%S}",
-                line.trace[:SHORT_ID],
-                line.what,
-                line.list,
-                line.spans,
-                duration(line.seconds),
-                duration(line.slowest),
-                ", ".join(f"{name} ×{n}" if n > 1 else name for name, n in line.errors.items()),
-            )
-            for line in found[:limit]
-        ),
-        whole=3,
-    )
+    shown = found[:limit]
+    begun = [datetime.fromtimestamp(line.start / 1e9, UTC) for line in shown]
+    day = "" if len({at.date() for at in begun}) == 1 else "%m-%d "
+    table = {
+        "UTC": [f"{at:{day}%H:%M:%S}" for at in begun],
+        "trace": [line.trace[:SHORT_ID] for line in shown],
+        "began with": [line.what for line in shown],
+        "list": [shortened(line.list, SLUG) for line in shown],
+        "spans": [str(line.spans) for line in shown],
+        "took": [duration(line.seconds) for line in shown],
+        "slowest": [duration(line.slowest) for line in shown],
+        "failed": [
+            ", ".join(f"{name} ×{n}" if n > 1 else name for name, n in line.errors.items())
+            for line in shown
+        ],
+    }
+    if {line.what for line in shown} == {RECEIVED}:  # says nothing, and a terminal is narrow
+        del table["began with"]
+    if not any(table["failed"]):
+        del table["failed"]
+    whole = list(table).index("took")
+    print_table(list(table), zip(*table.values(), strict=True), whole=whole)
     if len(found) > limit:
         print(f"and {len(found) - limit:,} more; --limit {len(found)} shows all")
 
@@ -189,7 +201,7 @@ def _print(found: Sequence[Span], others: Sequence[tuple[str, Trace]]) -> None:
     from postroad.cli.spanreader import FOLDED
     from postroad.cli.waterfall import duration
 
-    print_waterfall(found)
+    print_waterfall(found, _named(found, (span for _, each in others for span in each.spans)))
     folds = [span for how, each in others if how == FOLDED for span in each.spans]
     if folds and found:
         first = min(folds, key=lambda span: span.end)
@@ -199,7 +211,28 @@ def _print(found: Sequence[Span], others: Sequence[tuple[str, Trace]]) -> None:
         if how != FOLDED:
             print()
             print(f"linked ({how}):")
-            print_waterfall(each.spans)
+            named = _named(each.spans, found)
+            print_waterfall(_wanted(each, named) if how == "bounce" else each.spans, named)
+
+
+def _named(spans: Sequence[Span], by: Iterable[Span]) -> dict[str, str]:
+    """What to say of those spans that others have a link to, by id; a link to the beginning is one
+    to the whole trace."""
+    from schemas.spans import first_span
+
+    ids = {span.span for span in spans if span.span != first_span(span.trace)}
+    return {
+        link.span: f"{HERE} {link.how}" for span in by for link in span.links if link.span in ids
+    }
+
+
+def _wanted(trace: Trace, named: Mapping[str, str]) -> Sequence[Span]:
+    """Of the post that a bounce is about what led to the window that sent the copy; of a bounce
+    itself, and where the window is not known, all."""
+    from postroad.cli.copytrace import road_to
+
+    windows = [span for span in trace.spans if span.span in named]
+    return road_to(trace, windows) if windows else trace.spans
 
 
 def _print_copy(
@@ -225,12 +258,30 @@ def _print_copy(
         )
 
 
-def print_waterfall(found: Sequence[Span]) -> None:
-    """Print the spans of one trace, each with its place in time."""
+def print_waterfall(found: Sequence[Span], named: Mapping[str, str] | None = None) -> None:
+    """Print the spans of one trace, each with its place in time; what was much later, as what was
+    given out again, has a scale of its own below. `named` is what to say of some, by id."""
+    from postroad.cli.waterfall import duration, parts
+
+    first, *later = parts(found)
+    length = duration(_seconds_of(first))
+    print(f"trace {first[0].trace}: {counted(len(first), 'span')} in {length}")
+    _print_part(first, named or {})
+    for part in later:
+        after = duration((part[0].start - first[0].start) / 1e9)
+        print()
+        print(f"{after} later: {counted(len(part), 'span')} in {duration(_seconds_of(part))}")
+        _print_part(part, named or {})
+
+
+def _seconds_of(spans: Sequence[Span]) -> float:
+    return (max(span.end for span in spans) - spans[0].start) / 1e9
+
+
+def _print_part(spans: Sequence[Span], named: Mapping[str, str]) -> None:
     from postroad.cli.waterfall import bar, duration, rows
 
-    seconds = (max(span.end for span in found) - found[0].start) / 1e9
-    print(f"trace {found[0].trace}: {counted(len(found), 'span')} in {duration(seconds)}")
+    seconds = _seconds_of(spans)
     print()
     print_table(
         ("step", "service", "took", ""),
@@ -241,7 +292,7 @@ def print_waterfall(found: Sequence[Span]) -> None:
                 "" if row.mark else duration(row.seconds),
                 bar(row, seconds, BAR),
             )
-            for row in rows(found)
+            for row in rows(spans, named)
         ),
         whole=4,
     )
@@ -252,4 +303,4 @@ def _step(row: Row) -> str:
     note = f" ({row.note})" if row.note else ""
     failed = f" ! {row.error}" if row.error else ""
     step = f"{'  ' * row.depth}{'· ' if row.mark else ''}{row.name}{many}{note}{failed}"
-    return step if len(step) <= STEP else f"{step[: STEP - 1]}…"
+    return shortened(step, STEP)

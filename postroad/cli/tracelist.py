@@ -10,6 +10,8 @@ import msgspec
 from schemas.spans import Span
 
 FOLD = "projector.fold"
+RECEIVED = "ingest.receive"
+OF_MAIL = frozenset({"ingest", "router", "sender"})  # services without which no mail goes anywhere
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -53,7 +55,9 @@ class Lines:
             )
         if span.start < line.start or not span.parent:
             line.what, line.service = span.name, span.service
-        line.start, line.end = min(line.start, span.start), max(line.end, span.end)
+        line.start = min(line.start, span.start)
+        if not span.attributes.get("postroad.replay"):  # a reset days later takes no days
+            line.end = max(line.end, span.end)
         line.list = line.list or str(span.attributes.get("postroad.list", ""))
         line.services.add(span.service)
         line.spans += 1
@@ -67,12 +71,18 @@ class Lines:
 
 
 def chosen(
-    all_: Iterable[Line], *, slow: float = 0.0, errors: bool = False, service: str = ""
+    all_: Iterable[Line],
+    *,
+    slow: float = 0.0,
+    errors: bool = False,
+    service: str = "",
+    mails: bool = False,
 ) -> Iterator[Line]:
-    """Those that have a span that took so many seconds, one that failed, one of this service. The
-    projector's own are left out unless it is asked for."""
+    """Those that have a span that took so many seconds, one that failed, one of this service, one
+    that only `mails` have. The projector's own are left out unless it is asked for."""
     for line in all_:
         own = line.what == FOLD and service != line.service
         wanted = not service or service in line.services
+        wanted = wanted and not (mails and line.services.isdisjoint(OF_MAIL))
         if wanted and not own and line.slowest >= slow and (line.errors or not errors):
             yield line

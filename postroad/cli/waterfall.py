@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
-from schemas.spans import Span
+from schemas.spans import Attribute, Span
 
 ALIKE = 10  # spans of one name under one parent, shown one by one; a large post has thousands
 NANO = 1e9
+NOBODY: Mapping[str, str] = MappingProxyType({})
+NOT_TAKEN = {"deferred": "put off", "left": "not sent"}
+APART, QUIET = 10.0, 2.0  # what comes 10 times later than all before it lasted, and 2 s, is apart
 AGAIN = {
     "postroad.redelivered": "given out again",
     "postroad.replay": "replay",
@@ -33,8 +37,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     mark: bool = False
 
 
-def rows(spans: Sequence[Span]) -> Iterator[Row]:
-    """The lines of a trace from the top, in order of time below each parent.
+def parts(spans: Sequence[Span]) -> list[list[Span]]:
+    """A trace cut where nothing was done for so long that what is before would be a dot: each
+    part has a scale of its own. All that `consumer reset` gives out again is behind such a cut."""
+    found: list[list[Span]] = []
+    began = ended = min((span.start for span in spans), default=0)
+    for span in sorted(spans, key=lambda span: span.start):
+        quiet = span.start - ended
+        if not found or quiet > max(QUIET * NANO, (APART - 1) * (ended - began)):
+            found.append([])
+        found[-1].append(span)
+        ended = max(ended, span.end)
+    return found
+
+
+def rows(spans: Sequence[Span], named: Mapping[str, str] = NOBODY) -> Iterator[Row]:
+    """The lines of a trace from the top, in order of time below each parent. What `named` says of
+    a span, by its id, stands behind its name, and it has a line of its own.
 
     A span whose parent is not here (yet) stands at the top; what was done again stands beside the
     first try, though the trace has it below. One line stands for all tries of one name that failed
@@ -52,9 +71,10 @@ def rows(spans: Sequence[Span]) -> Iterator[Row]:
         for span in sorted(siblings, key=lambda span: span.start):
             well[span.name] += not span.error
             many = bool(span.error) or well[span.name] > ALIKE
+            many = many and span.span not in named
             lines.setdefault((span.name, span.error) if many else ("", span.span), []).append(span)
         for (name, error), alike in lines.items():
-            yield _row(alike, depth, origin)
+            yield _row(alike, depth, origin, named)
             if error or not name:
                 yield from _marks(alike, depth + 1, origin)
                 yield from below(alike, depth + 1)
@@ -77,7 +97,7 @@ def _children(spans: Sequence[Span]) -> Mapping[str, Sequence[Span]]:
     return found
 
 
-def _row(spans: Sequence[Span], depth: int, origin: int) -> Row:
+def _row(spans: Sequence[Span], depth: int, origin: int, named: Mapping[str, str]) -> Row:
     begin, end = min(span.start for span in spans), max(span.end for span in spans)
     return Row(
         depth=depth,
@@ -87,16 +107,31 @@ def _row(spans: Sequence[Span], depth: int, origin: int) -> Row:
         seconds=(end - begin) / NANO,
         error=next((span.error for span in spans if span.error), ""),
         count=len(spans),
-        note=_note(spans[0]) if len(spans) == 1 else "",
+        note=_note(spans[0], named) if len(spans) == 1 else "",
     )
 
 
-def _note(span: Span) -> str:
+def _note(span: Span, named: Mapping[str, str]) -> str:
     """What a span is about, where that is more than its name, and whether it is not the first."""
     said = span.attributes
-    words = [str(said[name]) for name in ("postroad.kind",) if name in said]
+    words = [named[span.span]] if span.span in named else []
+    words += [str(said[name]) for name in ("postroad.source", "postroad.kind") if name in said]
+    if "postroad.uid" in said:
+        words.append(f"UID {said['postroad.uid']}")
+    if "postroad.accepted" in said:
+        words += _outcome(said)
     words += [word for name, word in AGAIN.items() if said.get(name) is True]
     return ", ".join(words)
+
+
+def _outcome(said: Mapping[str, Attribute]) -> Iterator[str]:
+    """Of how many recipients of a window what became: 48 taken, 1 refused, 1 put off."""
+    others = {word: int(said.get(f"postroad.{kind}", 0)) for kind, word in NOT_TAKEN.items()}
+    refused = int(said.get("postroad.failed", 0)) - sum(others.values())
+    yield f"{said['postroad.accepted']} taken"
+    for word, many in {"refused": refused, **others}.items():
+        if many > 0:
+            yield f"{many} {word}"
 
 
 def _marks(spans: Sequence[Span], depth: int, origin: int) -> Iterator[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, timedelta
@@ -221,7 +222,12 @@ class Run:
             seen(results, window)
             measure(metrics, name, window, results, time.monotonic() - began)
             span.attributes["postroad.accepted"] = window.accepted
-            span.attributes["postroad.failed"] = len(window.outcome.failures)
+            kinds = Counter(failure.kind for failure in window.outcome.failures)
+            span.attributes["postroad.failed"] = kinds.total()
+            if deferred := kinds["deferred"]:
+                span.attributes["postroad.deferred"] = deferred
+            if kinds["left"]:
+                span.attributes["postroad.left"] = kinds["left"]
             span.attributes["smtp.reply.code"] = window.outcome.code
             if window.trouble:
                 span.error = "relay"

@@ -131,3 +131,16 @@ def test_traces_are_chosen_by_what_was_slow_or_failed():
     assert [line.trace for line in chosen(every, errors=True)] == ["2"]
     assert [line.trace for line in chosen(every, service="projector")] == ["3"]
     assert {line.trace for line in chosen(every)} == {"1", "2"}
+    assert {line.trace for line in chosen(every, mails=True)} == {"1"}
+
+
+def test_what_is_done_again_takes_no_time():
+    """A post that is given out once more after a reset took as long as it took."""
+    lines = Lines()
+    again = span("sender.chunk", "c2", "a", replay=True)
+    for each in (
+        span("ingest.receive", "a", seconds=2.0),
+        msgspec.structs.replace(again, start=600 * SECOND, end=601 * SECOND),
+    ):
+        lines.take(each)
+    assert [line.seconds for line in lines.latest()] == [2.0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.cli.waterfall import ALIKE, Row, bar, duration, rows
+from postroad.cli.waterfall import ALIKE, Row, bar, duration, parts, rows
 from schemas.spans import Attribute, Moment, Span
 
 SECOND = 1_000_000_000
@@ -120,6 +120,37 @@ def test_what_happened_within_a_span_stands_below_it():
         (1, "leaf", False, ""),
     ]
     assert bar(found[1], 4.0, 40) == f"{' ' * 10}◆"
+
+
+def test_what_comes_much_later_stands_apart():
+    """A consumer that was reset makes a dot of no bar; tries every five minutes are one part."""
+    post = [span("receive", end=0.1), span("handle", "receive", start=0.02, end=0.12)]
+    again = [span("handle", "receive", start=579, end=579.1, id_="again")]
+    assert parts([*again, *post]) == [post, again]
+    assert parts([*post, span("late", "receive", start=1)]) != parts(post)
+    tries = [span("chunk", "receive", start=300 * n, end=300 * n + 1) for n in range(1, 20)]
+    assert parts([*post, *tries]) == [post, tries]
+    assert parts([]) == []
+
+
+def test_a_window_says_what_became_of_its_recipients():
+    """One that a relay refused is seen; so is the window that something else leads to, even of many
+    alike; and from which folder a mail came."""
+    said: list[dict[str, Attribute]] = [{"accepted": 48, "failed": 0}] * (ALIKE + 1)
+    said += [{"accepted": 45, "failed": 4, "deferred": 1, "left": 2}]
+    spans = [
+        msgspec.structs.replace(
+            span("window", start=n, id_=str(n)),
+            attributes={f"postroad.{name}": value for name, value in each.items()},
+        )
+        for n, each in enumerate(said)
+    ]
+    *first, _, refused = rows(spans, {"11": "here"})
+    assert [row.note for row in first] == ["48 taken"] * ALIKE
+    assert refused.note == "here, 45 taken, 1 refused, 1 put off, 2 not sent"
+    found: dict[str, Attribute] = {"postroad.source": "box", "postroad.uid": 7}
+    (mail,) = rows([msgspec.structs.replace(span("receive"), attributes=found)])
+    assert mail.note == "box, UID 7"
 
 
 def test_no_spans_no_lines():

@@ -14,10 +14,12 @@ from postroad.runtime.stored import Stored
 
 @dataclass(frozen=True)
 class Choice:
-    """Messages of these places; where a list (slug), mail or person is named, those about it."""
+    """Messages of these places; where a list (slug), mail or person is named, those about it.
+    `person` is an id."""
 
     places: tuple[Place, ...]
     about: tuple[bytes, ...] = ()
+    person: str = ""
 
     def takes(self, stored: Stored) -> bool:
         """Whether this message is asked for."""
@@ -36,8 +38,9 @@ async def choice(
     if mail:
         about.append((await mail_id(broker, mail)).encode())
     if person:
-        about.append((await person_id(broker, config, person)).encode())
-    return Choice(found, tuple(about))
+        person = await person_id(broker, config, person)
+        about.append(person.encode())
+    return Choice(found, tuple(about), person)
 
 
 async def slug(broker: Broker, text: str) -> str:

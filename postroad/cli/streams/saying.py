@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from postroad.cli.output import SHORT_ID
@@ -11,13 +11,16 @@ from postroad.cli.streams.plain import Message
 
 # said by subject and time, or too long for a line
 LEFT_OUT = frozenset({"t", "mail_id", "list", "raw", "facts", "edits", "copy", "body_sha256", "v"})
+SIDE_BY_SIDE = frozenset({"people", "addresses"})
 LONGEST = 60  # characters of one value
 
 
-def line(message: Message) -> str:
-    """When, where, of which list and mail, and what; for whoever reads along."""
+def line(message: Message, person: str = "") -> str:
+    """When, where, of which list and mail, and what; for whoever reads along. Of a `person` also
+    where among many they stand, and their address, where addresses are shown."""
     _, list_, mail = parts(message.subject)
-    what = "; ".join(map(event, message.events)) or message.unknown or "nothing"
+    what = "; ".join(event(each, person) for each in message.events)
+    what = what or message.unknown or "nothing"
     if message.unknown and message.events:
         what = f"{message.unknown}: {what}"
     where = f"{message.stream} {message.seq}"
@@ -28,14 +31,21 @@ def line(message: Message) -> str:
     return " ".join(told.splitlines())
 
 
-def event(plain: Mapping[str, Any]) -> str:
+def event(plain: Mapping[str, Any], person: str = "") -> str:
     """One event: its name, and what it says in few words."""
     name = str(plain.get("t", "")).replace("_", " ") or "no event"
-    told = [said for key, value in plain.items() if (said := _said(key, value))]
+    at = _place(plain, person)
+    told = [said for key, value in plain.items() if (said := _said(key, value, at, person))]
     return f"{name}: {', '.join(told)}" if told else name
 
 
-def _said(key: str, value: Any) -> str:
+def _place(plain: Mapping[str, Any], person: str) -> int:
+    """Where this person stands among the people of it; -1 where they do not."""
+    people = plain.get("people")
+    return people.index(person) if isinstance(people, list) and person in people else -1
+
+
+def _said(key: str, value: Any, place: int, person: str) -> str:
     match value:
         case _ if key in LEFT_OUT or value in ("", None, False, 0, [], (), {}):
             return ""
@@ -46,12 +56,22 @@ def _said(key: str, value: Any) -> str:
             short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
             return f"{key}={short!r}" if " " in short else f"{key}={short}"
         case list() | tuple():
-            return f"{key}: {len(value):,}"
+            return f"{key}: {len(value):,}{_one_of(key, value, place)}"
         case dict():
-            inner = [said for name, each in value.items() if (said := _said(name, each))]
+            at = _place(value, person)
+            inner = [
+                said for name, each in value.items() if (said := _said(name, each, at, person))
+            ]
             return f"{key} ({', '.join(inner)})" if inner else ""
         case _:
             return ""
+
+
+def _one_of(key: str, values: Sequence[Any], place: int) -> str:
+    """Who of many it is about: only of people and their addresses, which have the same order."""
+    if key not in SIDE_BY_SIDE or not 0 <= place < len(values):
+        return ""
+    return f" (at {place + 1:,}: {values[place]})"
 
 
 def _short(mail: str) -> str:

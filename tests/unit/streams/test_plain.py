@@ -17,9 +17,11 @@ from schemas.road import (
     ChunkQueued,
     CommandRouted,
     Copy,
+    Intent,
     MailReceived,
     Origin,
     Parked,
+    WindowRecorded,
 )
 
 ANN, TOKEN, MAIL = "ann@example.net", "sesame7opens", "0" * 32
@@ -93,6 +95,22 @@ def test_what_is_no_event_is_shown_and_not_obeyed(data: bytes) -> None:
 def test_octets_are_cut_where_there_are_many() -> None:
     """A terminal is not flooded, and says how much there is."""
     assert safe(b"a" * 5_000, 10) == "a" * 10 + "\n... and 4,990 octets more"
+
+
+def test_a_person_is_found_among_many() -> None:
+    """Whoever asks about somebody sees where in a chunk and in a window they stand, and their
+    address only where addresses are asked for."""
+    queued = msgspec.structs.replace(
+        EVENTS[2], people=("p0", "p1"), addresses=("bob@example.net", ANN)
+    )
+    intent = Intent(start=0, end=2, people=("p0", "p1"))
+    window = WindowRecorded(mail_id=MAIL, list="team", chunk="0", people=(), intent=intent)
+    data = codec.encode(envelope([queued, window], correlation=MAIL))
+    told = line(shown("SEND", data), "p1")
+    assert told.count("people: 2 (at 2: p1)") == 2
+    assert f"addresses: 2 (at 2: {ANN})" in line(shown("SEND", data, addresses=True), "p1")
+    assert ANN not in told
+    assert "at 2" not in line(shown("SEND", data), "p7")
 
 
 def test_a_line_names_place_list_and_mail() -> None:
