@@ -133,13 +133,19 @@ def connect(path: Path, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(path), config=config)
 
 
-def move_aside(path: Path, ending: str) -> Path | None:
-    """Move a closed file and its log out of the way; where it lies then, None where it was gone."""
+def beside(path: Path, ending: str) -> Path:
+    """A name beside a file that is free."""
     aside = Path(f"{path}.{ending}")
     number = 1
     while aside.exists():  # another of this second
         number += 1
         aside = Path(f"{path}.{ending}-{number}")
+    return aside
+
+
+def move_aside(path: Path, ending: str) -> Path | None:
+    """Move a closed file and its log out of the way; where it lies then, None where it was gone."""
+    aside = beside(path, ending)
     log = Path(f"{path}.wal")
     if log.exists():
         log.replace(f"{aside}.wal")

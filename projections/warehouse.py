@@ -2,7 +2,8 @@
 
 Rows of all projections of a stream, what their folds carry on, and the stream's position are
 stored in one transaction. A file that is damaged, or was folded from other streams than those there
-are, is moved aside, where it stays until an erasure, and a new one begun.
+are, is moved aside, where it stays until an erasure, and a new one begun; of streams that went back
+the rows above their ends are taken out.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import duckdb
 import msgspec
 
 from postroad.runtime.crashpoint import crashpoint
-from projections import adopting, columns, duckfile, layout
+from projections import adopting, columns, duckfile, layout, receding
 from projections.duckfile import Lock, StoreBusy, Transaction
 from projections.projection import Carry, Folded, Projection, Table
 from projections.reading import CONFIG, Answer, Given, answer
+from projections.receding import Receded, Unfit
 from projections.watched import Damaged, Watched
 
 T = TypeVar("T")
@@ -59,23 +61,15 @@ class Slow(Exception):
     """A query took longer than it may, and was ended."""
 
 
-class Unfit(Exception):
-    """The file cannot be gone on with; `kind` is `corrupt` or `other`."""
-
-    def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(reason)
-        self.kind = kind
-        self.reason = reason
-
-
 class Warehouse:
     """One open file. `checkpoints` holds the last sequence folded from each stream, `carries` what
     each projection takes to its next batch. `stale` are projections that have to be folded anew,
-    because another version made their tables, or they came after events that they want: until then
-    nothing is stored for them. `aside` is where an unfit file was moved to at opening, None where
-    it was gone, and why; `forgotten` what was taken out since it was last emptied, by table. It
-    `owes` to be written anew where that was personal, for what DuckDB takes out lies on in room
-    that it marks as free: a mark beside the file says so across crashes."""
+    because another version made their tables, or they came after events that they want, or a
+    stream went back: until then nothing is stored for them. `aside` is where an unfit file was
+    moved to at opening, None where it was gone, and why; `receded` where streams went back to, and
+    `copied` a copy with all rows; `forgotten` what was taken out since it was last emptied, by
+    table. It `owes` to be written anew where that was personal, for what DuckDB takes out lies on
+    in room that it marks as free: a mark beside the file says so across crashes."""
 
     def __init__(
         self, path: Path, projections: Sequence[Projection], *, personal: bool = False
@@ -88,6 +82,8 @@ class Warehouse:
         self.carries: dict[str, Carry] = {}
         self.stale: set[str] = set()
         self.aside: tuple[Path | None, str] | None = None
+        self.receded: dict[str, int] = {}
+        self.copied: Path | None = None
         self.forgotten: list[tuple[str, Sequence[str]]] = []
         self.owes = asyncio.Event()
         self._mark = Path(f"{path}.erase")
@@ -140,9 +136,10 @@ class Warehouse:
         return self._tables[name][0]
 
     def fits(self, streams: Mapping[str, Origin]) -> bool:
-        """Whether the file is of these streams."""
+        """Whether the file is of these streams, and not beyond their ends."""
         return all(
-            _same(now, self.origins.get(name, now.created), self.checkpoints.get(name, 0))
+            now.created == self.origins.get(name, now.created)
+            and self.checkpoints.get(name, 0) <= now.last
             for name, now in streams.items()
         )
 
@@ -188,13 +185,12 @@ class Warehouse:
             return await self._write(partial(self._prune, before))
 
     def _prune(self, before: Mapping[str, datetime]) -> int:
-        gone = 0
-        for each in self.projections:
-            for table in each.tables if each.stream in before else ():
-                sql = f"delete from {table.name} where ts < $before"  # noqa: S608
-                found = self.connection.execute(sql, {"before": before[each.stream]}).fetchone()
-                gone += found[0] if found else 0
-        return gone
+        return sum(
+            receding.delete(self.connection, table, "ts < ?", before[each.stream])
+            for each in self.projections
+            if each.stream in before
+            for table in each.tables
+        )
 
     async def exchange(self, new: Path) -> None:
         """Go on with another file in the place of this one, which is closed; while nothing is
@@ -301,6 +297,9 @@ class Warehouse:
             if doubt:
                 raise Unfit("corrupt", doubt)
             self._resume(streams)
+        except Receded:
+            self.copied = receding.copy(self.path, stamp)
+            self._resume(streams)
         except Unfit as unfit:
             self.aside = (duckfile.move_aside(self.path, f"{unfit.kind}-{stamp}"), unfit.reason)
             self._resume(streams)
@@ -332,9 +331,8 @@ class Warehouse:
     @staticmethod
     def _judged(error: Exception, *, known: bool) -> Exception:
         """What an error at opening is: the file's fault, or that of its disk or memory."""
-        no_room = duckfile.ailment(error) == "full" or isinstance(
-            error, duckdb.OutOfMemoryException
-        )
+        no_room = isinstance(error, duckdb.OutOfMemoryException)
+        no_room = no_room or duckfile.ailment(error) == "full"
         return error if no_room or not known else Unfit("corrupt", duckfile.told(error))
 
     def _prepare(self, streams: Mapping[str, Origin]) -> None:
@@ -343,9 +341,13 @@ class Warehouse:
                 connection.execute(f"create table if not exists {own}")
             found = connection.execute("select stream, seq, origin from checkpoint").fetchall()
             for name, seq, created in found:
-                now = streams.get(name)
-                if now is not None and not _same(now, created, seq):
+                now = streams.get(name, Origin(created, seq))
+                if now.created != created:
                     raise Unfit("other", f"it was folded from another stream {name} than there is")
+                if seq > now.last:
+                    self.receded[name] = now.last
+                    if seq > now.last + receding.LITTLE and self.copied is None:
+                        raise Receded("receded", name)
             for name in sorted(streams.keys() - {name for name, _, _ in found}):
                 found.append((name, 0, streams[name].created))
                 connection.execute("insert into checkpoint values (?, ?, ?)", found[-1])
@@ -354,6 +356,9 @@ class Warehouse:
             self.carries, self.stale = adopting.tables(
                 connection, self.projections, self.checkpoints, personal=self.personal
             )
+            if self.receded:
+                self.stale |= receding.cut(connection, self.projections, self.receded)
+                self.checkpoints |= self.receded
         adopting.views(self.connection, self.path.stem, self.projections)
 
     def _apply(self, batches: Sequence[Batch]) -> int:
@@ -386,8 +391,3 @@ class Warehouse:
         if carry != self.carries[name]:
             text = msgspec.json.encode(carry).decode()
             connection.execute("update projection set carry = ? where name = ?", [text, name])
-
-
-def _same(now: Origin, created: str, seq: int) -> bool:
-    """Whether a file that was folded up to `seq`, from a stream `created` then, is of this one."""
-    return created == now.created and seq <= now.last

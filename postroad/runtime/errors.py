@@ -28,6 +28,19 @@ class UsageError(PostroadError):
     exit_code = 2
 
 
+class WentBack(PostroadError):
+    """A stream has other messages, or none, where it was followed up to `position`: its broker gave
+    out what it never wrote. Whoever folded those has to begin anew."""
+
+    def __init__(self, stream: str, position: int) -> None:
+        super().__init__(
+            f"the stream {stream} went back: what was read of it up to {position} is not all there "
+            "any more, as after a full disk; it is read anew"
+        )
+        self.stream = stream
+        self.position = position
+
+
 class Retry(Exception):
     """Give the message back and see it again after `delay` seconds."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from postroad.runtime import wire
 from postroad.runtime.clock import new_id
+from postroad.runtime.errors import WentBack
 from postroad.runtime.pull import Pull, ephemeral
 from postroad.runtime.stored import NONE, Stored
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
 
 IDLE_SECONDS = 60.0  # then the server forgets a reader
+_EPOCH = datetime.fromtimestamp(0, UTC)
 PAGE = 1000  # messages that are handed over at once, where so many are there
 
 
@@ -26,8 +29,9 @@ async def follow(
     200,000 a second. Headers are left as they came.
 
     An ephemeral consumer without acknowledgements: the reader's own checkpoint is the position.
+    Raises WentBack where a broker that was away comes back without what it gave out.
     """
-    position = start_seq - 1
+    position, at = start_seq - 1, 0
     pull: _Follower | None = None
 
     async def create() -> None:
@@ -38,7 +42,12 @@ async def follow(
         start = {"deliver_policy": "by_start_sequence", "opt_start_seq": position + 1}
         await ephemeral(broker, stream, name, subject_filter, IDLE_SECONDS, start)
 
-    pull = _Follower(broker, stream, "", limit=limit, lost=create)
+    async def again() -> None:
+        if not await _is_there(broker, stream, position, at):
+            raise WentBack(stream, position)
+        await create()
+
+    pull = _Follower(broker, stream, "", limit=limit, lost=again)
     await create()
     async with pull:
         while True:
@@ -46,8 +55,18 @@ async def follow(
             pull.done(len(arrived))
             batch = [stored for stored in arrived if stored.seq > position]
             if batch:
-                position = batch[-1].seq
+                position, at = batch[-1].seq, batch[-1].ns
                 yield batch
+
+
+async def _is_there(broker: Broker, stream: str, seq: int, at: int) -> bool:
+    """Whether the message with this sequence is still the one that was stored then (in ns; 0 where
+    that is not known), or was deleted."""
+    found = await broker.get(stream, seq) if seq and at else None
+    if found is not None:
+        return (found.time - _EPOCH) // timedelta(microseconds=1) == at // 1000
+    info = await broker.api(f"STREAM.INFO.{stream}")
+    return bool(seq <= info["state"]["last_seq"])
 
 
 class _Follower(Pull[Stored]):

@@ -37,6 +37,8 @@ Failure    An event of a newer release, and one that a fold fails on: counted, t
            from other streams: moved aside (`analytics.duckdb.corrupt-<time>`, `.other-<time>`),
            folded anew, told by status and alarm; what lies aside stays, until an
            erasure takes it where addresses are kept.
+           A stream that went back (its broker gave out what it never wrote): the rows above its end
+           are taken out, what carries on is folded anew; of a large loss a copy is kept.
            No room on the disk: told, waited for; folded on when there is some.
            A second projector: ends with exit code 1 and says who has the file.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,13 +20,13 @@ import structlog
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import now
 from postroad.runtime.config import Config
-from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.errors import PostroadError, Retry, WentBack
 from postroad.runtime.service import Context
 from projections import duckfile, layout
 from projections.catalog import projections
 from projections.duckfile import CheckpointMoved, StoreBusy
 from projections.snapshot import FOLDER
-from projections.warehouse import NAME, Warehouse
+from projections.warehouse import NAME, Origin, Warehouse
 from projections.watched import Damaged
 from schemas.questions import Progress
 from schemas.subjects import DAY
@@ -38,6 +38,7 @@ from services.projector.snapshot import Snapshots
 PATIENCE = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the file is tried again
 KIND = "analytics"
 FOR_EVER = {"MEMBERSHIP", "LISTS", "PEOPLE"}  # streams whose rows are kept
+BACK = 100  # messages that are folded again where others took the place of the last
 SPANS = 7 * DAY  # how long spans are kept, at most
 LOOK_SECONDS = 2.0  # how often it is looked whether the file still lies there
 
@@ -64,6 +65,7 @@ class Keeper:
         self._failures = self._broken = 0  # since anything was stored
         self._doubt = ""
         self._reopen = False
+        self._back: dict[str, int] = {}  # where streams that went back are folded on from
         self._again = asyncio.Event()  # streams are to be followed anew
         self.job: Rebuild | None = None  # the last, or the one that runs
         self._names: set[str] = set()  # to be folded anew
@@ -87,6 +89,8 @@ class Keeper:
                 except Retry as retry:
                     self._why = retry.reason
                     await asyncio.sleep(retry.delay)
+                except WentBack as back:
+                    self._back[back.stream] = max(0, back.position - BACK)
                 except (duckdb.Error, OSError, CheckpointMoved, Damaged) as error:
                     await self._failed(error)
         finally:
@@ -211,7 +215,8 @@ class Keeper:
 
     async def _open(self) -> Warehouse:
         context = self.context
-        warehouse = await opened(context.config, context.broker, self._doubt)
+        warehouse = await opened(context.config, context.broker, self._doubt, self._back)
+        self._back = {}
         if warehouse.aside is not None:
             aside, reason = warehouse.aside
             name = aside.name if aside is not None else ""
@@ -221,6 +226,9 @@ class Keeper:
             detail += "all that the streams keep is folded anew"
             context.health.report(KIND, NAME, ok=False, detail=detail, alarm=True)
             context.health.count("moved_aside")
+        if warehouse.receded:
+            copy = warehouse.copied.name if warehouse.copied is not None else ""
+            log.warning("projector.receded", streams=warehouse.receded, copy=copy)
         return warehouse
 
     async def _failed(self, error: Exception) -> None:
@@ -244,11 +252,15 @@ class Keeper:
                 await self.context.stopping.wait()
 
 
-async def opened(config: Config, broker: Broker, doubt: str = "") -> Warehouse:
-    """The file, fit for today's streams; moved aside where there is reason to `doubt` it. Raises
-    PostroadError where another process has it."""
+async def opened(
+    config: Config, broker: Broker, doubt: str = "", back: Mapping[str, int] | None = None
+) -> Warehouse:
+    """The file, fit for today's streams; moved aside where there is reason to `doubt` it, and not
+    beyond where streams went `back` to. Raises PostroadError where another process has it."""
     path = config.site.state_dir / NAME
     streams = await origins(broker, sorted(layout.streams(projections())))
+    for name, end in (back or {}).items():
+        streams[name] = Origin(streams[name].created, min(streams[name].last, end))
     try:
         return await Warehouse.open(
             path,

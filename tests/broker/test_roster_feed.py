@@ -12,6 +12,7 @@ import pytest
 
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.clock import envelope
+from postroad.runtime.errors import WentBack
 from postroad.runtime.health import Health
 from projections.change import Change
 from projections.store import Store
@@ -101,3 +102,26 @@ async def test_what_nobody_waits_for_is_gathered(
             await fed.reached(AsOf(people=seq), timeout=60)
         assert await store.read("select count(*) from people") == [(20,)]
         assert len(store.ends) <= 10
+
+
+@pytest.mark.parametrize("others", [3, 7], ids=["fewer", "as many again"])
+async def test_a_stream_that_went_back_is_not_followed_on(
+    broker: Broker, tmp_path: Path, others: int
+) -> None:
+    """Where a broker comes back without messages that it gave out, the roster ends, to be folded
+    anew: it would pass over what takes their sequences, also where that is more by then."""
+    await broker.publish_batch(people(0, 5))
+    store = await Store.open(tmp_path / "roster.duckdb", SCHEMA)
+    fed = Feed(broker, store, Health("membership"))
+    running = asyncio.create_task(fed.run())
+    await fed.catch_up()
+    stream = (await broker.api("STREAM.INFO.PEOPLE"))["config"]
+    await broker.api("STREAM.DELETE.PEOPLE")
+    await broker.api("STREAM.CREATE.PEOPLE", stream)
+    await broker.publish_batch(people(10, 10 + others))
+    for callback in tuple(broker.reconnected):
+        callback()
+    with pytest.raises(ExceptionGroup) as ended:
+        await running
+    assert ended.group_contains(WentBack, match="PEOPLE went back")
+    await store.close()

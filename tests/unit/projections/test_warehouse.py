@@ -58,6 +58,7 @@ PROJECTION = Projection(
     views=(View(name="longest", about="", columns={}, sql="select max(word) w from words"),),
     fold=fold,
     decode=decode,
+    carries=True,
 )
 
 
@@ -112,12 +113,44 @@ async def test_what_is_personal_is_not_kept_unless_allowed(tmp_path: Path) -> No
     await allowed.close()
 
 
-async def test_a_file_beyond_its_stream_is_moved_aside(tmp_path: Path) -> None:
-    """One that stands further than a stream goes was folded from another, and is kept beside."""
+async def test_rows_above_where_a_stream_went_back_to_are_taken_out(tmp_path: Path) -> None:
+    """Of a stream that ends below what is folded, as after a full disk, the rest stays, and what
+    takes the lost sequences is folded; what is carried on is folded anew, also after a kill."""
+    warehouse = await opened(tmp_path)
+    await warehouse.apply([batch(0, 5, "a")])
+    await warehouse.apply([batch(5, 7, "lost")])
+    assert not warehouse.fits({"S": Origin("then", 6)})
+    await warehouse.close()
+    for _ in range(2):
+        again = await opened(tmp_path, last=6)
+        assert (again.aside, again.copied, again.checkpoints) == (None, None, {"S": 6})
+        assert (await words(again), again.stale) == (["a"], {"words"})
+        await again.close()
+
+
+async def test_of_a_large_loss_a_copy_is_kept(tmp_path: Path) -> None:
+    """Where a stream went back far, what was folded of it lies beside with all its rows, and the
+    rows that it can still have made stay in use."""
+    warehouse = await opened(tmp_path)
+    await warehouse.apply([batch(0, 5, "a")])
+    await warehouse.apply([batch(5, 5000, "lost")])
+    await warehouse.close()
+    again = await opened(tmp_path, last=6)
+    assert again.copied is not None
+    assert again.copied.name == "a.duckdb.receded-now"
+    assert await words(again) == ["a"]
+    await again.close()
+    with reading(again.copied) as connection:
+        assert connection.execute("select count(*) from words").fetchall() == [(2,)]
+
+
+async def test_a_file_of_another_stream_is_moved_aside(tmp_path: Path) -> None:
+    """One that was folded from a stream that was made anew is kept beside."""
     warehouse = await opened(tmp_path)
     await warehouse.apply([batch(0, 7, "a")])
     await warehouse.close()
-    other = await opened(tmp_path, last=6)
+    streams = {"S": Origin("later", 1000)}
+    other = await Warehouse.open(tmp_path / "a.duckdb", [PROJECTION], streams, stamp="now")
     assert other.aside is not None
     assert other.aside[0] is not None
     assert other.aside[0].name == "a.duckdb.other-now"
