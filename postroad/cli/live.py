@@ -95,7 +95,7 @@ class Live:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return judge(await look(self._config, supervisor.broker))
         except (TimeoutError, Retry, PostroadError, ApiError):
-            return judge(unreachable(self._config))
+            return judge(await unreachable(self._config))
 
     def _page(self, supervisor: Supervisor, found: Status) -> Iterator[RenderableType]:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
@@ -114,15 +114,17 @@ class Live:
             head = f"Postroad is {found.state}, {up}; Ctrl-C stops"
             yield Text(head, style=f"bold {COLOURS[found.state]}")
             yield from (Text(f"  {problem}") for problem in found.problems)
-        if found.broker.state == "down":
-            return
         yield Text()
+        if found.broker.state == "down":
+            yield from (Text(f"{indent}{line}") for line, indent in statuspage.machine(found))
+            return
         stages = map(statuspage.stage, found.stages)
         yield _within(table(statuspage.STAGES, stages, whole=statuspage.STAGES_WHOLE))
         if found.sources or found.relays:
             yield Text()
             yield _within(table(statuspage.PEERS, statuspage.peers(found), whole=4))
         yield Text()
+        yield from (Text(f"{indent}{line}") for line, indent in statuspage.errors(found))
         yield from (Text(f"{indent}{line}") for line, indent in statuspage.below(found))
 
 

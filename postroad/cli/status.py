@@ -58,14 +58,16 @@ def _print(found: Status) -> None:
         print_wrapped(problem, "  ")
     for warning in found.warnings:
         print_wrapped(f"warning: {warning}", "  ")
-    if found.broker.state == "down":
-        return
     print()
+    if found.broker.state == "down":
+        for line, indent in statuspage.machine(found):
+            print_wrapped(line, indent)
+        return
     stages = map(statuspage.stage, found.stages)
     print_table(statuspage.STAGES, stages, whole=statuspage.STAGES_WHOLE)
     if found.sources or found.relays:
         print()
         print_table(statuspage.PEERS, statuspage.peers(found), whole=4)
     print()
-    for line, indent in statuspage.below(found):
+    for line, indent in (*statuspage.errors(found), *statuspage.below(found)):
         print_wrapped(line, indent)

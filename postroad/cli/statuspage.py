@@ -33,7 +33,6 @@ AGES = ((172_800, 86_400, "d"), (7200, 3600, "h"), (120, 60, "min"), (0, 1, "s")
 
 def stage(found: Stage) -> tuple[str, ...]:
     """A row of STAGES."""
-    error = f"{found.last_error_at[11:19]} {found.last_error}" if found.last_error else ""
     return (
         found.stage,
         found.state,
@@ -43,7 +42,7 @@ def stage(found: Stage) -> tuple[str, ...]:
         age(found.oldest_seconds) if found.lag or found.pending else "",
         ", ".join(str(instance.pid) for instance in found.instances),
         str(found.restarts),
-        error,
+        found.last_error_at[11:19] if found.last_error else "",
     )
 
 
@@ -67,6 +66,13 @@ def _peer(kind: str, peer: Peer, seen: str) -> tuple[str, ...]:
     return kind, peer.name, state, seen[11:19], "; ".join(told)
 
 
+def errors(found: Status) -> Iterator[tuple[str, str]]:
+    """What the column of last errors has the time of: in a column it would be ten lines."""
+    for each in found.stages:
+        if each.last_error:
+            yield f"{each.stage}, at {each.last_error_at[11:19]}: {each.last_error}", ""
+
+
 def below(found: Status) -> Iterator[tuple[str, str]]:
     """Lines for below the tables, each with the indent of its continuation."""
     if found.held:
@@ -83,6 +89,11 @@ def below(found: Status) -> Iterator[tuple[str, str]]:
     size = f"{found.broker.bytes / 1e6:,.1f} MB"
     restarts = f", {counted(found.broker.restarts, 'restart')}" if found.broker.restarts else ""
     yield f"broker: {found.broker.kind}, NATS {found.broker.version}, {size} stored{restarts}", ""
+    yield from machine(found)
+
+
+def machine(found: Status) -> Iterator[tuple[str, str]]:
+    """Lines on this machine, which need no broker."""
     if found.disk:
         yield _disk(found.disk), ""
     if found.clock and found.clock.synchronised is False:

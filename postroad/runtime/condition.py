@@ -162,7 +162,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was seen `at` a time. `unreachable` says why there is no broker; then the rest is empty.
+    """What was seen `at` a time. `unreachable` says why there is no broker; then the rest is empty
+    but for what this machine tells of itself, `disk` and `clock`.
 
     `lags` by name of durable; `last_parked` is where and why the latest message was parked.
     """

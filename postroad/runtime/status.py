@@ -36,9 +36,9 @@ async def status(config: Config) -> Status:
             async with await connect(config, "status", wait=2.0) as broker:
                 return judge(await look(config, broker))
     except PostroadError as error:
-        return judge(unreachable(config, str(error)))
+        return judge(await unreachable(config, str(error)))
     except (TimeoutError, Retry):
-        return judge(unreachable(config))
+        return judge(await unreachable(config))
 
 
 async def look(config: Config, broker: Broker) -> Seen:
@@ -133,11 +133,18 @@ async def _info(broker: Broker, subject: str, body: object = None) -> Any:
         raise
 
 
-def unreachable(config: Config, problem: str = "") -> Seen:
-    """What is seen where there is no broker; `problem` says why, where that is known."""
+async def unreachable(config: Config, problem: str = "") -> Seen:
+    """What is seen where there is no broker: this machine. `problem` says why there is none, where
+    that is known; of one of ours, what is to be done about it is known better here."""
+    if config.broker.embedded:
+        problem = ""
+    disk = await asyncio.to_thread(_disk, config)
     return Seen(
         kind=_kind(config),
+        at=now(),
         unreachable=problem or _silent(config),
+        disk=disk,
+        clock=Clock(at=now().isoformat(timespec="seconds"), synchronised=machine.synchronised()),
         sources=tuple(source.name for source in config.source),
         relays=tuple(relay.name for relay in config.relay),
         beside=beside(config),

@@ -174,6 +174,7 @@ def _problems(
 ) -> Iterator[str]:
     if seen.unreachable:
         yield seen.unreachable
+        yield from _of_the_machine(seen)
         return
     yield from _absent(seen, [stage.stage for stage in stages if stage.state == "down"])
     if held := dict(_failed("restored", seen)):

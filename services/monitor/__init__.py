@@ -24,8 +24,8 @@ Promises
       away (ADR 26).
 
 Failure    A port that cannot be had: tried again, `postroad status` warns of it.
-           The broker away: told after 30 seconds; HTTP answers 503 meanwhile, metrics are those of
-           before, with `postroad_broker_up 0`.
+           The broker away: told after 30 seconds; HTTP answers 503 meanwhile, metrics are the disk,
+           the counts of before, and `postroad_broker_up 0`.
            A collector that is away: tried again with the next metrics; nothing waits for it.
            Several monitors on machines of their own: each tells.
 

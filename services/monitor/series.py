@@ -38,15 +38,15 @@ def _all(look: Look, raised: Mapping[Key, Standing]) -> _Found:
     told = Counter(each.alarm for each in raised.values() if each.told)
     for name, count in told.items():
         yield instruments.RAISED, (name,), count
+    if status.disk is not None and status.disk.total:
+        yield instruments.DISK_FREE, (), status.disk.free
+        yield instruments.DISK_SIZE, (), status.disk.total
     if look.seen.unreachable:
         return
     yield instruments.BROKER_STORED, (), status.broker.bytes
     yield instruments.PARKED, (), status.parked
     yield instruments.HELD, (), status.held
     yield instruments.LATER, (), status.later.copies
-    if status.disk is not None and status.disk.total:
-        yield instruments.DISK_FREE, (), status.disk.free
-        yield instruments.DISK_SIZE, (), status.disk.total
     yield from _stages(look)
     yield from _processes(look)
     yield from _peers(look)

@@ -30,6 +30,16 @@ def test_the_widest_page_fits_a_hundred_columns(capsys: pytest.CaptureFixture[st
     assert max(map(len, shown.splitlines())) <= 100
     for words in ("1.23e+04 messages/s", "12,345,678", "25 h", "12:00:00"):
         assert words in shown
+    assert len(shown.splitlines()) <= 6, "what went wrong stands below, not folded in a column"
+    status = Status(
+        state="degraded",
+        stages=(stage,),
+        sources=(),
+        relays=(),
+        broker=BrokerState(kind="embedded", state="healthy"),
+    )
+    ((line, _),) = statuspage.errors(status)
+    assert line.startswith("membership, at 12:00:00: relay out: it is far away")
 
 
 def test_a_relay_says_whether_copies_go_to_it() -> None:

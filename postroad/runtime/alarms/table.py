@@ -194,7 +194,7 @@ TABLE: tuple[Alarm, ...] = (
     ),
 )
 BY_NAME: Mapping[str, Alarm] = {alarm.name: alarm for alarm in TABLE}
-_SEEN_BLIND = ("broker", "monitor")  # what can be told without the broker
+_SEEN_BLIND = ("broker", "monitor", "disk")  # what can be told without the broker
 
 
 def look_through(look: Look) -> tuple[list[Found], set[Key]]:

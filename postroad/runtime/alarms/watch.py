@@ -99,14 +99,14 @@ class Watch:
 
     async def _seen(self) -> Seen:
         if not self.broker.nc.is_connected:
-            return unreachable(self.config)
+            return await unreachable(self.config)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await look(self.config, self.broker)
         except PostroadError as error:
-            return unreachable(self.config, str(error))
+            return await unreachable(self.config, str(error))
         except (TimeoutError, Retry):
-            return unreachable(self.config)
+            return await unreachable(self.config)
 
     def _refused_lately(self, at: float) -> dict[str, int]:
         """How many mails each source has left on its server within the last hour."""

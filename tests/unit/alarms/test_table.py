@@ -75,12 +75,14 @@ def test_what_is_configured_no_more_fails_nobody():
 
 
 def test_without_the_broker_nothing_else_is_known():
-    """A broker that is away is told, and no alarm is raised or cleared for what lies behind it."""
-    seen = Seen(unreachable="no broker answers", sources=("box",))
+    """A broker that is away is told, and the disk of this machine; no alarm is raised or cleared
+    for what lies behind it."""
+    full = Disk(path="x", free=1, total=100)
+    seen = Seen(unreachable="no broker answers", sources=("box",), disk=full)
     found, well = look_through(
         Look(status=judge(seen), seen=seen, now=NOW, behind={}, refused={}, known=[])
     )
-    assert [each.key.alarm for each in found] == ["broker"]
+    assert [each.key.alarm for each in found] == ["broker", "disk"], "a full disk may be why"
     assert {key.alarm for key in well} == {"monitor"}
 
 

@@ -10,7 +10,7 @@ from postroad.httpmessage import Request, Response
 from postroad.runtime import instruments
 from postroad.runtime.alarms.sights import Behind, Look
 from postroad.runtime.alarms.standing import Key, Standing
-from postroad.runtime.condition import Lag, Seen
+from postroad.runtime.condition import Disk, Lag, Seen
 from postroad.runtime.health import Fact, Report
 from postroad.runtime.metrics import Metrics, Point
 from postroad.runtime.totals import Series, Sum, Totals
@@ -137,6 +137,15 @@ def test_a_look_tells_lag_age_and_what_fails():
     ):
         assert line in text.splitlines(), line
     assert not re.search(r"@|example\.", text)
+
+
+def test_the_disk_is_measured_without_the_broker():
+    """A full disk is the most frequent reason why a broker is away: its series stay."""
+    seen = Seen(unreachable="no broker answers", disk=Disk(path="x", free=5, total=100))
+    at = Look(status=judge(seen), seen=seen, now=NOW, behind={}, refused={})
+    text = exposition.text(series(at, {}, {})).decode().splitlines()
+    assert {"postroad_broker_up 0.0", "postroad_disk_free_bytes 5.0"} <= {*text}
+    assert any("is full" in problem for problem in at.status.problems)
 
 
 def test_health_fails_when_down_and_readiness_until_the_road_is_ready():
