@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from postroad.runtime import logs
+from postroad.runtime import logs, streamends
 from postroad.runtime.attach import COMMAND, attach
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -46,7 +46,7 @@ async def road(config: Config) -> AsyncIterator[Broker]:
     quiet()
     async with attach(config, COMMAND, MEMBERSHIP) as (broker, ours):
         if ours is not None:
-            await _provision(config, broker)
+            await _provision(config, broker, going_on=True)
             async with _membership(config, broker):
                 yield broker
             return
@@ -66,7 +66,7 @@ async def roster(config: Config) -> AsyncIterator[tuple[Broker, Feed | None]]:
             await _answering(broker)
             yield broker, None
             return
-        await _provision(config, broker)
+        await _provision(config, broker, going_on=True)
         store = await open_store(broker, config.site.state_dir)
         feed = Feed(broker, store, Health(COMMAND))
         folding = asyncio.create_task(feed.run())
@@ -80,7 +80,9 @@ async def roster(config: Config) -> AsyncIterator[tuple[Broker, Feed | None]]:
             await store.close()
 
 
-async def _provision(config: Config, broker: Broker) -> None:
+async def _provision(config: Config, broker: Broker, *, going_on: bool = False) -> None:
+    if going_on:
+        await streamends.refuse(broker, config.site.state_dir)
     await provision(
         broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
     )

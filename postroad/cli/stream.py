@@ -131,6 +131,36 @@ async def tail(
                 sys.stdout.flush()
 
 
+@command(stream, "accept", example="postroad stream accept MEMBERSHIP")
+async def accept(
+    call: Call, name: Annotated[str, typer.Argument(metavar="NAME", help="Such as MEMBERSHIP.")]
+) -> None:
+    """Go on with a stream that has gone back, as it is now: what it has lost stays lost.
+
+    A stream goes back where the broker's store was damaged, or somebody put older files there; all
+    stands still then. Restore a backup instead, where there is one. Services that wait go on by
+    themselves within seconds.
+    """
+    from postroad.cli.road import streams
+    from postroad.cli.streams.naming import one_stream
+    from postroad.runtime import streamends
+
+    wanted = one_stream(name).name
+    async with streams(call.config) as broker:
+        try:
+            how = await streamends.accept(broker, call.config.site.state_dir, wanted)
+        except OSError as error:
+            raise PostroadError(
+                f"{call.config.site.state_dir}: {(error.strerror or 'cannot be written').lower()}"
+            ) from error
+    if how is None:
+        raise PostroadError(f"stream {wanted} has not gone back: there is nothing to accept")
+    call.show(
+        {"stream": wanted, "accepted": how},
+        lambda: print(f"stream {wanted} {how}; it is gone on with as it is"),
+    )
+
+
 @command(stream, "get", example="postroad stream get ROUTED 1042")
 async def get(
     call: Call,

@@ -80,7 +80,10 @@ class Child:
         return self.runs and not self.ready.is_set()
 
     def start(self) -> None:
-        """Start it, and keep it running from now on."""
+        """Start it, and keep it running from now on; where it is, nothing happens."""
+        if self._task is not None and not self._task.done():
+            return
+        self.stopping.clear()
         self._task = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:

@@ -23,7 +23,7 @@ import structlog
 import uvloop
 from nats.aio.msg import Msg
 
-from postroad.runtime import logs, paused
+from postroad.runtime import logs, paused, streamends
 from postroad.runtime.again import Again
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -39,6 +39,7 @@ log = structlog.get_logger()
 YOUNG = 20_000  # new objects between two collections of garbage; most go without one
 ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
 BESIDE = ("projector", "janitor", "monitor", "web")  # what no mail waits for
+WATCHMAN = "monitor"
 ASKED_FOR = ("web",)  # those of them that run only where a section has their name
 
 
@@ -141,6 +142,8 @@ async def serve(name: str, config: Config, *, once: bool = False) -> None:
     service = find(name)
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(await connect(config, name))
+        if name != WATCHMAN:  # who tells of it
+            await streamends.refuse(broker, config.site.state_dir)
         await provision(
             broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
         )

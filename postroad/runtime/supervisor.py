@@ -26,7 +26,7 @@ from postroad.runtime.brokerkeeper import end, keep_broker
 from postroad.runtime.child import Child, Lines
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import EmbeddedBroker
-from postroad.runtime.errors import PostroadError
+from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.health import LEFT_OUT, Health, Report
 from postroad.runtime.hearing import BROKER_ENDED, ENDED, LOOK_SECONDS, TOLD, Hearing
 from postroad.runtime.notify import Systemd
@@ -34,6 +34,7 @@ from postroad.runtime.provision import provision
 from postroad.runtime.service import BESIDE, ROAD, beside, running
 from postroad.runtime.storing import keep_storing
 from postroad.runtime.verdict import STOPPING, SUPERVISOR
+from postroad.runtime.wholeness import Wholeness
 
 START_SECONDS = 10.0  # for the road to be ready before mail is taken all the same
 POLL_SECONDS = 0.1  # each question costs every process an answer
@@ -85,6 +86,7 @@ class Supervisor:
         self._own = False  # whether we ourselves were heard since systemd was told that we live
         self._pinged = 0.0  # loop time of that
         self._told = ""  # to systemd, of how we are
+        self.whole = Wholeness(broker, config.site.state_dir, health)
         for name, count in counts.items():
             if not count and name in BESIDE:
                 health.report(LEFT_OUT, name, ok=True)
@@ -102,6 +104,19 @@ class Supervisor:
         for child in self.children:
             if child.service == LAST:
                 child.start()
+
+    async def provide(self) -> None:
+        """Have every stream and consumer there. Raises PostroadError, BrokerUnavailable."""
+        broker = self.config.broker
+        await provision(self.broker, replicas=broker.replicas, ack_wait=broker.ack_wait_seconds)
+
+    async def hold(self) -> None:
+        """Let all services end but the monitor, which tells why."""
+        await self._end(but=MONITOR)
+        for child in self.children:
+            if child.service == MONITOR:
+                child.start()
+        self.news.set()
 
     async def watch(self) -> None:
         """Notice who becomes ready, and who answers no more, for ever."""
@@ -129,11 +144,17 @@ class Supervisor:
         """Drain and end the services: first who takes mail, last who sends it."""
         self.stopping = True
         self.health.report(SUPERVISOR, STOPPING, ok=True)
+        self.systemd.tell("STOPPING=1")
+        await self._end()
+        with contextlib.suppress(PostroadError, Retry):
+            await self.whole.look()  # what they did last is known
+
+    async def _end(self, but: str = "") -> None:
         for names in END:
-            left = [child for child in self.children if child.service in names]
+            left = [each for each in self.children if each.service in names and each.service != but]
             if left:
                 told = ", ".join(child.name for child in left)
-                self.systemd.tell("STOPPING=1", f"STATUS=stopping: {told} may finish")
+                self.systemd.tell(f"STATUS=stopping: {told} may finish")
                 self.systemd.more_time(MORE_SECONDS)
                 await asyncio.gather(*(child.stop() for child in left))
 
@@ -145,6 +166,11 @@ class Supervisor:
     def looping(self) -> list[str]:
         """The names of those that keep dying."""
         return [child.name for child in self.children if child.upkeep.crash_looping]
+
+    def held(self) -> str:
+        """Why the services stand still; nothing where they do not."""
+        lost = sorted(self.whole.lost)
+        return f"all stands still: {', '.join(lost)} has gone back" if lost else ""
 
     # --- who answers ------------------------------------------------------------------------------
 
@@ -189,10 +215,13 @@ class Supervisor:
         if self.stopping:
             return
         looping = self.looping()
+        held = self.held()
         pending = [child for child in self.children if not (child.ready.is_set() or _ails(child))]
-        ready = self.ready.is_set() or not pending
+        ready = self.ready.is_set() or not pending or bool(held)
         told = "all services run"
-        if looping:
+        if held:
+            told = held
+        elif looping:
             told = f"{', '.join(looping)} keeps dying"
         elif pending:
             told = f"starting: {', '.join(child.name for child in pending)}"
@@ -248,9 +277,6 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
                 f"Postroad already runs in {config.site.state_dir}; see `postroad status`, "
                 "or use another site.state_dir"
             )
-        await provision(
-            broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
-        )
         context = await stack.enter_async_context(running(SUPERVISOR, config, broker))
         supervisor = Supervisor(
             config,
@@ -261,8 +287,12 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
             systemd=wanted.systemd,
             lines=wanted.lines,
         )
+        await supervisor.whole.look()
+        if not supervisor.whole.lost:
+            await supervisor.provide()
         jobs = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks = [jobs.create_task(supervisor.start()), jobs.create_task(supervisor.watch())]
+        keeping = jobs.create_task(supervisor.whole.keep(supervisor.start, supervisor.hold))
+        tasks = [keeping, jobs.create_task(supervisor.watch())]
         if server is not None:
             tasks.append(jobs.create_task(keep_broker(server, context.health)))
             tasks.append(jobs.create_task(keep_storing(server, context.health)))
@@ -273,6 +303,7 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
             yield supervisor
         finally:
             watch.cancel()  # what is away from now on is meant to be
+            keeping.cancel()  # who is stopped is not to be started
             await supervisor.stop()
             for task in tasks:
                 task.cancel()
@@ -321,6 +352,10 @@ async def supervise(config: Config, wanted: Wanted, watch: Beside | None = None)
 
 async def _welcome(supervisor: Supervisor) -> None:
     await supervisor.ready.wait()
+    if held := supervisor.held():
+        sys.stdout.write(f"Postroad does not go on; {held}; `postroad status` says what helps\n")
+        sys.stdout.flush()
+        return
     number = len(supervisor.children)
     but = f", but {', '.join(looping)} keeps dying" if (looping := supervisor.looping()) else ""
     sys.stdout.write(

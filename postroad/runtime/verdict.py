@@ -2,7 +2,7 @@
 
 healthy   every service is ready, every source, relay and hook works, events are folded, nothing is
           parked, and no provider refuses the mail of many members at once
-down      the broker or a service of the road is away: mail waits
+down      the broker or a service of the road is away, or a stream has gone back: mail waits
 degraded  anything else
 
 Every problem is a sentence for a person: what is wrong, and what helps.
@@ -46,6 +46,7 @@ RATED: Mapping[str, tuple[str, str]] = {
     "projector": ("rows", "rows"),
 }
 SUPERVISOR = "supervisor"
+GONE_BACK = "streams"  # the kind of fact of a stream that has less than it had
 STOPPING = "stopping"  # what a supervisor reports that was told to stop
 FORGOTTEN = timedelta(hours=1)  # an error as old as this is told no more
 AHEAD = 5.0  # seconds that the clocks of broker and services may differ
@@ -59,7 +60,8 @@ def judge(seen: Seen) -> Status:
     relays = tuple(_peer("relay", name, seen) for name in seen.relays)
     problems = tuple(_problems(seen, stages, sources, relays))
     road = [stage for stage in stages if stage.stage in STAGES]
-    down = bool(seen.unreachable) or any(stage.state == "down" for stage in road)
+    gone_back = [*_failed(GONE_BACK, seen)]
+    down = bool(seen.unreachable or gone_back) or any(stage.state == "down" for stage in road)
     child = _child("broker", "embedded", seen)
     return Status(
         state="down" if down else "degraded" if problems else "healthy",
@@ -175,6 +177,9 @@ def _problems(
     if seen.unreachable:
         yield seen.unreachable
         yield from _of_the_machine(seen)
+        return
+    if gone_back := [f"stream {name} {detail}" for name, detail in _failed(GONE_BACK, seen)]:
+        yield from gone_back  # all stands still for it
         return
     yield from _absent(seen, [stage.stage for stage in stages if stage.state == "down"])
     if held := dict(_failed("restored", seen)):

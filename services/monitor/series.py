@@ -15,7 +15,7 @@ from postroad.runtime.totals import Series, Sum
 from postroad.runtime.verdict import SUPERVISOR
 
 STATES: Mapping[State, int] = {"healthy": 0, "degraded": 1, "down": 2}
-BESIDE = ("analytics", "hook", "incident", "janitor", "lookup", "telemetry", "web")
+BESIDE = ("analytics", "hook", "incident", "janitor", "lookup", "streams", "telemetry", "web")
 
 
 def series(

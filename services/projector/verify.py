@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from postroad.runtime import streamends
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.crashpoint import crashpoint
@@ -65,6 +66,10 @@ class Verification:
         """Fold and compare. Raises Retry, PostroadError, StoreBusy, duckdb.Error, OSError."""
         began = time.monotonic()
         personal = self.config.analytics.addresses
+        for stream, how in (
+            await streamends.gone_back(self.broker, self.config.site.state_dir)
+        ).items():
+            self._told(stream, 0, "sequence", how)
         folded, made = await self._standing()
         live = [p for p in projections() if p.tables]
         fit = [p for p in live if made.get(p.name) == layout.version(p, personal=personal)]

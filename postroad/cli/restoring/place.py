@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postroad.runtime import streamends
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.backup.order import ordered
 from postroad.runtime.embedded import embedded, is_running
@@ -60,6 +61,7 @@ async def empty(config: Config) -> AsyncIterator[Broker]:
         await asyncio.to_thread(_synced, beside / "broker")
         shutil.rmtree(state_dir / "broker", ignore_errors=True)  # without streams, as was seen
         (beside / "broker").rename(state_dir / "broker")
+        streamends.forget(state_dir)  # what was known of those before
         sync(state_dir)
         shutil.rmtree(beside)
 
@@ -98,6 +100,7 @@ async def _external(config: Config) -> AsyncIterator[Broker]:
             )
         try:
             yield broker
+            streamends.forget(config.site.state_dir)  # what was known of those before
         except BaseException:
             for name in ordered():
                 with contextlib.suppress(Exception):

@@ -10,7 +10,7 @@ from postroad.runtime.alarms.standing import Key
 from postroad.runtime.condition import Seen, Status
 from postroad.runtime.health import Fact, Report
 from postroad.runtime.later import limits
-from postroad.runtime.verdict import STAGES, STOPPING, SUPERVISOR, last_end
+from postroad.runtime.verdict import GONE_BACK, STAGES, STOPPING, SUPERVISOR, last_end
 
 MINUTE = 60.0
 BEHIND = 10 * MINUTE  # a stage that gets nowhere for so long is told of
@@ -79,6 +79,8 @@ def away(look: Look) -> Iterator[Sight]:
     """Services that do not answer, or are not at work."""
     if any(fact.name == STOPPING for _, fact in _of(SUPERVISOR, look.seen)):
         return
+    if any(not fact.ok for _, fact in _of(GONE_BACK, look.seen)):
+        return  # they stand still for it
     for stage in look.status.stages:
         wrong = {"down": "does not answer", "degraded": "is not ready"}.get(stage.state, "")
         waits = "; mail waits" if stage.stage in STAGES else "; no mail waits for it"

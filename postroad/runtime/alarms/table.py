@@ -13,6 +13,7 @@ from postroad.runtime.alarms import sights
 from postroad.runtime.alarms.sights import MINUTE, Look, Sight, sight
 from postroad.runtime.alarms.standing import Found, Key
 from postroad.runtime.health import Fact, Report
+from postroad.runtime.verdict import GONE_BACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,15 @@ TABLE: tuple[Alarm, ...] = (
         look=sights.broker,
         after=30,
         again=MINUTE,
+    ),
+    Alarm(
+        name="streams",
+        alert="PostroadStreamGoneBack",
+        page="stream-gone-back.md",
+        kind="stream",
+        look=sights.facts(GONE_BACK),
+        again=60 * MINUTE,
+        well="is gone on with",
     ),
     Alarm(
         name="monitor",

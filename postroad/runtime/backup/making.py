@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from postroad.runtime import streamends
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.backup import order, settingsfiles
 from postroad.runtime.backup.copying import Copying
@@ -17,7 +18,7 @@ from postroad.runtime.backup.framing import Position, Reader
 from postroad.runtime.backup.manifest import FileCopy, Manifest, StreamCopy
 from postroad.runtime.backup.vault import Vault
 from postroad.runtime.clock import now
-from postroad.runtime.errors import UsageError
+from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.provision import version as served_by
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def make(
             elif (file := _file(vault, role, path)) is not None:
                 files.append(file)
         _same(before, files)
-        streams, fresh, marks = await _streams(broker, vault, before, tell)
+        streams, fresh, marks = await _streams(broker, config.site.state_dir, vault, before, tell)
         taken = set(vault.names())
         while (name := begun.strftime("%Y%m%dT%H%M%SZ")) in taken:
             begun += timedelta(seconds=1)
@@ -114,8 +115,9 @@ def _file(vault: Vault, role: str, path: Path) -> FileCopy | None:
 
 
 async def _streams(
-    broker: Broker, vault: Vault, before: Manifest | None, tell: Tell
+    broker: Broker, state_dir: Path, vault: Vault, before: Manifest | None, tell: Tell
 ) -> tuple[list[StreamCopy], int, int]:
+    await streamends.refuse(broker, state_dir)
     there, total, marks = {}, 0, 0
     for name in order.ordered():
         try:
@@ -124,6 +126,7 @@ async def _streams(
             if error.err_code != NOT_FOUND:
                 raise
             continue
+        _goes_on(vault, before, name, info["state"]["last_seq"])
         there[name] = await _readers(broker, name)
         total += info["state"]["messages"]
         if name == order.MARKED:
@@ -143,6 +146,17 @@ async def _streams(
             streams.append(await copying.copy(before.stream(name) if before else None, readers))
         fresh += copying.fresh
     return streams, fresh, marks
+
+
+def _goes_on(vault: Vault, before: Manifest | None, name: str, last: int) -> None:
+    """Refuse to put less beside the last backup: with `keep` it would take the place of more."""
+    copy = before.stream(name) if before is not None else None
+    if before is not None and copy is not None and last < copy.last:
+        raise PostroadError(
+            f"stream {name} ends at {last:,}, and at {copy.last:,} in the backup {before.name} of "
+            f"{vault.path}: nothing is added there. Restore that backup; or keep it, and name "
+            f"another directory for what is left ({streamends.PAGE})"
+        )
 
 
 async def _readers(broker: Broker, stream: str) -> list[Reader]:

@@ -19,13 +19,15 @@ START = "start it: postroad up"
 class Broker:
     """`problem` is why it cannot be used, as its error line says it; `running` is whether it
     was spoken to, `version` its own, or that of the program that would be started; `last_words`
-    are those of an embedded one that did not start."""
+    are those of an embedded one that did not start; `gone_back` says which stream has less than it
+    had."""
 
     embedded: bool
     running: bool
     version: str = ""
     problem: str = ""
     last_words: str = ""
+    gone_back: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ def broker(facts: Broker) -> Finding:
     if facts.problem:
         what, _, remedy = facts.problem.partition("; ")
         return failed("broker", HERE, what, remedy or "see its log: state_dir/broker/nats.log")
+    if facts.gone_back:
+        what, _, remedy = facts.gone_back.partition("; nothing goes on with it: ")
+        return failed("broker", HERE, what, remedy)
     if facts.last_words:
         what = f"it did not start the last time: {facts.last_words}"
         return failed("broker", HERE, what, "docs/operators/broker-will-not-start.md")

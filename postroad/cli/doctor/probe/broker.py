@@ -15,6 +15,7 @@ from postroad.cli.ask import ask
 from postroad.cli.doctor.judge.broker import Broker as Facts
 from postroad.cli.doctor.judge.broker import List
 from postroad.cli.doctor.judge.clock import Reading
+from postroad.runtime import streamends
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -74,7 +75,9 @@ async def _look(config: Config) -> Told:
         async with await connect(config, "doctor", wait=CONNECT_SECONDS) as broker:
             text = version(broker)
             check_version(text)
-            facts = Facts(embedded, running=True, version=text)
+            gone_back = await streamends.gone_back(broker, state_dir)
+            told = streamends.sentence(gone_back) if gone_back else ""
+            facts = Facts(embedded, running=True, version=text, gone_back=told)
             return await _told(config, broker, facts)
     except PostroadError as error:
         return Told(Facts(embedded, running=False, problem=str(error)))

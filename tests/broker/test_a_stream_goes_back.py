@@ -1,0 +1,74 @@
+"""A broker that begins with less than it had: nobody goes on with that before a person decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from postroad.runtime import streamends
+from postroad.runtime.broker import Broker
+from postroad.runtime.embedded import EmbeddedBroker, embedded
+from postroad.runtime.errors import PostroadError
+from postroad.runtime.health import Health
+from postroad.runtime.provision import provision
+from postroad.runtime.wholeness import Wholeness
+
+STORE = "broker/jetstream/jetstream/$G/streams/MEMBERSHIP/msgs"
+
+
+@contextlib.asynccontextmanager
+async def running(state_dir: Path) -> AsyncIterator[tuple[EmbeddedBroker, Broker]]:
+    """The broker of a state_dir."""
+    async with (
+        embedded(state_dir) as server,
+        await Broker.connect(server.reach.url, name="test") as broker,
+    ):
+        yield server, broker
+
+
+async def test_a_damaged_block_holds_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a block of the store was overwritten services are held, also when the broker was
+    started anew beside them, and go on once the loss is accepted; nobody may start one by hand."""
+    monkeypatch.setattr("postroad.runtime.wholeness.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("postroad.runtime.wholeness.SOON_SECONDS", 0.05)
+    monkeypatch.setattr("postroad.runtime.wholeness.AGAIN_SECONDS", 0.05)
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def start() -> None:
+        told.put_nowait("start")
+
+    async def hold() -> None:
+        told.put_nowait("hold")
+
+    async with running(tmp_path) as (server, broker):
+        await provision(broker)
+        for number in range(3):
+            await broker.publish(f"membership.l.p{number}", b"x")
+        health = Health("test")
+        whole = Wholeness(broker, tmp_path, health)
+        await whole.look()
+        assert streamends.read(tmp_path)["MEMBERSHIP"].last == 3
+        keeping = asyncio.create_task(whole.keep(start, hold))
+        assert await told.get() == "start"
+        await server.stop()
+        for block in (tmp_path / STORE).glob("*.blk"):
+            with block.open("r+b") as file:
+                file.write(b"\xff" * 32)
+        await server.start()
+        assert await told.get() == "hold"
+        (fact,) = (fact for fact in health.answer().facts if not fact.ok)
+        assert (fact.name, fact.alarm[:16]) == ("MEMBERSHIP", "has gone back: i")
+        with pytest.raises(PostroadError, match="stream accept MEMBERSHIP"):
+            await streamends.refuse(broker, tmp_path)
+        assert streamends.read(tmp_path)["MEMBERSHIP"].last == 3
+        assert await streamends.accept(broker, tmp_path, "ROUTED") is None
+        assert await streamends.accept(broker, tmp_path, "MEMBERSHIP")
+        assert await told.get() == "start"
+        await streamends.refuse(broker, tmp_path)
+        keeping.cancel()
