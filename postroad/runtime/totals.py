@@ -37,6 +37,7 @@ class Sum(NamedTuple):
 
 
 NOTHING = Sum(0.0)
+Row = tuple[str, tuple[str, ...], float, tuple[int, ...]]  # a series and its sum, to be stored
 
 
 class Totals:
@@ -56,6 +57,24 @@ class Totals:
         for report in reports:
             living[report.instance] = self._take(report)
         self._last = {**dict(list(self._last.items())[-50:]), **living}
+
+    def rows(self) -> tuple[list[Row], dict[str, list[Row]]]:
+        """What was counted, and what each instance had told by then, to be kept."""
+        return _rows(self._sums), {name: _rows(told) for name, told in self._last.items()}
+
+    def go_on(self, sums: Iterable[Row], last: Mapping[str, Iterable[Row]]) -> None:
+        """Count on from what was kept; instruments that another release had otherwise are not."""
+        self._sums = self._known(sums)
+        self._last = {name: self._known(told) for name, told in last.items()}
+
+    def _known(self, rows: Iterable[Row]) -> dict[Series, Sum]:
+        return {
+            Series(name, values): Sum(value, buckets)
+            for name, values, value, buckets in rows
+            if (what := self._instruments.get(name)) is not None
+            and len(values) == len(what.attributes)
+            and len(buckets) == (len(what.bounds) + 1 if what.kind == "histogram" else 0)
+        }
 
     def sums(self) -> Mapping[Series, Sum]:
         """Every series: counters and histograms as they added up, gauges of who is there."""
@@ -77,3 +96,7 @@ class Totals:
             grown = now.plus(before.get(series, NOTHING), -1)
             self._sums[series] = self._sums.get(series, NOTHING).plus(grown)
         return told
+
+
+def _rows(sums: Mapping[Series, Sum]) -> list[Row]:
+    return [(*series, *total) for series, total in sums.items()]

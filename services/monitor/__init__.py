@@ -33,6 +33,7 @@ Where      on loopback, without login: it is for a Prometheus on the same machin
 
 Files      series      what was seen → series (pure)
            answers     a request → a response (pure)
+           kept        what was counted, in a file
            exposition  series → text for Prometheus
            collector   series → OTLP
            service     the rest

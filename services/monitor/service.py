@@ -15,10 +15,11 @@ from postroad.runtime.httplistener import Door, Listener
 from postroad.runtime.quantities import duration
 from postroad.runtime.service import Context, Service
 from postroad.runtime.totals import Series, Sum
-from services.monitor import answers, exposition
+from services.monitor import answers, exposition, kept
 from services.monitor.series import series
 
 FRESH = 2.0  # seconds; who asks is told of a look that is no older
+KEPT_EVERY = 60.0  # seconds between two writings of what was counted, where nobody asks
 FIELDS = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -35,7 +36,12 @@ class Monitor:
         self.context = context
         self.settings = context.config.telemetry
         self.watch = Watch(context.config, context.broker)
-        self.began = time.time_ns()
+        self._state_dir = context.config.site.state_dir
+        before = kept.read(self._state_dir)
+        self.began = before.began
+        self.watch.totals.go_on(before.sums, before.last)
+        self.watch.refused.extend(before.refused)
+        self._written = time.monotonic()
         self._looking = asyncio.Lock()
         self._at = float("-inf")
 
@@ -53,6 +59,7 @@ class Monitor:
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self.context.stopping.wait()
             sending.cancel()
+        self._keep()
         self.watch.book.gone()
 
     async def look(self, fresh: float = 0.0) -> None:
@@ -67,15 +74,22 @@ class Monitor:
             except Exception as error:  # noqa: BLE001  the watchman does not fall asleep over it
                 log.error("monitor.bug", error=type(error).__name__)  # noqa: TRY400
             self._at = time.monotonic()
+            if self._at - self._written >= KEPT_EVERY:
+                self._keep()
             took = self._at - began
             self.context.health.metrics.record(instruments.LOOKED, value=took)
 
     def series(self) -> dict[Series, Sum]:
-        """Every series as of the last look."""
+        """Every series as of the last look, to be shown: it is kept first."""
         last = self.watch.last
         if last is None:
             return {}
+        self._keep()
         return series(last, self.watch.totals.sums(), self.watch.book.read())
+
+    def _keep(self) -> None:
+        kept.write(self._state_dir, self.began, self.watch.totals, [*self.watch.refused])
+        self._written = time.monotonic()
 
     async def _listen(self) -> None:
         settings = self.settings

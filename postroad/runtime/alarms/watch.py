@@ -54,7 +54,7 @@ class Watch:
         self.acting = True  # whether to listen to what services tell
         self.watchman: Callable[[], str] = str  # what is wrong with who should look, if not us
         self._behind: dict[str, Behind] = {}
-        self._refused: deque[tuple[float, dict[str, float]]] = deque()
+        self.refused: deque[tuple[float, dict[str, float]]] = deque()
 
     @contextlib.asynccontextmanager
     async def hearing(self) -> AsyncIterator[None]:
@@ -115,7 +115,7 @@ class Watch:
             for series, total in self.totals.sums().items()
             if series.name == instruments.MAILS.name and series.values[1] == "refused"
         }
-        looks = self._refused
+        looks = self.refused
         if not looks or looks[-1][1] != counted:
             looks.append((at, counted))
         while len(looks) > 1 and looks[1][0] <= at - HOUR:

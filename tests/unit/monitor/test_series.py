@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from opentelemetry.sdk.resources import Resource
 
@@ -15,7 +16,7 @@ from postroad.runtime.health import Fact, Report
 from postroad.runtime.metrics import Metrics, Point
 from postroad.runtime.totals import Series, Sum, Totals
 from postroad.runtime.verdict import STAGES, judge
-from services.monitor import answers, exposition
+from services.monitor import answers, exposition, kept
 from services.monitor.collector import metrics_data
 from services.monitor.series import series
 
@@ -56,6 +57,31 @@ def test_counts_go_on_over_restarts():
     totals.take([report("b", 1)])
     totals.take([report("b", 2), report("c", 10)])
     assert totals.sums()[MAILS] == Sum(19)
+
+
+def test_counts_go_on_over_a_restart_of_the_monitor(tmp_path: Path):
+    """What is shown once never goes down, whether a process lives on or was ended meanwhile, for
+    Prometheus would take that for a new beginning, and add it all again."""
+    totals = Totals(instruments.ALL)
+    totals.take([report("a", 5), report("b", 2, cpu=1.5)])
+    kept.write(tmp_path, 1, totals, [(NOW, {"box": 1.0})])
+    found = kept.read(tmp_path)
+    again = Totals(instruments.ALL)
+    again.go_on(found.sums, found.last)
+    assert again.sums() == totals.sums()
+    again.take([report("b", 3, cpu=1.75), report("c", 1)])
+    assert again.sums()[MAILS] == Sum(9)
+    assert again.sums()[Series(instruments.CPU.name, ("ingest",))] == Sum(1.75)
+    assert (found.began, found.refused) == (1, [(NOW, {"box": 1.0})])
+
+
+def test_a_damaged_file_of_counts_is_a_new_beginning(tmp_path: Path):
+    """What cannot be read is passed over, and so is what another release counted otherwise."""
+    (tmp_path / kept.NAME).write_text("{")
+    assert not kept.read(tmp_path).sums
+    totals = Totals(instruments.ALL)
+    totals.go_on([("x", ("y",), 1.0, ()), (instruments.WINDOW.name, ("out",), 1.0, (1, 2))], {})
+    assert not totals.sums()
 
 
 def test_a_process_that_does_not_answer_once_is_not_counted_twice():
