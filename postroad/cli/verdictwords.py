@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from services.projector.verdict import Difference, Verdict
 
 SHOWN = 20
-FAR = 1000  # messages behind: fewer come at any time
 MEANS = {
     "sequence": "The stream was taken from an older backup, or lost its end.",
     "count": "The broker's store is damaged: look at its log, and restore the backup.",
@@ -106,7 +105,20 @@ def _advice(found: Verdict) -> list[str]:
             "may be right where it differs, and cannot be made again."
         )
     said += [MEANS[kind] for kind in MEANS if any(r.kind == kind for r in found.regressions)]
-    waiting = sorted({t.projection for t in found.tables if t.verdict == "not compared"})
+    begun = [each for each in found.streams if each.begins]
+    said += [
+        f"{each.stream}: the file in use holds {each.checkpoint:,} of {each.last:,} messages; the "
+        "projector folds them, ask again later."
+        for each in begun
+    ]
+    begins = {each.stream for each in begun}
+    waiting = sorted(
+        {
+            t.projection
+            for t in found.tables
+            if t.verdict == "not compared" and t.stream not in begins
+        }
+    )
     if waiting:
         said.append(
             f"Not compared: {', '.join(waiting)}: made by another release or with other settings, "
@@ -119,6 +131,8 @@ def _advice(found: Verdict) -> list[str]:
 
 def _remarks(found: Verdict) -> list[str]:
     """What was not compared, and why."""
+    from services.projector.verdict import FAR
+
     said = []
     for each in found.streams:
         if each.cut:
@@ -129,7 +143,7 @@ def _remarks(found: Verdict) -> list[str]:
         if each.unknown:
             count = counted(each.unknown, "event")
             said.append(f"{each.stream}: {count} of a newer release passed over.")
-        if each.behind >= FAR:
+        if each.behind >= FAR and not each.begins:
             said.append(f"{each.stream}: {counted(each.behind, 'message')} not folded yet.")
     alone = counted(sum(t.alone for t in found.tables), "row")
     if not alone.startswith("0 "):

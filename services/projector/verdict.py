@@ -14,6 +14,7 @@ Place = tuple[str, str]  # a list ("" where a table has none) and a day
 Sum = tuple[int, int]  # rows, and the sum of their digests
 KEPT = {"ROUTED", "DELIVERY", "MEMBERSHIP", "LISTS"}  # streams that lose nothing but by age
 HOUR_NS = 3600 * 10**9
+FAR = 1000  # messages behind: fewer come at any time
 _AGELESS = {each.name for each in STREAMS if not each.max_age}
 _MODULUS = 2**64
 Word = Literal["same", "different", "not compared"]
@@ -64,6 +65,15 @@ class Seen(msgspec.Struct, kw_only=True):
     unknown: int = 0
     behind: int = 0
 
+    @property
+    def begins(self) -> bool:
+        """Whether the file in use holds nothing of it yet, or but the beginning. Of spans there are
+        always new ones, those of whoever asks as well."""
+        if self.stream == "SPANS":
+            return False
+        much = self.behind >= FAR and self.behind > self.folded
+        return much or (self.behind > 0 and self.checkpoint == 0)
+
 
 class Hole(msgspec.Struct, kw_only=True):
     """Sequences that a stream has lost, though nothing deletes there; `rows` of them are in the
@@ -99,6 +109,10 @@ class Verdict(msgspec.Struct, kw_only=True):
 
     def settle(self) -> None:
         """Say what comes of it. A clock that was set back is told, and changes nothing."""
+        begun = {each.stream for each in self.streams if each.begins}
+        for table in self.tables:
+            if table.stream in begun and table.verdict == "same":
+                table.verdict = "not compared"
         wrong = [each for each in self.regressions if each.kind != "time"]
         if self.differences or self.holes or wrong:
             self.verdict = "different"
