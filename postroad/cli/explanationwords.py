@@ -148,6 +148,8 @@ def tried(one: Try) -> str:
         case _:
             told = f"{relay} refused it for good: {why(one.code, one.enhanced)} ({said})"
     twice = "; they may have got it twice, after a crash or a missed answer"
+    if one.outcome == "deferred":
+        twice = "; they may have it already, and would get it a second time with the next try"
     return told + (twice if one.doubtful else "")
 
 

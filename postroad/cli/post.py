@@ -37,7 +37,7 @@ async def ls(
     list_: OnlyList = "",
     limit: AtMost = 20,
     unrouted: Annotated[bool, _flag("Only mail for no list.")] = False,
-    held: Annotated[bool, _flag("Only held mail.")] = False,
+    held: Annotated[bool, _flag("Only mail that was held, with what came of it since.")] = False,
     rejected: Annotated[bool, _flag("Only rejected mail.")] = False,
     discarded: Annotated[bool, _flag("Only discarded mail.")] = False,
     refused: Annotated[bool, _flag("Only mail left on its server: too large, or stale.")] = False,
@@ -45,7 +45,8 @@ async def ls(
     """The newest decisions on mail: posts, what was held, rejected or is for no list, and what
     came of commands.
 
-    Mail that waits to be decided on is not shown; `postroad status` counts it.
+    Mail that the router has yet to decide on is not shown; `postroad status` counts it. Held mail
+    that still waits for a moderator is in `postroad held ls`.
     """
     from postroad.cli import decisions
     from postroad.cli.mails import list_addresses

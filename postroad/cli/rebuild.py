@@ -32,7 +32,8 @@ async def run(call: Call, name: Name) -> int:
     """Fold a projection anew from its stream, into a new file that then replaces the old one.
 
     Rows of events that the streams keep no more are carried over. The projector goes on meanwhile;
-    where none runs, the command does it alone. Broken off anywhere, nothing is changed.
+    where none runs, the command does it alone. Broken off anywhere, nothing is changed; but a
+    projector that was asked goes on when this command ends, and until then takes no other.
     """
     from postroad.cli.road import streams
     from postroad.runtime.projector import answers

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["post", "recipients"]  # the group, with this in it
 
-Outcome = Literal["", "accepted", "deferred", "failed", "departed", "waiting"]
+Outcome = Literal["accepted", "deferred", "failed", "departed", "waiting"]
 Format = Literal["table", "csv"]
 SLICE = 20_000  # people in memory at once
 AT_ONCE = 5_000  # whose addresses are asked for at once
@@ -60,9 +60,9 @@ async def recipients(
         str, typer.Argument(metavar="ID", help="Its id, the first digits of it, or a Message-ID.")
     ],
     outcome: Annotated[
-        Outcome,
+        Outcome | None,
         typer.Option(help="Only these; waiting are all to whom a copy is still due, deferred too."),
-    ] = "",
+    ] = None,
     list_: OnlyList = "",
     format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = "table",
 ) -> None:
@@ -98,7 +98,7 @@ async def recipients(
             count = 0
             for row in counts:
                 place = addresses.get(row["list"]) or str(row["list"])
-                async for block in _of_list(broker, ask, found, row, place, outcome):
+                async for block in _of_list(broker, ask, found, row, place, outcome or ""):
                     show(block)
                     count += len(block)
                     reached(count)
@@ -108,7 +108,7 @@ async def recipients(
 
 
 async def _of_list(
-    broker: Broker, ask: Ask, mail: str, counts: dict[str, Any], place: str, outcome: Outcome
+    broker: Broker, ask: Ask, mail: str, counts: dict[str, Any], place: str, outcome: str
 ) -> AsyncIterator[list[Recipient]]:
     """The recipients at one list, some at a time."""
     slug, waiting = counts["list"], counts["waiting"] > counts["deferred"]

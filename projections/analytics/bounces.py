@@ -22,8 +22,9 @@ from schemas.membership import MemberBounced
 
 BOUNCES = Table(
     name="bounces",
-    about="Copies that came back, or that a server refused: one row for each, whether it counted "
-    "against the member or not. What servers said has no address in it.",
+    about="What came back, or a server refused, and was noted for a member: of each member, list "
+    "and day at most one that counts against them. It is no count of copies: all that were refused "
+    "are in `deliveries`. What servers said has no address in it.",
     columns={
         "seq": SEQ,
         "ts": TS,
@@ -93,7 +94,8 @@ CLASSES = View(
         "bounces": "how many",
         "people": "of how many people",
         "counted": "how many counted against their member",
-        "refused": "how many the server refused at once; the others were reported later",
+        "refused": "of the bounces: how many the server refused at once; the others were reported "
+        "later. All refused copies are `failed` in `deliveries`",
     },
     sql="""
         select list, bounced_at::date as day, kind, count(*) as bounces,

@@ -110,7 +110,9 @@ class Keeper:
         """Begin to fold these anew. Raises Retry where there is no file, or a rebuild runs."""
         held = self.held
         if self.job is not None and self.job.progress.state == "running":
-            raise Retry(f"{', '.join(self.job.progress.names)} is being rebuilt already")
+            raise Retry(
+                "the projector is at another rebuild, which it ends also without its command"
+            )
         self.job = Rebuild(self.context.broker, held.warehouse, sorted(names))
         self._wanted.set()
         return self.job.progress

@@ -345,6 +345,10 @@ def test_a_post_that_somebody_let_pass_was_accepted_by_no_rule() -> None:
 def test_who_may_have_it_twice_is_told_so() -> None:
     """After a crash the sender cannot know, and says it; a late answer is not a second copy."""
     assert "may have got it twice" in told(tries=(replace(TAKEN, doubtful=True),)).why
+    waits = told(tries=(replace(PUT_OFF, doubtful=True),))
+    said = " ".join((waits.why, *(step.what for step in waits.steps)))
+    assert "may have it already, and would get it a second time" in said
+    assert "may have got it twice" not in said
     found = told(tries=(PUT_OFF, replace(TAKEN, late=True, code=0, reply="")))
     assert (found.outcome, "answer was missed" in found.why) == ("delivered", True)
 

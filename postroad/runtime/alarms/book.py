@@ -28,23 +28,31 @@ class Book:
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / NAME
         self._alive = state_dir / ALIVE
+        self._unwritten: dict[Key, Standing] | None = None  # what the disk had no room for
 
     def read(self) -> dict[Key, Standing]:
         """What stands. Nothing where there is no file, or it is damaged: telling twice is better
         than silence."""
+        if self._unwritten is not None:
+            return self._unwritten
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             return {each.key: each for each in _decode(self.path.read_bytes())}
         return {}
 
     def write(self, standing: Iterable[Standing]) -> None:
-        """Replace it. A disk that is full stops nobody from telling: then it stays as it was."""
+        """Replace it. A disk that is full stops nobody from telling: then it stays as it was, and
+        what stands is known here alone."""
         new = self.path.with_suffix(".new")
+        self._unwritten = {each.key: each for each in standing}
         with contextlib.suppress(OSError):
             private_directory(self.path.parent)
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(fd, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(list(standing)), indent=1))
+                file.write(
+                    msgspec.json.format(msgspec.json.encode([*self._unwritten.values()]), indent=1)
+                )
             new.replace(self.path)
+            self._unwritten = None
 
     def alive(self) -> None:
         """The monitor is at work."""
