@@ -4,6 +4,7 @@ or worth knowing besides, on stderr."""
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -43,7 +44,7 @@ def print_table(
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.width = min(console.width, WIDEST) if sys.stdout.isatty() else WIDEST
+    console.width = widest()
     console.print(table(columns, rows, whole=whole))
 
 
@@ -77,6 +78,11 @@ def complain(text: str) -> None:
             _wrapped(line.lstrip(), line[: len(line) - len(line.lstrip())], width) for line in lines
         )
     print(text, file=sys.stderr)
+
+
+def widest() -> int:
+    """Columns of a line on stdout: of the terminal, at most 100."""
+    return min(shutil.get_terminal_size().columns, WIDEST) if sys.stdout.isatty() else WIDEST
 
 
 def shortened(text: str, width: int) -> str:

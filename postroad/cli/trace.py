@@ -9,7 +9,7 @@ import typer
 
 from postroad.cli.frame import Call, command, group
 from postroad.cli.helppage import NamePage
-from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped, shortened
+from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped, shortened, widest
 from postroad.runtime.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from postroad.cli.waterfall import Row
     from schemas.spans import Span
 
-STEP, BAR = 54, 24  # characters; with service and time a line stays below 100
+REST = 10 + 8 + 6  # characters of a line for service, time and what is between them
 SHOWN = 20  # traces that `ls` shows
 SLUG = 20  # characters of a list that it shows
 
@@ -210,8 +210,9 @@ def _print(found: Sequence[Span], others: Sequence[tuple[str, Trace]]) -> None:
     for how, each in others:
         if how != FOLDED:
             print()
-            print(f"linked ({how}):")
             named = _named(each.spans, found)
+            at = f", at {HERE}" if named or _named(found, each.spans) else ""
+            print(f"linked ({how}){at}:")
             print_waterfall(_wanted(each, named) if how == "bounce" else each.spans, named)
 
 
@@ -221,9 +222,7 @@ def _named(spans: Sequence[Span], by: Iterable[Span]) -> dict[str, str]:
     from schemas.spans import first_span
 
     ids = {span.span for span in spans if span.span != first_span(span.trace)}
-    return {
-        link.span: f"{HERE} {link.how}" for span in by for link in span.links if link.span in ids
-    }
+    return {link.span: HERE for span in by for link in span.links if link.span in ids}
 
 
 def _wanted(trace: Trace, named: Mapping[str, str]) -> Sequence[Span]:
@@ -282,15 +281,17 @@ def _print_part(spans: Sequence[Span], named: Mapping[str, str]) -> None:
     from postroad.cli.waterfall import bar, duration, rows
 
     seconds = _seconds_of(spans)
+    width = widest() - REST
+    for_bar = width // 4
     print()
     print_table(
         ("step", "service", "took", ""),
         (
             (
-                _step(row),
+                shortened(_step(row), width - for_bar),
                 "" if row.mark else row.service,
                 "" if row.mark else duration(row.seconds),
-                bar(row, seconds, BAR),
+                bar(row, seconds, for_bar),
             )
             for row in rows(spans, named)
         ),
@@ -302,5 +303,4 @@ def _step(row: Row) -> str:
     many = f" ×{row.count}" if row.count > 1 else ""
     note = f" ({row.note})" if row.note else ""
     failed = f" ! {row.error}" if row.error else ""
-    step = f"{'  ' * row.depth}{'· ' if row.mark else ''}{row.name}{many}{note}{failed}"
-    return shortened(step, STEP)
+    return f"{'  ' * row.depth}{'· ' if row.mark else ''}{row.name}{many}{note}{failed}"

@@ -114,14 +114,13 @@ def _row(spans: Sequence[Span], depth: int, origin: int, named: Mapping[str, str
 def _note(span: Span, named: Mapping[str, str]) -> str:
     """What a span is about, where that is more than its name, and whether it is not the first."""
     said = span.attributes
-    words = [named[span.span]] if span.span in named else []
-    words += [str(said[name]) for name in ("postroad.source", "postroad.kind") if name in said]
+    words = [str(said[name]) for name in ("postroad.source", "postroad.kind") if name in said]
     if "postroad.uid" in said:
         words.append(f"UID {said['postroad.uid']}")
     if "postroad.accepted" in said:
         words += _outcome(said)
     words += [word for name, word in AGAIN.items() if said.get(name) is True]
-    return ", ".join(words)
+    return f"{named.get(span.span, '')} {', '.join(words)}".strip()
 
 
 def _outcome(said: Mapping[str, Attribute]) -> Iterator[str]:

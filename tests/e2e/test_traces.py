@@ -118,7 +118,7 @@ async def test_a_copy_leads_back_to_its_mail_and_a_bounce_to_its_window(tmp_path
         assert [window["span"][36:52] for window in forth["windows"]] == [sent["span"]]
 
         drawn = await here.road.cli("trace", trace)
-        told_so = ("linked (bounce)", "UID 1)", "1 put off)", "sender.window (◀ bounce, ")
+        told_so = ("linked (bounce)", "UID 1)", "1 put off)", "sender.window (◀ ")
         assert all(each in drawn.out for each in (*STEPS, *told_so))
         assert max(map(len, drawn.out.splitlines())) <= 100
         listed = (await here.road.cli("trace", "ls", "--service", "sender", "--json")).json

@@ -145,9 +145,9 @@ def test_a_window_says_what_became_of_its_recipients():
         )
         for n, each in enumerate(said)
     ]
-    *first, _, refused = rows(spans, {"11": "here"})
+    *first, _, refused = rows(spans, {"11": "◀"})
     assert [row.note for row in first] == ["48 taken"] * ALIKE
-    assert refused.note == "here, 45 taken, 1 refused, 1 put off, 2 not sent"
+    assert refused.note == "◀ 45 taken, 1 refused, 1 put off, 2 not sent"
     found: dict[str, Attribute] = {"postroad.source": "box", "postroad.uid": 7}
     (mail,) = rows([msgspec.structs.replace(span("receive"), attributes=found)])
     assert mail.note == "box, UID 7"
