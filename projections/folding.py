@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from projections.projection import Carry, Folded, Message, Projection
-from schemas.codec import UnknownEvent
+from schemas.codec import Garbage, UnknownEvent
 
 
 class Lying(Protocol):
@@ -52,10 +52,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """Messages of a stream: what each `decode` made of them, and how many it did not know."""
+    """Messages of a stream: what each `decode` made of them, and how many it did not know;
+    `garbage` of these are of no release."""
 
     by_decode: Mapping[Callable[[bytes], Any], list[Message]]
     unknown: int
+    garbage: int = 0
 
 
 class Folder:
@@ -71,18 +73,19 @@ class Folder:
         """Read messages; in pieces as they come, for what is decoded takes a third of the memory
         of its octets."""
         found: dict[Callable[[bytes], Any], list[Message]] = {}
-        unknown = 0
+        unknown = garbage = 0
         for decode, wanted in self._decodes.items():
             messages = found[decode] = []
             lying = [s for s in stored if s.subject.startswith(wanted)] if wanted else stored
             for each in lying:
                 try:
                     body = decode(each.data)
-                except UnknownEvent:
+                except UnknownEvent as error:
                     unknown += 1
+                    garbage += isinstance(error, Garbage)
                 else:
                     messages.append(Message(each.subject, each.seq, each.ns // 1000, body))
-        return Decoded(found, unknown)
+        return Decoded(found, unknown, garbage)
 
     def fold(self, batches: Sequence[Decoded]) -> Outcome:
         """Fold what was decoded; `carries` is not moved, `moved` does that once it is stored."""

@@ -67,6 +67,10 @@ class UnknownEvent(Exception):
     """The message is no envelope, or holds an event type or version this release does not know."""
 
 
+class Garbage(UnknownEvent):
+    """The message is no envelope of any release."""
+
+
 class _Wire(Envelope, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The envelope as decoded: its events as one tagged union."""
 
@@ -86,7 +90,7 @@ def encode(envelope: Envelope) -> bytes:
 def decode(data: bytes) -> Envelope:
     """The envelope in `data`, with events of older versions brought up to date.
 
-    Raises UnknownEvent where it is none, or is from a newer release.
+    Raises UnknownEvent where it is from a newer release, Garbage where it is none at all.
     """
     try:
         envelope = _decoder.decode(data)
@@ -103,13 +107,23 @@ _CURRENT: dict[type[Event], int] = {}  # types whose current version is not 1
 
 def _decode_older(data: bytes, error: Exception | None) -> Envelope:
     try:
-        plain = msgspec.json.decode(data)
+        plain = _plain(data)
         plain["events"] = [_upcast(event) for event in plain.get("events", [])]
         return msgspec.convert(plain, _Wire)
     except UnknownEvent:
         raise
     except (msgspec.MsgspecError, AttributeError, TypeError, KeyError, RecursionError) as bad:
         raise UnknownEvent(f"not an event of this release: {error or bad}") from bad
+
+
+def _plain(data: bytes) -> dict[str, Any]:
+    try:
+        plain = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Garbage(f"cannot be decoded: {error}") from error
+    if not isinstance(plain, dict) or not isinstance(plain.get("events", []), list):
+        raise Garbage("cannot be decoded: no envelope")
+    return plain
 
 
 def _upcast(event: dict[str, Any]) -> dict[str, Any]:

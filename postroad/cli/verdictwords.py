@@ -143,6 +143,9 @@ def _remarks(found: Verdict) -> list[str]:
         if each.unknown:
             count = counted(each.unknown, "event")
             said.append(f"{each.stream}: {count} of a newer release passed over.")
+        if each.garbage:
+            count = counted(each.garbage, "message")
+            said.append(f"{each.stream}: {count} that cannot be decoded passed over.")
         if each.behind >= FAR and not each.begins:
             said.append(f"{each.stream}: {counted(each.behind, 'message')} not folded yet.")
     alone = counted(sum(t.alone for t in found.tables), "row")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from schemas import codec
+from schemas import codec, subjects
 from schemas.envelope import Envelope, Event
 
 FIRST = b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
@@ -29,8 +29,12 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     head: bytes = b""  # its headers as they came, where a follower read it
 
     def envelope(self) -> Envelope:
-        """Its envelope. Raises UnknownEvent."""
-        return codec.decode(self.data)
+        """Its envelope. Raises UnknownEvent, which names this message: whoever looks something up
+        for another is not to blame that one."""
+        try:
+            return codec.decode(self.data)
+        except codec.UnknownEvent as error:
+            raise type(error)(f"message {self.seq} of {self._stream}: {error}") from error
 
     def events(self) -> Sequence[Event]:
         """Its events; none where they are of a newer release, or it is no envelope."""
@@ -38,6 +42,13 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
             return self.envelope().events
         except codec.UnknownEvent:
             return ()
+
+    @property
+    def _stream(self) -> str:
+        try:
+            return subjects.stream_of(self.subject)
+        except KeyError:
+            return self.subject
 
     @property
     def first(self) -> bool:

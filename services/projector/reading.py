@@ -47,6 +47,7 @@ class Reader:
         self.folder = folder
         self.position = 0
         self.unknown = 0  # messages that this release does not know
+        self.garbage = 0  # those of them that no release does
         self.kept: list[tuple[int, int]] = []  # ranges of sequences that the stream has
         self._looked = looked
         self._follows = any(each.carries for each in folder.projections)
@@ -155,5 +156,6 @@ class Reader:
         self.progress.rows += await self.into.store(self.stream, upto, outcome.folded)
         self.folder.moved(outcome)
         self.unknown += sum(each.unknown for each in waiting)
+        self.garbage += sum(each.garbage for each in waiting)
         self.progress.failed += len(outcome.failed)
         self.progress.events += count

@@ -51,7 +51,8 @@ class Compared(msgspec.Struct, kw_only=True):
 
 class Seen(msgspec.Struct, kw_only=True):
     """A stream: what it says of itself, and what of it was compared. `cut` messages rest on some
-    that it has no more, so that their rows are not compared; `behind` are not folded yet."""
+    that it has no more, so that their rows are not compared; `unknown` are of a newer release,
+    `garbage` of none; `behind` are not folded yet."""
 
     stream: str
     first: int
@@ -63,6 +64,7 @@ class Seen(msgspec.Struct, kw_only=True):
     folded: int = 0
     cut: int = 0
     unknown: int = 0
+    garbage: int = 0
     behind: int = 0
 
     @property

@@ -116,7 +116,8 @@ class Verification:
         await reader.read(upto)
         after = self._seen[stream] = await self._info(stream, checkpoint)
         after.folded = sum(last - first + 1 for first, last in reader.kept)
-        after.cut, after.unknown = len(reader.cut), reader.unknown
+        after.cut, after.garbage = len(reader.cut), reader.garbage
+        after.unknown = reader.unknown - reader.garbage
         self._kept[stream] = list(reader.kept)
         quiet = (before.first, before.last, before.deleted) == (
             after.first,

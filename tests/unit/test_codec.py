@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from postroad.runtime.stored import Stored
 from schemas import codec
 from schemas.envelope import Envelope, Event
 from schemas.membership import MemberSubscribed, MemberUnsubscribed
@@ -137,3 +138,20 @@ def test_every_event_defined_in_schemas_is_known_to_the_codec() -> None:
         type_ for type_ in family(Event) if type_ is not Event and "schemas" in type_.__module__
     }
     assert defined == set(codec.EVENTS)
+
+
+@pytest.mark.parametrize("data", [b"", b'{"id": "', b"[]", b"7", b'{"events": 7}', b"\xff"])
+def test_garbage_is_no_event_of_a_newer_release(data: bytes) -> None:
+    """What cannot be decoded at all is told apart from what another release wrote, and a message
+    that was looked up for another is the one that is named."""
+    with pytest.raises(codec.Garbage, match="cannot be decoded"):
+        codec.decode(data)
+    with pytest.raises(codec.Garbage, match="message 7 of ROUTED: cannot"):
+        Stored("mail.routed.post.l.m", 7, data).envelope()
+
+
+def test_what_a_newer_release_wrote_is_no_garbage() -> None:
+    """A type or a version that is not known here is an envelope all the same."""
+    with pytest.raises(codec.UnknownEvent) as newer:
+        codec.decode(stored({"t": "member_levitated"}))
+    assert not isinstance(newer.value, codec.Garbage)

@@ -187,7 +187,7 @@ def test_one_bad_message_costs_no_other() -> None:
     folder = Folder([PROJECTION], {})
     decoded = folder.decode(lying("a", "bug", "<new>", "b"))
     outcome = folder.fold([decoded])
-    assert decoded.unknown == 1
+    assert (decoded.unknown, decoded.garbage) == (1, 0)
     assert [(failed.projection, failed.seq) for failed in outcome.failed] == [("words", 2)]
     folded = outcome.folded["words"]
     assert [row[2] for one in folded for row in one.rows.get("words", ())] == ["a", "b"]
