@@ -23,7 +23,7 @@ from postroad.cli.evidence import (
     Queued,
     Try,
 )
-from postroad.cli.mails import list_addresses, mail_id
+from postroad.cli.mails import NAMED, list_addresses, mail_id, one_of
 from postroad.cli.projected import Rows, projected
 from postroad.cli.road import road
 from postroad.runtime.broker import Broker
@@ -42,7 +42,6 @@ STREAMS = {
     "MEMBERSHIP": "membership.>",
 }
 OWNERS = "-2"  # behind the id of a mail to members: the same, to owners of the list
-NAMED = 5  # mails of one id or Message-ID that are named; one more is asked for
 SETTLED = ("accepted", "failed", "departed")
 _WHOLE = re.compile(r"[0-9a-f]{32}(-\d)?")  # -2: mail to owners of what went to members, too
 _DIGITS = re.compile(r"[0-9a-f]{6,31}")
@@ -105,10 +104,7 @@ async def find_mail(broker: Broker, ask: Ask, text: str, after: Mapping[str, int
     posted = [row["mail"] for row in rows if row["posted"]]
     found = posted if len(posted) == 1 and not digits else [row["mail"] for row in rows]
     if len(found) > 1:
-        more = " and more" if len(found) > NAMED else ""
-        raise PostroadError(
-            f"{text} means several mails: {', '.join(found[:NAMED])}{more}; give a whole id"
-        )
+        return await one_of(broker, text, found[:NAMED], more=len(found) > NAMED)
     return found[0] if found else await mail_id(broker, text)
 
 

@@ -167,7 +167,7 @@ async def _each(
 async def _id(broker: Broker, text: str) -> str:
     from postroad.cli.mails import mail_id
 
-    return text if _NUMBERED.fullmatch(text) else await mail_id(broker, text)
+    return text if _NUMBERED.fullmatch(text) else await mail_id(broker, text, kind="held")
 
 
 async def _waiting(broker: Broker, list_: str, limit: int | None) -> list[HeldRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import PostroadError, UsageError
@@ -15,15 +15,17 @@ from schemas.road import MailReceived
 
 RECEIVED = "mail.received.>"
 WINDOW = 1_000  # sequences looked at first; four times as many each time after
+NAMED = 5  # mails of one id or Message-ID that are named
 DEPTH = 200_000  # sequences looked at for a Message-ID or the beginning of an id
 _WHOLE = re.compile(r"[0-9a-f]{32}")
 _PREFIX = re.compile(r"[0-9a-f]{6,31}")
 
 
-async def mail_id(broker: Broker, text: str) -> str:
+async def mail_id(broker: Broker, text: str, *, kind: str = "post") -> str:
     """The id of the mail that `text` means: an id, 6 or more of its first digits, or a
-    Message-ID. Raises UsageError where it is none of them, PostroadError where there is no such
-    mail, or more than one."""
+    Message-ID. Of several with one Message-ID it is the one that was decided to be of this `kind`.
+    Raises UsageError where it is none of them, PostroadError where there is no such mail, or more
+    than one."""
     text = text.strip()
     if _WHOLE.fullmatch(text.lower()):
         return text.lower()
@@ -45,9 +47,37 @@ async def mail_id(broker: Broker, text: str) -> str:
     ids = sorted({_id(stored) for stored in found})
     if not ids:
         raise PostroadError(f"there is no recent mail {text}; `postroad post ls` shows them")
-    if len(ids) > 1:
-        raise PostroadError(f"{text} means {len(ids)} mails: {', '.join(ids[:4])}; give a whole id")
-    return ids[0]
+    return ids[0] if len(ids) == 1 else await one_of(broker, text, ids, kind)
+
+
+async def one_of(
+    broker: Broker, text: str, ids: Sequence[str], kind: str = "post", *, more: bool = False
+) -> str:
+    """Which of several mails `text` means: of those with one Message-ID, that of this `kind`. Else
+    PostroadError says what was decided on each, and that there are `more`."""
+    decided = {id_: await _decided(broker, id_) for id_ in ids[:NAMED]}
+    if "@" in text and not more:
+        rest = [await broker.last("ROUTED", f"mail.routed.{kind}.*.{id_}") for id_ in ids[NAMED:]]
+        found = [id_ for id_, what in decided.items() if any(k == kind for k, _ in what)]
+        found += [id_ for id_, there in zip(ids[NAMED:], rest, strict=True) if there is not None]
+        if len(found) == 1:
+            return found[0]
+    told = [f"{id_} ({_words(what)})" for id_, what in decided.items()]
+    many = "several" if more else len(ids)
+    others = " and more" if more or len(ids) > NAMED else ""
+    raise PostroadError(f"{text} means {many} mails: {', '.join(told)}{others}; give a whole id")
+
+
+async def _decided(broker: Broker, id_: str) -> list[tuple[str, str]]:
+    """Kind and slug of each decision on a mail."""
+    subject = f"mail.routed.*.*.{id_}"
+    found = [stored async for stored in broker.scan("ROUTED", subject)]
+    return [(each[2], each[3]) for each in (stored.subject.split(".") for stored in found)]
+
+
+def _words(decided: Sequence[tuple[str, str]]) -> str:
+    last = {slug: kind for kind, slug in decided}
+    return ", ".join(f"{kind}, {slug}" for slug, kind in last.items()) or "not decided on yet"
 
 
 async def newest(

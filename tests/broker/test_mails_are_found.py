@@ -59,6 +59,22 @@ async def test_a_mail_is_found_however_it_is_named(broker: Broker):
     assert await mail_id(broker, "<m3@example.net>") == numbered(3)
 
 
+async def test_of_several_with_one_message_id_it_is_the_post(broker: Broker):
+    """A duplicate that was discarded stands in nobody's way; for a moderator it is what was held.
+    Where that does not tell, what was decided stands beside each id."""
+    for number, kind in ((1, "discarded"), (2, "post"), (3, "held")):
+        id_ = numbered(number)
+        await receive(broker, id_, "same@example.net")
+        raw = RawRef(mail_id=id_, chunks=1, size=1, sha256="", head=0)
+        event = PostRouted(mail_id=id_, list="team", raw=raw, message_id="<same@example.net>")
+        data = codec.encode(envelope([event], correlation=id_))
+        await broker.publish(f"mail.routed.{kind}.team.{id_}", data, expect=0)
+    assert await mail_id(broker, "same@example.net") == numbered(2)
+    assert await mail_id(broker, "same@example.net", kind="held") == numbered(3)
+    with pytest.raises(PostroadError, match=f"{numbered(1)} .discarded, team., {numbered(2)} .po"):
+        await mail_id(broker, "000000")
+
+
 async def test_what_means_no_mail_or_several_is_refused(broker: Broker):
     """Unknown, ambiguous and malformed names are refused in a line that says what to give."""
     for number in range(1, 4):
