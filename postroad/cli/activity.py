@@ -10,7 +10,7 @@ import typer
 from postroad.cli.erase import member
 from postroad.cli.frame import Call, command
 from postroad.cli.options import AtMost, OnlyList, Since
-from postroad.cli.output import SHORT_ID, complain, print_table
+from postroad.cli.output import complain, print_table, short
 from postroad.runtime.errors import PostroadError
 
 __all__ = ["activity", "member"]  # the group, with this in it
@@ -90,7 +90,7 @@ def _print(told: list[dict[str, Any]]) -> None:
             (
                 f"{one['time']:%Y-%m-%d %H:%M:%S}",
                 one["list"],
-                one.get("mail", "")[:SHORT_ID],
+                short(one.get("mail", "")),
                 one["what"],
             )
             for one in told

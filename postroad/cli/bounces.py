@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped
+from postroad.cli.output import counted, print_table, print_wrapped, short
 from schemas.bounces import BounceRow
 
 
@@ -70,5 +70,5 @@ def _delivery(row: BounceRow) -> str:
 def _why(row: BounceRow) -> str:
     said = row.said or row.status
     server = f"reported by {row.server}" if row.server else ""
-    mail = " ".join(filter(None, (row.post[:SHORT_ID], row.subject)))
+    mail = " ".join(filter(None, (short(row.post), row.subject)))
     return "\n".join(filter(None, (row.why, said, server, mail)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import SHORT_ID, complain, counted, print_wrapped, whole
+from postroad.cli.output import complain, counted, print_wrapped, short, whole
 from postroad.runtime.errors import PostroadError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _print(found: Preview) -> None:
     if found.acts:
         print(f"  {found.acts:,} have none, and would be dealt with as if they came now:")
         for each in found.acting[:SHOWN]:
-            about = " ".join(filter(None, (each.kind, each.mail[:SHORT_ID], each.list)))
+            about = " ".join(filter(None, (each.kind, short(each.mail), each.list)))
             print(f"    {found.stream} {each.seq}: {about}")
         if found.acts > SHOWN:
             print(f"    and {found.acts - SHOWN:,} more")

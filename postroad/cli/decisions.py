@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from postroad.cli.mails import RECEIVED, newest
-from postroad.cli.output import SHORT_ID
+from postroad.cli.output import short
 from postroad.cli.timeline import author
 from postroad.runtime.broker import Broker
 from postroad.runtime.stored import Stored
@@ -154,6 +154,6 @@ def _reason(event: object) -> str:
         case HeldAccepted():
             return "was let through" + (", its sender always" if event.always else "")
         case BounceRouted():
-            return f"about {event.about[:SHORT_ID]}" if event.about else ""
+            return f"about {short(event.about)}" if event.about else ""
         case _:
             return ""

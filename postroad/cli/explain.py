@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postroad.cli.frame import Call, command
-from postroad.cli.output import SHORT_ID, print_table, print_wrapped, whole
+from postroad.cli.output import print_table, print_wrapped, short, whole
 
 if TYPE_CHECKING:
     from postroad.cli.evidence import Evidence
@@ -54,7 +54,7 @@ async def tell(
 
 def _print(known: Evidence, found: Explanation) -> None:
     facts = (
-        ("post", known.post[:SHORT_ID]),
+        ("post", short(known.post)),
         ("subject", known.subject),
         ("message-id", known.message_id),
         ("address", known.address),

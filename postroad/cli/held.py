@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from postroad.cli.frame import Call, command, group
-from postroad.cli.output import SHORT_ID, complain, print_table
+from postroad.cli.output import complain, print_table, short
 from postroad.runtime.errors import PostroadError, UsageError
 
 if TYPE_CHECKING:
@@ -191,15 +191,19 @@ def _print_rows(rows: Sequence[HeldRow], *, more: bool) -> None:
     if not rows:
         print("nothing waits for a verdict")
         return
-    print_table(("held (UTC)", "id", "list, author, subject, reasons"), map(_cells, rows), whole=2)
+    print_table(
+        ("held (UTC)", "id", "list, author, subject, reasons"),
+        [_cells(row, [each.id for each in rows]) for row in rows],
+        whole=2,
+    )
     if more:
         print("\nmore waits: give a higher --limit, or none")
     print("\nto decide: postroad held accept|reject|discard ID ...")
 
 
-def _cells(row: HeldRow) -> tuple[str, str, str]:
+def _cells(row: HeldRow, ids: Sequence[str]) -> tuple[str, str, str]:
     about = [row.list, f"from {row.author}" if row.author else "", row.subject[:60], _why(row)]
-    return row.since[5:19].replace("T", " "), row.id[:SHORT_ID], "\n".join(filter(None, about))
+    return row.since[5:19].replace("T", " "), short(row.id, ids), "\n".join(filter(None, about))
 
 
 def _why(row: HeldRow) -> str:
@@ -234,4 +238,4 @@ def _print_results(results: Sequence[dict[str, str]]) -> None:
             if "untold" in result:
                 why = result["untold"]
                 told = f"; nobody is told: {why}" if why else "; its author is told"
-            print(f"{result['id'][:SHORT_ID]} on {result['list']}: {result['verdict']}{told}")
+            print(f"{short(result['id'])} on {result['list']}: {result['verdict']}{told}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WIDEST = 100
 UNITS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 SHORT_ID = 16  # digits of a mail's id: the millisecond of arrival and 12 random bits
+UNTIMED = 24  # of one without a time, which begins with zeros: 40 random bits
 SHOWN = 20  # people of each kind; all of them with --json
 
 
@@ -88,6 +89,16 @@ def widest() -> int:
 def shortened(text: str, width: int) -> str:
     """Text in at most so many characters; where some are left out it ends in an ellipsis."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def short(id_: str, among: Iterable[str] = ()) -> str:
+    """The first digits of a mail's id: as many as tell it apart from the others, at least 16."""
+    digits = SHORT_ID
+    for other in among:
+        while other != id_ and digits < len(id_) and other[:digits] == id_[:digits]:
+            digits += 1
+    timed = id_[:12].strip("0")
+    return id_[:digits] if timed else id_[: max(digits, UNTIMED)]
 
 
 def counted(count: int, one: str, many: str = "") -> str:

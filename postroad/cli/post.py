@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 
 from postroad.cli.frame import Call, command, group
 from postroad.cli.options import AtMost, OnlyList
-from postroad.cli.output import SHORT_ID, counted, moment, print_table, print_wrapped
+from postroad.cli.output import counted, moment, print_table, print_wrapped, short
 from postroad.mail.refusals import NUL
 from postroad.runtime.errors import PostroadError, UsageError
 
@@ -72,10 +72,13 @@ async def ls(
             slug = slug_of(list_, addresses) if list_ else "*"
             kind = chosen[0] if chosen else "*"
             rows = await decisions.decided(broker, kind, slug, limit, addresses)
+    ids = [row.id for row in rows]
     call.show(
         rows,
         lambda: print_table(
-            ("UTC", "id", "kind", "list, author, subject, reason"), map(_cells, rows), whole=3
+            ("UTC", "id", "kind", "list, author, subject, reason"),
+            [_cells(row, ids) for row in rows],
+            whole=3,
         ),
     )
 
@@ -160,10 +163,10 @@ async def _wait(broker: Broker, mail: str, teller: Teller, config: Config) -> No
             teller.wait(chunk, why, due)
 
 
-def _cells(row: Decision) -> tuple[str, ...]:
+def _cells(row: Decision, ids: Sequence[str]) -> tuple[str, ...]:
     author = f"from {row.author}" if row.author else ""
     about = "\n".join(filter(None, (row.list, author, row.subject[:60], row.told)))
-    return row.time[5:19].replace("T", " "), row.id[:SHORT_ID], row.kind, about
+    return row.time[5:19].replace("T", " "), short(row.id, ids), row.kind, about
 
 
 def slug_of(name: str, addresses: dict[str, str]) -> str:
@@ -194,7 +197,7 @@ def _print(story: Story) -> None:
             print(f"\n{fate.list}: no letter has gone to its author")
     failed = [each for fate in story.lists for each in fate.troubles if each.kind == "failed"]
     if any(each.text != NUL for each in failed):
-        again = f"postroad retry {story.id[:SHORT_ID]} --failed"
+        again = f"postroad retry {short(story.id)} --failed"
         print(f"\nto have failed copies sent once more: {again}")
     elif failed:
         print("\nno server takes a mail with a NUL octet: its author must send it anew, without")
@@ -214,10 +217,10 @@ def _remarks(fate: Fate) -> Iterator[str]:
     if fate.took:
         yield f"delivered: {fate.took.told}"
     if fate.parent:
-        begun = "" if fate.thread == fate.parent else f", which began with {fate.thread[:SHORT_ID]}"
-        yield f"answers {fate.parent[:SHORT_ID]}{begun}"
+        begun = "" if fate.thread == fate.parent else f", which began with {short(fate.thread)}"
+        yield f"answers {short(fate.parent)}{begun}"
     elif fate.answers:
-        yield f"came after its answers: {', '.join(each[:SHORT_ID] for each in fate.answers)}"
+        yield f"came after its answers: {', '.join(short(each) for each in fate.answers)}"
     if fate.possible_duplicates:
         reason = "an answer was missing, before a crash or for too long"
         if fate.waiting:
@@ -248,6 +251,6 @@ def _print_fate(fate: Fate) -> None:
         print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")
     for bounce in fate.bounces[:SHOWN_TROUBLES]:
         whose = bounce.address or bounce.person or "a recipient that it does not tell"
-        print(f"  came back {bounce.at:%Y-%m-%d %H:%M}: {whose}, bounce {bounce.mail[:SHORT_ID]}")
+        print(f"  came back {bounce.at:%Y-%m-%d %H:%M}: {whose}, bounce {short(bounce.mail)}")
     if len(fate.bounces) > SHOWN_TROUBLES:
         print(f"  and {len(fate.bounces) - SHOWN_TROUBLES} more bounces (all of them: --json)")

@@ -9,7 +9,7 @@ import typer
 
 from postroad.cli.frame import Call, command, group
 from postroad.cli.helppage import NamePage
-from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped, shortened, widest
+from postroad.cli.output import counted, print_table, print_wrapped, short, shortened, widest
 from postroad.runtime.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
@@ -165,9 +165,10 @@ def _print_list(found: Sequence[Line], limit: int, since: str) -> None:
     shown = found[:limit]
     begun = [datetime.fromtimestamp(line.start / 1e9, UTC) for line in shown]
     day = "" if len({at.date() for at in begun}) == 1 else "%m-%d "
+    traces = [line.trace for line in shown]
     table = {
         "UTC": [f"{at:{day}%H:%M:%S}" for at in begun],
-        "trace": [line.trace[:SHORT_ID] for line in shown],
+        "trace": [short(trace, traces) for trace in traces],
         "began with": [line.what for line in shown],
         "list": [shortened(line.list, SLUG) for line in shown],
         "spans": [str(line.spans) for line in shown],

@@ -11,7 +11,7 @@ import termios
 
 import pytest
 
-from postroad.cli.output import counted
+from postroad.cli.output import counted, short
 
 LONG = "list set: " + "a word and another " * 20
 SAYS = f"from postroad.cli.output import complain; complain({LONG!r} + chr(10) + '  and more')"
@@ -60,3 +60,14 @@ def test_a_complaint_is_one_line_for_whoever_reads_a_pipe() -> None:
 def test_a_noun_agrees_with_its_number(count: int, told: str) -> None:
     """One is one."""
     assert counted(count, "copy", "copies") == told
+
+
+def test_ids_are_printed_as_far_as_they_differ() -> None:
+    """Of mails of one moment as many digits are shown as tell them apart; those of mails without a
+    date, which begin with zeros, are long enough to be given as they are printed."""
+    one, two = "0199d2c64d307abc8" + "0" * 15, "0199d2c64d307abc9" + "0" * 15
+    assert short(one, [one, "f" * 32]) == one[:16]
+    assert (short(one, [one, two]), short(two, [one, two])) == (one[:17], two[:17])
+    undated = "0" * 12 + "7abc8123456789abcdef"
+    assert short(undated) == undated[:24]
+    assert short("") == ""

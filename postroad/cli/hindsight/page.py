@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from postroad.cli.hindsight.differing import Judged, Side
 from postroad.cli.hindsight.judging import Judging
 from postroad.cli.hindsight.tally import Tally
-from postroad.cli.output import SHORT_ID, counted, print_table, print_wrapped
+from postroad.cli.output import counted, print_table, print_wrapped, short
 
 SUBJECT = 24  # characters
 ROWS = 50  # mails that are shown one by one; all of them with --json
@@ -72,7 +72,7 @@ def _row(judged: Judged) -> tuple[str, ...]:
         told.insert(0, judged.now.reason)
     subject = judged.subject if len(judged.subject) <= SUBJECT else f"{judged.subject[:SUBJECT]}..."
     what = "; ".join(told) if judged.differs else "nothing"
-    return judged.mail[:SHORT_ID], subject, _told(judged.then), _told(judged.now), what
+    return short(judged.mail), subject, _told(judged.then), _told(judged.now), what
 
 
 def _told(side: Side) -> str:

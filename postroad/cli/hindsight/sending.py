@@ -13,7 +13,7 @@ from postroad.cli.hindsight import page
 from postroad.cli.hindsight.differing import Judged
 from postroad.cli.hindsight.looking import THEN_NOW, Question, judged, plain, prepared
 from postroad.cli.hindsight.past import Oracle
-from postroad.cli.output import SHORT_ID, complain, counted
+from postroad.cli.output import complain, counted, short
 from postroad.cli.progress import progress
 from postroad.cli.road import road
 from schemas.hindsight import Done, LetThrough, MissingCopies, Stopped
@@ -76,7 +76,7 @@ class _Sent:
     def left(self) -> Iterator[str]:
         """Why some were not sent."""
         for why, count in Counter(why for _, why in self.kept).most_common():
-            mails = [mail[:SHORT_ID] for mail, said in self.kept if said == why]
+            mails = [short(mail) for mail, said in self.kept if said == why]
             more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
             yield f"left alone, {why}: {', '.join(mails[:SHOWN])}{more}"
 

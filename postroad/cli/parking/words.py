@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from postroad.cli.output import SHORT_ID, counted
+from postroad.cli.output import counted, short
 from postroad.cli.streams.naming import parts
 from postroad.runtime.parked import PARK_KEEPS
 from projections.masking import masked
@@ -193,4 +193,4 @@ def _copies(parked: Parked) -> str:
 
 def _short(mail: str) -> str:
     base, dash, number = mail.partition("-")
-    return base[:SHORT_ID] + dash + number
+    return short(base) + dash + number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from postroad.cli.output import SHORT_ID
+from postroad.cli.output import short
 from postroad.cli.streams.naming import parts
 from postroad.cli.streams.plain import Message
 
@@ -53,8 +53,8 @@ def _said(key: str, value: Any, place: int, person: str) -> str:
             return key
         case str() | int() | float():
             text = str(value)
-            short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-            return f"{key}={short!r}" if " " in short else f"{key}={short}"
+            begin = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+            return f"{key}={begin!r}" if " " in begin else f"{key}={begin}"
         case list() | tuple():
             return f"{key}: {len(value):,}{_one_of(key, value, place)}"
         case dict():
@@ -76,4 +76,4 @@ def _one_of(key: str, values: Sequence[Any], place: int) -> str:
 
 def _short(mail: str) -> str:
     base, dash, number = mail.partition("-")
-    return base[:SHORT_ID] + dash + number
+    return short(base) + dash + number

@@ -119,4 +119,4 @@ def test_a_line_names_place_list_and_mail() -> None:
     stored = Stored(subjects.send("now", "team", MAIL, "0"), 7, data, ts="2026-11-22T03:00:00.5Z")
     told = line(message("SEND", stored))
     assert told.startswith("2026-11-22 03:00:00.500  SEND 7 ")
-    assert "team 0000000000000000  chunk queued: chunk=0, people: 1" in told
+    assert "team 000000000000000000000000  chunk queued: chunk=0, people: 1" in told
