@@ -13,7 +13,7 @@ module in `app.py`:
 
 - The docstring is the help; the example is shown below it. Coroutines are run.
 - The first parameter is the `Call`; the others are typer's, without --config and --json.
-- Return None, or an exit code where the answer itself is one (`status`).
+- Return None, or an exit code where the answer itself is one (`status`, by `call.judge`).
 - Raise PostroadError, SettingsError or UsageError with one clear line: it goes to stderr as
   `postroad: ...` (with --json also to stdout as {"error": ...}), and its class is the exit code.
 - Import what is heavy (duckdb, nats, rich) inside the command: `postroad --help` stays quick.
@@ -80,6 +80,14 @@ class Call:
         else:
             text()
 
+    def judge(self, code: int, data: object, text: Callable[[], None]) -> int:
+        """Show a verdict; its exit code, also where whoever read our output has seen enough."""
+        try:
+            self.show(data, text)
+        except BrokenPipeError:
+            _unread()
+        return code
+
 
 def group(name: str, about: str, *, example: str, page: type[GroupPage] = GroupPage) -> typer.Typer:
     """A noun: a group of commands, for `app.py` to add."""
@@ -135,14 +143,15 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not of UTF-8 shows a ?
+    code = None
     try:
         try:
             code = tree(app)(list(arguments), prog_name="postroad", standalone_mode=False)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        _unread()
+        return code if isinstance(code, int) else 1
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:  # noqa: BLE001 - the last resort: one line, no traceback
@@ -153,6 +162,11 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
             print_json({"error": text})
         return code
     return code if isinstance(code, int) else 0
+
+
+def _unread() -> None:
+    """Nobody reads what we print any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explained(error: Exception) -> tuple[int, str]:

@@ -38,9 +38,9 @@ async def show(call: Call, watch: Watch = False) -> int:
         found = await look(call.config)
         if watch and not call.json:
             _turn_over()
-        call.show(found, lambda found=found: _print(found))  # type: ignore[misc]
         if not watch:
-            return found.exit_code
+            return call.judge(found.exit_code, found, lambda found=found: _print(found))  # type: ignore[misc]
+        call.show(found, lambda found=found: _print(found))  # type: ignore[misc]
         await asyncio.sleep(WATCH_SECONDS)
 
 

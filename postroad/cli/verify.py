@@ -62,8 +62,7 @@ async def run(call: Call, rows: Rows = False) -> int:
         raise NotCompared(f"nothing was compared: {' '.join(str(error).split())}") from error
     except PostroadError as error:
         raise NotCompared(f"nothing was compared: {error}") from error
-    call.show(found, lambda: show(found, rows=rows))
-    return CODES[found.verdict]
+    return call.judge(CODES[found.verdict], found, lambda: show(found, rows=rows))
 
 
 async def _verified(config: Config) -> Verdict:

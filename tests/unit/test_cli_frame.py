@@ -266,6 +266,11 @@ def app() -> typer.Typer:
         call.show({"code": code}, lambda: print("code", code))
         return code * 2 if twice else code
 
+    @command(noun, "judge", example="postroad noun judge 2 1")
+    def judge(call: Call, code: int, lines: int) -> int:
+        """Judge at some length."""
+        return call.judge(code, {}, lambda: print("x\n" * lines))
+
     root = typer.Typer()
     root.callback()(lambda: None)
     root.add_typer(noun)
@@ -317,6 +322,22 @@ class TestEndings:
     ) -> None:
         """A coroutine is run, and what it returns is the exit code (`status` is one)."""
         assert run(app, ["noun", "answer", *arguments]) == code
+
+    @pytest.mark.parametrize("lines", [1, 100_000])
+    def test_a_verdict_stands_though_its_reader_goes_away(
+        self, app: typer.Typer, monkeypatch: pytest.MonkeyPatch, lines: int
+    ) -> None:
+        """`postroad status | head -1` has the exit code of `postroad status`."""
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "w") as pipe:
+            monkeypatch.setattr(sys, "stdout", pipe)
+            assert run(app, ["noun", "judge", "2", str(lines)]) == 2
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "w") as pipe:
+            monkeypatch.setattr(sys, "stdout", pipe)
+            assert run(app, ["noun", "judge", "0", str(lines)]) == 0
 
     @pytest.mark.parametrize(("form", "shown"), [([], "code 0\n"), (["--json"], {"code": 0})])
     def test_an_answer_has_two_forms(

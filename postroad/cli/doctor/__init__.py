@@ -63,8 +63,9 @@ async def run(
     with progress("examining", total(config)) as told:
         found = await examine(config, only or (), told)
     worst = overall(found)
-    call.show({"overall": worst, "checks": found}, lambda: _print(found, each=only == ["copy"]))
-    return 1 if worst == "failed" else 0
+    code = 1 if worst == "failed" else 0
+    each = only == ["copy"]
+    return call.judge(code, {"overall": worst, "checks": found}, lambda: _print(found, each=each))
 
 
 def _print(found: Sequence[Finding], *, each: bool) -> None:
