@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from postroad.cli.consent import agreed
 from postroad.cli.frame import Call, command, group
 from postroad.cli.output import complain, counted, print_table, print_wrapped, whole
 from postroad.runtime.errors import PostroadError, UsageError
@@ -141,7 +141,7 @@ async def requeue(
         if dry_run:
             done += [Done(seq=each.seq, id=each.id, result="would") for each in able]
         elif able:
-            if all_ and not _agreed(call, f"Requeue {_messages(len(able))}?", yes=yes):
+            if all_ and not agreed(call, f"Requeue {_messages(len(able))}?", yes=yes):
                 return 2
             sent = await _each(able, lambda letter: resolve(broker, letter, "requeued"))
             late = asyncio.get_running_loop().time() + (0.0 if broker.alone else _patience(able))
@@ -185,7 +185,7 @@ async def drop(
             if not (yes or call.json):
                 lists = await list_addresses(broker)
                 _print_rows([row(each, lists) for each in found], hint=False)
-            if not _agreed(call, f"Drop {_messages(len(found))} for good?", yes=yes):
+            if not agreed(call, f"Drop {_messages(len(found))} for good?", yes=yes):
                 return 2
             done = await _each(found, lambda each: resolve(broker, each, "dropped", why))
         else:
@@ -264,16 +264,6 @@ async def _each(rows: Sequence[T], do: Callable[[T], Awaitable[R]]) -> list[R]:
             return result
 
         return list(await asyncio.gather(*map(one, rows)))
-
-
-def _agreed(call: Call, question: str, *, yes: bool) -> bool:
-    """Whether to go on; where nobody can be asked, only with --yes."""
-    if yes:
-        return True
-    if sys.stdin.isatty() and not call.json:
-        return typer.confirm(question)
-    complain(f"{question} Add --yes: nobody can be asked here")
-    return False
 
 
 async def _octets(broker: Broker, letter: Letter) -> bytes:

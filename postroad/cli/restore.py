@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from postroad.cli.consent import agreed
 from postroad.cli.frame import Call, command
 from postroad.cli.output import complain, counted, print_table, whole
 from postroad.cli.progress import progress
-from postroad.runtime.errors import PostroadError, UsageError
+from postroad.runtime.errors import PostroadError
 
 if TYPE_CHECKING:
     from postroad.cli.restoring.outstanding import Waiting
@@ -43,6 +44,7 @@ Settings = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask first.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar="", help="Only say what would go out.")]
 SHOWN = 15
+TWICE = "what was sent since the backup would come twice"
 READ = ("router", "accepted", "fanout", "answers")  # durables that make copies of mail
 
 
@@ -72,8 +74,8 @@ async def run(
     before = _time(skip_before)
     config = call.config
     notes = _notes(config, erasures)
-    if not (yes or call.json):
-        _ask(manifest, config)
+    if not (yes or call.json) and not _agreed(call, manifest, config):
+        return 2
     try:
         returned = await _streams(config, vault, manifest, before)
     except Damaged as damaged:
@@ -134,7 +136,7 @@ async def resume(
                 f"{counted(undecided, 'mail is', 'mails are')} not made into copies yet, which "
                 "--skip-before would miss; start `postroad up` and give the command again"
             )
-        if not yes and not typer.confirm("Let it go out?"):
+        if not agreed(call, "Let it go out?", yes=yes):
             return 2
         copies, _ = await skip(broker, before) if before else (0, 0)
         await lift(broker)
@@ -160,15 +162,14 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _ask(manifest: Manifest, config: Config) -> None:
+def _agreed(call: Call, manifest: Manifest, config: Config) -> bool:
     messages = sum(stream.messages for stream in manifest.streams)
     where = config.site.state_dir if config.broker.embedded else "the broker of broker.url"
     print(
         f"the backup of {manifest.begun} ({manifest.name}): {messages:,} messages of "
         f"{len(manifest.streams)} streams, into {where}"
     )
-    if not typer.confirm("Put it back?"):
-        raise UsageError("nothing was changed")
+    return agreed(call, "Put it back?", yes=False)
 
 
 def _notes(config: Config, given: Path | None) -> list[Any]:
@@ -315,16 +316,23 @@ def _show(rows: list[Waiting], skipped: list[Waiting], why: Pause, undecided: in
         print(f"{counted(undecided, 'mail is', 'mails are')} still to be made into copies")
 
 
+def _copies(rows: list[Waiting]) -> str:
+    copies = counted(sum(row.copies for row in rows), "copy", "copies")
+    return f"{copies} of {counted(len(rows), 'mail', 'mails')}" if rows else "nothing"
+
+
 def _list(rows: list[Waiting], skipped: list[Waiting]) -> None:
     if not rows:
         print("nothing waits to go out")
         return
-    copies = sum(row.copies for row in rows)
-    print(
-        f"{counted(copies, 'copy', 'copies')} of {counted(len(rows), 'mail', 'mails')} would go "
-        "out; what was sent since the backup would come twice:"
-    )
     left = {id(row) for row in skipped}
+    out = _copies([row for row in rows if id(row) not in left])
+    print(
+        f"{out} would go out"
+        + (f", {_copies(skipped)} are left out:" if skipped else f"; {TWICE}:")
+    )
+    if 0 < len(skipped) < len(rows):
+        print(TWICE)
     print_table(
         ("since", "list", "mail", "copies", "in doubt", ""),
         [

@@ -15,7 +15,7 @@ from postroad.runtime import logs, streamends
 from postroad.runtime.attach import COMMAND, attach
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
-from postroad.runtime.errors import PostroadError
+from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.health import Health
 from postroad.runtime.provision import provision
 from postroad.runtime.rollcall import rollcall
@@ -32,8 +32,12 @@ POLL_SECONDS = 0.02
 
 @contextlib.asynccontextmanager
 async def streams(config: Config) -> AsyncIterator[Broker]:
-    """A broker to read from, every stream in place. Raises PostroadError."""
+    """A broker to read from, every stream in place. Raises PostroadError, also where nothing was
+    ever stored: who merely looks makes nothing."""
     quiet()
+    state_dir = config.site.state_dir
+    if config.broker.embedded and not (state_dir / "broker" / "jetstream").exists():
+        raise UsageError(f"there is nothing in {state_dir} yet; `postroad up` or a restore begins")
     async with attach(config, COMMAND) as (broker, ours):
         if ours is not None:
             await _provision(config, broker)
