@@ -8,7 +8,9 @@ import shutil
 import sys
 from pathlib import Path
 
-FULL = 200_000_000  # bytes free below which the next large post may not fit
+LEAST = 32 << 20  # bytes free that the broker needs to begin anew
+ROOM = 2 * LEAST  # bytes free with fewer of which any disk is nearly full
+FULL = 200_000_000  # bytes free below which the next large post may not fit, on a large disk
 SCARCE = 2_000_000_000
 BROKER = "broker"  # the folder of the state that is the broker's, who tells of it himself
 _TIMEX = 512  # octets, more than any struct timex has
@@ -22,6 +24,16 @@ def room(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return usage.free, usage.total
+
+
+def full_below(total: int) -> int:
+    """Bytes free with fewer of which a disk of this size is full."""
+    return max(LEAST, min(FULL, total // 20))
+
+
+def scarce_below(total: int) -> int:
+    """Bytes free with fewer of which somebody should make room."""
+    return max(ROOM, min(SCARCE, total // 10))
 
 
 def held(state_dir: Path) -> int:

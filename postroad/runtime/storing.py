@@ -19,7 +19,7 @@ from postroad.runtime.health import Health
 
 LOOK_SECONDS = 2.0
 EMPTY = 1 << 20  # octets free; with fewer a line of the log may have had no place
-ROOM = 32 << 20  # octets free to begin anew with
+ROOM = machine.LEAST  # octets free to begin anew with
 _SAID = (b"critical write error", b"will be disabled")
 
 log = structlog.get_logger()

@@ -27,7 +27,7 @@ from postroad.runtime.condition import (
 )
 from postroad.runtime.health import LEFT_OUT, Fact, Report
 from postroad.runtime.later import limits, summed
-from postroad.runtime.machine import FULL, SCARCE
+from postroad.runtime.machine import full_below, scarce_below
 from schemas import subjects
 
 # Each stage of the road in mail's own order, with the durables it works through.
@@ -206,7 +206,7 @@ def _problems(
 
 
 def _of_the_machine(seen: Seen) -> Iterator[str]:
-    if seen.disk and seen.disk.total and seen.disk.free < FULL:
+    if seen.disk and seen.disk.total and seen.disk.free < full_below(seen.disk.total):
         room = f"{seen.disk.free / 1e6:,.0f} MB free"
         yield f"the disk of {seen.disk.path} is full: {room}; make room, and it goes on by itself"
     if seen.clock and abs(seen.clock.broker_ahead) > AHEAD:
@@ -216,9 +216,14 @@ def _of_the_machine(seen: Seen) -> Iterator[str]:
 
 
 def _scarce(seen: Seen) -> Iterator[str]:
-    if seen.disk and FULL <= seen.disk.free < SCARCE:
-        room = f"{seen.disk.free / 1e9:.1f} GB free"
-        yield f"the disk of {seen.disk.path} fills up: {room}; make room"
+    disk = seen.disk
+    if disk and full_below(disk.total) <= disk.free < scarce_below(disk.total):
+        room = (
+            f"{disk.free / 1e9:.1f} GB free"
+            if disk.free >= 1e9
+            else f"{disk.free / 1e6:.0f} MB free"
+        )
+        yield f"the disk of {disk.path} fills up: {room}; make room"
 
 
 def _aside(seen: Seen) -> Iterator[str]:
@@ -241,9 +246,15 @@ def _aside(seen: Seen) -> Iterator[str]:
 
 
 def _unheard(seen: Seen) -> Iterator[str]:
-    """Where the monitor cannot be asked: it looks and tells all the same."""
+    """Where the monitor cannot be asked: it looks and tells all the same. And a sender that could
+    not say for certain, were it to die, to whom it was sending."""
     for name, detail in _failed("telemetry", seen):
         yield f"no health and metrics at {name}: {detail}"
+    for name, detail in _failed("journal", seen):
+        yield (
+            f"the sender has no journal in {name}: {detail}; mend it and restart: were the sender "
+            "killed, whole windows may go out twice, not only the mail under way"
+        )
 
 
 def _foldings(seen: Seen) -> Iterator[Folding]:
@@ -286,6 +297,8 @@ def _absent(seen: Seen, missing: list[str]) -> Iterator[str]:
 
 def _missing(name: str, seen: Seen) -> str:
     children = _children(name, seen)
+    if not children and _reports(SUPERVISOR, seen):
+        return f"{name} does not answer, and `postroad up` was not to run it: `postroad run {name}`"
     if not children:
         return f"{name} does not answer; start it with `postroad up` or `postroad run {name}`"
     for child in children:

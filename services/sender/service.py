@@ -70,6 +70,8 @@ class Sender:
         self.journal = Journal(config.site.state_dir / "sender", lanes)
         if self.journal.fault:
             log.warning("journal.off", reason=self.journal.fault)
+            folder = str(config.site.state_dir / "sender")
+            context.health.report("journal", folder, ok=False, detail=self.journal.fault.lower())
         self.posts = Posts(context.broker, TokenMaker(config.site_key()), config.domain)
         self.requeue = Requeue(context.broker)
         self._in_hand: set[str] = set()  # subjects of chunks

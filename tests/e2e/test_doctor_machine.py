@@ -84,7 +84,9 @@ async def test_state_that_others_may_read(tmp_path: Path) -> None:
 )
 def test_state_on_a_full_disk(free: int, writable: bool, expected: str) -> None:
     """A full disk and a folder that may not be written fail; one that fills up is a warning."""
-    (found,) = machine.state(State("/s", there=True, mode=0o700, writable=writable, free=free))
+    (found,) = machine.state(
+        State("/s", there=True, mode=0o700, writable=writable, free=free, total=10**12)
+    )
     assert found.state == expected
 
 

@@ -299,16 +299,36 @@ def test_a_relay_is_open_while_it_is_paused():
 
 
 def test_a_full_disk_degrades_and_a_scarce_one_is_a_warning():
-    """Below 200 MB free somebody must act, below 2 GB it is worth knowing; nobody is told where the
-    disk cannot be asked."""
+    """Below 200 MB free somebody must act, below 2 GB it is worth knowing; of a small disk its
+    share counts, and what the broker needs. Nobody is told where the disk cannot be asked."""
     for free, total, state, words in (
         (100_000_000, 10**12, "degraded", "is full: 100 MB free"),
         (10**9, 10**12, "healthy", "fills up: 1.0 GB free"),
+        (400_000_000, 5 * 10**9, "healthy", "fills up: 400 MB free"),
+        (60_000_000, 80_000_000, "healthy", "fills up: 60 MB free"),
+        (30_000_000, 80_000_000, "degraded", "is full: 30 MB free"),
         (0, 0, "healthy", ""),
     ):
         found = judge(Seen(reports=road(), disk=Disk(path="/state", free=free, total=total)))
         assert found.state == state
         assert words in " ".join((*found.problems, *found.warnings))
+    roomy = Disk(path="/state", free=79_000_000, total=80_000_000)
+    assert not judge(Seen(reports=road(), disk=roomy)).warnings
+
+
+def test_who_was_not_to_run_here_is_started_beside_it():
+    """With `up --only` a second `postroad up` is refused: what helps is `postroad run`."""
+    (told,) = judge(Seen(reports=(*road("ingest"), report(SUPERVISOR)))).problems
+    assert "`postroad run ingest`" in told
+    assert "start it with `postroad up`" not in told
+
+
+def test_a_sender_without_its_journal_is_a_warning():
+    """Mail goes on, but more would be in doubt after a crash."""
+    fact = Fact(kind="journal", name="/state/sender", ok=False, detail="not a directory")
+    found = judge(Seen(reports=(*road("sender"), report("sender", fact))))
+    assert found.state == "healthy"
+    assert "no journal in /state/sender: not a directory" in found.warnings[0]
 
 
 def test_a_broker_in_another_time_is_told():

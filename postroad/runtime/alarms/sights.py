@@ -10,6 +10,7 @@ from postroad.runtime.alarms.standing import Key
 from postroad.runtime.condition import Seen, Status
 from postroad.runtime.health import Fact, Report
 from postroad.runtime.later import limits
+from postroad.runtime.machine import ROOM
 from postroad.runtime.verdict import GONE_BACK, STAGES, STOPPING, SUPERVISOR, last_end
 
 MINUTE = 60.0
@@ -17,7 +18,6 @@ BEHIND = 10 * MINUTE  # a stage that gets nowhere for so long is told of
 OLD = 30 * MINUTE  # of a message before a stage
 FOLDED_LATE = 15 * MINUTE  # of an event that is not in the analytics
 FREE = 0.10  # of the disk of state_dir; with less somebody should make room
-LEAST_FREE = 1_000_000_000  # bytes; the same on a small disk
 REFUSED_FOR = 60 * MINUTE  # a mail that was left on its server is told for so long
 
 
@@ -167,7 +167,7 @@ def disk(look: Look) -> Iterator[Sight]:
     disk = look.status.disk
     if disk is None or not disk.total:
         return
-    short = disk.free < FREE * disk.total or disk.free < LEAST_FREE
+    short = disk.free < max(FREE * disk.total, ROOM)
     text = "is nearly full; make room before the broker must refuse mail"
     yield Sight("state_dir", text if short else "")
 

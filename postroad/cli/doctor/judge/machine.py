@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from postroad.cli.doctor.checks import REMEDIES
 from postroad.cli.doctor.finding import Finding, failed, ok, warning
-from postroad.runtime.machine import FULL, SCARCE
+from postroad.runtime.machine import full_below, scarce_below
 
 HERE = "postroad"
 # the first releases of Python 3.x that mend the header injection of its email package;
@@ -28,13 +28,16 @@ class Secret:
 
 @dataclass(frozen=True)
 class State:
-    """state_dir; `free` in bytes, of the nearest folder that exists."""
+    """state_dir; `free` and `total` in bytes, of the nearest folder that exists; `journal` says why
+    the sender cannot have its journal there, "" where it can."""
 
     path: str
     there: bool
     mode: int
     writable: bool
     free: int
+    total: int
+    journal: str = ""
 
 
 def settings(path: str, warnings: Sequence[str]) -> list[Finding]:
@@ -75,11 +78,19 @@ def state(facts: State) -> list[Finding]:
         what = f"{facts.path} cannot be {'written' if facts.there else 'made'} by this user"
         remedy = "run as the user that runs Postroad, or give it the folder: chown USER FOLDER"
         found.append(failed("state", HERE, what, remedy))
-    room = f"{facts.free / 1e9:.1f} GB free"
-    if facts.free < FULL:
+    if facts.journal:
+        what = f"no journal of the sender: {facts.path}/sender {facts.journal}"
+        remedy = "move it away, or give it to the user that runs Postroad; then restart Postroad"
+        found.append(warning("state", HERE, what, remedy))
+    room = (
+        f"{facts.free / 1e9:.1f} GB free"
+        if facts.free >= 1e9
+        else f"{facts.free / 1e6:.0f} MB free"
+    )
+    if facts.free < full_below(facts.total):
         what = f"the disk of {facts.path} is full: {room}"
         found.append(failed("state", HERE, what, "make room, and it goes on by itself"))
-    elif facts.free < SCARCE:
+    elif facts.free < scarce_below(facts.total):
         what = f"the disk of {facts.path} fills up: {room}"
         found.append(warning("state", HERE, what, "make room; postroad status shows what it holds"))
     there = "private" if facts.there else "made at the first start"

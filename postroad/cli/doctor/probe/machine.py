@@ -72,13 +72,25 @@ def state(config: Config) -> State:
     """state_dir, or the nearest folder above it that exists."""
     path = config.site.state_dir
     nearest = next(place for place in (path, *path.parents) if _there(place))
+    usage = shutil.disk_usage(nearest)
     return State(
         path=str(path),
         there=nearest == path,
         mode=stat.S_IMODE(path.stat().st_mode) if nearest == path else 0o700,
         writable=os.access(nearest, os.W_OK | os.X_OK),
-        free=shutil.disk_usage(nearest).free,
+        free=usage.free,
+        total=usage.total,
+        journal=_unusable(path / "sender"),
     )
+
+
+def _unusable(folder: Path) -> str:
+    """Why nothing can be written into a folder that is there already."""
+    if not _there(folder):
+        return ""
+    if not folder.is_dir():
+        return "is no folder"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "cannot be written by this user"
 
 
 def _there(path: Path) -> bool:
