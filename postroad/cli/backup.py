@@ -96,7 +96,13 @@ async def run(
         complain(f"without {', '.join(made.left_out)}: keep them elsewhere")
     if wrong:
         complain(f"not the same as in the broker: {', '.join(wrong)}; make another backup")
-    return 1 if wrong else 0
+    for stream, seqs in made.unreadable.items():
+        complain(
+            f"{stream}: the broker has lost {', '.join(f'{seq:,}' for seq in seqs)}, and does not "
+            "say so: its store is damaged there. No older backup was removed: one may have it "
+            "(docs/operators/broker-will-not-start.md)"
+        )
+    return 1 if wrong or made.unreadable else 0
 
 
 def summed(manifest: Manifest) -> list[Summed]:

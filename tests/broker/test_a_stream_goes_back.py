@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from postroad.runtime import streamends
+from postroad.runtime.backup.copying import Copying
+from postroad.runtime.backup.vault import Vault
 from postroad.runtime.broker import Broker
 from postroad.runtime.embedded import EmbeddedBroker, embedded
 from postroad.runtime.errors import PostroadError
@@ -72,3 +74,24 @@ async def test_a_damaged_block_holds_everything(
         assert await told.get() == "start"
         await streamends.refuse(broker, tmp_path)
         keeping.cancel()
+
+
+async def test_a_damaged_message_is_named_by_the_backup(tmp_path: Path) -> None:
+    """A message within a block that the broker counts and cannot give is named; what was deleted
+    is not taken for one."""
+    async with running(tmp_path) as (server, broker):
+        await provision(broker)
+        for number in range(9):
+            await broker.publish(f"mail.received.l.m{number}", b"x" * 500)
+        await broker.erase("RECEIVED", 3)
+        await server.stop()
+        (block,) = (tmp_path / STORE.replace("MEMBERSHIP", "RECEIVED")).glob("*.blk")
+        with block.open("r+b") as file:
+            file.seek(block.stat().st_size // 2)
+            file.write(bytes(8))
+        await server.start()
+        copying = Copying(broker, Vault(tmp_path / "backups"), "RECEIVED", lambda _: None)
+        copy = await copying.copy(None, ())
+        assert copy.messages == 7
+        assert len(copying.unreadable) == 1
+        assert 3 not in copying.unreadable

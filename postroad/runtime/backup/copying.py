@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
 
 Tell = Callable[[int], None]  # so many more messages are dealt with
+SHOWN = 20  # sequences that are named
 TRIFLE = 1 << 20  # octets of a stream that is simply read again
 
 
 class Copying:
     """One stream; `fresh` counts the messages that were read from the broker because they are
-    new."""
+    new, `unreadable` are the first of those that it says to have and does not give."""
 
     def __init__(self, broker: Broker, vault: Vault, name: str, tell: Tell) -> None:
         self.broker = broker
@@ -32,6 +33,7 @@ class Copying:
         self.name = name
         self.tell = tell
         self.fresh = 0
+        self.unreadable: list[int] = []
 
     async def copy(self, before: StreamCopy | None, readers: Sequence[Reader]) -> StreamCopy:
         """The stream as it is now, with the pieces of an earlier copy where they hold."""
@@ -58,6 +60,8 @@ class Copying:
             self.fresh += sum(record.seq > known for record in page)
             self.tell(len(page))
         await cutter.cut()
+        if sum(piece.count for piece in cutter.pieces) < state["messages"]:
+            self.unreadable = await self._unreadable(state)
         return StreamCopy(
             name=self.name,
             config=info["config"],
@@ -69,9 +73,25 @@ class Copying:
             readers=tuple(readers),
         )
 
-    async def _info(self) -> dict[str, Any]:
-        info: dict[str, Any] = await self.broker.api(f"STREAM.INFO.{self.name}")
+    async def _info(self, body: object = None) -> dict[str, Any]:
+        info: dict[str, Any] = await self.broker.api(f"STREAM.INFO.{self.name}", body)
         return info
+
+    async def _unreadable(self, before: dict[str, Any]) -> list[int]:
+        """Sequences that are neither given nor deleted: the store is damaged there. None where
+        something was deleted meanwhile, as that may be what is missing."""
+        first, last = before["first_seq"], before["last_seq"]
+        found: list[int] = []
+        expected = first
+        async for page in read(self.broker, self.name, first, last, heads=True):
+            for record in page:
+                found += range(expected, record.seq)
+                expected = record.seq + 1
+        found += range(expected, last + 1)
+        state = (await self._info({"deleted_details": True}))["state"]
+        gone = set(state.get("deleted") or ())
+        still = state["first_seq"] == first and len(gone) == before.get("num_deleted", 0)
+        return [seq for seq in found if seq not in gone][:SHOWN] if still else []
 
     async def _carried(self, before: StreamCopy, info: dict[str, Any]) -> list[Piece]:
         """The pieces of an earlier copy, those anew from which something was deleted."""

@@ -31,7 +31,8 @@ Tell = Callable[[int, int], None]  # messages dealt with, of how many
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """A backup that was made. `fresh` counts messages that no backup here had; `stored` octets
-    added to the directory, `freed` those of backups that are not kept any longer."""
+    added to the directory, `freed` those of backups that are not kept any longer. Messages that are
+    `unreadable` (a stream and its first sequences) are not in it, and then no other backup goes."""
 
     backup: str
     streams: int
@@ -41,6 +42,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     freed: int
     files: int
     left_out: tuple[str, ...]
+    unreadable: dict[str, list[int]] = {}
     seconds: float
 
 
@@ -65,7 +67,9 @@ async def make(
             elif (file := _file(vault, role, path)) is not None:
                 files.append(file)
         _same(before, files)
-        streams, fresh, marks = await _streams(broker, config.site.state_dir, vault, before, tell)
+        streams, fresh, marks, unreadable = await _streams(
+            broker, config.site.state_dir, vault, before, tell
+        )
         taken = set(vault.names())
         while (name := begun.strftime("%Y%m%dT%H%M%SZ")) in taken:
             begun += timedelta(seconds=1)
@@ -84,7 +88,7 @@ async def make(
         )
         with vault.telling():
             vault.keep(manifest)
-            freed = vault.prune(keep)
+            freed = vault.prune(keep) if not unreadable else 0
     return manifest, Made(
         backup=name,
         streams=len(streams),
@@ -94,6 +98,7 @@ async def make(
         freed=freed,
         files=len(files),
         left_out=manifest.left_out,
+        unreadable=unreadable,
         seconds=round((now() - begun).total_seconds(), 2),
     )
 
@@ -116,7 +121,7 @@ def _file(vault: Vault, role: str, path: Path) -> FileCopy | None:
 
 async def _streams(
     broker: Broker, state_dir: Path, vault: Vault, before: Manifest | None, tell: Tell
-) -> tuple[list[StreamCopy], int, int]:
+) -> tuple[list[StreamCopy], int, int, dict[str, list[int]]]:
     await streamends.refuse(broker, state_dir)
     there, total, marks = {}, 0, 0
     for name in order.ordered():
@@ -134,6 +139,7 @@ async def _streams(
     if not there:
         raise UsageError("there are no streams of Postroad on this broker: nothing to back up")
     streams, fresh, reached = [], 0, 0
+    unreadable: dict[str, list[int]] = {}
 
     def dealt(count: int) -> None:
         nonlocal reached
@@ -145,7 +151,9 @@ async def _streams(
         with vault.telling():
             streams.append(await copying.copy(before.stream(name) if before else None, readers))
         fresh += copying.fresh
-    return streams, fresh, marks
+        if copying.unreadable:
+            unreadable[name] = copying.unreadable
+    return streams, fresh, marks, unreadable
 
 
 def _goes_on(vault: Vault, before: Manifest | None, name: str, last: int) -> None:
