@@ -138,6 +138,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         warnings = (
             *settings_checks.warn(site, config.domain, sources, relays, config._secret_files()),
             *warn_retention(config.retention),
+            *settings_checks.warn_alarm(config.alarm),
         )
         return msgspec.structs.replace(config, warnings=warnings)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -211,6 +212,13 @@ def check_alarm(alarm: Alarm) -> Iterator[str]:
         yield f"[alarm] command: {str(error).lower()}"
     if alarm.webhook:
         yield from forms.url("[alarm] webhook", alarm.webhook, ("https", "http"))
+
+
+def warn_alarm(alarm: Alarm) -> Iterator[str]:
+    """A program that is not there, or may not be run: nobody would be told."""
+    program = next(iter(shlex.split(alarm.command)), "")
+    if program and shutil.which(program) is None:
+        yield f"[alarm] command: there is no program {program} that may be run; correct it"
 
 
 def warn(

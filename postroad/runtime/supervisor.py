@@ -297,7 +297,7 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
             tasks.append(jobs.create_task(keep_broker(server, context.health)))
             tasks.append(jobs.create_task(keep_storing(server, context.health)))
         watched = any(child.service == MONITOR for child in supervisor.children)
-        watch = jobs.create_task(stand_in(config, broker, expected=watched))
+        watch = jobs.create_task(stand_in(config, broker, context.health, expected=watched))
         context.health.ready = True
         try:
             yield supervisor

@@ -247,9 +247,12 @@ def _aside(seen: Seen) -> Iterator[str]:
 
 def _unheard(seen: Seen) -> Iterator[str]:
     """Where the monitor cannot be asked: it looks and tells all the same. And a sender that could
-    not say for certain, were it to die, to whom it was sending."""
+    not say for certain, were it to die, to whom it was sending; and who
+    could not be told of an alarm, until the next one."""
     for name, detail in _failed("telemetry", seen):
         yield f"no health and metrics at {name}: {detail}"
+    for name, detail in _failed("telling", seen):
+        yield f"the {name} of [alarm] told nobody of an alarm ({detail}); see postroad doctor"
     for name, detail in _failed("journal", seen):
         yield (
             f"the sender has no journal in {name}: {detail}; mend it and restart: were the sender "

@@ -15,7 +15,17 @@ from postroad.runtime.totals import Series, Sum
 from postroad.runtime.verdict import SUPERVISOR
 
 STATES: Mapping[State, int] = {"healthy": 0, "degraded": 1, "down": 2}
-BESIDE = ("analytics", "hook", "incident", "janitor", "lookup", "streams", "telemetry", "web")
+BESIDE = (
+    "analytics",
+    "hook",
+    "incident",
+    "janitor",
+    "lookup",
+    "streams",
+    "telemetry",
+    "telling",
+    "web",
+)
 
 
 def series(

@@ -35,7 +35,7 @@ class Monitor:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.settings = context.config.telemetry
-        self.watch = Watch(context.config, context.broker)
+        self.watch = Watch(context.config, context.broker, context.health)
         self._state_dir = context.config.site.state_dir
         before = kept.read(self._state_dir)
         self.began = before.began

@@ -22,7 +22,8 @@ WORDS = {
     *("sum", "max", "rate", "increase", "absent", "vector", "histogram_quantile"),
     *("by", "or", "and", "on", "without"),
 }
-OURS = {"PostroadActionNeeded"}  # for what is told at once, whatever it is
+# for what is told at once, whatever it is, and for what cannot tell by itself
+OURS = {"PostroadActionNeeded", "PostroadAlarmNotTold"}
 
 
 def queries() -> Iterator[tuple[str, str]]:

@@ -53,6 +53,7 @@ async def test_a_healthy_installation_is_all_ok(tmp_path: Path) -> None:
             tmp_path, dovecot.tls_port, recipient_headers=["Delivered-To"], **box
         ) + relay(sink.port, password_file=secret(tmp_path), **out)
         settings += section("[[domain]]", {"name": "example.org", "owner": "you@example.net"})
+        settings += section("[alarm]", {"command": "true"})
         env = {
             "SSL_CERT_FILE": trust(tmp_path, dovecot.certificate.cert, sink.certificate.cert),
             "POSTROAD_RESOLVER": dns.address,

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from postroad.cli.doctor.examination import examine
 from postroad.cli.doctor.judge import machine
 from postroad.cli.doctor.judge.broker import Broker, broker
 from postroad.cli.doctor.judge.machine import State
 from postroad.cli.doctor.judge.web import web
 from postroad.cli.doctor.probe.web import look
+from postroad.runtime.config import Config
 from schemas.commands import Subscribe
 from services.web.pages import nothing_here
-from tests.e2e.examined import check, examined, relay, section, source
+from tests.e2e.examined import check, examined, relay, section, source, write
 from tests.e2e.system import System
 from tests.peers.httpscript import CUT, HttpScript
 from tests.peers.nats import NatsServer
@@ -58,6 +60,25 @@ async def test_secrets_that_are_none(tmp_path: Path, text: str | bytes | None) -
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     found = await check("secrets", tmp_path, box)
     assert (found.state, '[[source]] "box" password_file' in found.finding) == ("failed", True)
+
+
+async def test_alarm_that_reaches_nobody(tmp_path: Path) -> None:
+    """Without [alarm] it is a warning that nobody is told; a command that is not there fails, and
+    with --send one that ends with an error does."""
+    assert (await check("alarm", tmp_path)).state == "warning"
+    (away,) = await examine(_alarm(tmp_path, "/nope/x"), ["alarm"])
+    assert (away.state, "/nope/x" in away.finding) == ("failed", True)
+    (silent,) = await examine(_alarm(tmp_path, "false"), ["alarm"])
+    assert silent.state == "ok"
+    (wrong,) = await examine(_alarm(tmp_path, "false"), ["alarm"], send=True)
+    assert (wrong.state, "command: exit code 1" in wrong.finding) == ("failed", True)
+    (told,) = await examine(_alarm(tmp_path, f"tee {tmp_path}/told"), ["alarm"], send=True)
+    assert told.state == "ok"
+    assert (tmp_path / "told").read_text().startswith("alarm test: ")
+
+
+def _alarm(home: Path, command: str) -> Config:
+    return Config.load(write(home, section("[alarm]", {"command": command})), {})
 
 
 async def test_state_that_others_may_read(tmp_path: Path) -> None:

@@ -41,11 +41,16 @@ async def run(
         list[str] | None,
         typer.Option("--only", metavar="CHECK", help="Make only this check; may be repeated."),
     ] = None,
+    send: Annotated[
+        bool,
+        typer.Option("--send", metavar="", help="Also tell a test alarm to all of [alarm]."),
+    ] = False,
 ) -> int:
     """Check settings, files, broker, mailboxes, relays and DNS; say what helps.
 
-    Nothing is sent or changed, and Postroad need not run. The exit code is 0 when nothing
-    failed (there may be warnings), 1 when something did, 2 when the settings cannot be read.
+    Nothing is sent (but with --send a test alarm) or changed, and Postroad need not run. The exit
+    code is 0 when nothing failed (there may be warnings), 1 when something did, 2 when the settings
+    cannot be read.
     """
     from postroad.cli.doctor.checks import CHECKS
     from postroad.cli.doctor.examination import examine, total
@@ -61,7 +66,7 @@ async def run(
     quiet()
     config = call.config
     with progress("examining", total(config)) as told:
-        found = await examine(config, only or (), told)
+        found = await examine(config, only or (), told, send=send)
     worst = overall(found)
     code = 1 if worst == "failed" else 0
     each = only == ["copy"]

@@ -81,6 +81,12 @@ CHECKS = (
         "have your web server pass on /u/ to host and port of [web], with a trusted certificate",
     ),
     Check(
+        "alarm",
+        ("installation",),
+        "there is somebody to tell: the command of [alarm] is there; with --send all are told",
+        "set command, webhook or handlers in [alarm]; then: postroad doctor --only alarm --send",
+    ),
+    Check(
         "token",
         ("source", "relay"),
         "with oauth2: there is a token, and it can be renewed",

@@ -22,6 +22,7 @@ from postroad.cli.doctor.probe.account import (
     examine_source,
     examine_token,
 )
+from postroad.cli.doctor.probe.alarm import examine_alarm
 from postroad.cli.doctor.probe.broker import Running
 from postroad.cli.doctor.probe.dns import Resolver
 from postroad.cli.doctor.probe.domain import examine_domain
@@ -51,11 +52,14 @@ async def examine(
     told: Callable[[int], None] = lambda _: None,
     *,
     patience: float = PATIENCE,
+    send: bool = False,
 ) -> list[Finding]:
     """Every finding, subject by subject in the order of the table. `only` names the checks that
-    are wanted (empty: all); `told` hears how many checks are done."""
+    are wanted (empty: all); `told` hears how many checks are done; with `send` a test alarm is."""
     running = Running(config)
-    subjects = [s for s in _subjects(config, running) if not only or set(only) & {*s.checks}]
+    subjects = [
+        s for s in _subjects(config, running, send=send) if not only or set(only) & {*s.checks}
+    ]
     done = 0
 
     async def one(subject: Subject) -> list[Finding]:
@@ -82,10 +86,10 @@ def total(config: Config) -> int:
     return sum(len(subject.checks) for subject in _subjects(config, Running(config)))
 
 
-def _subjects(config: Config, running: Running) -> list[Subject]:
+def _subjects(config: Config, running: Running, *, send: bool = False) -> list[Subject]:
     tokens, resolver = Tokens(config), Resolver(config.dns)
     found = [
-        Subject(judge_machine.HERE, _HERE, _installation(config, running)),
+        Subject(judge_machine.HERE, _HERE, _installation(config, running, send=send)),
         Subject(judge_machine.HERE, _MACHINE, _machine(config, running)),
     ]
     for account in config.accounts:
@@ -116,7 +120,7 @@ async def _machine(config: Config, running: Running) -> AsyncIterator[Finding]:
     yield judge_clock.clock(readings, told.newest, kept=clock.kept())
 
 
-async def _installation(config: Config, running: Running) -> AsyncIterator[Finding]:
+async def _installation(config: Config, running: Running, *, send: bool) -> AsyncIterator[Finding]:
     # the files are a check of their own, which says more of them
     told = config.site, config.domain, config.source, config.relay
     warnings = list(warn(*told, ()))
@@ -127,6 +131,7 @@ async def _installation(config: Config, running: Running) -> AsyncIterator[Findi
     for finding in judge_machine.state(machine.state(config)):
         yield finding
     yield judge_machine.python(sys.version_info[:3], packaged=sys.base_prefix == "/usr")
+    yield await examine_alarm(config.alarm, send=send)
     seen = await running.told()
     yield judge_broker.broker(seen.broker)
     for finding in judge_broker.lists(seen.lists, config):

@@ -8,6 +8,7 @@ import contextlib
 from postroad.runtime.alarms.watch import LOOK_SECONDS, Watch
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
+from postroad.runtime.health import Health
 
 ALIVE_SECONDS = 30.0  # without a sign of life for so long, somebody else looks
 START_SECONDS = 60.0  # in which a monitor may begin, on a machine that is busy
@@ -17,9 +18,11 @@ AWAY = (
 )
 
 
-async def stand_in(config: Config, broker: Broker, *, expected: bool) -> None:
+async def stand_in(
+    config: Config, broker: Broker, health: Health | None = None, *, expected: bool
+) -> None:
     """Look and tell for ever, whenever nobody else does. `expected`: a monitor is to run beside."""
-    watch = Watch(config, broker)
+    watch = Watch(config, broker, health)
     watch.acting = not expected
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -21,6 +21,7 @@ import structlog
 
 from postroad.alarms import GROUP, Notice
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.health import Health
 from postroad.runtime.settings import Alarm
 
 SECONDS = 10.0  # for a command to end, a webhook to answer, a handler to come back
@@ -36,8 +37,9 @@ Handler = Callable[[Notice], Any]
 class Telling:
     """Who is told. Raises SettingsError where a handler is not installed, or cannot be loaded."""
 
-    def __init__(self, settings: Alarm) -> None:
+    def __init__(self, settings: Alarm, health: Health | None = None) -> None:
         self._settings = settings
+        self._health = health  # where it is told that nobody could be
         self._handlers = dict(zip(settings.handlers, load(settings.handlers), strict=True))
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -57,27 +59,36 @@ class Telling:
         if self._telling:
             await asyncio.wait(self._telling, timeout=SECONDS)
 
+    async def once(self, notice: Notice) -> dict[str, str]:
+        """Tell everybody, trying once, and wait for it: of each way what went wrong, or empty."""
+        ways = self._ways()
+        found = await asyncio.gather(*(_try(tell, notice) for _, tell in ways))
+        return {how: why for (how, _), why in zip(ways, found, strict=True)}
+
     async def _tell(self, notice: Notice) -> None:
+        await asyncio.gather(*(self._insist(how, tell, notice) for how, tell in self._ways()))
+
+    def _ways(self) -> list[tuple[str, Teller]]:
         ways: list[tuple[str, Teller]] = []
         if self._settings.command:
             ways.append(("command", self._run))
         if self._settings.webhook:
             ways.append(("webhook", self._post))
         ways += [(f"handler {name}", _by(call)) for name, call in self._handlers.items()]
-        await asyncio.gather(*(self._insist(how, tell, notice) for how, tell in ways))
+        return ways
 
     async def _insist(self, how: str, tell: Teller, notice: Notice) -> None:
         why = ""
         for attempt in range(TRIES):
             if attempt:
                 await asyncio.sleep(PAUSE * attempt)
-            try:
-                async with asyncio.timeout(SECONDS):
-                    why = await tell(notice)
-            except Exception as error:  # noqa: BLE001 - telling must never stop mail
-                why = type(error).__name__
+            why = await _try(tell, notice)
             if not why:
-                return
+                break
+        if self._health is not None:
+            self._health.report("telling", how, ok=not why, detail=why)
+        if not why:
+            return
         log.error("alarm.not_told", how=how, kind=notice.kind, name=notice.name, why=why)
 
     async def _run(self, notice: Notice) -> str:
@@ -107,6 +118,14 @@ class Telling:
                 headers={"Content-Type": "application/json"},
             )
         return "" if answer.is_success else f"HTTP {answer.status_code}"
+
+
+async def _try(tell: Teller, notice: Notice) -> str:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await tell(notice)
+    except Exception as error:  # noqa: BLE001 - telling must never stop mail
+        return type(error).__name__
 
 
 def _by(handler: Handler) -> Teller:

@@ -27,7 +27,7 @@ from postroad.runtime.clock import now
 from postroad.runtime.condition import Seen
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError, Retry
-from postroad.runtime.health import ALARM_SUBJECT, Told
+from postroad.runtime.health import ALARM_SUBJECT, Health, Told
 from postroad.runtime.status import look, unreachable
 from postroad.runtime.totals import Totals
 from postroad.runtime.verdict import judge
@@ -44,11 +44,11 @@ class Watch:
     """One who looks and tells. `last` is the last look, `totals` what all processes have counted.
     Raises SettingsError where a handler of [alarm] cannot be had."""
 
-    def __init__(self, config: Config, broker: Broker) -> None:
+    def __init__(self, config: Config, broker: Broker, health: Health | None = None) -> None:
         self.config = config
         self.broker = broker
         self.book = Book(config.site.state_dir)
-        self.telling = Telling(config.alarm)
+        self.telling = Telling(config.alarm, health)
         self.totals = Totals(instruments.ALL)
         self.last: Look | None = None
         self.acting = True  # whether to listen to what services tell

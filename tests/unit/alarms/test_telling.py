@@ -19,6 +19,7 @@ from postroad.alarms import Notice
 from postroad.runtime.alarms import telling
 from postroad.runtime.alarms.telling import Telling
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.health import Health
 from postroad.runtime.settings import Alarm
 
 RAISED = Notice(
@@ -91,13 +92,16 @@ async def test_a_webhook_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_command_that_cannot_run_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that does not exist costs a log line and nothing else; the webhook is told."""
+    """A command that does not exist costs a log line and a warning; the webhook is told."""
     monkeypatch.setattr(telling, "PAUSE", 0.01)
     async with webhook() as (url, posted):
-        people = Telling(Alarm(command="/no/such/program", webhook=url))
+        health = Health("monitor")
+        people = Telling(Alarm(command="/no/such/program", webhook=url), health)
         people.tell(RAISED)
         await people.close()
     assert len(posted) == 1
+    told = {fact.name: fact.ok for fact in health.answer().facts}
+    assert told == {"command": False, "webhook": True}, "status says who was not told"
 
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "postroad-example-alarm"
