@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import difflib
 import shlex
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib import metadata
@@ -93,14 +94,17 @@ class Telling:
 
     async def _run(self, notice: Notice) -> str:
         """Run the command; empty, or what went wrong."""
-        process = await asyncio.create_subprocess_exec(
-            *shlex.split(self._settings.command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        with tempfile.TemporaryFile() as text:  # no pipe: who does not read ends as it likes
+            text.write(f"{notice.text}\n".encode())
+            text.seek(0)
+            process = await asyncio.create_subprocess_exec(
+                *shlex.split(self._settings.command),
+                stdin=text,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
         try:
-            await process.communicate(f"{notice.text}\n".encode())
+            await process.wait()
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
