@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import os
 import secrets
 import shutil
 import signal
@@ -22,7 +21,7 @@ import msgspec
 
 from postroad.runtime.children import coarse_timers, die_with_parent
 from postroad.runtime.errors import PostroadError
-from postroad.runtime.secretfile import private_directory
+from postroad.runtime.secretfile import private_directory, replace_private
 
 READY_SECONDS = 30.0  # a million subjects take 4.3 s to recover
 
@@ -166,7 +165,7 @@ def _prepare(state_dir: Path, sync: str) -> Access:
     if not reach.port or not _free(reach.port):
         reach = Access(port=_any_port(), user=reach.user, password=reach.password)
     store = str(home / "jetstream").replace("\\", "\\\\").replace('"', '\\"')
-    _write_private(
+    replace_private(
         home / "nats.conf",
         f"""server_name: postroad
 host: 127.0.0.1
@@ -177,17 +176,8 @@ authorization {{ user: "{reach.user}", password: "{reach.password}" }}
 jetstream {{ store_dir: "{store}", sync_interval: {sync}, max_memory_store: 64MB }}
 """.encode(),
     )
-    _write_private(home / "access.json", msgspec.json.encode(reach))
+    replace_private(home / "access.json", msgspec.json.encode(reach))
     return reach
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    new = path.with_suffix(".new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        os.fchmod(fd, 0o600)
-        file.write(data)
-    new.replace(path)
 
 
 def _any_port() -> int:

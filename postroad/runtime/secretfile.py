@@ -47,6 +47,24 @@ def private_directory(path: Path) -> None:
         raise SettingsError(f"[site] state_dir: {_complaint(path, error)}") from None
 
 
+def replace_private(path: Path, data: bytes, *, lasting: bool = False) -> None:
+    """Write a file of ours (0600) anew: whoever reads it meanwhile has the old one whole. With
+    `lasting` it outlives a power cut once this returns. Raises OSError, or SettingsError where
+    there can be no folder for it."""
+    private_directory(path.parent)
+    new = path.with_name(f"{path.name}.new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, 0o600)  # it may have been there
+        file.write(data)
+        if lasting:
+            file.flush()
+            os.fsync(handle)
+    new.replace(path)
+    if lasting:
+        sync(path.parent)
+
+
 def read_key(path: Path) -> bytes:
     """32 bytes from a key file: its bytes when it holds exactly 32, else SHA-256 of its text.
 

@@ -9,7 +9,6 @@ may leave the file older than the streams, never newer.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +17,7 @@ import msgspec
 
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.errors import PostroadError
-from postroad.runtime.secretfile import private_directory
-from postroad.runtime.synced import sync
+from postroad.runtime.secretfile import replace_private
 from schemas import subjects
 
 if TYPE_CHECKING:
@@ -75,15 +73,8 @@ def read(state_dir: Path) -> dict[str, End]:
 
 def write(state_dir: Path, ends: Ends) -> None:
     """Replace it. Raises OSError."""
-    private_directory(state_dir)
-    new = state_dir / f"{NAME}.new"
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(ends, order="sorted"), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(state_dir / NAME)
-    sync(state_dir)
+    data = msgspec.json.format(msgspec.json.encode(ends, order="sorted"), indent=1)
+    replace_private(state_dir / NAME, data, lasting=True)
 
 
 def forget(state_dir: Path) -> None:

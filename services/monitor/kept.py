@@ -7,13 +7,12 @@ It is written before anybody is shown a count, and now and then.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from pathlib import Path
 
 import msgspec
 
-from postroad.runtime.secretfile import private_directory
+from postroad.runtime.secretfile import replace_private
 from postroad.runtime.totals import Row, Totals
 
 NAME = "metrics.json"
@@ -45,10 +44,5 @@ def write(
     """Replace it. A full disk keeps nobody from being shown what was counted."""
     sums, last = totals.rows()
     kept = Kept(began=began, sums=sums, last=last, refused=refused)
-    new = state_dir / f"{NAME}.new"
     with contextlib.suppress(OSError):
-        private_directory(state_dir)
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(msgspec.json.encode(kept))
-        new.replace(state_dir / NAME)
+        replace_private(state_dir / NAME, msgspec.json.encode(kept))

@@ -18,9 +18,9 @@ from schemas.questions import Piece, Question
 from services.janitor.marks import Diary
 from tests.broker.finishedmail import Finished
 from tests.e2e.system import until
+from tests.peers import faketime
 
 pytestmark = pytest.mark.broker
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 AGE = 3.0
 LEAPS = 2 * 2 * 0.2  # two steps, each believed for two ticks at most
 
@@ -40,7 +40,7 @@ async def lived(broker: Broker) -> float:
     return msgspec.json.decode(stored.data, type=Diary).lived if stored else -1.0
 
 
-@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is absent; apt install faketime")
+@faketime.needed
 async def test_a_clock_that_is_set_deletes_nothing_early(broker: Broker, tmp_path: Path) -> None:
     """It leaps 30 days forward, then back and an hour more: a mail that is finished goes when the
     janitor has lived through its age, and no sooner."""
@@ -53,13 +53,7 @@ async def test_a_clock_that_is_set_deletes_nothing_early(broker: Broker, tmp_pat
     site = f'[site]\ndomain = "example.org"\nstate_dir = "{tmp_path}"\n'
     config.write_text(f"{site}[retention]\n{ages}")
     clock.write_text("+0")
-    env = {
-        **os.environ,
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # setting a clock does not move it
-    }
+    env = {**os.environ, **faketime.followed(clock)}
     command = (sys.executable, "-m", "postroad.cli.serve", "janitor", "--config", str(config))
     janitor = await asyncio.create_subprocess_exec(*command, env=env)
     try:

@@ -36,10 +36,15 @@ class Round:
     def judge(self) -> None:
         """Print the round, and fail where it broke a promise."""
         print(f"\n{self.name}: {self.kills} kills, {self.report.counts}, bound {self.bound}")
-        assert not self.report.lost, self.report
-        assert not self.report.unexpected, self.report
-        assert not self.report.altered, self.report
-        assert self.report.extra <= self.bound, self.report
+        judge(self.report, self.bound)
+
+
+def judge(report: Report, bound: int) -> None:
+    """Fail where a copy is lost, nobody's or altered, or more than `bound` are doubled."""
+    assert not report.lost, report
+    assert not report.unexpected, report
+    assert not report.altered, report
+    assert report.extra <= bound, report
 
 
 Fault = Callable[[World], Awaitable[int]]

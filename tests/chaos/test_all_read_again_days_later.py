@@ -9,10 +9,10 @@ import pytest
 from schemas.commands import EraseMember
 from tests.e2e.rereading import read_all_again
 from tests.e2e.system import World, mail, world
+from tests.peers import faketime
 from tests.peers.sink import Rule, Script
 
 pytestmark = pytest.mark.chaos
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 MEMBERS = [f"m{n}@d{n % 3}.example.net" for n in range(6)]
 GONE = "gone@d9.example.net"  # the relay refuses them
 POSTS, DAYS = 1000, 10
@@ -23,9 +23,7 @@ async def days_later(here: World) -> None:
     """Stop the services and start them with the clock ahead; the broker's stays where it is."""
     env = {
         "PYTHONNOUSERSITE": "1",  # a Python of its own, for the library is loaded at its start
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME": f"+{DAYS}d",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        **faketime.ahead(f"+{DAYS}d"),
     }
     for name in TAKE:
         await here.road.stop(name)
@@ -41,7 +39,7 @@ async def transactions(here: World) -> int:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is absent; apt install faketime")
+@faketime.needed
 async def test_a_thousand_posts_are_read_again_and_nothing_is_sent(tmp_path: Path) -> None:
     """Posts, mail that was held and accepted, rejected, for owners and for nobody, a command and
     refused copies: with the clock ten days on and a member erased, every consumer begins at the

@@ -9,26 +9,20 @@ import pytest
 
 from tests.chaos.rounds import pass_
 from tests.chaos.underway import TEAM, underway
+from tests.peers import faketime
 
 pytestmark = pytest.mark.chaos
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 STEPS = ("+30d", "-1h", "+0")
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is absent; apt install faketime")
+@faketime.needed
 async def test_every_post_arrives_once_and_what_waits_still_waits(tmp_path: Path) -> None:
     """30 days forward, then an hour back of what it was, then right again: nothing is lost,
     doubled or deleted early, and a mail that is held still is."""
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    environ = {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # setting a clock does not move it
-    }
-    async with underway(tmp_path, rate=3, environ=environ) as here:
+    async with underway(tmp_path, rate=3, environ=faketime.followed(clock)) as here:
         run, traffic = here.ours.run, here.traffic
 
         async def command(*words: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.rounds import pass_
+from tests.chaos.rounds import judge, pass_
 from tests.chaos.underway import LANES, WINDOW, underway
 from tests.peers.loopdisk import LoopDisk
 
@@ -40,8 +40,5 @@ async def test_what_was_taken_is_not_lost(tmp_path: Path, seed: int) -> None:
                     f"\nseed {seed}: {len(promised)} of {len(traffic.posted)} flagged before the "
                     f"cut; {report.counts}, bound {LANES * WINDOW}"
                 )
-                assert not report.lost, report
-                assert not report.unexpected, report
-                assert not report.altered, report
-                assert report.extra <= LANES * WINDOW, report
+                judge(report, LANES * WINDOW)
                 await here.down()

@@ -7,7 +7,6 @@ Beside it `monitor.alive`, whose time of change is the monitor's sign of life.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from postroad.runtime.alarms.standing import Key, Standing
-from postroad.runtime.secretfile import private_directory
+from postroad.runtime.secretfile import private_directory, replace_private
 
 NAME, ALIVE = "alarms.json", "monitor.alive"
 
@@ -42,16 +41,10 @@ class Book:
     def write(self, standing: Iterable[Standing]) -> None:
         """Replace it. A disk that is full stops nobody from telling: then it stays as it was, and
         what stands is known here alone."""
-        new = self.path.with_suffix(".new")
         self._unwritten = {each.key: each for each in standing}
         with contextlib.suppress(OSError):
-            private_directory(self.path.parent)
-            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(
-                    msgspec.json.format(msgspec.json.encode([*self._unwritten.values()]), indent=1)
-                )
-            new.replace(self.path)
+            told = msgspec.json.encode([*self._unwritten.values()])
+            replace_private(self.path, msgspec.json.format(told, indent=1))
             self._unwritten = None
 
     def alive(self) -> None:
