@@ -10,11 +10,16 @@ from postroad.cli.frame import Call
 from postroad.cli.output import complain
 
 
+def can_ask(call: Call) -> bool:
+    """Whether somebody is there who could answer."""
+    return sys.stdin.isatty() and not call.json
+
+
 def agreed(call: Call, question: str, *, yes: bool) -> bool:
     """Whether to go on; where nobody can be asked, only with --yes."""
     if yes:
         return True
-    if sys.stdin.isatty() and not call.json:
+    if can_ask(call):
         return typer.confirm(question)
     complain(f"{question} Add --yes: nobody can be asked here")
     return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from postroad.cli.consent import can_ask
 from postroad.cli.frame import Call, command, group
 from postroad.cli.output import complain, counted, print_wrapped, short, whole
 from postroad.runtime.errors import PostroadError
@@ -84,7 +84,7 @@ async def reset(
                 _print(each)
         _check(found)
         done = False
-        asks = sys.stdin.isatty() and not call.json
+        asks = can_ask(call)
         if not dry_run and (yes or (asks and typer.confirm(_question(found)))):
             for durable, each in zip(durables, found, strict=True):
                 await begin_anew(broker, durable, each.start)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
 
+from postroad.cli.consent import can_ask
 from postroad.cli.frame import Call, command
 from postroad.cli.member import DryRun
 from postroad.cli.output import complain, counted, print_table, whole
@@ -44,7 +44,7 @@ async def erase(
         found = await erased(broker, address, dry=True)
         if not call.json:
             print_table(("", ""), _rows(found), whole=1)
-        asks = sys.stdin.isatty() and not call.json
+        asks = can_ask(call)
         go = not dry_run and (yes or (asks and typer.confirm(f"Forget {address} for ever?")))
         if go:
             found = _together(found, await erased(broker, address, dry=False))

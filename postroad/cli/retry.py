@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from postroad.cli.consent import can_ask
 from postroad.cli.frame import Call, command
 from postroad.cli.output import complain, counted
 from postroad.runtime.errors import PostroadError, UsageError
@@ -58,7 +58,7 @@ async def again(
         if not call.json:
             for each in found:
                 _print(each, at)
-        asks = sys.stdin.isatty() and not call.json
+        asks = can_ask(call)
         if ready and (yes or (asks and typer.confirm(f"Send {_copies(ready)} again?"))):
             go = RetryFailed(mail_id=wanted.mail_id, domain=wanted.domain, go=True)
             found = (await ask(broker, "retry", go)).failed

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import typer
 
+from postroad.cli.consent import can_ask
 from postroad.cli.frame import Call
 from postroad.cli.hindsight import page
 from postroad.cli.hindsight.differing import Judged
@@ -37,7 +37,7 @@ async def replayed(call: Call, question: Question, *, yes: bool) -> int:
             len(done.missing) for _, done in missing
         )
         going = f"{counted(len(posts), 'post')}, {counted(copies, 'copy', 'copies')} at most"
-        asks = sys.stdin.isatty() and not call.json
+        asks = can_ask(call)
         anything = bool(posts or copies)
         sent = _Sent()
         if anything and (yes or (asks and _agreed(going))):
