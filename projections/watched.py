@@ -26,11 +26,14 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.note()
+        self._size, self._headers = self._looked()
 
     def note(self) -> None:
-        """The owner wrote to it."""
-        self._size, self._headers = self._looked()
+        """The owner wrote to it. DuckDB makes it smaller only with a checkpoint, which writes a
+        header: what else made it smaller meanwhile is left for the next check to find."""
+        size, headers = self._looked()
+        if size >= self._size or headers != self._headers:
+            self._size, self._headers = size, headers
 
     def check(self) -> None:
         """Raises Damaged where somebody else did, or took it away."""
@@ -42,8 +45,9 @@ class Watched:
         if (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
             raise Damaged("another file was put in its place while in use")
         size, headers = self._looked()
-        if size < self._size:
-            raise Damaged(f"it was cut from {self._size:,} octets to {size:,} while in use")
+        least = max(self._size, HEADERS)
+        if size < least:
+            raise Damaged(f"it was cut from {least:,} octets to {size:,} while in use")
         if size != self._size or headers != self._headers:
             raise Damaged("it was overwritten while in use")
 

@@ -166,10 +166,11 @@ class Installation:
 
         async def look() -> Status:
             began = time.monotonic()
-            async with asyncio.timeout(PATIENCE):
-                while not holds(found := await status(settings)):
-                    last[:] = [found]
-                    await asyncio.sleep(pause(time.monotonic() - began, least=0.05))
+            while not holds(found := await asyncio.wait_for(status(settings), PATIENCE)):
+                last[:] = [found]
+                if time.monotonic() - began > PATIENCE:
+                    raise TimeoutError
+                await asyncio.sleep(pause(time.monotonic() - began, least=0.05))
             return found
 
         last: list[Status] = []
