@@ -290,7 +290,7 @@ RAISED = Instrument(
     name="postroad.alarms.raised",
     kind="gauge",
     unit="{alarm}",
-    about="alarms that people were told and that are not over, by their name",
+    about="alarms that were raised and are not over, by their name",
     attributes=("postroad.alarm",),
 )
 LOOKED = Instrument(

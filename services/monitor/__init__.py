@@ -15,8 +15,9 @@ Answers    `GET /healthz`  200 while not down, 503 when down
 
 Promises
     - What raises an alarm is one table (`postroad/runtime/alarms/table.py`). Each is told once,
-      again where its reason changes, and once when it is well. What was told lies in
-      `state_dir/alarms.json`, so that nothing is told again after a restart.
+      again where its reason changes, and once when it is well. What was told, and by which way,
+      lies in `state_dir/alarms.json`: nothing is told again after a restart, and who could not
+      be told is tried again while the reason stands.
     - Nothing is parked without an alarm: DEADLETTER is looked at, not a process asked, so it does
       not matter who was away when it happened.
     - While the monitor gives no sign of life for 30 seconds, or is left out (`--only`), the

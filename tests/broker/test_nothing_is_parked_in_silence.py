@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,7 @@ import pytest
 
 from postroad.alarms import Notice
 from postroad.runtime.alarms import standin
-from postroad.runtime.alarms.telling import Telling
+from postroad.runtime.alarms.telling import Errand, Telling
 from postroad.runtime.alarms.watch import Watch
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -30,8 +30,10 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
     """What people are told."""
     notices: list[Notice] = []
 
-    def tell(_: Telling, notice: Notice) -> None:
-        notices.append(notice)
+    def tell(_: Telling, errands: Iterable[Errand]) -> None:
+        for errand in [*errands]:
+            notices.append(errand.notice)
+            errand.taken()
 
     monkeypatch.setattr(Telling, "tell", tell)
     return notices
@@ -41,7 +43,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
 def config(tmp_path: Path) -> Config:
     """Settings without mailbox and relay; what was told lies in a folder of its own."""
     file = tmp_path / "postroad.toml"
-    file.write_text(f'[site]\ndomain = "example.org"\nstate_dir = "{tmp_path}"\n')
+    file.write_text(
+        f'[site]\ndomain = "example.org"\nstate_dir = "{tmp_path}"\n[alarm]\ncommand = "x"\n'
+    )
     return Config.load(file, {})
 
 

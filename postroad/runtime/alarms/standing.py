@@ -2,11 +2,15 @@
 
 A thing is told of when it has lasted for its `after`, once; again where its reason changes, at
 most every `again` seconds; and once more when it is well. What cannot be seen stays as it is.
+
+Who is told are ways: the command, the webhook, each handler. What a way took is kept, so each is
+owed what it has not heard, until it takes it or there is no reason any more; and only who heard of
+a thing is told that it is well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,8 +38,9 @@ class Found:
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is wrong `since` a time. `told` is when somebody was told last (0: nobody
-    yet), and `said` what. Times are seconds since the epoch."""
+    """Something that is wrong `since` a time. `told` is when it was raised last (0: not yet), and
+    `said` what people are told; `heard` is what each way took of that. Where it is well, `over`
+    says since when, and `heard` who is still to be told so. Times are seconds since the epoch."""
 
     alarm: str
     name: str
@@ -45,6 +50,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     told: float = 0.0
     said: str = ""
+    heard: dict[str, str] = {}
+    over: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -62,10 +69,14 @@ class Decision:
 
 
 def decide(
-    before: Mapping[Key, Standing], found: Iterable[Found], well: Collection[Key], now: float
+    before: Mapping[Key, Standing],
+    found: Iterable[Found],
+    well: Collection[Key],
+    now: float,
+    ways: Collection[str] = (),
 ) -> Decision:
     """What is to be told. `well` are the things that are known to be well; what is neither found
-    nor well could not be seen, and stays as it is."""
+    nor well could not be seen, and stays as it is. `ways` are those that there are."""
     standing = dict(before)
     raised: list[Standing] = []
     cleared: list[Standing] = []
@@ -77,14 +88,44 @@ def decide(
         standing[each.key] = known
     wrong = {each.key for each in raised} | {each.key for each in found}
     for key in before.keys() & {*well} - wrong:
-        gone = standing.pop(key)
+        gone = before[key]
         if gone.told:
             cleared.append(gone)
+        if gone.heard.keys() & {*ways}:
+            standing[key] = msgspec.structs.replace(gone, told=0.0, over=gone.over or now)
+        else:
+            del standing[key]  # there is nobody to be told that it is well
     return Decision(standing, tuple(raised), tuple(cleared))
 
 
+def owed(standing: Iterable[Standing], ways: Collection[str]) -> Iterator[tuple[Standing, str]]:
+    """What is to be told, and by which of the `ways`: that it is well where `over`, or `said`."""
+    for each in standing:
+        for way in ways:
+            if way in each.heard if each.over else each.told and each.heard.get(way) != each.said:
+                yield each, way
+
+
+def taken(
+    standing: Mapping[Key, Standing], told: Standing, way: str, now: float
+) -> dict[Key, Standing]:
+    """What stands once this way took what it was told, which may be another thing by now. Who took
+    what is well meanwhile is owed the all-clear."""
+    known = standing.get(told.key)
+    if told.over:
+        if known is None:
+            return {**standing}
+        heard = {name: text for name, text in known.heard.items() if name != way}
+        if known.over and not heard:
+            return {key: each for key, each in standing.items() if key != told.key}
+    else:
+        known = known or msgspec.structs.replace(told, told=0.0, over=now, heard={})
+        heard = {**known.heard, way: told.said}
+    return {**standing, told.key: msgspec.structs.replace(known, heard=heard)}
+
+
 def _known(before: Standing | None, found: Found, now: float) -> Standing:
-    if before is not None:
+    if before is not None and not before.over:
         return msgspec.structs.replace(
             before, text=found.text, service=found.service, since=min(before.since, now)
         )
@@ -95,6 +136,7 @@ def _known(before: Standing | None, found: Found, now: float) -> Standing:
         text=found.text,
         service=found.service,
         since=now,
+        heard=before.heard if before is not None else {},
     )
 
 

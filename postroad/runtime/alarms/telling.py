@@ -1,7 +1,8 @@
 """Telling people, as `[alarm]` says: by a command, a webhook, handlers of one's own.
 
-Telling must not delay mail: it runs beside it, is tried three times, and gives up after a while.
-Handlers are functions of other packages (`postroad.alarms`), and run in threads.
+Telling must not delay mail: it runs beside it. Who cannot be told is tried again later, and later
+each time, for as long as there is something to tell. Handlers are functions of other packages
+(`postroad.alarms`), and run in threads.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import os
 import shlex
+import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from threading import Thread
@@ -26,13 +30,38 @@ from postroad.runtime.health import Health
 from postroad.runtime.settings import Alarm
 
 SECONDS = 10.0  # for a command to end, a webhook to answer, a handler to come back
-TRIES = 3
-PAUSE = 2.0  # seconds before the second try; the third waits twice as long
+PAUSE = 5.0  # seconds before the second try; each later one waits twice as long
+LONGEST = 600.0
+TRIES = 3  # that failed, until it is said that somebody cannot be told
+HANGING = 32  # calls of a handler that have not come back; with so many it is not called again
 
 log = structlog.get_logger()
 
 Teller = Callable[[Notice], Awaitable[str]]
 Handler = Callable[[Notice], Any]
+Place = tuple[Hashable, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Something to be told by one way; `what` it is about tells it from others. `taken` is called
+    once the way took it."""
+
+    what: Hashable
+    way: str
+    notice: Notice
+    taken: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """How often a way failed in a row at an errand, and when (by the loop) it is tried again."""
+
+    tries: int
+    until: float
+
+
+_FRESH = _Failed(0, 0.0)
 
 
 class Telling:
@@ -42,55 +71,64 @@ class Telling:
         self._settings = settings
         self._health = health  # where it is told that nobody could be
         self._handlers = dict(zip(settings.handlers, load(settings.handlers), strict=True))
-        self._telling: set[asyncio.Task[None]] = set()
+        self._ways = self._found_ways()
+        self._telling: dict[Place, asyncio.Task[None]] = {}
+        self._failed: dict[Place, _Failed] = {}
 
-    def tell(self, notice: Notice) -> None:
-        """Tell everybody. Returns at once."""
-        names = {"alarm": notice.alarm, "kind": notice.kind, "name": notice.name}
-        if notice.state == "raised":
-            log.error("alarm.raised", **names, text=notice.text)
-        else:
-            log.info("alarm.cleared", **names)
-        task = asyncio.create_task(self._tell(notice))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+    @property
+    def ways(self) -> Collection[str]:
+        """Who is told: `command`, `webhook`, `handler NAME`."""
+        return self._ways.keys()
+
+    def tell(self, errands: Iterable[Errand]) -> None:
+        """Tell all that is to be told. Returns at once, and is called again and again with what is
+        still owed: what is under way, or failed a moment ago, is left to itself."""
+        wanted = {(errand.what, errand.way): errand for errand in errands}
+        self._failed = {place: it for place, it in self._failed.items() if place in wanted}
+        now = asyncio.get_running_loop().time()
+        for place, errand in wanted.items():
+            if place not in self._telling and self._failed.get(place, _FRESH).until <= now:
+                self._telling[place] = asyncio.create_task(self._tell(place, errand))
 
     async def close(self) -> None:
         """Wait until everybody is told, or has had the time to be."""
         if self._telling:
-            await asyncio.wait(self._telling, timeout=SECONDS)
+            await asyncio.wait(self._telling.values(), timeout=SECONDS)
 
     async def once(self, notice: Notice) -> dict[str, str]:
         """Tell everybody, trying once, and wait for it: of each way what went wrong, or empty."""
-        ways = self._ways()
-        found = await asyncio.gather(*(_try(tell, notice) for _, tell in ways))
-        return {how: why for (how, _), why in zip(ways, found, strict=True)}
+        found = await asyncio.gather(*(_try(tell, notice) for tell in self._ways.values()))
+        return dict(zip(self._ways, found, strict=True))
 
-    async def _tell(self, notice: Notice) -> None:
-        await asyncio.gather(*(self._insist(how, tell, notice) for how, tell in self._ways()))
-
-    def _ways(self) -> list[tuple[str, Teller]]:
-        ways: list[tuple[str, Teller]] = []
+    def _found_ways(self) -> Mapping[str, Teller]:
+        ways: dict[str, Teller] = {}
         if self._settings.command:
-            ways.append(("command", self._run))
+            ways["command"] = self._run
         if self._settings.webhook:
-            ways.append(("webhook", self._post))
-        ways += [(f"handler {name}", _by(call)) for name, call in self._handlers.items()]
-        return ways
+            ways["webhook"] = self._post
+        return ways | {f"handler {name}": _by(call) for name, call in self._handlers.items()}
 
-    async def _insist(self, how: str, tell: Teller, notice: Notice) -> None:
-        why = ""
-        for attempt in range(TRIES):
-            if attempt:
-                await asyncio.sleep(PAUSE * attempt)
-            why = await _try(tell, notice)
-            if not why:
-                break
-        if self._health is not None:
-            self._health.report("telling", how, ok=not why, detail=why)
+    async def _tell(self, place: Place, errand: Errand) -> None:
+        why = await _try(self._ways[errand.way], errand.notice)
+        if why:
+            tries = self._failed.get(place, _FRESH).tries + 1
+            pause = min(PAUSE * 2.0 ** (tries - 1), LONGEST)
+            self._failed[place] = _Failed(tries, asyncio.get_running_loop().time() + pause)
+            if tries == TRIES:
+                self._not_told(errand, why)
+        else:
+            self._failed.pop(place, None)
+            if self._health is not None:
+                self._health.report("telling", errand.way, ok=True, detail="")
+        del self._telling[place]
         if not why:
-            return
-        log.error("alarm.not_told", how=how, kind=notice.kind, name=notice.name, why=why)
+            errand.taken()
+
+    def _not_told(self, errand: Errand, why: str) -> None:
+        if self._health is not None:
+            self._health.report("telling", errand.way, ok=False, detail=why)
+        notice = errand.notice
+        log.error("alarm.not_told", how=errand.way, kind=notice.kind, name=notice.name, why=why)
 
     async def _run(self, notice: Notice) -> str:
         """Run the command; empty, or what went wrong."""
@@ -102,13 +140,14 @@ class Telling:
                 stdin=text,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
             )
         try:
             await process.wait()
         finally:
             if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                with contextlib.suppress(ProcessLookupError):  # with all that it has started
+                    os.killpg(process.pid, signal.SIGKILL)
         return f"exit code {process.returncode}" if process.returncode else ""
 
     async def _post(self, notice: Notice) -> str:
@@ -133,10 +172,10 @@ async def _try(tell: Teller, notice: Notice) -> str:
 
 
 def _by(handler: Handler) -> Teller:
-    return partial(_in_thread, handler)
+    return partial(_in_thread, handler, set())
 
 
-async def _in_thread(handler: Handler, notice: Notice) -> str:
+async def _in_thread(handler: Handler, hanging: set[Thread], notice: Notice) -> str:
     """Call it in a daemon thread: one that hangs keeps no process from ending. Empty, or what it
     failed with."""
     loop = asyncio.get_running_loop()
@@ -155,7 +194,12 @@ async def _in_thread(handler: Handler, notice: Notice) -> str:
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(over, why)
 
-    Thread(target=run, daemon=True, name="alarm").start()
+    hanging -= {thread for thread in hanging if not thread.is_alive()}
+    if len(hanging) >= HANGING:
+        return "it hangs"
+    thread = Thread(target=run, daemon=True, name="alarm")
+    thread.start()
+    hanging.add(thread)
     return await done
 
 

@@ -11,8 +11,11 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
+import structlog
 from nats.aio.msg import Msg
 
 from postroad.alarms import Notice
@@ -20,10 +23,9 @@ from postroad.runtime import instruments
 from postroad.runtime.alarms import table
 from postroad.runtime.alarms.book import Book
 from postroad.runtime.alarms.sights import Behind, Look, behind
-from postroad.runtime.alarms.standing import Found, Key, Standing, decide
-from postroad.runtime.alarms.telling import Telling
+from postroad.runtime.alarms.standing import Found, Key, Standing, decide, owed, taken
+from postroad.runtime.alarms.telling import Errand, Telling
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import now
 from postroad.runtime.condition import Seen
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError, Retry
@@ -38,6 +40,8 @@ HOUR = 3600.0
 
 
 _told = msgspec.json.Decoder(Told).decode
+
+log = structlog.get_logger()
 
 
 class Watch:
@@ -125,27 +129,39 @@ class Watch:
 
     def _settle(self, found: Iterable[Found], well: Collection[Key]) -> None:
         before = self.book.read()
-        decision = decide(before, found, well, time.time())
+        decision = decide(before, found, well, time.time(), self.telling.ways)
         for each in decision.raised:
-            self.telling.tell(notice(each, "raised"))
+            log.error("alarm.raised", **_names(each), text=notice(each).text)
         for each in decision.cleared:
-            self.telling.tell(notice(each, "cleared"))
+            log.info("alarm.cleared", **_names(each))
         if decision.standing != before:
             self.book.write(decision.standing.values())
+        self.telling.tell(
+            Errand(each.key, way, notice(each), partial(self._taken, each, way))
+            for each, way in owed(decision.standing.values(), self.telling.ways)
+        )
+
+    def _taken(self, told: Standing, way: str) -> None:
+        self.book.write(taken(self.book.read(), told, way, time.time()).values())
 
 
-def notice(standing: Standing, state: str) -> Notice:
-    """What people are told."""
+def notice(standing: Standing) -> Notice:
+    """What people are told of it: that it is wrong, or, where it is over, well."""
     alarm = table.BY_NAME.get(standing.alarm)
     well = alarm.well if alarm is not None else "works again"
     what = f"{standing.kind} {standing.name}"
+    since = datetime.fromtimestamp(standing.over or standing.told, UTC)
     return Notice(
-        state="raised" if state == "raised" else "cleared",
+        state="cleared" if standing.over else "raised",
         alarm=standing.alarm,
         service=standing.service,
         kind=standing.kind,
         name=standing.name,
-        text=f"{what}: {standing.text}" if state == "raised" else f"{what} {well}",
-        time=now().isoformat(timespec="seconds"),
+        text=f"{what} {well}" if standing.over else f"{what}: {standing.said}",
+        time=since.isoformat(timespec="seconds"),
         page=f"docs/operators/{alarm.page}" if alarm is not None else "",
     )
+
+
+def _names(standing: Standing) -> dict[str, str]:
+    return {"alarm": standing.alarm, "kind": standing.kind, "name": standing.name}

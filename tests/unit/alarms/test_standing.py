@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.runtime.alarms.standing import Decision, Found, Key, Standing, decide
+from postroad.runtime.alarms.standing import Decision, Found, Key, Standing, decide, owed, taken
 
 OUT = Key("relay", "out")
 NOW = 1_800_000_000.0
@@ -90,3 +92,74 @@ def test_raised_and_cleared_take_turns(looks: list[tuple[str, int]]):
         heard += [state for state, _ in told(decision)]
     assert heard == (["raised", "cleared"] * len(heard))[: len(heard)]
     assert bool([each for each in standing.values() if each.told]) == (len(heard) % 2 == 1)
+
+
+WAYS = ("command", "webhook")
+
+
+def now_owed(standing: Mapping[Key, Standing]) -> list[tuple[str, bool, str]]:
+    """Which ways are still to be told: of what, or that it is over."""
+    return [(way, bool(each.over), each.said) for each, way in owed(standing.values(), WAYS)]
+
+
+def test_what_a_way_did_not_take_is_owed_to_it_while_the_reason_stands():
+    """Who took the alarm hears nothing more of it; who did not is owed it at each look, and the
+    latest reason rather than the first."""
+    first = decide({}, [wrong("1 is late")], (), NOW, WAYS).standing
+    assert [way for way, _, _ in now_owed(first)] == [*WAYS]
+    some = taken(first, first[OUT], "command", NOW + 1)
+    later = decide(some, [wrong("1 is late")], (), NOW + 3600, WAYS).standing
+    assert now_owed(later) == [("webhook", False, "1 is late")]
+    more = decide(later, [wrong("2 are late")], (), NOW + 7200, WAYS).standing
+    assert now_owed(more) == [(way, False, "2 are late") for way in WAYS]
+
+
+def test_the_all_clear_is_for_whom_the_alarm_got():
+    """Who never heard of it is not told that it is well; who did is, until it takes that."""
+    first = decide({}, [wrong()], (), NOW, WAYS).standing
+    some = taken(first, first[OUT], "command", NOW + 1)
+    well = decide(some, [], {OUT}, NOW + 60, WAYS).standing
+    still = decide(well, [], {OUT}, NOW + 600, WAYS).standing
+    assert now_owed(well) == now_owed(still) == [("command", True, "over its quota")]
+    assert not taken(still, well[OUT], "command", NOW + 601)
+    assert not decide(still, [], {OUT}, NOW + 700, ("webhook",)).standing, (
+        "who is gone is owed no more"
+    )
+
+
+def test_what_is_taken_after_it_was_over_is_cleared():
+    """A way that is slow may take an alarm when all is well: then it is owed the all-clear."""
+    first = decide({}, [wrong()], (), NOW, WAYS).standing
+    well = decide(first, [], {OUT}, NOW + 1, WAYS).standing
+    assert not well
+    late = taken(well, first[OUT], "webhook", NOW + 2)
+    assert now_owed(late) == [("webhook", True, "over its quota")]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["wrong", "well", "unseen"]), st.booleans(), st.booleans()),
+    ),
+)
+def test_each_way_hears_in_turns_and_in_the_end_how_it_is(looks: list[tuple[str, bool, bool]]):
+    """Whenever a way fails, is slow, or works: it hears of one reason in turns that it is wrong and
+    that it is well, nothing before the alarm, and once it works again what is true."""
+    standing: dict[Key, Standing] = {}
+    heard: list[bool] = []
+    slow: list[Standing] = []
+    state, now = "well", NOW
+    for what, works, is_slow in [*looks, ("unseen", True, False), ("unseen", True, False)]:
+        now += 5
+        state = what if what != "unseen" else state
+        found = [wrong()] if what == "wrong" else []
+        standing = {**decide(standing, found, {OUT} if what == "well" else (), now, WAYS).standing}
+        if slow:  # it took the last one only now
+            standing = taken(standing, slow.pop(), "webhook", now)
+        for each, way in owed(standing.values(), ["webhook"] if works else []):
+            heard.append(not each.over)
+            if is_slow:
+                slow.append(each)
+            else:
+                standing = taken(standing, each, way, now)
+    assert heard == ([True, False] * len(heard))[: len(heard)]
+    assert bool(heard and heard[-1]) == (state == "wrong")

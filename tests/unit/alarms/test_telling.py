@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import shlex
 import sys
 import syslog
+import threading
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -17,7 +21,7 @@ import pytest
 
 from postroad.alarms import Notice
 from postroad.runtime.alarms import telling
-from postroad.runtime.alarms.telling import Telling
+from postroad.runtime.alarms.telling import Errand, Telling
 from postroad.runtime.errors import SettingsError
 from postroad.runtime.health import Health
 from postroad.runtime.settings import Alarm
@@ -63,12 +67,17 @@ async def webhook(*answers: int) -> AsyncIterator[tuple[str, list[Notice]]]:
         yield f"http://127.0.0.1:{port}/alarm", posted
 
 
+async def tells(people: Telling, taken: Callable[[str], None] = lambda _: None) -> None:
+    """Everybody is asked once to tell RAISED; `taken` is called with each way that did."""
+    people.tell(Errand("relay out", way, RAISED, partial(taken, way)) for way in people.ways)
+    await people.close()
+
+
 async def test_a_command_gets_the_text(tmp_path: Path) -> None:
     """A command is given the line of text on its standard input."""
     told = tmp_path / "told"
     people = Telling(Alarm(command=writes_to(told)))
-    people.tell(RAISED)
-    await people.close()
+    await tells(people)
     assert told.read_text() == "relay out: over its quota\n"
 
 
@@ -76,32 +85,62 @@ async def test_a_webhook_is_posted_what_happened() -> None:
     """A webhook gets all of the notice as JSON."""
     async with webhook() as (url, posted):
         people = Telling(Alarm(webhook=url))
-        people.tell(RAISED)
-        await people.close()
+        await tells(people)
     assert posted == [RAISED]
 
 
-async def test_a_webhook_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A webhook that answers 500 is posted to again, up to three times."""
-    monkeypatch.setattr(telling, "PAUSE", 0.01)
-    async with webhook(500, 503) as (url, posted):
-        people = Telling(Alarm(webhook=url))
-        people.tell(RAISED)
-        await people.close()
-    assert len(posted) == 3
+async def test_who_cannot_be_told_is_tried_again_and_later_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A webhook that fails is left alone for 5 seconds, then for twice as long each time, up to 10
+    minutes, however often we are asked to tell; it is told once, when it works. From the third
+    failure on status says that somebody could not be told."""
+    loop = asyncio.get_running_loop()
+    clock = 0.0
+    monkeypatch.setattr(loop, "time", lambda real=loop.time: clock + real())
+    health = Health("monitor")
+    tries: list[float] = []
+    failing: list[float] = []
+    took: list[str] = []
+    async with webhook(*[500] * 10) as (url, posted):
+        people = Telling(Alarm(webhook=url), health)
+        while not took:
+            await tells(people, took.append)
+            if len(posted) > len(tries):
+                tries.append(clock)
+            if any(not fact.ok for fact in health.answer().facts):
+                failing.append(clock)
+            clock += 5
+    pauses = [round(after - before) for before, after in pairwise(tries)]
+    assert pauses == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
+    assert (failing[0], failing[-1]) == (tries[2], tries[-1] - 5)
+    assert all(fact.ok for fact in health.answer().facts)
 
 
 async def test_a_command_that_cannot_run_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that does not exist costs a log line and a warning; the webhook is told."""
-    monkeypatch.setattr(telling, "PAUSE", 0.01)
+    monkeypatch.setattr(telling, "TRIES", 1)
+    took: list[str] = []
     async with webhook() as (url, posted):
         health = Health("monitor")
-        people = Telling(Alarm(command="/no/such/program", webhook=url), health)
-        people.tell(RAISED)
-        await people.close()
-    assert len(posted) == 1
+        await tells(Telling(Alarm(command="/no/such/program", webhook=url), health), took.append)
+    assert (len(posted), took) == (1, ["webhook"])
     told = {fact.name: fact.ok for fact in health.answer().facts}
     assert told == {"command": False, "webhook": True}, "status says who was not told"
+
+
+async def test_a_command_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command that takes too long has started does not stay behind, try after try."""
+    monkeypatch.setattr(telling, "SECONDS", 0.3)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    await tells(Telling(Alarm(command=f"sh -c 'sleep 600 > {fifo}; true'")))
+    os.set_blocking(reader, True)
+    assert await asyncio.to_thread(os.read, reader, 1) == b"", "nobody holds it open"
+    os.close(reader)
 
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "postroad-example-alarm"
@@ -127,22 +166,42 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "falls_down.py").write_text(FALLS)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.syspath_prepend(str(EXAMPLE))
-    monkeypatch.setattr(telling, "PAUSE", 0.01)
 
 
 @pytest.mark.usefixtures("installed")
 async def test_a_handler_of_ones_own_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function of another package is called with the notice; one that fails is called three
-    times, and keeps nobody else from hearing of it."""
+    """A function of another package is called with the notice; one that fails keeps nobody else
+    from hearing of it."""
     lines: list[str] = []
     monkeypatch.setattr(syslog, "syslog", lambda _, line: lines.append(line))
     people = Telling(Alarm(handlers=("falls", "syslog")))
-    people.tell(RAISED)
-    await people.close()
+    await tells(people)
     assert lines == [
         "postroad relay RAISED relay out: over its quota (see docs/operators/relay-failing.md)"
     ]
-    assert len(importlib.import_module("falls_down").failed) == 3
+    assert len(importlib.import_module("falls_down").failed) == 1
+
+
+async def test_a_handler_that_never_comes_back_is_not_called_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each call that hangs is a thread, so with some of them there are no more."""
+    monkeypatch.setattr(telling, "SECONDS", 0.01)
+    monkeypatch.setattr(telling, "HANGING", 2)
+    monkeypatch.setattr(telling, "PAUSE", 0.0)
+    calls: list[Notice] = []
+    let_go = threading.Event()
+
+    def hangs(notice: Notice) -> None:
+        calls.append(notice)
+        let_go.wait()
+
+    monkeypatch.setattr(telling, "load", lambda _: [hangs])
+    people = Telling(Alarm(handlers=("hangs",)))
+    for _ in range(4):
+        await tells(people)
+    assert len(calls) == 2
+    let_go.set()
 
 
 @pytest.mark.usefixtures("installed")
