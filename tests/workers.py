@@ -29,6 +29,7 @@ from typing import IO, Any, NoReturn
 import pytest
 
 from postroad.runtime.children import die_with_parent
+from tests.peers import forkserver
 
 EARLY = ("tests/e2e/", "tests/chaos/", "tests/broker/")
 PATIENCE = 15.0  # seconds that a worker has to take down what it runs
@@ -99,6 +100,7 @@ class Foreman:
 
     def run(self, number: int) -> None:
         """Until everything has run. Raises as pytest does when it is to stop early."""
+        forkserver.begin()  # one for all
         for _ in range(min(number, len(self.waiting))):
             self._hire()
         while self.workers:

@@ -3,10 +3,11 @@ processor, which half a thousand services and commands would spend before their 
 
     sender = await start("postroad.cli.serve", "sender", imported=["services.sender.service"], ...)
 
-`start` asks a fork server for a process: a Python that has imported those modules and does nothing
-but fork. From there all is as with `python -m MODULE WORDS...`: arguments, environment, directory,
-output, exit. `-m tests.peers.forkserver MODULES...` is the server; it ends when whoever started it
-does, and what it has forked is told to end then (`die_with_parent`).
+`start` asks the fork server for a process: a Python that does nothing but fork. For each set of
+modules that is asked for it keeps a fork of its own that has imported them, and which then forks.
+From there all is as with `python -m MODULE WORDS...`: arguments, environment, directory, output,
+exit. Whoever is forked after `begin` shares the server, and what it has imported; it ends when the
+last of them does. What it has forked for one who ends is told to end then.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from postroad.runtime.children import die_with_parent
@@ -35,6 +36,7 @@ from postroad.runtime.children import die_with_parent
 ROOT = Path(__file__).resolve().parents[2]
 # What these hold was read from the environment while they were imported.
 OF_THE_ENVIRONMENT = ("postroad.runtime.crashpoint",)
+PID_OCTETS = 16  # in which an id is told
 
 
 class Forked:
@@ -99,17 +101,20 @@ async def start(
             stderr=stderr,
             preexec_fn=die_with_parent,
         )
-    server = _server(tuple(imported))
     told, tells = os.pipe()
     with tempfile.TemporaryFile() as request:  # a command line may have a megabyte
         request.write(json.dumps([module, words, dict(env), str(cwd or Path.cwd())]).encode())
         request.seek(0)
         files = (request.fileno(), stdout, stderr, tells)
         try:
-            pid = await asyncio.to_thread(server.fork, files)
+            socket.send_fds(begin(), [" ".join(imported).encode()], files)
         finally:
             os.close(tells)
-    return Forked(pid, told)
+    pid = await asyncio.to_thread(os.read, told, PID_OCTETS)
+    if not pid:
+        os.close(told)
+        raise RuntimeError("the fork server has ended; it says why above")
+    return Forked(int(pid), told)
 
 
 def _of_python(env: Mapping[str, str]) -> dict[str, str]:
@@ -119,63 +124,90 @@ def _of_python(env: Mapping[str, str]) -> dict[str, str]:
 OUR_PYTHON = _of_python(os.environ)
 
 
-class _Server:
-    """A running fork server, which one thread at a time may ask."""
+@functools.cache
+def begin() -> socket.socket:
+    """Start the server unless it runs; returns where it is asked. A request names the modules; with
+    it go four open files: what to run, its output, its errors, and where its id and later its end
+    are told."""
+    requests, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.peers.forkserver"],
+            cwd=ROOT,
+            stdin=its.fileno(),
+            stdout=subprocess.DEVNULL,
+        )
 
-    def __init__(self, imported: Sequence[str]) -> None:
-        self._requests, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._lock = threading.Lock()
-        with its:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.peers.forkserver", *imported],
-                cwd=ROOT,
-                stdin=its.fileno(),
-                stdout=subprocess.DEVNULL,
-            )
-        atexit.register(self.close)
+    def end() -> None:
+        requests.close()
+        server.wait()
 
-    def fork(self, files: Sequence[int]) -> int:
-        """The id of a new process: of `files` the first says which, then come its output, its
-        errors, and where its end is told. Raises RuntimeError where the server has ended."""
-        with self._lock:
-            socket.send_fds(self._requests, [b"fork"], files)
-            pid = self._requests.recv(16)
-        if not pid:
-            raise RuntimeError("a fork server has ended; it says why above")
-        return int(pid)
-
-    def close(self) -> None:
-        """Have it end."""
-        self._requests.close()
-        self._process.wait()
-
-
-_server = functools.cache(_Server)  # one for each set of modules, started when first asked
+    atexit.register(end)
+    return requests
 
 
 # --- the server ---------------------------------------------------------------------------------
 
 
+def _asked(requests: socket.socket) -> tuple[str, list[int]]:
+    """The next request. Ends this process when nobody is left who could ask."""
+    modules, files, *_ = socket.recv_fds(requests, 4096, 4)
+    if not modules:
+        os._exit(0)  # without what libraries do as Python ends
+    return modules.decode(), files
+
+
+def _fork_for_each_set(requests: socket.socket) -> socket.socket:
+    """Pass each request on to a fork for its modules, which is made when first asked for. Returns
+    in each of those, with where it is asked, when they are imported."""
+    forks: dict[str, socket.socket] = {}
+    while True:
+        modules, files = _asked(requests)
+        if modules not in forks:
+            ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            if not os.fork():
+                die_with_parent()
+                for asked in (requests, ours, *forks.values()):
+                    asked.close()
+                for file in files:
+                    os.close(file)
+                for name in modules.split():
+                    importlib.import_module(name)
+                return its
+            its.close()
+            forks[modules] = ours
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has said why
+            socket.send_fds(forks[modules], [modules.encode()], files)
+        for file in files:
+            os.close(file)
+
+
 def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
-    """Fork for every request, and tell of every end. Returns in each child, with what it is to run;
-    ends the server when nobody is left who could ask."""
+    """Fork for every request, and tell of every end. Returns in each child, with what it is to
+    run."""
     tells: dict[int, int] = {}
     ends, woken = os.pipe()  # a signal that comes as we begin to wait must wake us as well
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()  # so that the collector of a child leaves our pages shared
+    news = select.poll()
+    news.register(ends, select.POLLIN)
+    news.register(requests, select.POLLIN)
     while True:
-        for ready in select.select([ends, requests.fileno()], [], [])[0]:
+        for ready, _ in news.poll():
             if ready == ends:
                 os.read(ends, 4096)
-                _tell(tells)
+                for file in _tell(tells):
+                    news.unregister(file)
+                    os.close(file)
                 continue
-            asked, files, *_ = socket.recv_fds(requests, 16, 4)
-            if not asked:
-                os._exit(0)  # without what libraries do as Python ends
-            request, out, err, tells_end = files
+            if ready != requests.fileno():  # nobody is left to be told
+                with contextlib.suppress(KeyError):  # it has ended a moment ago
+                    news.unregister(ready)
+                    os.kill(tells[ready], signal.SIGTERM)
+                continue
+            request, out, err, tells_end = files = _asked(requests)[1]
             if not (pid := os.fork()):
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -184,24 +216,26 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
                     told = json.load(file_of_request)
                 os.dup2(out, 1)
                 os.dup2(err, 2)
-                for file in (*files, *tells.values(), ends, woken):
+                for file in (*files, *tells, ends, woken):
                     os.close(file)
                 requests.close()
                 return _become(*told)
-            tells[pid] = tells_end
+            os.write(tells_end, str(pid).ljust(PID_OCTETS).encode())
+            tells[tells_end] = pid
+            news.register(tells_end, 0)
             for file in (request, out, err):
                 os.close(file)
-            requests.send(str(pid).encode())
 
 
-def _tell(tells: dict[int, int]) -> None:
-    """Of all that have ended."""
+def _tell(tells: dict[int, int]) -> Iterator[int]:
+    """Of all that have ended; gives where."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            pid, status = ended
+            (file,) = (each for each, pid in tells.items() if pid == ended[0])
             with contextlib.suppress(BrokenPipeError):
-                os.write(tells[pid], str(os.waitstatus_to_exitcode(status)).encode())
-            os.close(tells.pop(pid))
+                os.write(file, str(os.waitstatus_to_exitcode(ended[1])).encode())
+            del tells[file]
+            yield file
 
 
 def _become(module: str, words: list[str], env: dict[str, str], cwd: str) -> tuple[str, list[str]]:
@@ -217,14 +251,13 @@ def _become(module: str, words: list[str], env: dict[str, str], cwd: str) -> tup
 
 
 def main() -> None:
-    """Import what was named, fork until told to stop; in a child, be that program."""
-    for name in sys.argv[1:]:
-        importlib.import_module(name)
-    with socket.socket(fileno=os.dup(0)) as requests:
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.close(null)
-        module, words = _fork_for(requests)
+    """Fork until told to stop; in a child, be the program that was asked for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    module, words = _fork_for(_fork_for_each_set(requests))
     sys.argv = [module, *words]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
