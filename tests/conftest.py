@@ -14,6 +14,9 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from postroad.runtime.embedded import EmbeddedBroker
+from tests.peers import nats
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # How long an example takes says more of the machine's other work than of ours.
@@ -43,6 +46,9 @@ if "TMPDIR" not in os.environ and in_memory():
 os.environ.setdefault("POSTROAD_DNS__RESOLVER", "none")
 # Monitors of many installations at once would want the same port.
 os.environ.setdefault("POSTROAD_TELEMETRY__PORT", "0")
+
+
+EmbeddedBroker._spawn = nats.spawn  # type: ignore[assignment]
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

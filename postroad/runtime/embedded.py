@@ -73,18 +73,8 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         """Start the server and wait until it answers. Raises PostroadError with its last words."""
-        log = (self.home / "nats.log").open("ab")
-        with log:
-            self.process = await asyncio.create_subprocess_exec(
-                nats_binary(),
-                "-c",
-                str(self.home / "nats.conf"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_as_broker,
-                start_new_session=True,
-            )
+        with (self.home / "nats.log").open("ab") as log:
+            self.process = await self._spawn(log.fileno())
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
         while True:
             if self.process.returncode is not None:
@@ -98,6 +88,16 @@ class EmbeddedBroker:
             if asyncio.get_running_loop().time() > deadline:
                 raise PostroadError(f"the embedded broker is not ready: {self._last_words()}")
             await asyncio.sleep(0.02)
+
+    async def _spawn(self, log: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(nats_binary(), "-c", str(self.home / "nats.conf")),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_as_broker,
+            start_new_session=True,
+        )
 
     async def stop(self) -> None:
         """Let it finish writing and end."""

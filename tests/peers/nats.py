@@ -8,12 +8,15 @@ It keeps its port and its store across restarts.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from postroad.runtime.embedded import EmbeddedBroker, nats_binary
+from tests.peers import forkserver
 from tests.peers.process import Daemon, directory, free_port, program
 
 CONFIGURATION = """
@@ -61,3 +64,16 @@ class NatsServer:
 def _binary() -> str:
     beside = Path(sys.executable).with_name("nats-server")
     return str(beside) if beside.exists() else program("nats-server", "nats-server")
+
+
+async def spawn(server: EmbeddedBroker, log: int) -> forkserver.Process:
+    """Start the process of an embedded broker as it would itself, but from the fork server: to fork
+    a worker of the tests, which has imported everything, costs as much as all that a broker does
+    till it is ready."""
+    return await forkserver.start(
+        *("tests.peers.executed", nats_binary(), "-c", str(server.home / "nats.conf")),
+        imported=["postroad.runtime.children"],
+        env=os.environ,
+        stdout=log,
+        stderr=log,
+    )
