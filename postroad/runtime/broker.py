@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from postroad.runtime import following, telemetry, wire
+from postroad.runtime import cancelling, following, telemetry, wire
 from postroad.runtime.apierror import CONFLICTS, NO_ROOM, PASSING, Ack, ApiError, Refusal
 from postroad.runtime.clock import new_id
 from postroad.runtime.errors import (
@@ -42,6 +42,7 @@ PATIENCE_SECONDS = 15.0  # for a publish to succeed across elections and restart
 FULL_SECONDS = 1.0  # for a publish where there is no room, which nobody makes in seconds
 READ_BYTES = 8 << 20  # of one page of a batch direct get; below the 64 MB a server lets pend
 
+cancelling.mend()
 log = structlog.get_logger()
 
 
