@@ -88,6 +88,7 @@ class Broker:
                 callback()
 
         async def on_disconnect() -> None:
+            broker.inbox.broken()
             if not broker.closing:
                 log.warning("broker.disconnected")
 
@@ -324,8 +325,8 @@ class Broker:
         subscription = await self.nc.subscribe(inbox, cb=wire.nothing)
         untap = wire.tap(self.nc, subscription, take)
         try:
-            await self.nc.publish(f"$JS.API.DIRECT.GET.{stream}", _json(ask), reply=inbox)
-            pending = await asyncio.wait_for(over, REPLY_SECONDS)
+            asking = self.nc.publish(f"$JS.API.DIRECT.GET.{stream}", _json(ask), reply=inbox)
+            pending = await self.inbox.owed(asking, over, REPLY_SECONDS)
         finally:
             untap()
             with contextlib.suppress(Exception):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 import pytest
+from nats.errors import StaleConnectionError
 
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker, Message
@@ -57,6 +59,22 @@ async def test_publish_waits_for_a_dead_broker(broker: Broker, server: EmbeddedB
     await server.start()
     assert await publishing == 1
     assert [m.data async for m in broker.scan("LISTS", "lists.>")] == [b"x"]
+
+
+async def test_an_answer_that_died_with_the_broker_is_not_waited_for(
+    broker: Broker, server: EmbeddedBroker
+) -> None:
+    """Who had asked when the broker was killed learns at once that no answer comes, however long
+    it would have waited."""
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    asked = asyncio.create_task(broker.inbox.ask("$JS.API.INFO", b"", None, 3600))
+    await asyncio.sleep(0)
+    server.process.kill()
+    with pytest.raises(StaleConnectionError):
+        await asked
+    await server.process.wait()
+    await server.start()
 
 
 async def test_what_was_acknowledged_survives_kill(broker: Broker, server: EmbeddedBroker) -> None:
