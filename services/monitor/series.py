@@ -31,7 +31,8 @@ BESIDE = (
 def series(
     look: Look, counted: Mapping[Series, Sum], raised: Mapping[Key, Standing]
 ) -> dict[Series, Sum]:
-    """Every series as it is now. Without the broker those that need it are left out."""
+    """Every series as it is now. Of what nobody can know there is none: without the broker all that
+    need it, without a service what it alone tells."""
     found = dict(counted)
     for instrument, values, value in _all(look, raised):
         found[Series(instrument.name, values)] = Sum(float(value))
@@ -106,6 +107,8 @@ def _peers(look: Look) -> _Found:
     for relay in look.status.relays:
         if relay.ok is not None and ("relay", relay.name) in tried:
             yield instruments.RELAY_UP, (relay.name,), relay.ok
+        if relay.ok is None:
+            continue  # nobody says anything of it
         yield instruments.RELAY_PAUSED, (relay.name,), relay.breaker == "open"
         yield instruments.RELAY_LIMITED, (relay.name,), relay.limited
         for state in ("connected", "used"):
