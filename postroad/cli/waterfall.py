@@ -117,6 +117,8 @@ def _note(span: Span, named: Mapping[str, str]) -> str:
     words = [str(said[name]) for name in ("postroad.source", "postroad.kind") if name in said]
     if "postroad.uid" in said:
         words.append(f"UID {said['postroad.uid']}")
+    if "postroad.found_as" in said:
+        words.append(str(said["postroad.found_as"]))
     if "postroad.accepted" in said:
         words += _outcome(said)
     words += [word for name, word in AGAIN.items() if said.get(name) is True]

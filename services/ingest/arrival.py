@@ -14,7 +14,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `sender` and `recipients` are the envelope, where the source knows it: addresses without
     brackets, `sender` empty for the null sender (`MAIL FROM:<>`), None for none known.
     `trace` is the Received field that the mail is to have as its first, where it comes without.
-    `fetched`: when its bytes were asked for and had (ns since the epoch), with how many mails.
+    `fetched`: when its bytes were asked for, or began to come, and were had (ns since the epoch),
+    with how many mails.
     """
 
     mail_id: str

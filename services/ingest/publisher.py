@@ -170,7 +170,10 @@ class Publisher:
         begin, end, many = mail.fetched or (0, 0, 0)
         span = self.telemetry.root(mail.mail_id, "ingest.receive", start=begin)
         span.attributes["postroad.source"] = self.source.name
+        span.attributes["postroad.source_kind"] = self.source.kind
         span.attributes["postroad.size"] = len(data)
+        if mail.origin.name and "@" not in mail.origin.name:  # a server may make it of an address
+            span.attributes["postroad.found_as"] = mail.origin.name
         if mail.origin.uid:
             span.attributes["postroad.uid"] = mail.origin.uid
             span.attributes["postroad.uidvalidity"] = mail.origin.uidvalidity

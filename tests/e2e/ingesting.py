@@ -26,6 +26,7 @@ from postroad.runtime.config import Alarm, Config, Source
 from postroad.runtime.health import Fact
 from postroad.runtime.service import Context, running
 from schemas.road import MailReceived, MailRefused
+from schemas.spans import Span, SpanBatch
 from services.ingest.imap import Mailbox
 from services.ingest.service import SERVICE
 from tests.e2e.system import System, until
@@ -107,6 +108,26 @@ class Reading:
             return len(await self.received()) >= number
 
         await until(there, f"{number} mails were received")
+
+
+async def taken_as(road: System, mail_id: str) -> dict[str, object]:
+    """What a mail's trace says of where it was taken: the attributes of its first span, the one
+    without parent, which begins as the fetching of its bytes does and holds that."""
+    spans: dict[str, Span] = {}
+
+    async def both_are_kept() -> bool:
+        batches = [each.data async for each in road.broker.scan("SPANS", "spans.>")]
+        told = [
+            span for each in batches for span in msgspec.json.decode(each, type=SpanBatch).spans
+        ]
+        spans.update((span.name, span) for span in told if span.trace == mail_id)
+        return {"ingest.receive", "ingest.fetch"} <= spans.keys()
+
+    await until(both_are_kept, "the trace of the mail has its first spans")
+    first, fetch = spans["ingest.receive"], spans["ingest.fetch"]
+    assert (first.parent, fetch.parent) == ("", first.span)
+    assert first.start == fetch.start <= fetch.end <= first.end
+    return {**first.attributes}
 
 
 @dataclass

@@ -15,7 +15,7 @@ import pytest
 
 from postroad.runtime.errors import PostroadError
 from services.ingest.maildir import watcher
-from tests.e2e.ingesting import USER, Reading, mail, report
+from tests.e2e.ingesting import USER, Reading, mail, report, taken_as
 from tests.e2e.system import System, until
 from tests.peers.dovecot import Dovecot
 
@@ -59,7 +59,7 @@ async def watched(
 
 async def test_new_mail_is_taken_and_marked_read(tmp_path: Path) -> None:
     """What was there stays as it is, what comes is taken and stands in cur as read; a file that is
-    still written in tmp is nobody's yet."""
+    still written in tmp is nobody's yet. Its trace leads back to the file."""
     async with watched(tmp_path) as ingest:
         ingest.deliver(mail("old"), "1000000000.M1P2.mx")
         (ingest.maildir / "tmp" / "1.half").write_bytes(b"From:")
@@ -74,6 +74,9 @@ async def test_new_mail_is_taken_and_marked_read(tmp_path: Path) -> None:
         assert event.origin.name == "1772600767.M1P2.mx"
         assert event.origin.arrived is not None
         assert event.origin.arrived.timestamp() == 1772600767
+        said = await taken_as(ingest.road, event.mail_id)
+        assert said["postroad.source_kind"] == "maildir"
+        assert said["postroad.found_as"] == event.origin.name
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from postroad.mail.wire import canonical
 from postroad.runtime.errors import PostroadError
 from services.ingest.pop3 import maildrop
-from tests.e2e.ingesting import USER, Ingest, ingesting, mail
+from tests.e2e.ingesting import USER, Ingest, ingesting, mail, taken_as
 from tests.e2e.system import until
 
 TEXTS = [mail(n) for n in range(60)]  # 50 published together, then 10 one by one
@@ -70,7 +70,7 @@ async def test_killed_between_any_two_steps(tmp_path: Path, crashpoint: str, aft
 
 async def test_first_contact_takes_what_comes_later(tmp_path: Path) -> None:
     """With start = "now" what is there stays what it is, also after a death before the first
-    mail."""
+    mail. The trace of a mail leads back to its UIDL."""
     async with ingesting(tmp_path, kind="pop3", start="now", after="delete") as ingest:
         ingest.dovecot.deliver(USER, mail(1))
         await ingest.once()
@@ -79,6 +79,10 @@ async def test_first_contact_takes_what_comes_later(tmp_path: Path) -> None:
         await ingest.once()
         assert await ingest.texts() == [mail(2)]
         assert [each.data for each in await ingest.mails()] == [mail(1)]
+        (event,) = await ingest.received()
+        said = await taken_as(ingest.road, event.mail_id)
+        assert said["postroad.source_kind"] == "pop3"
+        assert said["postroad.found_as"] == event.origin.name != ""
 
 
 async def test_a_wrong_password_is_for_a_person(tmp_path: Path) -> None:

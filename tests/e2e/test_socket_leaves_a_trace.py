@@ -8,6 +8,7 @@ from pathlib import Path
 from postroad.mail.arrived import arrived
 from schemas.road import MailStopped
 from services.router.rules.max_hops import LIMIT
+from tests.e2e.ingesting import taken_as
 from tests.e2e.sockets import Socket, listening, source
 from tests.e2e.system import ROAD, mail, smtp_relay, until
 from tests.peers.process import free_port
@@ -27,7 +28,8 @@ async def _stopped(socket: Socket) -> list[MailStopped]:
 
 async def test_it_says_who_brought_it_and_when(tmp_path: Path) -> None:
     """One field above all others: what the client called itself, its address where it is another
-    server's, us, the protocol, the id of the mail, the time; and everything below is as it came."""
+    server's, us, the protocol, the id of the mail, the time; and everything below is as it came.
+    The spans of the mail begin with the client's DATA."""
     for kind, client in (("smtp", b"client.example ([127.0.0.1])"), ("lmtp", b"client.example")):
         home = tmp_path / kind
         home.mkdir()
@@ -43,6 +45,7 @@ async def test_it_says_who_brought_it_and_when(tmp_path: Path) -> None:
             assert re.fullmatch(expected % told, line)
             assert event.origin.arrived is not None
             assert arrived(line) == event.origin.arrived.replace(microsecond=0)
+            assert (await taken_as(socket.road, event.mail_id))["postroad.source_kind"] == kind
 
 
 async def test_a_second_try_has_the_trace_of_the_first(tmp_path: Path) -> None:

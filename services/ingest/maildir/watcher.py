@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from postroad.runtime.crashpoint import crashpoint
 from schemas.road import Origin
 from services.ingest.arrival import Arrival
@@ -142,6 +144,7 @@ class Watcher:
     async def _read(self, store: Store, entry: Entry) -> Mail | None:
         """A mail; None where there is none to take now."""
         largest, key = self.source.max_bytes, digest(entry.mail.unique)
+        began = time.time_ns()
         try:
             found = await asyncio.to_thread(store.read, entry, largest)
         except NotAMail as why:
@@ -161,7 +164,8 @@ class Watcher:
             self._past.add(key)  # gone, or not written yet: the next look tells
             return None
         data, about = found
-        return entry, self._arrival(entry, about.st_mtime, len(data)), data
+        arrival = self._arrival(entry, about.st_mtime, len(data))
+        return entry, replace(arrival, fetched=(began, time.time_ns(), 1)), data
 
     def _arrival(self, entry: Entry, mtime: float | None, size: int) -> Arrival:
         at = entry.mail.delivered

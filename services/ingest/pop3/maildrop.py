@@ -8,10 +8,12 @@ by the id it gets on the road.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
+from msgspec.structs import replace
 
 from postroad.mail.arrived import arrived
 from postroad.runtime.clock import now
@@ -29,6 +31,8 @@ from services.ingest.trouble import MailboxError, Refused
 
 VISIT = 1_000  # mails read in one session: what is deleted is deleted at its end
 log = structlog.get_logger()
+
+Fetched = tuple[Listed, bytes, tuple[int, int, int]]  # and when, as in Arrival
 
 
 class Maildrop:
@@ -108,7 +112,7 @@ class Maildrop:
     async def _take(self, box: Account, listed: Sequence[Listed]) -> bool:
         """Put what is new onto the road; whether all was looked at."""
         failures = self.register.failures
-        step: list[tuple[Listed, bytes]] = []
+        step: list[Fetched] = []
         before = taken = 0
         # what failed may end the session again, so it comes last
         for mail in sorted(listed, key=lambda each: failures[_handle(each)]):
@@ -123,22 +127,24 @@ class Maildrop:
             if action == "finish":
                 await self._finish(box, mail, key_of(mail))
             elif action == "fetch":
-                data = await self._fetch(box, mail)
-                if data is not None:
-                    step.append((mail, data))
+                fetched = await self._fetch(box, mail)
+                if fetched is not None:
+                    step.append(fetched)
             elif action != "skip":
                 await self._refuse(mail, action)
-            if len(step) >= RANGE_MAILS or sum(len(data) for _, data in step) > RANGE_OCTETS:
+            if len(step) >= RANGE_MAILS or sum(len(data) for _, data, _ in step) > RANGE_OCTETS:
                 taken += await self._publish(box, step)
                 step.clear()
             before += 1
         await self._publish(box, step)
         return before == len(listed)
 
-    async def _fetch(self, box: Account, mail: Listed) -> bytes | None:
-        """The bytes of a mail; None where the server does not hand them out now."""
+    async def _fetch(self, box: Account, mail: Listed) -> Fetched | None:
+        """A mail with its bytes; None where the server does not hand them out now."""
+        began = time.time_ns()
         try:
-            return await box.retrieve(mail.number, self._largest)
+            data = await box.retrieve(mail.number, self._largest)
+            return mail, data, (began, time.time_ns(), 1)
         except TooLarge:
             await self._refuse(mail, "too_large")
             raise
@@ -150,11 +156,11 @@ class Maildrop:
             self._trouble = error
         return None
 
-    async def _publish(self, box: Account, step: Sequence[tuple[Listed, bytes]]) -> int:
+    async def _publish(self, box: Account, step: Sequence[Fetched]) -> int:
         """Publish mails and delete them, as `after` says; how many were new."""
         standing = self.register.standing
         new: list[tuple[bytes, Arrival, bytes]] = []
-        for mail, data in step:
+        for mail, data, fetched in step:
             name = name_of(mail, data)
             action = resolve(
                 standing,
@@ -166,7 +172,8 @@ class Maildrop:
             )
             match action:
                 case "take":
-                    new.append((digest(name), self._arrival(mail, name, data), data))
+                    arrival = self._arrival(mail, name, data)
+                    new.append((digest(name), replace(arrival, fetched=fetched), data))
                 case "finish":
                     standing.taken.add(digest(name))
                 case "skip":
@@ -174,7 +181,7 @@ class Maildrop:
                 case reason:
                     await self._refuse(mail, reason)
         await self.register.receive(new)
-        for mail, data in step:
+        for mail, data, _ in step:
             key = digest(name_of(mail, data))
             if key in standing.taken:
                 await self._finish(box, mail, key)

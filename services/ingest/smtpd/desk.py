@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import hmac
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -38,6 +40,15 @@ LOGIN_SECONDS = 1.0  # that a wrong password costs
 
 LATER = "451 4.3.0 it cannot be stored now; send it again"
 FULL = "452 4.3.1 there is no room for it now; send it again"
+
+
+class _Paper(tempfile.SpooledTemporaryFile[bytes]):
+    """Where a mail is put: in memory while it is small, then in a file that has no name and dies
+    with us. `began` is when it was asked for (ns since the epoch)."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(SMALL, dir=str(folder))
+        self.began = time.time_ns()
 
 
 class Desk:
@@ -95,23 +106,22 @@ class Desk:
     # --- mail ---------------------------------------------------------------------------------
 
     def letter(self) -> Letter:
-        """In memory while it is small, then in a file that has no name and dies with us."""
-        folder = self.context.config.site.state_dir
-        made = tempfile.SpooledTemporaryFile(SMALL, dir=str(folder))  # noqa: SIM115  its user closes it
-        return cast(Letter, made)
+        """For a mail that comes now."""
+        return cast(Letter, _Paper(self.context.config.site.state_dir))
 
     async def deliver(self, envelope: Envelope, letter: Letter) -> str:
         """Store a mail for good: then 250 and not before. The client, which has it until then,
         sends it again where it hears nothing; the mail is known by its bytes."""
         if not self._connected:
             return LATER  # at once: while the broker is away, each mail would wait for it in vain
-        file = cast("tempfile.SpooledTemporaryFile[bytes]", letter)
+        file = cast(_Paper, letter)
+        fetched = (file.began, time.time_ns(), 1)
         large = file.tell() > SMALL
         async with self._large if large else contextlib.nullcontext():
             file.seek(0)
-            return await self._store(envelope, file.read())
+            return await self._store(envelope, file.read(), fetched)
 
-    async def _store(self, envelope: Envelope, data: bytes) -> str:
+    async def _store(self, envelope: Envelope, data: bytes, fetched: tuple[int, int, int]) -> str:
         recipients = tuple(dict.fromkeys(envelope.recipients))
         name = content_name(data, envelope.sender, recipients)
         mail_id, at = named_id(self.source.name, "", name, postmark(data)), now()
@@ -122,6 +132,7 @@ class Desk:
             sender=envelope.sender,
             recipients=recipients,
             trace=received(envelope.hop, self.context.config.site.domain, mail_id, at),
+            fetched=fetched,
         )
         known = self._waits_for(recipients)
         if known is None:
