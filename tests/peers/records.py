@@ -41,13 +41,31 @@ class Violation:
     violation: str
 
 
+class Growing:
+    """A record file that is looked at again and again: each of its lines is read once."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._end = 0  # octets that are read
+        self._found: list[Record] = []
+
+    def records(self) -> list[Record]:
+        """The transactions so far, in the order they were accepted."""
+        whole = _whole(self.file, self._end)
+        self._end += len(whole)
+        self._found += _records(map(json.loads, whole.splitlines()))
+        return self._found.copy()
+
+
 def read(*files: Path) -> list[Record]:
     """The transactions in these record files, in the order they were accepted."""
-    return [
-        Record(**{**told, "recipients": tuple(told["recipients"])})
-        for told in _lines(files)
-        if "violation" not in told
-    ]
+    return list(_records(_lines(files)))
+
+
+def _records(lines: Iterable[dict[str, Any]]) -> Iterator[Record]:
+    for told in lines:
+        if "violation" not in told:
+            yield Record(**{**told, "recipients": tuple(told["recipients"])})
 
 
 def violations(*files: Path) -> list[Violation]:

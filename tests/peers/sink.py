@@ -36,6 +36,7 @@ class Sink:
     file: Path
     certificate: Certificate | None
     daemon: Daemon
+    book: records.Growing
 
     @classmethod
     @asynccontextmanager
@@ -57,7 +58,7 @@ class Sink:
             if tls == "implicit":
                 argv += ["--implicit"]
             server = Daemon(argv, [port], place / "log", cwd=ROOT, module="tests.peers.sinkserver")
-            sink = cls(port, file, certificate, server)
+            sink = cls(port, file, certificate, server, records.Growing(file))
             sink.tell(Script())
             async with sink.daemon:
                 sink.tell(script or Script())
@@ -71,7 +72,7 @@ class Sink:
 
     def records(self) -> list[Record]:
         """The accepted transactions so far."""
-        return records.read(self.file)
+        return self.book.records()
 
     def violations(self) -> list[Violation]:
         """The protocol rules that clients broke so far."""
