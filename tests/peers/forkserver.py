@@ -195,18 +195,17 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
     news.register(ends, select.POLLIN)
     news.register(requests, select.POLLIN)
     while True:
-        for ready, _ in news.poll():
-            if ready == ends:
-                os.read(ends, 4096)
-                for file in _tell(tells):
+        ready = {file for file, _ in news.poll()}
+        for file in ready & tells.keys():  # nobody is left to be told
+            news.unregister(file)
+            os.kill(tells[file], signal.SIGTERM)
+        if ends in ready:
+            os.read(ends, 4096)
+            for file in _tell(tells):
+                with contextlib.suppress(KeyError):  # of whom nobody wants to hear
                     news.unregister(file)
-                    os.close(file)
-                continue
-            if ready != requests.fileno():  # nobody is left to be told
-                with contextlib.suppress(KeyError):  # it has ended a moment ago
-                    news.unregister(ready)
-                    os.kill(tells[ready], signal.SIGTERM)
-                continue
+                os.close(file)
+        if requests.fileno() in ready:
             request, out, err, tells_end = files = _asked(requests)[1]
             if not (pid := os.fork()):
                 signal.set_wakeup_fd(-1)
@@ -220,7 +219,8 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
                     os.close(file)
                 requests.close()
                 return _become(*told)
-            os.write(tells_end, str(pid).ljust(PID_OCTETS).encode())
+            with contextlib.suppress(BrokenPipeError):
+                os.write(tells_end, str(pid).ljust(PID_OCTETS).encode())
             tells[tells_end] = pid
             news.register(tells_end, 0)
             for file in (request, out, err):
