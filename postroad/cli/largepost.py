@@ -126,5 +126,6 @@ def _window(row: Mapping[str, Any]) -> str:
     names = {"accepted": "accepted", "deferred": "deferred", "failed": "failed"}
     names["departed"] = "left the list"
     told = ", ".join(f"{row[name]} {word}" for name, word in names.items() if row[name])
-    twice = f", {row['doubtful']} perhaps for the second time" if row["doubtful"] else ""
+    word = "may have had it before" if row["deferred"] else "perhaps for the second time"
+    twice = f", {row['doubtful']} {word}" if row["doubtful"] else ""
     return f"chunk {row['chunk']}: {told}{twice} by {row['relay']}"

@@ -221,11 +221,25 @@ def _remarks(fate: Fate) -> Iterator[str]:
         yield f"answers {short(fate.parent)}{begun}"
     elif fate.answers:
         yield f"came after its answers: {', '.join(short(each) for each in fate.answers)}"
-    if fate.possible_duplicates:
-        reason = "an answer was missing, before a crash or for too long"
+    yield from _doubts(fate)
+
+
+def _doubts(fate: Fate) -> Iterator[str]:
+    """Who may have got it before, and what that means for them."""
+    reason = "an answer was missing, before a crash or for too long"
+    doubtful = [trouble for trouble in fate.troubles if trouble.doubtful]
+    waiting = sum(trouble.kind == "deferred" for trouble in doubtful)
+    if waiting:
+        yield (
+            f"{waiting:,} of those waiting may have it already, and would get it a second time "
+            f"with the next try: {reason}"
+        )
+    if failed := len(doubtful) - waiting:
+        yield f"{failed:,} of those failed may have it all the same: {reason}"
+    if twice := fate.possible_duplicates - sum(trouble.doubtful for trouble in doubtful):
         if fate.waiting:
             reason = "an answer is awaited still, which may clear it, or a crash came before it"
-        yield f"{fate.possible_duplicates:,} may have got it twice: {reason}"
+        yield f"{twice:,} may have got it twice: {reason}"
 
 
 def _print_fate(fate: Fate) -> None:
@@ -235,7 +249,7 @@ def _print_fate(fate: Fate) -> None:
         + (f", {fate.left:,} left before their copy" if fate.left else "")
     )
     for line in _remarks(fate):
-        print(f"  {line}")
+        print_wrapped(line, "  ")
     for wait in fate.waits[:SHOWN_TROUBLES]:
         again = f"; tried again {moment(wait.next)}" if wait.next else ""
         print_wrapped(f"{wait.copies:,} waiting: {wait.why}{again}", "  ")

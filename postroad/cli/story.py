@@ -20,7 +20,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Trouble(msgspec.Struct, kw_only=True):
     """Somebody who has no copy: the last reply of the relay. `kind` is deferred (it is tried
     again, at `next` where that is known) or failed; `why` says it in plain words. `address` is
-    empty once the chunk that held it is gone."""
+    empty once the chunk that held it is gone. `doubtful`: after so many tries they may have it all
+    the same."""
 
     person: str
     kind: str
@@ -33,6 +34,7 @@ class Trouble(msgspec.Struct, kw_only=True):
     at: datetime
     address: str = ""
     next: datetime | None = None
+    doubtful: int = 0
 
 
 class Wait(msgspec.Struct, kw_only=True):
@@ -57,10 +59,11 @@ class Returned(msgspec.Struct, kw_only=True):
 class Fate(msgspec.Struct, kw_only=True):
     """What became of the mail on one list. Counts are recipients: `left` were no longer on the
     list when their copy was due, `waiting` have no outcome yet or are tried again,
-    `possible_duplicates` may have got two copies, after a crash. `outcome` is that of a command,
-    `notices` are the ids of what was written in answer. Of mail that was held `verdict` is what
-    became of it (accepted, rejected, discarded, expired), `decided_by` who said so, as events name
-    them. Of a post, by id, `parent` is what it answers there, `thread` the first of its
+    `possible_duplicates` may have got a copy before, after a crash: of those who have none for
+    certain (`troubles`, `doubtful`) that is one, of all others a second. `outcome` is that of
+    a command, `notices` are the ids of what was written in answer. Of mail that was held `verdict`
+    is what became of it (accepted, rejected, discarded, expired), `decided_by` who said so, as
+    events name them. Of a post, by id, `parent` is what it answers there, `thread` the first of its
     conversation, `answers` are those that came before it, `namesake` is an earlier one with its
     Message-ID. `took` is how long its copies did."""
 

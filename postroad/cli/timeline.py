@@ -12,6 +12,7 @@ from datetime import datetime
 from postroad.cli.durations import Durations, durations
 from postroad.cli.output import counted
 from postroad.cli.story import Fate, Line, Returned, Story, Trouble, Wait
+from postroad.cli.windowwords import counts, doubtful_in
 from postroad.mail.refusals import why
 from schemas import subjects
 from schemas.envelope import Event
@@ -237,7 +238,7 @@ class Teller:
             again = "tried again" if event.attempt else "queued"
             self._say(at, event.list, f"notice {event.mail_id} {again}")
         elif event.outcome is not None and event.outcome.end > event.outcome.start:
-            said = f"{_counts(event.outcome)} by {event.relay}"
+            said = f"{counts(event.outcome)} by {event.relay}"
             self._say(at, event.list, f"notice {event.mail_id}: {said}")
 
     def _came_back(self, at: datetime, event: BounceRouted) -> None:
@@ -261,8 +262,12 @@ class Teller:
             fate.possible_duplicates -= len(event.cleared)
             if (once := len(event.cleared)) and fate.windows <= LINES:
                 self._say(at, event.list, f"chunk {event.chunk}: answered late: {once} not twice")
+            troubles = self._troubles.get(event.list, {})
+            for person in event.cleared:
+                if person in troubles:
+                    troubles[person].doubtful = max(0, troubles[person].doubtful - 1)
             for person in event.late:
-                self._troubles.get(event.list, {}).pop(person, None)
+                troubles.pop(person, None)
         if event.intent is not None:
             self._intents[key] = event.intent.start, event.intent.people
 
@@ -273,6 +278,7 @@ class Teller:
         troubles = self._troubles.setdefault(event.list, {})
         refused = {failure.index: failure for failure in outcome.failures}
         size = outcome.end - outcome.start
+        doubtful = doubtful_in(outcome)
         for index, person in enumerate(people[:size], outcome.start):
             failure = refused.get(index)
             if failure is None or failure.kind == "left":
@@ -280,7 +286,9 @@ class Teller:
                 if failure is not None:
                     self._left.setdefault(event.list, set()).add(person)
                 continue
+            before = troubles[person].doubtful if person in troubles else 0
             troubles[person] = Trouble(
+                doubtful=before + (index in doubtful),
                 person=person,
                 kind=failure.kind,
                 code=failure.code,
@@ -294,10 +302,10 @@ class Teller:
         fate.accepted += size - len(refused)
         self._taken.setdefault(event.list, []).append((at, size - len(refused)))
         fate.windows += 1 if size else 0
-        fate.possible_duplicates += _doubtful(outcome)
+        fate.possible_duplicates += len(doubtful)
         self._last_window[event.list] = at
         if size and fate.windows <= LINES:
-            self._say(at, event.list, f"chunk {event.chunk}: {_counts(outcome)} by {event.relay}")
+            self._say(at, event.list, f"chunk {event.chunk}: {counts(outcome)} by {event.relay}")
 
     def _chunk(self, at: datetime, event: ChunkQueued) -> None:
         fate = self._fate(event.list)
@@ -379,22 +387,3 @@ def _queued(recipients: int, chunks: int, kind: str = "") -> str:
             return f"{nobody}the list had no owner or moderator, and its domain no owner"
         return f"{nobody}there was nobody to send it to"
     return f"{counted(recipients, 'recipient')} queued in {counted(chunks, 'chunk')}"
-
-
-def _counts(outcome: Outcome) -> str:
-    kinds = [failure.kind for failure in outcome.failures]
-    counts = {
-        "accepted": outcome.end - outcome.start - len(kinds),
-        "deferred": kinds.count("deferred"),
-        "failed": kinds.count("failed"),
-        "left the list": kinds.count("left"),
-    }
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    twice = _doubtful(outcome)
-    return f"{told}, {twice} perhaps for the second time" if twice else told
-
-
-def _doubtful(outcome: Outcome) -> int:
-    """How many may have had a copy before."""
-    whole = outcome.end - outcome.start if outcome.possible_duplicate else 0
-    return len(outcome.doubtful) or whole

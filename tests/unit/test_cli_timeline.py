@@ -228,6 +228,33 @@ def test_copies_in_doubt_are_counted():
     assert "perhaps for the second time" in story.timeline[-1].what
 
 
+def test_who_waits_and_may_have_it_is_not_said_to_have_it_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A copy in doubt that was put off, or failed, may be there once: only the next try would make
+    it two. Of who was taken after a doubt it may be two; nobody is counted in both."""
+    refused = failure(1, kind="deferred")
+    first = window("ann", "bob", doubt=True, failures=(refused,))
+    story = told(POST, chunk("ann", "bob"), first)
+    (fate,) = story.lists
+    assert (fate.possible_duplicates, [each.doubtful for each in fate.troubles]) == (2, [1])
+    assert "1 perhaps for the second time, of those not taken 1 may have it" in (
+        story.timeline[-1].what
+    )
+    _print_fate(fate)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 of those waiting may have it already, and would get it a second time" in said
+    assert "1 may have got it twice" in said
+    late = WindowRecorded(mail_id=MAIL, list=LIST, chunk="0", cleared=("ann", "bob"))
+    (fate,) = told(POST, chunk("ann", "bob"), first, late).lists
+    _print_fate(fate)
+    assert "may have" not in capsys.readouterr().out
+    again = window("bob", name="0r1", failures=(failure(0),), start=0)
+    (fate,) = told(POST, chunk("ann", "bob"), first, again).lists
+    _print_fate(fate)
+    assert "1 of those failed may have it all the same" in capsys.readouterr().out
+
+
 def test_who_turns_out_to_have_one_copy_is_told():
     """A late answer clears a doubt: it has its own line, and the number goes down."""
     late = WindowRecorded(mail_id=MAIL, list=LIST, chunk="0", cleared=("ann",), finished=True)
