@@ -186,7 +186,10 @@ class Destinations:
         for domain, group in groupby(domains):
             end = start + sum(1 for _ in group)
             known = self._of(domain)
-            own = [self._fair(known, each, now) for each in waits[start:end]]
+            own = [
+                each if each <= SILENCE else self._fair(known, each, now)
+                for each in waits[start:end]
+            ]
             groups.append((domain, known, end - start, sum(own), _waited(own)))
             start = end
         took = [
@@ -198,9 +201,8 @@ class Destinations:
             self._answers.append((now, *min(took)))
         whole, waited = sum(group[3] for group in groups), sum(group[4] for group in groups)
         kept = [known.times.add(seconds, times, now) for _, known, _, seconds, times in groups]
-        for _, known, _, seconds, times in groups:
-            if not known.slow:
-                self._all.add(seconds, times, now)
+        well = [group for group in groups if not group[1].slow]
+        self._all.add(sum(group[3] for group in well), sum(group[4] for group in well), now)
         for (domain, known, count, seconds, times), before in zip(groups, kept, strict=True):
             beside = (whole - seconds) / (waited - times) if waited > times else 0.0
             allowed = SLOWER * times * max(self._others(known), beside) if times else 0.0
@@ -315,4 +317,4 @@ def waits(
 
 def _waited(waits: Sequence[float]) -> int:
     """For how many answers we waited: the others came together with one of them."""
-    return sum(1 for each in waits if each)
+    return len(waits) - waits.count(0.0)

@@ -224,10 +224,12 @@ class Connection(asyncio.Protocol):
 
     def _heard(self, awaited: tuple[Result, int] | None) -> None:
         """What was waited for came now."""
+        heard = self._loop.time()
         if awaited is not None:
             result, recipient = awaited
-            result.waits[recipient] = result.waits.get(recipient, 0.0) + self._waited()
-        self._progress, self._due = self._loop.time(), 0.0
+            waited = max(0.0, heard - max(self._progress, self._due))
+            result.waits[recipient] = result.waits.get(recipient, 0.0) + waited
+        self._progress, self._due = heard, 0.0
 
     def _end(self) -> None:
         if self._over is not None and not self._over.done():

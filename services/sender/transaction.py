@@ -6,8 +6,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
-from operator import contains
+
+import msgspec
 
 from postroad.mail.refusals import NUL
 from services.sender.answers import Reply
@@ -36,8 +36,7 @@ code of what the server said in the end."""
 SENDING = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(msgspec.Struct, frozen=True, gc=False):
     """One message to one or more recipients.
 
     `sender` is the envelope sender, "" for the null sender. The pieces of `data` are the
@@ -144,22 +143,31 @@ class Offers:
 def refuse(transaction: Transaction, result: Result, offers: Offers) -> Sequence[int]:
     """Settle what this server cannot take without asking it; the indices left to ask for."""
     everybody = range(len(transaction.recipients))
+    if (refusal := _refusal(transaction, offers)) is not None:
+        result.settle(everybody, refusal)
+        return ()
+    refused = False
+    for index, address in enumerate(transaction.recipients):
+        if not address or not _well_formed(address):
+            result.recipients[index], refused = _MALFORMED, True
+        elif not (offers.utf8 or address.isascii()):
+            result.recipients[index], refused = _NO_UTF8, True
+    if not refused:  # nearly always
+        return everybody
+    return [index for index in everybody if result.recipients[index] is None]
+
+
+def _refusal(transaction: Transaction, offers: Offers) -> Reply | None:
+    """What this server cannot take of it, whoever gets it."""
     if offers.size and (size := _octets(transaction)) > offers.size:
         text = f"message of {size} octets, the server takes {offers.size}; not offered to it"
-        result.settle(everybody, Reply(552, "5.3.4", text, "MAIL"))
-    elif any(map(contains, transaction.data, repeat(b"\0"))):  # unknown to RFC 5321 4.5.2
-        result.settle(everybody, _NUL)
-    elif not _well_formed(transaction.sender):
-        result.settle(everybody, _MALFORMED_SENDER)
-    elif not (offers.utf8 or transaction.sender.isascii()):
-        result.settle(everybody, _NO_UTF8_SENDER)
-    else:
-        for index, address in enumerate(transaction.recipients):
-            if not address or not _well_formed(address):
-                result.recipients[index] = _MALFORMED
-            elif not (offers.utf8 or address.isascii()):
-                result.recipients[index] = _NO_UTF8
-    return [index for index in everybody if result.recipients[index] is None]
+        return Reply(552, "5.3.4", text, "MAIL")
+    for piece in transaction.data:
+        if b"\0" in piece:  # unknown to RFC 5321 4.5.2
+            return _NUL
+    if not _well_formed(transaction.sender):
+        return _MALFORMED_SENDER
+    return None if offers.utf8 or transaction.sender.isascii() else _NO_UTF8_SENDER
 
 
 def commands(transaction: Transaction, wanted: Sequence[int], offers: Offers) -> list[bytes]:

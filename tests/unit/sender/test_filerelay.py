@@ -13,12 +13,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from postroad.mail import wire
 from postroad.runtime.config import Relay

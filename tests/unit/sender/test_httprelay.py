@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from postroad.mail import wire
 from postroad.runtime.config import Relay
@@ -139,7 +139,7 @@ async def test_a_journal_hears_of_a_mail_before_it_is_whole() -> None:
         def record(recipients: Iterable[int], code: int) -> None:
             told.append((tuple(recipients), code, len(server.requests)))
 
-        copies = [dataclasses.replace(each, record=record) for each in mails(2)]
+        copies = [replace(each, record=record) for each in mails(2)]
         await poster.send(copies)
     assert told == [((0,), SENDING, 0), ((0,), 250, 1), ((0,), SENDING, 1)]
 
