@@ -116,6 +116,14 @@ def test_every_command_shown_can_be_given(document: Document) -> None:
 
 
 @each_document
+def test_the_shell_takes_no_part_of_a_command_for_itself(document: Document) -> None:
+    """A subject that ends in > stands between quotation marks: else its command would write a
+    file, and ask for something else."""
+    for line in chain.from_iterable(block.splitlines() for block in document.fences("sh")):
+        assert not re.search(r"\S>", re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", line)), line
+
+
+@each_document
 def test_every_make_target_shown_exists(document: Document) -> None:
     """`make` knows every target that a document tells people to make."""
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -9,5 +9,8 @@ LONG = [
     "test_disk_full.py",
     "test_power_cut.py",
     "test_services_hang.py",
+    "test_the_runbook_for_disk_and_broker.py",
+    "test_the_runbook_for_mail.py",
+    "test_the_runbook_for_the_machine.py",
 ]
 collect_ignore = [] if os.environ.get("POSTROAD_CHAOS") == "all" else LONG

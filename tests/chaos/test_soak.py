@@ -16,7 +16,7 @@ import pytest
 
 from tests.chaos.rounds import judge, pass_
 from tests.chaos.underway import LANES, WINDOW, Underway, underway
-from tests.peers.sink import Rule, Script
+from tests.peers.sink import Rule, Script, Sink
 
 pytestmark = pytest.mark.soak
 SECONDS = float(os.environ.get("POSTROAD_SOAK", "1800"))
@@ -65,6 +65,7 @@ async def _mailbox_away(here: Underway, dice: random.Random) -> None:
 
 
 async def _relay_away(here: Underway, dice: random.Random) -> None:
+    assert isinstance(here.sink, Sink)
     await here.sink.daemon.kill()
     await pass_(dice.uniform(1, 10))
     await here.sink.daemon.start()

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.e2e.system import MAILBOX, mail, until
 from tests.peers.checker import Post, Report, check
 from tests.peers.dovecot import Dovecot
+from tests.peers.provider import Provider
 from tests.peers.sink import Sink
 
 PATIENCE = 180.0  # seconds until everything that waits has left
@@ -23,7 +24,7 @@ class Traffic:
     """Posts to `list_` with `people` on it, `rate` a second on average."""
 
     dovecot: Dovecot
-    sink: Sink
+    sink: Sink | Provider
     list_: str
     people: Sequence[str]
     rate: float
@@ -58,12 +59,14 @@ class Traffic:
     async def one_arrives(self) -> float:
         """Post one mail; how many seconds until the first copy of it was taken."""
         loop = asyncio.get_running_loop()
-        place = self.sink.file.stat().st_size if self.sink.file.exists() else 0
+        assert isinstance(self.sink, Sink)
+        file = self.sink.file
+        place = file.stat().st_size if file.exists() else 0
         began = loop.time()
         wanted = f"<{self.post()}@posts>".encode()
 
         async def came() -> bool:
-            return wanted in _from(self.sink.file, place)
+            return wanted in _from(file, place)
 
         await until(came, "a post made now arrives", PATIENCE)
         return loop.time() - began

@@ -11,25 +11,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from postroad.runtime.condition import Status
+from postroad.runtime.config import Config
 from tests.chaos.traffic import Traffic
 from tests.e2e.installation import COMMAND, Installation
 from tests.e2e.system import imap_source, smtp_relay, until
 from tests.peers.dovecot import Dovecot
+from tests.peers.provider import Provider
+from tests.peers.providerrules import POSTFIX
 from tests.peers.sink import Sink
+from tests.peers.tokens import TokenServer, log_in
 
 DOMAIN = "lists.example.org"
 TEAM = f"team@{DOMAIN}"
 MAILBOX = f"lists@{DOMAIN}"
 LANES, WINDOW = 4, 16
+OPEN = dataclasses.replace(POSTFIX, login=True)  # takes every envelope of who has logged in
 PEOPLE = tuple(f"m{n}@d{n % 5}.example.net" for n in range(20))
 
 
@@ -39,7 +44,7 @@ class Underway:
 
     ours: Installation
     dovecot: Dovecot
-    sink: Sink
+    sink: Sink | Provider
     traffic: Traffic
     environ: Mapping[str, str]
     log: Path
@@ -47,20 +52,21 @@ class Underway:
 
     async def up(self) -> None:
         """Start `postroad up`, and wait until everything is ready."""
-        with self.log.open("ab") as log:
-            self.supervisor = self._start(log)
+        self.start()
         await self.well()
 
-    def _start(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = [*COMMAND, "up", "--config", str(self.ours.config)]
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **self.environ},
-            start_new_session=True,
-        )
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start `postroad up`, whatever comes of it."""
+        with self.log.open("ab") as log:
+            self.supervisor = subprocess.Popen(
+                [*COMMAND, "up", "--config", str(self.ours.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environ},
+                start_new_session=True,
+            )
+        return self.supervisor
 
     async def down(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Signal the supervisor; wait until no process is left."""
@@ -115,6 +121,23 @@ def _well(found: Status) -> bool:
     return found.state == "healthy" and not any(stage.lag for stage in found.stages)
 
 
+def _asked(tokens: TokenServer | None) -> str:
+    return tokens.introspection_url if tokens is not None else ""
+
+
+@contextlib.asynccontextmanager
+async def _receiving(tokens: TokenServer | None) -> AsyncIterator[Sink | Provider]:
+    """The server behind the relay."""
+    if tokens is None:
+        async with Sink.start() as sink:
+            yield sink
+    else:
+        async with Provider.start(
+            OPEN, account=MAILBOX, password=None, tokens=tokens.valid
+        ) as provider:
+            yield provider
+
+
 @contextlib.asynccontextmanager
 async def underway(
     home: Path,
@@ -123,9 +146,14 @@ async def underway(
     environ: Mapping[str, str] = {},
     settings: str = "",
     log: Path | None = None,
+    tokens: TokenServer | None = None,
 ) -> AsyncIterator[Underway]:
-    """Everything an operator runs, with a list of 20; `state` in `home` may be a mount."""
-    async with Dovecot.start({MAILBOX: "secret"}) as dovecot, Sink.start() as sink:
+    """Everything an operator runs, with a list of 20; `state` in `home` may be a mount. With
+    `tokens` mailbox and relay are entered by one login there, which is given."""
+    async with (
+        Dovecot.start({MAILBOX: "secret"}, oauth=_asked(tokens)) as dovecot,
+        _receiving(tokens) as sink,
+    ):
         password, config = home / "password", home / "postroad.toml"
         password.write_text("secret\n")
         password.chmod(0o600)
@@ -133,7 +161,13 @@ async def underway(
         site += "[telemetry]\nport = 0\n"
         ways = imap_source(dovecot.port, MAILBOX, password)
         ways += smtp_relay(sink.port, connections=str(LANES), window=str(WINDOW))
+        if tokens is not None:
+            by_token = f"oauth2 = {tokens.oauth2('google')}\n"
+            ways = ways.replace(f'password_file = "{password}"\n', by_token)
+            ways += f'user = "{MAILBOX}"\n{by_token}'
         config.write_text(site + settings + ways)
+        if tokens is not None:
+            log_in(Config.load(config, {}), tokens, MAILBOX)
         ours = Installation(home, config, {})
         traffic = Traffic(dovecot, sink, TEAM, PEOPLE, rate, MAILBOX)
         here = Underway(ours, dovecot, sink, traffic, environ, log or home / "up.log")

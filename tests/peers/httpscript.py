@@ -38,6 +38,7 @@ class HttpScript:
     scheme: str = "http"
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -59,13 +60,17 @@ class HttpScript:
         finally:
             server.ending.set()
             listening.close()
+            for writer in server.open:
+                writer.transport.abort()  # a client that says nothing would be waited for
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: request after request."""
         self.connections += 1
+        self.open.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             while await self._answered(reader, writer):
                 pass
+        self.open.discard(writer)
         writer.close()
 
     async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -82,7 +82,7 @@ def mx(domain: str, answer: Answer, hosts: Mapping[str, Answer]) -> Finding:
     if targets:
         what = f"{', '.join(targets[:3])} has no address: mail for {domain} bounces"
         return failed("mx", domain, what, "let the MX record name a host that has an address")
-    remedy = "publish an MX record that names the server of the mailbox"
+    remedy = f"publish: {domain}. MX 10 SERVER-OF-THE-MAILBOX."
     if hosts.get(domain, Answer()).records:
         what = f"{domain} has no MX record; mail goes to its own address"
         return warning("mx", domain, what, remedy)
@@ -102,7 +102,7 @@ def spf(
     if seen.answer.problem in _USELESS:
         return _broken("spf", domain, seen.answer)
     needed = NEEDS.get(provider, "")
-    mechanism = f"include:{needed}" if needed else "ip4:ADDRESS-OF-THE-RELAY"
+    mechanism = f"include:{needed}" if needed else _place(leaves)
     publish = f'publish: {domain}. TXT "v=spf1 {mechanism} ~all"'
     records = [text for text in seen.answer.records if re.match(r"v=spf1(\s|$)", text.lower())]
     if not records:
@@ -127,9 +127,15 @@ def _covering(domain: str, record: str, leaves: Leaves | None) -> Finding:
     if leaves.covered:
         return ok("spf", domain, f"lets {leaves.address} send")
     what = f"the record does not let {leaves.address}, the relay, send"
-    kind = "ip6" if ":" in leaves.address else "ip4"
     elsewhere = "" if leaves.here else "; unless it sends from another address, which is named"
-    return warning("spf", domain, what, f"add {kind}:{leaves.address} to it{elsewhere}")
+    return warning("spf", domain, what, f"add {_place(leaves)} to it{elsewhere}")
+
+
+def _place(leaves: Leaves | None) -> str:
+    """Where mail leaves from, as an SPF record says it."""
+    if leaves is None:
+        return "ip4:ADDRESS-OF-THE-RELAY"
+    return f"{'ip6' if ':' in leaves.address else 'ip4'}:{leaves.address}"
 
 
 def _invalid(domain: str, records: Sequence[str], lookups: int, publish: str) -> Finding | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
-from postroad.cli.doctor.checks import REMEDIES
 from postroad.cli.doctor.finding import Finding, ok, skipped, warning
 
 
@@ -43,4 +43,5 @@ def ptr(relay: str, facts: Reverse, *, logs_in: bool) -> Finding:
         what = f"{who} {facts.address}; its name {min(names)} does not lead back to it"
         return warning("ptr", subject, what, f"let {min(names)} have the address {facts.address}")
     what = f"{who} {facts.address}, which has no PTR record: large receivers refuse it"
-    return warning("ptr", subject, what, REMEDIES["ptr"])
+    remedy = f"publish: {ip_address(facts.address).reverse_pointer}. PTR NAME-OF-THIS-MACHINE."
+    return warning("ptr", subject, what, remedy)
