@@ -13,6 +13,7 @@ Kubernetes adds on its own.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -235,6 +236,7 @@ class Reader:
         raise ValueError("expected the path of a file")
 
 
+@functools.cache
 def _fields(kind: type[msgspec.Struct]) -> Fields:
     return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 

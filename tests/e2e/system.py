@@ -44,6 +44,7 @@ COMMANDS = (  # what most commands import, some of it late
     "services.membership.service",
     "typer._adapters",
     "tests.peers.commandtree",
+    "tests.peers.settingsread",
 )
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 _encode = msgspec.json.encode
@@ -133,7 +134,7 @@ class System:
         with log:
             self.processes[name] = await forkserver.start(
                 *("postroad.cli.serve", name, "--config", str(self.config)),
-                imported=[f"services.{name}.service"],
+                imported=[f"services.{name}.service", "tests.peers.settingsread"],
                 env=environ,
                 stdout=log.fileno(),
                 stderr=log.fileno(),
