@@ -48,6 +48,9 @@ os.environ.setdefault("POSTROAD_DNS__RESOLVER", "none")
 os.environ.setdefault("POSTROAD_TELEMETRY__PORT", "0")
 
 
+# A service that runs among the tests would make all that come after it wait for everybody else.
+os.nice = lambda increment, /: 0
+
 EmbeddedBroker._spawn = nats.spawn  # type: ignore[assignment]
 
 
