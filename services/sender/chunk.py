@@ -15,6 +15,7 @@ from postroad.runtime.consume import Delivery
 from postroad.runtime.errors import Busy, Full, Retry, Superseded
 from postroad.runtime.service import Context
 from schemas.road import Failure
+from schemas.spans import Attribute
 from services.sender import ledger, outcomes, quota
 from services.sender.compose import Prepared
 from services.sender.departed import Departed
@@ -221,14 +222,7 @@ class Run:
                 self.left = True
             seen(results, window)
             measure(metrics, name, window, results, time.monotonic() - began)
-            span.attributes["postroad.accepted"] = window.accepted
-            kinds = Counter(failure.kind for failure in window.outcome.failures)
-            span.attributes["postroad.failed"] = kinds.total()
-            if deferred := kinds["deferred"]:
-                span.attributes["postroad.deferred"] = deferred
-            if kinds["left"]:
-                span.attributes["postroad.left"] = kinds["left"]
-            span.attributes["smtp.reply.code"] = window.outcome.code
+            span.attributes |= _told(window)
             if window.trouble:
                 span.error = "relay"
             self.progress.window = span.parent
@@ -383,3 +377,20 @@ class Run:
         if self.lanes.trouble or first or any(again):
             self.lanes.trouble = ""
             self.watch.tell()
+
+
+def _told(window: outcomes.Window) -> dict[str, Attribute]:
+    """What a window's span says of what became of it."""
+    failures = window.outcome.failures
+    told: dict[str, Attribute] = {
+        "postroad.accepted": window.accepted,
+        "postroad.failed": len(failures),
+        "smtp.reply.code": window.outcome.code,
+    }
+    if failures:
+        kinds = Counter(failure.kind for failure in failures)
+        if deferred := kinds["deferred"]:
+            told["postroad.deferred"] = deferred
+        if gone := kinds["left"]:
+            told["postroad.left"] = gone
+    return told
