@@ -94,7 +94,7 @@ async def start(
     if _of_python(env) != OUR_PYTHON:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *words),
-            env=env,
+            env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
