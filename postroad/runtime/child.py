@@ -11,20 +11,16 @@ import contextlib
 import os
 import re
 import signal
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
-from postroad.runtime import logs
-from postroad.runtime.children import die_with_parent
 from postroad.runtime.health import Health
+from postroad.runtime.nursery import Nursery, Process
 from postroad.runtime.restarts import SETTLED_SECONDS
 from postroad.runtime.upkeep import Upkeep
 
 DRAIN_SECONDS = 25.0  # a service lets its work finish for up to 20 s
-ENTRY = "postroad.cli.serve"  # the module that runs one service; it imports little
 LINE_BYTES = 64 << 10  # what is longer goes on in pieces
 READY = b"service.ready"  # the event, in whatever form
 SAID = 300  # characters kept of last words
@@ -47,7 +43,7 @@ class Child:
         self,
         service: str,
         name: str,
-        config: Path,
+        nursery: Nursery,
         health: Health,
         *,
         lines: Lines,
@@ -55,11 +51,11 @@ class Child:
     ) -> None:
         self.service = service
         self.name = name
-        self.config = config
+        self.nursery = nursery
         self.lines = lines
         self.news = news
         self.upkeep = Upkeep(health, "service", name, service=service)
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Process | None = None
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -130,21 +126,7 @@ class Child:
         outlet, inlet = os.pipe()
         mouth = _Mouth(self.service, outlet, self.lines, self.news)
         try:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # a folder called `services` where we are started must not shadow ours
-                "-m",
-                ENTRY,
-                self.service,
-                "--config",
-                str(self.config),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=inlet,
-                stderr=inlet,
-                env={**os.environ, logs.FORM: logs.form()},
-                preexec_fn=die_with_parent,
-                process_group=0,  # Ctrl-C reaches the supervisor alone, which then drains
-            )
+            self.process = await self.nursery.start(self.service, inlet)
         except OSError as error:
             mouth.close()
             return f"could not be started ({error.strerror})", ""

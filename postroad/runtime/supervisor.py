@@ -30,6 +30,7 @@ from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.health import LEFT_OUT, Health, Report
 from postroad.runtime.hearing import BROKER_ENDED, ENDED, LOOK_SECONDS, TOLD, Hearing
 from postroad.runtime.notify import Systemd
+from postroad.runtime.nursery import Nursery
 from postroad.runtime.provision import provision
 from postroad.runtime.service import BESIDE, ROAD, beside, running
 from postroad.runtime.storing import keep_storing
@@ -63,6 +64,7 @@ class Supervisor:
         config: Config,
         broker: Broker,
         health: Health,
+        nursery: Nursery,
         counts: dict[str, int],
         *,
         server: EmbeddedBroker | None = None,
@@ -76,7 +78,7 @@ class Supervisor:
         self.systemd = systemd
         self.news = asyncio.Event()
         self.children = [
-            Child(service, name, config.path, health, lines=lines, news=self.news)
+            Child(service, name, nursery, health, lines=lines, news=self.news)
             for service, count in counts.items()
             for name in scaling.labels(service, count)
         ]
@@ -271,6 +273,7 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
     Postroad runs in this state_dir already, or the broker will not start or is unsafe.
     """
     async with contextlib.AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(Nursery.open(config.path))
         broker, server = await stack.enter_async_context(attach(config, SUPERVISOR, SUPERVISOR))
         if config.broker.embedded and server is None:
             raise PostroadError(
@@ -282,6 +285,7 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
             config,
             broker,
             context.health,
+            nursery,
             wanted.counts(config),
             server=server,
             systemd=wanted.systemd,

@@ -19,8 +19,9 @@ MAY = {
     "postroad/cli/demo/installation.py",  # the command itself, as a user runs it
     "postroad/cli/doctor/probe/broker.py",  # nats-server --version
     "postroad/runtime/alarms/telling.py",  # the operator's command, a text of ours its input
-    "postroad/runtime/child.py",  # the services
+    "postroad/cli/nursery.py",  # the services
     "postroad/runtime/embedded.py",  # the broker
+    "postroad/runtime/nursery.py",  # what they are forked from
     "services/projector/snapshot.py",  # what copies the analytics
     "services/router/content/workers.py",  # what takes mails apart
 }

@@ -44,6 +44,7 @@ async def measure() -> AsyncIterator[Figure]:
         async with Road.start(0, mailbox, relays=relays) as road:
             reports = await rollcall(road.broker, (*RUNNING, "web", "supervisor"), seconds=10)
             pids = {**road.pids, **{report.service: report.pid for report in reports}}
+            (pids["nursery"],) = {*processes.below(pids["supervisor"])} - {*pids.values()}
             await asyncio.sleep(SETTLED)
             parts = {name: processes.pss(pid) for name, pid in pids.items()}
             scenario = "memory when idle (PSS), all processes"

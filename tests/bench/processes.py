@@ -26,6 +26,12 @@ def peak_rss(pid: int) -> float:
     return _value(PROC / str(pid) / "status", "VmHWM:")
 
 
+def below(pid: int) -> list[int]:
+    """The processes that a process has started, or was given."""
+    threads = (PROC / str(pid) / "task").iterdir()
+    return [int(each) for thread in threads for each in (thread / "children").read_text().split()]
+
+
 def cpu(pids: Mapping[str, int]) -> dict[str, float]:
     """Seconds of CPU each process has used."""
     return {name: _cpu(pid) for name, pid in pids.items() if (PROC / str(pid)).exists()}
