@@ -33,9 +33,9 @@ KINDS = {
     "off": "[telemetry]\nport = 0\nenabled = false\n",
     "on": "[telemetry]\nport = 0\nsample = 1.0\n",
 }
-PERSONAL, SHARED, POSTS, FEW = 5_000, 25_000, 50, 10  # short rounds: what is noisy is so for both
+PERSONAL, SHARED, POSTS, FEW = 5_000, 25_000, 100, 10  # short rounds: what is noisy is so for both
 ROUNDS, LEAST = 20, 5
-SECONDS = 75.0  # for each kind of work; a busy machine has fewer rounds
+SECONDS = 60.0  # for each kind of work; a busy machine has fewer rounds
 EACH, ALL, TEN = "each@example.org", "all@example.org", "ten@example.org"
 COSTS = Bound(5)  # per cent
 _numbers = count()
