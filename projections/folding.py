@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from projections.projection import Carry, Folded, Message, Projection
+from projections.projection import Carry, Folded, Message, Projection, Row
 from schemas.codec import Garbage, UnknownEvent
 
 
@@ -104,6 +104,21 @@ class Folder:
         """It is stored."""
         for name, folded in outcome.folded.items():
             self.carries[name] = folded[-1].carry
+
+
+def together(folded: Sequence[Folded]) -> list[Folded]:
+    """The same in as few as may be: rows go in with those before them, unless some have to be taken
+    out first."""
+    whole: list[Folded] = []
+    rows: dict[str, list[Row]] = {}
+    for one in folded:
+        if one.forget or not whole:
+            rows = {}
+            whole.append(one)
+        for table, more in one.rows.items():
+            rows.setdefault(table, []).extend(more)
+        whole[-1] = msgspec.structs.replace(whole[-1], rows=rows, carry=one.carry)
+    return whole
 
 
 def subjects(projections: Sequence[Projection]) -> str:

@@ -11,11 +11,13 @@ It is attached to the connection of the old one, so both share its memory.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import duckdb
 import msgspec
 import pyarrow as pa
 
@@ -27,8 +29,9 @@ from projections.warehouse import Warehouse
 
 T = TypeVar("T")
 NEW = "rebuilt"  # what the new file is called in SQL
-# rows that are written to the file at once: twice as many as DuckDB compresses together, for what
-# is left over is compressed again
+# rows that are stored in one transaction: twice as many as DuckDB compresses together. It writes so
+# many to the file as they come; fewer it appends a second time at the end of each transaction, and
+# what is left over is compressed again
 GROUP = 2 * 122_880
 MOST = 2**63  # no stream has as many messages
 _KEPT = "kept(stream varchar, first ubigint, last ubigint)"  # sequences that streams have
@@ -46,7 +49,8 @@ class Rebuilt:
         self._thread = ThreadPoolExecutor(1, "duckdb-rebuild")
         self._connection = warehouse.connection.cursor()
         self._copied: Mapping[str, int] = {}
-        self._loose = 0  # rows that lie in memory alone
+        self._open = False  # whether a transaction is
+        self._loose = 0  # its rows
 
     async def begin(self) -> None:
         """Make the new file, and copy what is not folded anew."""
@@ -108,25 +112,31 @@ class Rebuilt:
     def _store(self, folded: Mapping[str, Sequence[Folded]]) -> int:
         stored = 0
         tables = {table.name: table for each in self.anew for table in each.tables}
-        with Transaction(self._connection) as connection:
-            for some in folded.values():
-                for one in some:
-                    for name, values in one.forget.items():
-                        self._forget(name, values)
-                    for name, rows in one.rows.items():
-                        if rows:
-                            table = tables[name]
-                            sql = layout.insert(
-                                table, personal=self.warehouse.personal, into=f"{NEW}."
-                            )
-                            stored += fill(
-                                connection, sql, columns.columns(layout.given(table), rows)
-                            )
+        if not self._open:
+            self._connection.begin()
+            self._open = True
+        for some in folded.values():
+            for one in some:
+                for name, values in one.forget.items():
+                    self._forget(name, values)
+                for name, rows in one.rows.items():
+                    if rows:
+                        table = tables[name]
+                        sql = layout.insert(table, personal=self.warehouse.personal, into=f"{NEW}.")
+                        stored += fill(
+                            self._connection, sql, columns.columns(layout.given(table), rows)
+                        )
         self._loose += stored
         if self._loose >= GROUP:
-            self._loose = 0
-            self._connection.execute(f"checkpoint {NEW}")
+            self._settle()
         return stored
+
+    def _settle(self) -> None:
+        """Store what is open for good."""
+        if self._open:
+            self._open, self._loose = False, 0
+            self._connection.commit()
+            self._connection.execute(f"checkpoint {NEW}")
 
     def _forget(self, name: str, values: Sequence[str]) -> None:
         sql = layout.forget(self.warehouse.table(name), into=f"{NEW}.")
@@ -146,6 +156,7 @@ class Rebuilt:
 
     def _finish(self, carries: Mapping[str, Carry]) -> None:
         warehouse = self.warehouse
+        self._settle()
         self._copy(self._others, self._copied, warehouse.checkpoints)
         others = {table.name for each in self._others for table in each.tables}
         for name, values in warehouse.forgotten:
@@ -212,6 +223,9 @@ class Rebuilt:
         )
 
     def _abandon(self) -> None:
+        if self._open:
+            with contextlib.suppress(duckdb.Error):  # what failed may have ended it
+                self._connection.rollback()
         self._connection.execute(f"detach {NEW}")
         self._connection.close()
         duckfile.discard(self.path)

@@ -105,6 +105,11 @@ _FIRST_TOKENS = {
 }
 
 
+def is_whole(stream: str, subject_filter: str) -> bool:
+    """Whether all subjects of a stream lie under this filter."""
+    return any(each.name == stream and each.subjects == (subject_filter,) for each in STREAMS)
+
+
 def stream_of(subject: str) -> str:
     """The stream that stores a subject. Raises KeyError for one that is not ours."""
     first, _, rest = subject.partition(".")

@@ -1,4 +1,4 @@
-"""Messages of some subscriptions, straight from the socket: 2 us of CPU each instead of 11.
+"""Messages of some subscriptions, straight from the socket: 1 to 2 us of CPU each instead of 11.
 
 nats-py matches each message against regular expressions, reads its headers, makes an object of it,
 puts that into a queue and wakes a task. Whoever reads a stream of millions taps the wire: each
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
 # subject, reply, headers as sent (empty where there are none), payload
 Tap = Callable[[bytes, bytes, bytes, bytes], None]
+# what was received, and where in it a message of the subscription begins: takes that and those that
+# lie directly behind it, and says where the first lies that it leaves to the tap; raises nothing
+Run = Callable[[bytes, int], int]
 
 log = structlog.get_logger()
 _END = b"\r\n"
@@ -34,6 +36,7 @@ class Wire(Parser):
 
     def __init__(self, nc: Client) -> None:
         self.taps: dict[bytes, Tap] = {}
+        self.runs: dict[bytes, Run] = {}
         super().__init__(nc)
 
     def reset(self) -> None:
@@ -42,7 +45,7 @@ class Wire(Parser):
         self._rest = bytearray()  # of a frame whose end has not arrived
         self._needed = 0  # octets that it has, where that is known
 
-    async def parse(self, data: bytes = b"") -> None:  # noqa: C901  a call a frame costs a third
+    async def parse(self, data: bytes = b"") -> None:  # noqa: C901, PLR0912  calls cost a third
         """Take in what was received."""
         rest = self._rest
         if rest:
@@ -68,6 +71,11 @@ class Wire(Parser):
                         await super().parse(data[passed:at])
                         if self._rest is not rest:
                             return  # that ended the connection
+                    passed = at
+                    run = self.runs.get(words[2])
+                    if run is not None and (after := run(data, at)) > at:
+                        passed = at = after
+                        continue
                     headed = kind == b"HMSG"
                     if headed:
                         body += _number(words[-2])
@@ -94,12 +102,27 @@ def install(nc: Client) -> None:
     nc._ps = Wire(nc)  # noqa: SLF001  nats-py has no other way in
 
 
-def tap(nc: Client, subscription: Subscription, take: Tap) -> Callable[[], object]:
-    """Have `take` get the messages of a subscription; what to call to end that."""
-    wire, sid = nc._ps, str(subscription._id).encode()  # noqa: SLF001
+def sid(subscription: Subscription) -> bytes:
+    """What the server calls a subscription."""
+    return str(subscription._id).encode()  # noqa: SLF001
+
+
+def tap(
+    nc: Client, subscription: Subscription, take: Tap, run: Run | None = None
+) -> Callable[[], object]:
+    """Have `take` get the messages of a subscription, and `run` those of them that come many at
+    once; what to call to end that."""
+    wire, own = nc._ps, sid(subscription)  # noqa: SLF001
     assert isinstance(wire, Wire)
-    wire.taps[sid] = take
-    return partial(wire.taps.pop, sid, None)
+    wire.taps[own] = take
+    if run is not None:
+        wire.runs[own] = run
+
+    def untap() -> None:
+        wire.taps.pop(own, None)
+        wire.runs.pop(own, None)
+
+    return untap
 
 
 async def nothing(_: Msg) -> None:

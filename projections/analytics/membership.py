@@ -201,13 +201,13 @@ def fold(_: Carry, messages: Sequence[Message]) -> Folded:
         list_, person = message.subject.split(".")[1:]
         body = message.body
         for nth, event in enumerate(body.events):
-            says = _SAYS.get(type(event))
-            if says is None:
-                continue
-            this = list_, says(event), body.actor, body.correlation, nth
+            this = list_, event, body.actor, body.correlation, nth
             if this != last:
+                says = _SAYS.get(type(event))
+                if says is None:
+                    continue
                 last = this
-                said, rest = this[1]
+                said, rest = says(event)
                 seqs, times, people = [], [], []
                 about = *said, body.actor, body.correlation, nth, *rest
                 runs.append((seqs, times, list_, people, *about))

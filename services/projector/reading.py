@@ -9,7 +9,7 @@ from typing import Protocol
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.stored import Stored
-from projections.folding import Decoded, Folder
+from projections.folding import Folder, Outcome, together
 from projections.projection import Folded
 from schemas.questions import Progress
 from services.projector.feed import BATCH, OCTETS
@@ -70,8 +70,9 @@ class Reader:
         self.position = end
 
     async def _take(self, batches: AsyncIterator[Sequence[Stored]], end: int) -> None:
-        """Decode what comes, and store what was decoded before meanwhile."""
-        waiting: list[Decoded] = []
+        """Fold what comes, and store what was folded before meanwhile. Folded at once, for what is
+        decoded lies in the processor's cache then."""
+        waiting: list[Outcome] = []
         count = octets = 0
         storing: asyncio.Task[None] | None = None
         try:
@@ -79,7 +80,7 @@ class Reader:
                 over = batch[-1].seq >= end
                 taken = [stored for stored in batch if stored.seq <= end] if over else batch
                 if taken:  # the last one may just have been deleted
-                    waiting.append(self._decode(taken))
+                    waiting.append(self._fold(taken))
                 count += len(taken)
                 octets += sum([len(stored.data) for stored in taken])
                 if count >= BATCH or octets >= OCTETS or over:
@@ -129,7 +130,7 @@ class Reader:
         """What rests on messages that the stream has no more, in order."""
         return sorted(self._cut)
 
-    def _decode(self, taken: Sequence[Stored]) -> Decoded:
+    def _fold(self, taken: Sequence[Stored]) -> Outcome:
         self._looked(taken)
         first, last = taken[0].seq, taken[-1].seq
         if last - first == len(taken) - 1:
@@ -144,18 +145,24 @@ class Reader:
                     self._begun.add(subject)
                 elif subject not in self._begun:
                     self._cut.add(stored.seq)
-        return self.folder.decode(taken)
+        decoded = self.folder.decode(taken)
+        self.unknown += decoded.unknown
+        self.garbage += decoded.garbage
+        outcome = self.folder.fold([decoded])
+        self.folder.moved(outcome)  # what fails is begun again as a whole
+        self.progress.failed += len(outcome.failed)
+        return outcome
 
     def _keep(self, first: int, last: int) -> None:
         if self.kept and self.kept[-1][1] + 1 == first:
             first, _ = self.kept.pop()
         self.kept.append((first, last))
 
-    async def _store(self, waiting: Sequence[Decoded], count: int, upto: int) -> None:
-        outcome = await asyncio.to_thread(self.folder.fold, waiting)
-        self.progress.rows += await self.into.store(self.stream, upto, outcome.folded)
-        self.folder.moved(outcome)
-        self.unknown += sum(each.unknown for each in waiting)
-        self.garbage += sum(each.garbage for each in waiting)
-        self.progress.failed += len(outcome.failed)
+    async def _store(self, waiting: Sequence[Outcome], count: int, upto: int) -> None:
+        names = dict.fromkeys(name for outcome in waiting for name in outcome.folded)
+        folded = {
+            name: together([one for outcome in waiting for one in outcome.folded.get(name, ())])
+            for name in names
+        }
+        self.progress.rows += await self.into.store(self.stream, upto, folded)
         self.progress.events += count

@@ -120,3 +120,10 @@ def test_only_the_right_service_may_write_what_it_owns() -> None:
     assert [name for name in subjects.PRODUCERS if may(name, BUILT["received"])] == ["ingest"]
     assert [name for name in subjects.PRODUCERS if may(name, BUILT["routed"])] == ["router"]
     assert [name for name in subjects.PRODUCERS if may(name, BUILT["delivery"])] == ["sender"]
+
+
+def test_a_filter_that_lets_all_through_is_known() -> None:
+    """A reader of a whole stream is told from one of a part: then the server looks at none."""
+    assert subjects.is_whole("MEMBERSHIP", "membership.>")
+    assert not subjects.is_whole("MEMBERSHIP", "membership.team.>")
+    assert not subjects.is_whole("SEND", "mail.send.>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.errors import ProtocolError
 
+from postroad.runtime.following import _Follower
+from postroad.runtime.stored import Stored
 from postroad.runtime.wire import Wire, fields
 
 
@@ -46,6 +49,21 @@ messages = st.tuples(
 frames = st.lists(messages | st.sampled_from([b"PING\r\n", b"PONG\r\n"]), max_size=12)
 
 
+stored = st.builds(
+    lambda sid, consumer, head, data, seq: frame(
+        sid, b"$JS.ACK.MEMBERSHIP.%s.1.%d.1.17.5" % (consumer, seq), head, data
+    ),
+    st.just(1),
+    st.sampled_from([b"mine", b"another"]),
+    st.sampled_from([b"", b"NATS/1.0\r\nA: b\r\n\r\n"]),
+    st.binary(max_size=40),
+    st.integers(1, 10**9),
+)
+others = st.sampled_from(
+    [b"PING\r\n", frame(2, b"", b"", b"x"), frame(1, b"", b"NATS/1.0 100 Idle\r\n\r\n", b"")]
+)
+
+
 @given(said=frames, cuts=st.lists(st.integers(1, 30), max_size=200))
 def test_every_message_arrives_whole_and_in_order(said: list[Any], cuts: list[int]) -> None:
     """Those of a tapped subscription at the tap, all others and what else a server says at
@@ -70,6 +88,33 @@ def test_every_message_arrives_whole_and_in_order(said: list[Any], cuts: list[in
         else (one[0], b"membership.a.b", one[1], one[3], one[2] or None)
         for one in said
     ]
+
+
+@given(said=st.lists(stored | others, max_size=12), cuts=st.lists(st.integers(1, 300), max_size=20))
+def test_a_follower_takes_many_as_it_takes_one(said: list[bytes], cuts: list[int]) -> None:
+    """Messages of its consumer that lie there together become what each becomes by itself, whatever
+    else a server says between them."""
+
+    def heard(pieces: list[bytes], *, many: bool) -> list[Stored]:
+        follower = _Follower(None, "MEMBERSHIP", "mine", limit=100)  # type: ignore[arg-type]
+        follower.own, follower._sid = b"mine", b"1"
+        wire = Wire(Client())  # type: ignore[arg-type]
+        wire.taps[b"1"] = follower._take
+        if many:
+            wire.runs[b"1"] = follower._take_run
+
+        async def receive() -> None:
+            for piece in pieces:
+                await wire.parse(piece)
+
+        asyncio.run(receive())
+        return follower.queued()
+
+    sent = b"".join(said)
+    ends = [0, *accumulate(cuts), len(sent)]
+    alone = heard(said, many=False)
+    assert heard([sent[at:end] for at, end in pairwise(ends)], many=True) == alone
+    assert len(alone) == sum(b".mine." in one for one in said)
 
 
 def test_a_new_connection_begins_anew() -> None:
