@@ -109,7 +109,7 @@ class Nursery:
                 born = Adopted(await self._ask(words, output, waits))
                 os.write(go, b"!")
             except BaseException:
-                self._end()  # whatever it may still do, nobody waits for it
+                self._end()  # whom it has forked ends; of those that were ours a zombie stays
                 raise
             finally:
                 adopt(on=False)  # orphans of others are none of ours
@@ -120,13 +120,15 @@ class Nursery:
     async def _ask(self, words: tuple[str, ...], *files: int) -> int:
         """The id of a new process, which is our child and waits at the last file."""
         assert self._requests is not None
-        socket.send_fds(self._requests, [msgspec.json.encode(words)], files)
         loop = asyncio.get_running_loop()
         try:
+            socket.send_fds(self._requests, [msgspec.json.encode(words)], files)
             async with asyncio.timeout(PATIENCE):
                 told = await loop.sock_recv(self._requests, 16)
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, "what it is forked from does not answer") from None
+        except ConnectionError:
+            told = b""
         if not told:
             raise OSError(errno.ECHILD, "what it is forked from has ended")
         return int(told)
