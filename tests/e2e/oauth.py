@@ -7,10 +7,11 @@ import contextlib
 import os
 import re
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import pytest
@@ -22,7 +23,9 @@ from postroad.runtime.oauth.lifetime import Stamp
 from postroad.runtime.oauth.provider import identity
 from postroad.runtime.oauth.store import Login, Store
 from postroad.runtime.settings import Relay, Source
-from tests.e2e.system import Result, until
+from tests.e2e.system import COMMANDS, Result, until
+from tests.peers import forkserver
+from tests.peers.forkserver import Process
 from tests.peers.tokens import USER, TokenServer, log_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,25 +43,30 @@ print(asyncio.run(Tokens(config).access(config.source[0], refused=sys.argv[2])))
 
 @dataclass
 class Command:
-    """A command that waits for somebody to log in."""
+    """A command that waits for somebody to log in: what it reads, and the files that it writes."""
 
-    process: asyncio.subprocess.Process
+    process: Process
+    typed: IO[bytes]
+    out: IO[bytes]
+    err: asyncio.StreamReader
     said: str = ""  # on stderr, so far
 
     async def says(self, pattern: str) -> str:
         """Wait until it has said this on stderr; the first group of it."""
-        assert self.process.stderr is not None
         while not (found := re.search(pattern, self.said)):
-            line = await asyncio.wait_for(self.process.stderr.readline(), 30)
+            line = await asyncio.wait_for(self.err.readline(), 30)
             assert line, f"it ended without saying {pattern}: {self.said}"
             self.said += line.decode()
         return found[1]
 
     async def ends(self, typed: str = "") -> Result:
         """Wait for its end."""
-        out, err = await asyncio.wait_for(self.process.communicate(typed.encode()), 30)
-        assert self.process.returncode is not None
-        return Result(self.process.returncode, out.decode(), self.said + err.decode())
+        with contextlib.suppress(BrokenPipeError), self.typed:
+            self.typed.write(typed.encode())
+        self.said += (await asyncio.wait_for(self.err.read(), 30)).decode()
+        code = await asyncio.wait_for(self.process.wait(), 30)
+        self.out.seek(0)
+        return Result(code, self.out.read().decode(), self.said)
 
 
 @dataclass
@@ -122,20 +130,32 @@ class Account:
     @contextlib.asynccontextmanager
     async def login(self, *words: str) -> AsyncIterator[Command]:
         """`postroad oauth login WORDS` for as long as the context lasts."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "postroad.cli", "oauth", "login", *words),
-            *("--config", str(self.file)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            preexec_fn=die_with_parent,
-        )
-        try:
-            yield Command(process)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()
+        given, typed = os.pipe()
+        read, err = os.pipe()
+        with os.fdopen(typed, "wb", 0) as typing, tempfile.TemporaryFile() as out:
+            try:
+                process = await forkserver.start(
+                    *("postroad.cli", "oauth", "login", *words, "--config", str(self.file)),
+                    imported=COMMANDS,
+                    env=os.environ,
+                    stdin=given,
+                    stdout=out.fileno(),
+                    stderr=err,
+                )
+            finally:
+                os.close(given)
+                os.close(err)
+            reader = asyncio.StreamReader()
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read, "rb", 0)
+            )
+            try:
+                yield Command(process, typing, out, reader)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+                transport.close()
 
     async def process(
         self, *, refused: str = "", crashpoint: str = ""

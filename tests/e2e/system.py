@@ -305,14 +305,30 @@ class System:
                 await process.wait()
 
 
-async def postroad(*words: str, env: Mapping[str, str] = {}, cwd: Path | None = None) -> Result:
-    """Run a `postroad` command to its end."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+async def postroad(
+    *words: str, env: Mapping[str, str] = {}, cwd: Path | None = None, data: bytes = b""
+) -> Result:
+    """Run a `postroad` command to its end, with `data` as its standard input."""
+    return await command(*words, env={**os.environ, **env}, cwd=cwd, data=data)
+
+
+async def command(
+    *words: str, env: Mapping[str, str], cwd: Path | None = None, data: bytes = b""
+) -> Result:
+    """As `postroad`, with nothing else in the environment."""
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        given.write(data)
+        given.seek(0)
         process = await forkserver.start(
             *("postroad.cli", *words),
             imported=COMMANDS,
-            env={**os.environ, **env},
+            env=env,
             cwd=cwd,
+            stdin=given.fileno(),
             stdout=out.fileno(),
             stderr=err.fileno(),
         )

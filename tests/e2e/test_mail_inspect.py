@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -184,13 +181,5 @@ async def test_every_mail_of_the_corpora_is_judged(mails: dict[Path, bytes]) -> 
 
 async def piped(folder: Path, data: bytes) -> tuple[int, str, str]:
     """Run it on these bytes as standard input."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "postroad.cli", "mail", "inspect", "-", "--json"),
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(data), 60)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    done = await postroad("mail", "inspect", "-", "--json", cwd=folder, data=data)
+    return done.code, done.out, done.err

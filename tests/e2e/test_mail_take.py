@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import os
 import smtplib
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import pytest
 from postroad.runtime.config import Config
 from services.ingest.pipe import hand_over, plain
 from tests.e2e.ingesting import Reading, mail
-from tests.e2e.system import System, smtp_relay, until
+from tests.e2e.system import System, command, smtp_relay, until
 from tests.e2e.system import mail as post
 from tests.peers.door import Door
 from tests.peers.postfix import Postfix
@@ -34,18 +32,14 @@ async def take(
 ) -> tuple[int, str]:
     """Run the command with this on standard input: exit code, and what it says."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "postroad.cli", "mail", "take", "--config", str(config), *words),
+    done = await command(
+        *("mail", "take", "--config", str(config), *words),
         env={**environment, **(env or {})},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        data=data,
     )
-    out, err = await asyncio.wait_for(process.communicate(data), 60)
-    assert process.returncode is not None
-    assert not out
-    assert "Traceback" not in err.decode()
-    return process.returncode, err.decode()
+    assert not done.out
+    assert "Traceback" not in done.err
+    return done.code, done.err
 
 
 class Piped(Reading):

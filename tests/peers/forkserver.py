@@ -86,17 +86,18 @@ async def start(
     env: Mapping[str, str],
     stdout: int,
     stderr: int,
+    stdin: int | None = None,
     cwd: Path | None = None,
 ) -> Process:
-    """Run `python -m module words...`, its output to these open files; `imported` are modules that
-    it imports anyway. Where `env` tells Python itself another thing than ours does, it is started
-    as every Python is."""
+    """Run `python -m module words...`, its output to these open files, its input from `stdin` or
+    none; `imported` are modules that it imports anyway. Where `env` tells Python itself another
+    thing than ours does, it is started as every Python is."""
     if _of_python(env) != OUR_PYTHON:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *words),
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=stdout,
             stderr=stderr,
             preexec_fn=die_with_parent,
@@ -105,10 +106,12 @@ async def start(
     with tempfile.TemporaryFile() as request:  # a command line may have a megabyte
         request.write(json.dumps([module, words, dict(env), str(cwd or Path.cwd())]).encode())
         request.seek(0)
-        files = (request.fileno(), stdout, stderr, tells)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        files = (request.fileno(), nothing if stdin is None else stdin, stdout, stderr, tells)
         try:
             socket.send_fds(begin(), [" ".join(imported).encode()], files)
         finally:
+            os.close(nothing)
             os.close(tells)
     pid = await asyncio.to_thread(os.read, told, PID_OCTETS)
     if not pid:
@@ -127,8 +130,8 @@ OUR_PYTHON = _of_python(os.environ)
 @functools.cache
 def begin() -> socket.socket:
     """Start the server unless it runs; returns where it is asked. A request names the modules; with
-    it go four open files: what to run, its output, its errors, and where its id and later its end
-    are told."""
+    it go five open files: what to run, its input, its output, its errors, and where its id and
+    later its end are told."""
     requests, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
         server = subprocess.Popen(
@@ -151,7 +154,7 @@ def begin() -> socket.socket:
 
 def _asked(requests: socket.socket) -> tuple[str, list[int]]:
     """The next request. Ends this process when nobody is left who could ask."""
-    modules, files, *_ = socket.recv_fds(requests, 4096, 4)
+    modules, files, *_ = socket.recv_fds(requests, 4096, 5)
     if not modules:
         os._exit(0)  # without what libraries do as Python ends
     return modules.decode(), files
@@ -206,15 +209,17 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
                     news.unregister(file)
                 os.close(file)
         if requests.fileno() in ready:
-            request, out, err, tells_end = files = _asked(requests)[1]
+            request, *streams, tells_end = files = _asked(requests)[1]
             if not (pid := os.fork()):
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 with os.fdopen(request, closefd=False) as file_of_request:
                     told = json.load(file_of_request)
-                os.dup2(out, 1)
-                os.dup2(err, 2)
+                for number, file in enumerate(streams):
+                    os.dup2(file, number)
+                # what was opened on the server's, perhaps a file, would seek in a pipe
+                sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
                 for file in (*files, *tells, ends, woken):
                     os.close(file)
                 requests.close()
@@ -223,7 +228,7 @@ def _fork_for(requests: socket.socket) -> tuple[str, list[str]]:
                 os.write(tells_end, str(pid).ljust(PID_OCTETS).encode())
             tells[tells_end] = pid
             news.register(tells_end, 0)
-            for file in (request, out, err):
+            for file in (request, *streams):
                 os.close(file)
 
 

@@ -28,22 +28,29 @@ sys.exit(7)
 
 @pytest.mark.parametrize("crashpoint", ["", "here:1"])
 async def test_as_python_does_it(tmp_path: Path, crashpoint: str) -> None:
-    """Arguments, directory, environment, open files, output and end are the same."""
+    """Arguments, directory, environment, open files, input, output and end are the same."""
     (tmp_path / "program.py").write_text(PROGRAM)
     env = {**os.environ, "POSTROAD_CRASHPOINT": crashpoint}
     argv = [sys.executable, "-m", "program", "two", "words", "x" * 100_000]
     wanted = await asyncio.to_thread(
         lambda: subprocess.run(
-            argv, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            argv, cwd=tmp_path, env=env, input=b"typed", capture_output=True, check=False
         )
     )
     assert wanted.returncode == (-9 if crashpoint else 7)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with (
+        tempfile.TemporaryFile() as typed,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        typed.write(b"typed")
+        typed.seek(0)
         process = await forkserver.start(
             *argv[2:],
             imported=["postroad.runtime.crashpoint"],
             env=env,
             cwd=tmp_path,
+            stdin=typed.fileno(),
             stdout=out.fileno(),
             stderr=err.fileno(),
         )
@@ -65,7 +72,7 @@ async def test_nothing_outlives_who_wanted_it(tmp_path: Path) -> None:
         with tempfile.TemporaryFile() as request:
             request.write(json.dumps(["endless", [], dict(os.environ), str(tmp_path)]).encode())
             request.seek(0)
-            socket.send_fds(forkserver.begin(), [b"json"], (request.fileno(), out, out, tells))
+            socket.send_fds(forkserver.begin(), [b"json"], (request.fileno(), 0, out, out, tells))
         os.close(tells)
         os.close(out)
         with os.fdopen(output) as said:
