@@ -41,8 +41,8 @@ class Door:
 
 
 class Listener:
-    """Who listens at a door. `respond` says what each request gets; `ready` is called when the
-    socket is there, or cannot be had for now: mail need not wait for it."""
+    """Who listens at a door. `respond` says what each request gets; `ready` is called once, when
+    the socket is there, or cannot be had for now: mail need not wait for it."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Listener:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Listen until the service stops."""
+        tried = False
         while not stopping.is_set():
             try:
                 server = await asyncio.start_server(
@@ -66,12 +67,15 @@ class Listener:
                 )
             except OSError as error:
                 self._report(error)
-                self._ready()
+                if not tried:
+                    self._ready()
+                tried = True
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), TRY_SECONDS)
                 continue
             self._report()
-            self._ready()
+            if not tried:
+                self._ready()
             await stopping.wait()
             server.close()
             heard = [task for task, (one, _) in self._serving.items() if one.heard]

@@ -93,7 +93,9 @@ class Context:
         await asyncio.gather(consumer.run(self.stopping), requeued.run(self.stopping))
 
     def ready(self) -> None:
-        """The service is at work: tell the supervisor and whoever asks."""
+        """The service is at work: tell the supervisor and whoever asks, the first time."""
+        if self.health.ready:
+            return
         gc.freeze()  # what is loaded by now stays, and need not be looked at again and again
         gc.set_threshold(YOUNG)
         self.health.ready = True
