@@ -8,7 +8,8 @@ import msgspec
 
 
 class Durations(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds since a mail came within which relays took 50, 95 and 99 of 100 copies."""
+    """Seconds since a mail came in, or was let through where it was held or stopped, within which
+    relays took 50, 95 and 99 of 100 copies."""
 
     p50: float
     p95: float

@@ -12,7 +12,6 @@ from postroad.cli.gathering import folded
 from postroad.cli.projected import projected
 from postroad.cli.story import Fate, Line, Story, Trouble
 from postroad.cli.timeline import LINES
-from postroad.cli.times import plain
 from postroad.mail.refusals import why
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -37,9 +36,7 @@ class LargePosts:
             return [("*", self.mail)]
         return [(slug, self.mail) for slug in fates if slug not in self._found]
 
-    async def look(
-        self, broker: Broker, config: Config, fates: Mapping[str, Fate], story: Story
-    ) -> None:
+    async def look(self, broker: Broker, config: Config, fates: Mapping[str, Fate]) -> None:
         """Find out. Where the projector does not answer, or is not so far, there are none."""
         large = [s for s, fate in fates.items() if fate.kind == "post" and fate.recipients >= LARGE]
         if not large:
@@ -50,24 +47,17 @@ class LargePosts:
                 done = {r["list"]: r for r in rows if not r["waiting"] and not r["deferred"]}
                 for slug in done.keys() & {*large}:
                     if done[slug]["audience"] == fates[slug].recipients:
-                        self._found[slug] = {
-                            "counts": done[slug],
-                            **await self._of(ask, slug, story),
-                        }
+                        self._found[slug] = {"counts": done[slug], **await self._of(ask, slug)}
             for found in self._found.values():
                 await self._address(broker, found)
         except PostroadError:
             self._found.clear()
 
-    async def _of(self, ask: Ask, slug: str, story: Story) -> dict[str, Any]:
+    async def _of(self, ask: Ask, slug: str) -> dict[str, Any]:
         about: dict[str, Any] = {"list": slug, "mail": self.mail}
-        came = story.received
-        took = None
-        if came is not None:
-            (row,) = await ask("large_took", **about, came=plain(came))
-            took = Durations(**row) if row["p50"] is not None else None
+        (took,) = await ask("large_took", **about)
         return {
-            "took": took,
+            "took": Durations(**took) if took["p50"] is not None else None,
             "windows": await ask("large_windows", **about, limit=LINES),
             "again": await ask("large_again", **about, limit=LINES),
             "troubles": await ask("large_troubles", **about),

@@ -115,7 +115,7 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Con
         if fate.kind in ("post", "owner"):
             await take("ROUTED", f"mail.routed.bounce.{slug}.*", f'"about":"{mail}"'.encode())
         told += [*_letters_of(mail, slug, fate), *fate.notices]
-    await large.look(broker, config, teller.fates, teller.story)
+    await large.look(broker, config, teller.fates)
     for slug, each in [*large.others(teller.fates), *(("*", letter) for letter in told)]:
         await take("DELIVERY", f"delivery.{slug}.{each}.*")
         await take("SEND", f"mail.send.*.{slug}.{each}.*")

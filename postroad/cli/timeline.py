@@ -59,6 +59,7 @@ class Teller:
         self._late: set[tuple[str, str]] = set()  # chunks of who was missing at first
         self._waits: dict[str, dict[str, Wait]] = {}  # by slug, by reason
         self._taken: dict[str, list[tuple[datetime, int]]] = {}  # by slug: copies, and when
+        self._let_through: dict[str, datetime] = {}  # by slug: since when it was a post
 
     def take(self, at: datetime, event: Event, actor: str = "") -> None:
         """Take in one event, stored at this time, and who did it (`Envelope.actor`)."""
@@ -137,8 +138,9 @@ class Teller:
         return self.story
 
     def _took(self, slug: str) -> Durations | None:
-        """How long its copies took since the mail came in, where that is known still."""
-        if (began := self.story.received) is None:
+        """How long its copies took since the mail came in, where that is known still, or since it
+        was let through: what a moderator takes is no time of delivery."""
+        if (began := self._let_through.get(slug, self.story.received)) is None:
             return None
         taken = self._taken.get(slug, ())
         return durations(((at - began).total_seconds(), copies) for at, copies in taken)
@@ -183,6 +185,8 @@ class Teller:
                 by = () if event.rule in ("", "truth") else (f"accepted by the rule {event.rule}",)
                 self._decided(at, event.list, "post", (*by, *_told(event.hits)))
                 fate = self._fate(event.list)
+                if fate.verdict == "accepted":
+                    self._let_through.setdefault(event.list, at)
                 fate.parent, fate.thread = event.parent, event.thread
                 fate.answers, fate.namesake = event.answers, event.namesake
             case OwnerMailRouted():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from projections.projection import Projection, Query
-from projections.quantiles import WITHIN
+from projections.quantiles import CAME, WITHIN
 
 _POST = {"list": "varchar", "mail": "varchar"}
 
@@ -46,17 +46,18 @@ BOUNCES = Query(
 )
 TOOK = Query(
     name="large_took",
-    about="seconds since `came` within which 50, 95 and 99 of 100 copies of one post at one list "
-    "were taken",
-    parameters={**_POST, "came": "timestamp"},
+    about="seconds since one post came in, or was let through at one list, within which 50, 95 and "
+    "99 of 100 copies there were taken",
+    parameters=_POST,
     sql=f"""
         with ordered as (
             select seconds, sum(copies) over (order by seconds) as so_far,
                 sum(copies) over () as total
             from (
-                select (epoch_us(ts) - epoch_us($came::timestamp)) / 1e6 as seconds,
-                    accepted + late as copies
-                from windows where list = $list and mail = $mail and accepted + late > 0
+                select (epoch_us(w.ts) - epoch_us(p.came)) / 1e6 as seconds,
+                    w.accepted + w.late as copies
+                from windows w, ({CAME.format(where="where p.list = $list and p.mail = $mail")}) p
+                where w.list = $list and w.mail = $mail and w.accepted + w.late > 0
             )
         )
         select {WITHIN}

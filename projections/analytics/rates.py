@@ -74,8 +74,8 @@ PROJECTION = Projection(
         ),
         View(
             name="time_to_deliver",
-            about="seconds from a mail's coming in, or being let through where it was held, to its "
-            "copies being taken, by list and day",
+            about="seconds from a mail's coming in, or being let through where it was held or "
+            "stopped, to its copies being taken, by list and day",
             columns={
                 "list": "slug of the list",
                 "day": "day the mail came in, or was let through, UTC",

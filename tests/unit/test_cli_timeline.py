@@ -126,6 +126,18 @@ def test_a_post_to_everybody():
     assert list_.took == Durations(p50=3.0, p95=3.0, p99=3.0)
 
 
+def test_what_a_moderator_takes_is_no_time_of_delivery() -> None:
+    """Copies of a mail that somebody let through took as long as they did since the router made
+    the post of it, at each list for itself."""
+    held = MailStopped(mail_id=MAIL, list=LIST, verdict="held", hits=(), raw=RAW)
+    accepted = HeldAccepted(mail_id=MAIL, list=LIST, held=3, raw=RAW)
+    other = msgspec.structs.replace(POST, list="other")
+    sent = window("ann"), msgspec.structs.replace(window("bob"), list="other")
+    story = told(RECEIVED, held, other, accepted, POST, *sent)
+    took = {each.list: each.took and each.took.p50 for each in story.lists}
+    assert took == {"team@example.org": 1.0, "other": 6.0}
+
+
 def test_a_mail_that_is_deleted_keeps_its_name():
     """Subject and Message-ID are told by what was decided on it."""
     named = msgspec.structs.replace(POST, subject="Hello", message_id="<1@x>")

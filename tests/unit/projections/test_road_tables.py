@@ -210,6 +210,12 @@ def test_what_is_asked_of_the_road(
     assert analysis.rows(asked) == answer
 
 
+def test_a_large_post_took_as_long_as_it_is_told_of_its_list(analysis: Analysis) -> None:
+    """Since it came in, or was let through."""
+    (took,) = analysis.ask("large_took", list="team", mail="m1")
+    assert took == {"p50": 3600.0, "p95": 3600.0, "p99": 3600.0}
+
+
 @given(st.integers(min_value=0, max_value=len(ROUTED)))
 def test_cut_anywhere_the_rows_are_the_same(place: int) -> None:
     """Two batches give the rows of one, wherever they are parted."""
