@@ -35,8 +35,6 @@ from postroad.runtime.inbox import Inbox, Reply
 from postroad.runtime.stored import Stored
 from schemas import subjects
 
-EXPECT = "Nats-Expected-Last-Subject-Sequence"
-EXPECT_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
 BATCH_LIMIT = 1000  # messages in one atomic batch; the server refuses more (10199)
 PATIENCE_SECONDS = 15.0  # for a publish to succeed across elections and restarts
 FULL_SECONDS = 1.0  # for a publish where there is no room, which nobody makes in seconds
@@ -70,6 +68,8 @@ class Broker:
         self.closing = False
         self.alone = False  # nothing else runs there: it was started for this command
         self.reconnected: list[Callable[[], None]] = []  # called after each reconnect
+        self.room: Callable[[bool], None] | None = None  # told when there is no room, or again
+        self._has_room = True
 
     @classmethod
     async def connect(
@@ -159,7 +159,7 @@ class Broker:
         was stored first (never for an earlier try of this very call), BrokerUnavailable where
         nothing could be learned in time, ApiError where the broker refuses for good.
         """
-        head = _headers(telemetry.inject(), headers or {}, expect, expect_filter)
+        head = Sealed.headers(telemetry.inject(), headers or {}, expect, expect_filter)
         message = Sealed(subject, data, head)
         if expect is None:
             head["Nats-Msg-Id"] = new_id()  # one of these known already would refuse a whole batch
@@ -187,7 +187,7 @@ class Broker:
             )
         trace = telemetry.inject()
         sealed = [
-            Sealed(m.subject, m.data, _headers(trace, m.headers, m.expect, m.expect_filter))
+            Sealed(m.subject, m.data, Sealed.headers(trace, m.headers, m.expect, m.expect_filter))
             for m in messages
         ]
         return await self._stored(
@@ -211,6 +211,7 @@ class Broker:
                 problem = type(error).__name__
             else:
                 if ack.error is None:
+                    self._found_room(there=True)
                     return ack.seq
                 if ack.error.err_code in CONFLICTS:
                     last = (
@@ -222,11 +223,19 @@ class Broker:
                 if ack.error.code < 500 and ack.error.err_code not in PASSING:
                     raise ApiError(subject, ack.error)
                 problem = ack.error.description
+                if ack.error.err_code in NO_ROOM:
+                    self._found_room(there=False)
                 full = ack.error.err_code in NO_ROOM and loop.time() > begun + FULL_SECONDS
             if full or loop.time() > deadline:
                 late = f"the broker did not store a message in time: {problem}"
                 raise NoRoom(late, patience) if full else BrokerUnavailable(late)
             await asyncio.sleep(min(0.05 * 2**tries, 1.0))
+
+    def _found_room(self, *, there: bool) -> None:
+        if there != self._has_room:
+            self._has_room = there
+            if self.room is not None:
+                self.room(there)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -370,17 +379,6 @@ class Broker:
     async def tell(self, subject: str, data: bytes) -> None:
         """Publish without an answer: telemetry only."""
         await self.nc.publish(subject, data)
-
-
-def _headers(
-    trace: Mapping[str, str], own: Mapping[str, str], expect: int | None, expect_filter: str
-) -> dict[str, str]:
-    head = {**trace, **own}
-    if expect is not None:
-        head[EXPECT] = str(expect)
-        if expect_filter:
-            head[EXPECT_FILTER] = expect_filter
-    return head
 
 
 def _stored(head: Mapping[str, str], data: bytes) -> Stored:

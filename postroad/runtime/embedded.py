@@ -23,6 +23,9 @@ from postroad.runtime.children import coarse_timers, die_with_parent
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.secretfile import private_directory, replace_private
 
+# octets in all streams: the disk is the limit, which is watched. By itself the server would take
+# three quarters of what is free as it starts, and count what it has stored already against that
+ANY_SIZE = 1 << 60
 READY_SECONDS = 30.0  # a million subjects take 4.3 s to recover
 
 
@@ -173,7 +176,10 @@ port: {reach.port}
 max_payload: 1MB
 max_pending: 64MB
 authorization {{ user: "{reach.user}", password: "{reach.password}" }}
-jetstream {{ store_dir: "{store}", sync_interval: {sync}, max_memory_store: 64MB }}
+jetstream {{
+  store_dir: "{store}", sync_interval: {sync}
+  max_memory_store: 64MB, max_file_store: {ANY_SIZE}
+}}
 """.encode(),
     )
     replace_private(home / "access.json", msgspec.json.encode(reach))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from postroad.runtime.apierror import Ack, decode_ack
@@ -18,6 +18,8 @@ from postroad.runtime.clock import new_id
 if TYPE_CHECKING:
     from postroad.runtime.inbox import Inbox
 
+EXPECT = "Nats-Expected-Last-Subject-Sequence"
+EXPECT_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
 REPLY_SECONDS = 5.0  # for one answer; then ask again with the same id
 ALONE = 4  # messages of a stream under way alone; the next wait
 TOGETHER = 16  # waiting messages from which a batch pays
@@ -30,6 +32,18 @@ class Sealed(NamedTuple):
     subject: str
     data: bytes
     head: dict[str, str]
+
+    @staticmethod
+    def headers(
+        trace: Mapping[str, str], own: Mapping[str, str], expect: int | None, expect_filter: str
+    ) -> dict[str, str]:
+        """Those of a message, with what it expects of its subject, or of another filter."""
+        head = {**trace, **own}
+        if expect is not None:
+            head[EXPECT] = str(expect)
+            if expect_filter:
+                head[EXPECT_FILTER] = expect_filter
+        return head
 
 
 async def store(inbox: Inbox, message: Sealed) -> Ack:

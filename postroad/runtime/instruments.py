@@ -256,7 +256,7 @@ FAILING = Instrument(
     kind="gauge",
     unit="{thing}",
     about="things beside the road that fail, by kind: analytics, hook, incident, janitor, lookup, "
-    "telemetry, telling, web",
+    "storage, telemetry, telling, web",
     attributes=("postroad.kind",),
 )
 ACTION = Instrument(

@@ -179,6 +179,11 @@ async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Co
         telling.add(task)
         task.add_done_callback(telling.discard)
 
+    def room(there: bool) -> None:  # noqa: FBT001
+        refuses = "it refuses to store, for it has no more room"
+        health.report("storage", "broker", ok=there, detail=refuses * (not there), alarm=not there)
+
+    broker.room = room
     health.tell = tell
     subscription = await broker.nc.subscribe(STATUS_SUBJECT, cb=answer)
     flusher = asyncio.create_task(telemetry.keep_flushing(broker.tell))

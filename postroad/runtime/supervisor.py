@@ -89,6 +89,8 @@ class Supervisor:
         self._pinged = 0.0  # loop time of that
         self._told = ""  # to systemd, of how we are
         self.whole = Wholeness(broker, config.site.state_dir, health)
+        for child in self.children:
+            child.upkeep.waits()
         for name, count in counts.items():
             if not count and name in BESIDE:
                 health.report(LEFT_OUT, name, ok=True)

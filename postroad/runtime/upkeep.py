@@ -35,6 +35,10 @@ class Upkeep:
         """Whether it keeps dying."""
         return self.restarts.crash_looping
 
+    def waits(self) -> None:
+        """It is to run, and is not started yet: others come before it."""
+        self._tell(ok=True, detail="its turn to start has not come yet")
+
     def started(self, pid: int) -> None:
         """It runs."""
         self._pid, self._ready_at, self.is_silent = pid, None, False

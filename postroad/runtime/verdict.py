@@ -308,7 +308,7 @@ def _missing(name: str, seen: Seen) -> str:
         if child.facts.get("crash_looping"):
             return _keeps_dying(child)
     detail = children[0].detail or "starting"
-    return f"{name} does not answer ({detail}); the supervisor restarts it"
+    return f"{name} does not answer ({detail}); `postroad up` sees to it"
 
 
 def _ailing(child: Fact, seen: Seen) -> str:

@@ -21,6 +21,7 @@ BESIDE = (
     "incident",
     "janitor",
     "lookup",
+    "storage",
     "streams",
     "telemetry",
     "telling",

@@ -11,7 +11,7 @@ from nats.errors import StaleConnectionError
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker, Message
 from postroad.runtime.embedded import EmbeddedBroker
-from postroad.runtime.errors import Conflict
+from postroad.runtime.errors import Conflict, NoRoom
 from schemas import subjects
 
 
@@ -75,6 +75,21 @@ async def test_an_answer_that_died_with_the_broker_is_not_waited_for(
         await asked
     await server.process.wait()
     await server.start()
+
+
+async def test_that_there_is_no_room_is_told_once_and_that_there_is_again(broker: Broker) -> None:
+    """Who keeps watch hears of the first refusal for lack of room, and of the next success."""
+    heard: list[bool] = []
+    broker.room = heard.append
+    config = (await broker.api("STREAM.INFO.LISTS"))["config"]
+    await broker.api("STREAM.UPDATE.LISTS", {**config, "max_bytes": 1, "discard": "new"})
+    for _ in range(2):
+        with pytest.raises(NoRoom):
+            await broker.publish("lists.team", b"x", expect=0)
+    assert heard == [False]
+    await broker.api("STREAM.UPDATE.LISTS", config)
+    await broker.publish("lists.team", b"x", expect=0)
+    assert heard == [False, True]
 
 
 async def test_what_was_acknowledged_survives_kill(broker: Broker, server: EmbeddedBroker) -> None:

@@ -25,6 +25,13 @@ def fact(health: Health) -> Any:
     return found
 
 
+def test_who_is_to_run_is_known_before_its_turn(kept: tuple[Upkeep, Health]) -> None:
+    """Nobody takes a service that is not started yet for one that was left out."""
+    upkeep, health = kept
+    upkeep.waits()
+    assert (fact(health).ok, fact(health).detail) == (True, "its turn to start has not come yet")
+
+
 async def test_who_keeps_dying_is_told_until_it_settled(kept: tuple[Upkeep, Health]) -> None:
     """A few deaths are nobody's business; five in a row are logged once, and told with how it
     ended and what it said; coming up again is not yet being well, a minute of life is."""

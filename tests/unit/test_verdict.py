@@ -75,7 +75,7 @@ def test_a_supervised_service_comes_back_by_itself():
     found = judge(Seen(reports=(*road("router"), keeper)))
     assert found.state == "down"
     assert "was ended by SIGKILL" in found.problems[0]
-    assert "the supervisor restarts it" in found.problems[0]
+    assert "`postroad up` sees to it" in found.problems[0]
     assert [s.restarts for s in found.stages if s.stage == "router"] == [1]
 
 

@@ -132,6 +132,15 @@ TABLE: tuple[Alarm, ...] = (
         well="has room again",
     ),
     Alarm(
+        name="storage",
+        alert="PostroadBrokerRefuses",
+        page="broker-refuses.md",
+        kind="storage",
+        look=sights.facts("storage"),
+        of_facts=True,
+        well="stores again",
+    ),
+    Alarm(
         name="refused",
         alert="PostroadMailRefused",
         page="mail-refused.md",

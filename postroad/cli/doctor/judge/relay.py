@@ -10,6 +10,7 @@ from services.sender.transaction import Offers
 
 SMALL = 10_000_000  # octets: a relay that takes less refuses posts that a mailbox took
 NULL = ""
+NO_LOGIN = (530, 534, 535, 538)  # RFC 4954 section 6: whoever asks must log in, in another way
 
 
 def extensions(relay: Relay, offers: Offers, largest: int) -> Finding:
@@ -40,6 +41,11 @@ def senders(
         name = "the null sender" if sender == NULL else sender
         if 200 <= code < 300:
             taken.append(name)
+        elif code in NO_LOGIN:
+            what = f"refuses {name} as envelope sender: {code} {text}"
+            remedy = "it is the login that is refused: check user, password or token, and at the "
+            remedy += "provider whether the account may send by SMTP"
+            found.append(failed("senders", subject, what, remedy))
         elif sender == NULL:
             what = f"refuses the null sender: {code} {text}"
             remedy = "set null_sender = false"
