@@ -63,8 +63,7 @@ async def run(call: Call, check: Check = False) -> int:
         raise
     except (PostroadError, Retry, OSError) as error:
         raise NotChecked(f"this system was not checked: {error}") from error
-    call.show(found, lambda: _told(found))
-    return 1 if found.wrong else 0
+    return call.judge(1 if found.wrong else 0, found, lambda: _told(found))
 
 
 def _golden(found: Checked) -> None:

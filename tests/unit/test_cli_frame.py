@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import subprocess
@@ -269,7 +270,8 @@ def app() -> typer.Typer:
     @command(noun, "judge", example="postroad noun judge 2 1")
     def judge(call: Call, code: int, lines: int) -> int:
         """Judge at some length."""
-        return call.judge(code, {}, lambda: print("x\n" * lines))
+        table = functools.partial(print_table, ("x",), [("y",)])
+        return call.judge(code, {}, (lambda: print("x\n" * lines)) if lines else table)
 
     root = typer.Typer()
     root.callback()(lambda: None)
@@ -323,11 +325,12 @@ class TestEndings:
         """A coroutine is run, and what it returns is the exit code (`status` is one)."""
         assert run(app, ["noun", "answer", *arguments]) == code
 
-    @pytest.mark.parametrize("lines", [1, 100_000])
+    @pytest.mark.parametrize("lines", [0, 1, 100_000])
     def test_a_verdict_stands_though_its_reader_goes_away(
         self, app: typer.Typer, monkeypatch: pytest.MonkeyPatch, lines: int
     ) -> None:
-        """`postroad status | head -1` has the exit code of `postroad status`."""
+        """`postroad status | head -1` has the exit code of `postroad status`, also where it breaks
+        off in a table."""
         read, write = os.pipe()
         os.close(read)
         with os.fdopen(write, "w") as pipe:
