@@ -17,10 +17,22 @@ _TIMEX = 512  # octets, more than any struct timex has
 _TIME_ERROR = 5  # adjtimex(2): nobody keeps the clock right
 
 
+def nearest(path: Path) -> Path:
+    """A folder, or the nearest above it that there is, and that we may see."""
+    for place in (path, *path.parents):
+        try:
+            if place.exists():
+                return place
+        except OSError:  # in a folder that is not for us
+            continue
+    return Path("/")
+
+
 def room(path: Path) -> tuple[int, int]:
-    """Bytes free, and bytes in all, of the disk of a folder; zeros where it cannot be asked."""
+    """Bytes free, and bytes in all, of the disk that a folder is on, or will be where it is not
+    made yet; zeros where it cannot be asked."""
     try:
-        usage = shutil.disk_usage(path)
+        usage = shutil.disk_usage(nearest(path))
     except OSError:
         return 0, 0
     return usage.free, usage.total

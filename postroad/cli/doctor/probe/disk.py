@@ -10,6 +10,7 @@ from pathlib import Path
 
 from postroad.cli.doctor.judge.disk import Disk
 from postroad.runtime.config import Config
+from postroad.runtime.machine import nearest
 
 SYNCS = 20
 PATIENCE = 2.0  # seconds for all of them
@@ -18,7 +19,7 @@ OCTETS = 4096
 
 def look(config: Config) -> Disk:
     """The file system of state_dir, or of the nearest folder above it that exists."""
-    place = _nearest(config.site.state_dir)
+    place = nearest(config.site.state_dir)
     kind, options = _mounted(place)
     facts = os.statvfs(place)
     return Disk(
@@ -32,7 +33,7 @@ def look(config: Config) -> Disk:
 
 def syncs(config: Config) -> tuple[str, list[float], str]:
     """The folder, how long each sync of 4 KB there took, in seconds, and why none was made."""
-    place = _nearest(config.site.state_dir)
+    place = nearest(config.site.state_dir)
     taken: list[float] = []
     until = time.monotonic() + PATIENCE
     try:
@@ -46,16 +47,6 @@ def syncs(config: Config) -> tuple[str, list[float], str]:
     except OSError as error:
         return str(place), [], (error.strerror or "cannot be written").lower()
     return str(place), taken, ""
-
-
-def _nearest(path: Path) -> Path:
-    for place in (path, *path.parents):
-        try:
-            if place.exists():
-                return place
-        except OSError:  # in a folder that is not for us
-            continue
-    return Path("/")
 
 
 def _mounted(place: Path) -> tuple[str, frozenset[str]]:

@@ -12,6 +12,7 @@ from postroad.cli.doctor.judge.machine import Secret, State
 from postroad.runtime import secretfile
 from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.machine import nearest
 from services.ingest.glance import Glance
 from services.ingest.maildir.store import SUBS, Store
 
@@ -71,13 +72,13 @@ def _secret(what: str, path: Path, *, may_be_empty: bool) -> Secret:
 def state(config: Config) -> State:
     """state_dir, or the nearest folder above it that exists."""
     path = config.site.state_dir
-    nearest = next(place for place in (path, *path.parents) if _there(place))
-    usage = shutil.disk_usage(nearest)
+    place = nearest(path)
+    usage = shutil.disk_usage(place)
     return State(
         path=str(path),
-        there=nearest == path,
-        mode=stat.S_IMODE(path.stat().st_mode) if nearest == path else 0o700,
-        writable=os.access(nearest, os.W_OK | os.X_OK),
+        there=place == path,
+        mode=stat.S_IMODE(path.stat().st_mode) if place == path else 0o700,
+        writable=os.access(place, os.W_OK | os.X_OK),
         free=usage.free,
         total=usage.total,
         journal=_unusable(path / "sender"),
