@@ -10,7 +10,7 @@ from postroad.runtime.alarms.standing import Key
 from postroad.runtime.condition import Seen, Status
 from postroad.runtime.health import Fact, Report
 from postroad.runtime.later import limits
-from postroad.runtime.machine import ROOM
+from postroad.runtime.machine import ROOM, full_below
 from postroad.runtime.verdict import GONE_BACK, STAGES, STOPPING, SUPERVISOR, last_end
 
 MINUTE = 60.0
@@ -168,8 +168,28 @@ def disk(look: Look) -> Iterator[Sight]:
     if disk is None or not disk.total:
         return
     short = disk.free < max(FREE * disk.total, ROOM)
-    text = "is nearly full; make room before the broker must refuse mail"
-    yield Sight("state_dir", text if short else "")
+    text = (
+        f"less than {_size(_above(disk.free))} of {_size(disk.total)} free in {disk.path}; make "
+        "room before the broker must refuse mail"
+    )
+    full = "is full" if disk.free < full_below(disk.total) else "is nearly full"
+    yield Sight("state_dir", f"{full}: {text}" if short else "")
+
+
+def _above(octets: int) -> int:
+    """The next of 1, 2, 5, 10, 20, 50, ... MB: what is told changes seldom, though a disk always
+    does."""
+    step = 1_000_000
+    while True:
+        for of in (1, 2, 5):
+            if octets < of * step:
+                return of * step
+        step *= 10
+
+
+def _size(octets: int) -> str:
+    number, unit = (octets / 1e9, "GB") if octets >= 1e9 else (octets / 1e6, "MB")
+    return f"{round(number, 1):,g} {unit}"
 
 
 def analytics_late(look: Look) -> Iterator[Sight]:

@@ -129,6 +129,7 @@ TABLE: tuple[Alarm, ...] = (
         page="disk-nearly-full.md",
         kind="disk",
         look=sights.disk,
+        again=60 * MINUTE,
         well="has room again",
     ),
     Alarm(

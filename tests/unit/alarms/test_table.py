@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from postroad.runtime.alarms.sights import Behind, Look, behind
 from postroad.runtime.alarms.standing import Key
@@ -111,6 +112,23 @@ def test_each_thing_that_goes_wrong_has_its_alarm():
     assert "@" not in str(told), "the address of a list is nobody's business where alarms go"
     assert "incident/big.example" in told
     assert wrong(_without("router")).keys() == {"away/router"}
+
+
+@pytest.mark.parametrize(
+    ("free", "told"),
+    [
+        (9_900, "is nearly full: less than 10 GB of 100 GB free in /state; "),
+        (9_100, "is nearly full: less than 10 GB of 100 GB free in /state; "),
+        (750, "is nearly full: less than 1 GB of 100 GB free in /state; "),
+        (7, "is full: less than 10 MB of 100 GB free in /state; "),
+        (0, "is full: less than 1 MB of 100 GB free in /state; "),
+    ],
+)
+def test_a_disk_is_told_by_its_path_and_room(free: int, told: str) -> None:
+    """In steps, so that nobody is told again of every mail that was stored."""
+    disk = Disk(path="/state", free=free * 10**6, total=10**11)
+    text = told + "make room before the broker must refuse mail"
+    assert wrong(look(disk=disk)) == {"disk/state_dir": text}
 
 
 def test_a_broker_that_keeps_dying_is_told_once_it_answers() -> None:
