@@ -156,7 +156,7 @@ def _row(line: Line) -> dict[str, object]:
 
 
 def _print_list(found: Sequence[Line], limit: int, since: str) -> None:
-    from postroad.cli.tracelist import RECEIVED
+    from postroad.cli.tracelist import FAILED, RECEIVED, WHAT, fitting
     from postroad.cli.waterfall import duration
 
     if not found:
@@ -169,22 +169,22 @@ def _print_list(found: Sequence[Line], limit: int, since: str) -> None:
     table = {
         "UTC": [f"{at:{day}%H:%M:%S}" for at in begun],
         "trace": [short(trace, traces) for trace in traces],
-        "began with": [line.what for line in shown],
+        WHAT: [line.what for line in shown],
         "list": [shortened(line.list, SLUG) for line in shown],
         "spans": [str(line.spans) for line in shown],
         "took": [duration(line.seconds) for line in shown],
         "slowest": [duration(line.slowest) for line in shown],
-        "failed": [
+        FAILED: [
             ", ".join(f"{name} ×{n}" if n > 1 else name for name, n in line.errors.items())
             for line in shown
         ],
     }
     if {line.what for line in shown} == {RECEIVED}:  # says nothing, and a terminal is narrow
-        del table["began with"]
-    if not any(table["failed"]):
-        del table["failed"]
-    whole = list(table).index("took")
-    print_table(list(table), zip(*table.values(), strict=True), whole=whole)
+        del table[WHAT]
+    if not any(table[FAILED]):
+        del table[FAILED]
+    fitted, whole = fitting(table, widest())
+    print_table(list(fitted), zip(*fitted.values(), strict=True), whole=whole)
     if len(found) > limit:
         print(f"and {len(found) - limit:,} more; --limit {len(found)} shows all")
 

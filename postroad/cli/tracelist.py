@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from postroad.cli.output import shortened
 from schemas.spans import Span
 
+WHAT, FAILED = "began with", "failed"
+NARROWEST = {"list": 8, WHAT: 14}  # characters that are left of a column where there is no room
+GAP = 2  # between columns
 FOLD = "projector.fold"
 RECEIVED = "ingest.receive"
 OF_MAIL = frozenset({"ingest", "router", "sender"})  # services without which no mail goes anywhere
@@ -86,3 +90,32 @@ def chosen(
         wanted = wanted and not (mails and line.services.isdisjoint(OF_MAIL))
         if wanted and not own and line.slowest >= slow and (line.errors or not errors):
             yield line
+
+
+Columns = Mapping[str, Sequence[str]]
+
+
+def fitting(columns: Columns, width: int) -> tuple[Columns, int]:
+    """The columns in lines of `width`, where they do not fit: the list is shortened, then what a
+    trace began with; where that does not help, the latter goes. And how many of them, from the
+    first, need not be folded."""
+    for left_out in ("", WHAT):
+        fitted = {name: cells for name, cells in columns.items() if name != left_out}
+        for name in [name for name in NARROWEST if name in fitted]:
+            if (over := _width(fitted) - width) > 0:
+                most = max(NARROWEST[name], _widest(name, fitted[name]) - over)
+                fitted[name] = [shortened(cell, most) for cell in fitted[name]]
+        if _width(fitted) <= width:
+            return fitted, len(fitted) - (FAILED in fitted)
+    return fitted, [*fitted].index("took")
+
+
+def _width(columns: Columns) -> int:
+    return sum(_widest(*each) + GAP for each in columns.items()) - GAP
+
+
+def _widest(name: str, cells: Sequence[str]) -> int:
+    """Characters of a column; what failed may stand below each other."""
+    if name == FAILED:
+        cells = [each + "," for cell in cells for each in cell.split(", ")]
+    return max(map(len, (name, *cells)))

@@ -7,7 +7,7 @@ import pytest
 
 from postroad.cli.copytrace import answer, apart, road_of
 from postroad.cli.spanreader import Trace
-from postroad.cli.tracelist import Lines, chosen
+from postroad.cli.tracelist import Lines, chosen, fitting
 from postroad.runtime.errors import UsageError
 from projections.windows import Window, Windows, next_try
 from schemas.road import Failure, Intent, Outcome, WindowRecorded
@@ -132,6 +132,36 @@ def test_traces_are_chosen_by_what_was_slow_or_failed():
     assert [line.trace for line in chosen(every, service="projector")] == ["3"]
     assert {line.trace for line in chosen(every)} == {"1", "2"}
     assert {line.trace for line in chosen(every, mails=True)} == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("width", "list_", "what", "whole"),
+    [
+        (120, "announcements-of-all", "membership.list_ls", 7),
+        (109, "announcements-of-a…", "membership.list_ls", 7),
+        (94, "announc…", "membership.li…", 7),
+        (80, "announcem…", "", 6),
+        (60, "announc…", "", 4),
+    ],
+)
+def test_traces_fit_a_narrow_terminal(width: int, list_: str, what: str, whole: int):
+    """No heading and no duration is broken in two: the list is shortened, then what a trace began
+    with, and then that is left out; in the narrowest, numbers fold before anything is cut off."""
+    columns = {
+        "UTC": ["08:00:00"],
+        "trace": ["0199d2c64d307abc"],
+        "began with": ["membership.list_ls"],
+        "list": ["announcements-of-all"],
+        "spans": ["12"],
+        "took": ["123.4 ms"],
+        "slowest": ["123.4 ms"],
+        "failed": ["UnknownEvent, Retry ×2"],
+    }
+    fitted, unfolded = fitting(columns, width)
+    assert unfolded == whole
+    assert fitted["list"] == [list_]
+    assert fitted.get("began with", [""]) == [what]
+    assert fitted.keys() - {"began with"} == columns.keys() - {"began with"}
 
 
 def test_what_is_done_again_takes_no_time():
