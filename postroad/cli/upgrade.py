@@ -18,13 +18,15 @@ Check = Annotated[bool, typer.Option("--check", metavar="", help="Look, and chan
 
 class Checked(msgspec.Struct, kw_only=True):
     """What was found. `wrong` stands against running this release here; `changes` are made by it
-    when it is started, `warnings` are of the settings."""
+    when it is started, `warnings` are of the settings; what was `dropped` is not understood, and
+    passed over, as before."""
 
     releases: list[str] = []
     messages: int = 0
     wrong: list[str] = []
     changes: list[str] = []
     warnings: list[str] = []
+    dropped: list[str] = []
 
 
 class NotChecked(PostroadError):
@@ -97,6 +99,11 @@ async def _here(call: Call, found: Checked) -> None:
                 f"such as {', '.join(log.first)} (`postroad stream get {log.stream} SEQ`): "
                 "of a newer release, or damaged, and would be passed over or parked"
             )
+        if log.dropped:
+            found.dropped.append(
+                f"{log.stream}: {counted(log.dropped, 'message')}, such as "
+                f"{', '.join(log.first_dropped)}"
+            )
 
 
 def _told(found: Checked) -> None:
@@ -107,6 +114,7 @@ def _told(found: Checked) -> None:
             ("messages here", f"{found.messages:,}"),
             ("made or changed at the start", "\n".join(found.changes) or "nothing"),
             ("warnings", "\n".join(found.warnings) or "none"),
+            ("not understood, but dropped", "\n".join(found.dropped) or "none"),
             ("against it", "\n".join(found.wrong) or "nothing"),
         ],
         whole=1,

@@ -35,6 +35,19 @@ async def parked(broker: Broker) -> tuple[int, str]:
     return len(waiting), "of a kind this release does not know"
 
 
+async def given_up(broker: Broker) -> Collection[tuple[str, int]]:
+    """The messages, by stream and sequence, that were parked and dropped for good, by all that have
+    parked them. Raises ApiError, BrokerUnavailable."""
+    counts = await _counts(broker, ALL)
+    told = await _told(broker, counts)
+    dropped, others = set[tuple[str, int]](), set[tuple[str, int]]()
+    for subject in counts:
+        if (place := _place(subject)) is not None:
+            last = told.get(subject)
+            (dropped if last and resolution(last, "dropped") else others).add(place)
+    return dropped - others
+
+
 async def _waiting(broker: Broker) -> Collection[str]:
     """Their subjects."""
     counts = await _counts(broker, ALL)
@@ -166,9 +179,16 @@ class Dropped:
 
     def _learn(self, stored: Stored) -> None:
         """Take in the last that was said of a message."""
-        match stored.subject.split("."):
-            case [_, _, stream, seq] if seq.isdecimal():
-                if resolution(stored, "dropped"):
-                    self._known.add((stream, int(seq)))
-                elif resolution(stored):
-                    self._known.discard((stream, int(seq)))
+        if (place := _place(stored.subject)) is not None:
+            if resolution(stored, "dropped"):
+                self._known.add(place)
+            elif resolution(stored):
+                self._known.discard(place)
+
+
+def _place(subject: str) -> tuple[str, int] | None:
+    """Stream and sequence of the message that is parked there."""
+    match subject.split("."):
+        case [_, _, stream, seq] if seq.isdecimal():
+            return stream, int(seq)
+    return None

@@ -4,7 +4,7 @@ summed. Pure, and nothing of it is kept but sums."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,7 +33,8 @@ class Rows(msgspec.Struct, kw_only=True):
 
 class Log(msgspec.Struct, kw_only=True):
     """One stream. `unknown` are messages that this release does not know, `failed` those that a
-    projection has a fault with; the first of either by sequence."""
+    projection has a fault with; the first of either by sequence. `dropped` it does not know
+    either, but they were parked, and dropped for good."""
 
     stream: str
     messages: int = 0
@@ -41,6 +42,8 @@ class Log(msgspec.Struct, kw_only=True):
     unknown: int = 0
     failed: int = 0
     first: list[str] = []
+    dropped: int = 0
+    first_dropped: list[str] = []
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -52,10 +55,17 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 class Folding:
     """Takes the messages of one stream after the other, in order and in any pieces. `stored` says
-    what the tables have of the rows that a fold gives."""
+    what the tables have of the rows that a fold gives; `dropped` are the messages, by stream and
+    sequence, that were dropped for good."""
 
-    def __init__(self, projections: Sequence[Projection], stored: Stored) -> None:
+    def __init__(
+        self,
+        projections: Sequence[Projection],
+        stored: Stored,
+        dropped: Collection[tuple[str, int]] = (),
+    ) -> None:
         self._stored = stored
+        self._dropped = dropped
         self._all = [each for each in projections if each.fold is not None]
         self._sums: dict[str, int] = {}
         self._rows: dict[str, int] = {}
@@ -77,7 +87,7 @@ class Folding:
         folder.moved(outcome)
         for failed in outcome.failed:
             log.failed += 1
-            _name(log, f"{failed.seq} ({failed.projection}: {failed.error})")
+            _name(log.first, f"{failed.seq} ({failed.projection}: {failed.error})")
         for folded in outcome.folded.values():
             for some in folded:
                 self._sum(self._stored(some.rows))
@@ -102,8 +112,12 @@ class Folding:
         try:
             events = codec.decode(message.data).events
         except codec.UnknownEvent:
-            log.unknown += 1
-            _name(log, str(message.seq))
+            if (log.stream, message.seq) in self._dropped:
+                log.dropped += 1
+                _name(log.first_dropped, str(message.seq))
+            else:
+                log.unknown += 1
+                _name(log.first, str(message.seq))
             return
         for event in events:
             tag = str(event.__struct_config__.tag)
@@ -119,9 +133,9 @@ class Folding:
             self._sums[table] = total % MODULUS
 
 
-def _name(log: Log, what: str) -> None:
-    if len(log.first) < SHOWN:
-        log.first.append(what)
+def _name(some: list[str], what: str) -> None:
+    if len(some) < SHOWN:
+        some.append(what)
 
 
 def differing(now: Outcome, then: Outcome) -> list[str]:

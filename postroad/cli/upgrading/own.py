@@ -9,6 +9,7 @@ from postroad.cli.upgrading.outcome import NO_EVENTS, Folding, Outcome
 from postroad.cli.upgrading.tables import Tables
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.backup.reading import read
+from postroad.runtime.parked import given_up
 from postroad.runtime.provision import NOT_FOUND
 from postroad.runtime.stored import Stored
 from projections.catalog import projections
@@ -33,7 +34,7 @@ async def folded(broker: Broker, tell: Callable[[int, int], None]) -> Outcome:
             continue
         ends[stream.name] = state["last_seq"]
         total += state["messages"]
-    folding = Folding(projections(), Tables(projections()).stored)
+    folding = Folding(projections(), Tables(projections()).stored, await given_up(broker))
     for name, last in ends.items():
         async for page in read(broker, name, 1, last):
             folding.take(name, [Stored(r.subject.decode(), r.seq, r.data, ns=r.ns) for r in page])
