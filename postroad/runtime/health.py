@@ -89,21 +89,23 @@ class Health:
         detail: str = "",
         alarm: bool = False,
         untried: bool = False,
+        up: bool = False,
         **facts: Any,
     ) -> None:
         """How one thing is now; a change from good to bad or back is logged once. With `alarm`
-        only a person can mend it, and is told; when it works again they are told that too."""
+        only a person can mend it, and is told; when it works again they are told that too. What is
+        `up` works, though it may not be `ok` yet."""
         before = self._facts.get((kind, name))
         raised = before.alarm if before is not None and not ok else ""
         if before is None or before.ok != ok or (not ok and before.detail != detail):
             since = now().isoformat(timespec="seconds")
-            if not ok:
+            if not (ok or up):
                 self.error(f"{kind} {name}: {detail}")
                 log.warning("health.down", kind=kind, name=name, detail=detail)
             elif before is not None and not before.ok:
                 if self._last_error[0] == f"{kind} {name}: {before.detail}":
                     self.worked()
-                log.info("health.up", kind=kind, name=name)
+                log.info("health.up", kind=kind, name=name, **({} if ok else {"detail": detail}))
         else:
             since = before.since
         merged = {**(before.facts if before else {}), **facts}

@@ -50,7 +50,7 @@ class Upkeep:
         self._ready_at = asyncio.get_running_loop().time()
         if self.crash_looping:
             deaths = f"runs again after {self.restarts.in_row} deaths in a row"
-            self._tell(ok=False, detail=deaths)
+            self._tell(ok=False, up=True, detail=deaths)
         else:
             self._tell(ok=True, detail="ready")
 
@@ -69,7 +69,7 @@ class Upkeep:
         """It answers again."""
         self.is_silent = False
         if self.crash_looping or self._ready_at is None:
-            self._tell(ok=False, detail="answers again")
+            self._tell(ok=False, up=True, detail="answers again")
         else:
             self._tell(ok=True, detail="ready")
 
@@ -87,7 +87,7 @@ class Upkeep:
         if not before:
             log.error(
                 "service.crash_looping",
-                name=self.name,
+                name=self.name if self.kind == "service" else self.kind,
                 deaths=self.restarts.in_row,
                 ended=ended,
                 said=said,
@@ -100,12 +100,13 @@ class Upkeep:
         self._tell(ok=False, detail=detail, pause=LONGEST_SECONDS, **end)
         return wait
 
-    def _tell(self, *, ok: bool, detail: str, **more: Any) -> None:
+    def _tell(self, *, ok: bool, detail: str, up: bool = False, **more: Any) -> None:
         self.health.report(
             self.kind,
             self.name,
             ok=ok,
             detail=detail,
+            up=up,
             pid=self._pid,
             restarts=self.restarts.count,
             crash_looping=self.crash_looping,

@@ -314,14 +314,14 @@ def _missing(name: str, seen: Seen) -> str:
 def _ailing(child: Fact, seen: Seen) -> str:
     """What is wrong with a process that a supervisor keeps, though its service answers."""
     if child.facts.get("silent"):
-        return f"{child.name} is alive and does not answer; {child.detail}"
+        return f"{_called(child)} is alive and does not answer; {child.detail}"
     if not child.facts.get("crash_looping"):
         return ""
-    pid = child.facts.get("pid")
+    pid = child.facts.get("pid") if child.kind != "broker" else 0  # it answers, or we knew nothing
     if pid and not any(report.pid == pid for report in _reports(_of(child), seen)):
-        return _keeps_dying(child)  # another instance answers, or the broker does
+        return _keeps_dying(child)  # another instance answers
     return (
-        f"{child.name} kept dying ({last_end(child)}) and runs again; unless it dies within a "
+        f"{_called(child)} kept dying ({last_end(child)}) and runs again; unless it dies within a "
         "minute all is well, else look at its log lines"
     )
 
@@ -329,9 +329,13 @@ def _ailing(child: Fact, seen: Seen) -> str:
 def _keeps_dying(child: Fact) -> str:
     every = f"every {pause:g} s" if (pause := child.facts.get("pause")) else "again and again"
     return (
-        f"{child.name} keeps dying ({last_end(child)}); it is tried {every} and runs by itself "
+        f"{_called(child)} keeps dying ({last_end(child)}); it is tried {every} and runs by itself "
         "once that is mended: look at its log lines"
     )
+
+
+def _called(child: Fact) -> str:
+    return "the embedded broker" if child.kind == "broker" else child.name
 
 
 def last_end(child: Fact) -> str:

@@ -51,8 +51,11 @@ async def test_who_keeps_dying_is_told_until_it_settled(kept: tuple[Upkeep, Heal
     assert "tried again every 30 s" in found.detail
     assert (found.facts["service"], found.facts["restarts"]) == ("sender", LOOPING + 3)
     upkeep.started(200)
-    upkeep.ready()
+    with structlog.testing.capture_logs() as lines:
+        upkeep.ready()
     assert not fact(health).ok
+    ((event, detail),) = [(line["event"], line["detail"]) for line in lines]
+    assert (event, detail) == ("health.up", "runs again after 8 deaths in a row"), "no down"
     upkeep.settled()
     assert fact(health).ok
     assert not fact(health).facts["crash_looping"]

@@ -89,6 +89,15 @@ def test_a_crash_loop_is_told_even_while_the_service_answers():
     assert "sender kept dying (the last time it was ended by SIGKILL)" in found.problems[0]
 
 
+def test_the_broker_is_called_what_people_call_it():
+    """The embedded broker that kept dying runs again, for else nobody could say so."""
+    died: dict[str, Any] = {"crash_looping": True, "last_exit": "was ended by SIGKILL", "pid": 7}
+    keeper = report("supervisor", kept("embedded", kind="broker", **died))
+    (problem,) = judge(Seen(reports=(*road(), keeper))).problems
+    assert problem.startswith("the embedded broker kept dying (the last time it was ended by SIG")
+    assert "and runs again" in problem
+
+
 def test_a_starting_service_is_degraded():
     """A service that answers and is not ready yet is degraded, not down."""
     found = judge(Seen(reports=(*road("membership"), report("membership", ready=False))))

@@ -67,12 +67,17 @@ def monitor(look: Look) -> Iterator[Sight]:
 
 def crashing(look: Look) -> Iterator[Sight]:
     """Services, and the embedded broker, that die again and again."""
-    for kind in ("service", "broker"):
-        for report, fact in _of(kind, look.seen):
-            if fact.facts.get("crash_looping"):
-                yield Sight(fact.name, f"keeps dying ({last_end(fact)})", kind, report.service)
-            elif fact.ok:
-                yield Sight(fact.name)
+    for report in look.seen.reports:
+        yield from dying(report)
+
+
+def dying(report: Report) -> Iterator[Sight]:
+    """Those of which this supervisor says so, or that they are well."""
+    for fact in report.facts:
+        if fact.kind in ("service", "broker") and fact.facts.get("crash_looping"):
+            yield Sight(fact.name, f"keeps dying ({last_end(fact)})", fact.kind, report.service)
+        elif fact.kind in ("service", "broker") and fact.ok:
+            yield Sight(fact.name)
 
 
 def away(look: Look) -> Iterator[Sight]:

@@ -1,10 +1,12 @@
-"""The supervisor stands in for the monitor while that gives no sign of life, or is not to run."""
+"""The supervisor stands in for the monitor while that gives no sign of life, or is not to run. And
+it tells the monitor of a broker that keeps dying, over which they cannot hear each other."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 
+from postroad.runtime.alarms.table import broker_dying
 from postroad.runtime.alarms.watch import LOOK_SECONDS, Watch
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -36,6 +38,8 @@ async def stand_in(
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             watch.acting = away() or not expected
-            if watch.acting:
-                with contextlib.suppress(Exception):  # it looks again in a moment
+            with contextlib.suppress(Exception):  # it looks again in a moment
+                if health is not None:
+                    watch.note(broker_dying(health.answer()))
+                if watch.acting:
                     await watch.look()

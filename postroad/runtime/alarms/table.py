@@ -243,6 +243,14 @@ def told_of(service: str, fact: Fact) -> tuple[list[Found], set[Key]]:
     return [], {Key(alarm.name, seen.name)}
 
 
+def broker_dying(report: Report) -> list[Found]:
+    """That the broker of this supervisor dies again and again. Nobody else knows, as long as nobody
+    can be asked."""
+    alarm = BY_NAME["crashing"]
+    seen = (each for each in sights.dying(report) if each.kind == "broker")
+    return [_found(alarm, each) for each in seen if each.text]
+
+
 def _found(alarm: Alarm, seen: Sight) -> Found:
     return Found(
         key=Key(alarm.name, seen.name),

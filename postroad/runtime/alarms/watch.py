@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -37,7 +37,7 @@ from postroad.runtime.verdict import judge
 LOOK_SECONDS = 5.0
 PATIENCE_SECONDS = 5.0  # for a look
 HOUR = 3600.0
-
+OURS = {("broker", "embedded"): "the embedded broker", ("broker", "external"): "the broker"}
 
 _told = msgspec.json.Decoder(Told).decode
 
@@ -127,7 +127,21 @@ class Watch:
         before = looks[0][1] if looks[0][0] <= at - HOUR else {}
         return {name: int(count - before.get(name, 0)) for name, count in counted.items()}
 
+    def note(self, found: Collection[Found]) -> None:
+        """Have it told by whoever looks next: by us, or by another, who cannot know of it and reads
+        the same book."""
+        if found:
+            self._enter(found, ())
+
     def _settle(self, found: Iterable[Found], well: Collection[Key]) -> None:
+        standing = self._enter(found, well)
+        self.telling.tell(
+            Errand(each.key, way, notice(each), partial(self._taken, each, way))
+            for each, way in owed(standing.values(), self.telling.ways)
+        )
+
+    def _enter(self, found: Iterable[Found], well: Collection[Key]) -> Mapping[Key, Standing]:
+        """Write into the book what stands now."""
         before = self.book.read()
         decision = decide(before, found, well, time.time(), self.telling.ways)
         for each in decision.raised:
@@ -136,10 +150,7 @@ class Watch:
             log.info("alarm.cleared", **_names(each))
         if decision.standing != before:
             self.book.write(decision.standing.values())
-        self.telling.tell(
-            Errand(each.key, way, notice(each), partial(self._taken, each, way))
-            for each, way in owed(decision.standing.values(), self.telling.ways)
-        )
+        return decision.standing
 
     def _taken(self, told: Standing, way: str) -> None:
         self.book.write(taken(self.book.read(), told, way, time.time()).values())
@@ -149,7 +160,8 @@ def notice(standing: Standing) -> Notice:
     """What people are told of it: that it is wrong, or, where it is over, well."""
     alarm = table.BY_NAME.get(standing.alarm)
     well = alarm.well if alarm is not None else "works again"
-    what = f"{standing.kind} {standing.name}"
+    what = OURS.get((standing.kind, standing.name), f"{standing.kind} {standing.name}")
+    said = standing.said.removeprefix(f"{what} ")
     since = datetime.fromtimestamp(standing.over or standing.told, UTC)
     return Notice(
         state="cleared" if standing.over else "raised",
@@ -157,7 +169,7 @@ def notice(standing: Standing) -> Notice:
         service=standing.service,
         kind=standing.kind,
         name=standing.name,
-        text=f"{what} {well}" if standing.over else f"{what}: {standing.said}",
+        text=f"{what} {well}" if standing.over else f"{what}: {said}",
         time=since.isoformat(timespec="seconds"),
         page=f"docs/operators/{alarm.page}" if alarm is not None else "",
     )
