@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from postroad.cli.frame import Call, command
 from postroad.cli.lists import lists
 from postroad.cli.options import Since
 from postroad.cli.output import counted, print_table
+from services.membership.actors import ERASED
 
 __all__ = ["lists", "stats"]  # the group, with this in it
 
@@ -52,19 +53,27 @@ async def stats(
             domains = await ask("list_domains", **about, limit=MOST)
             authors = await ask("list_authors", **about, limit=MOST)
             rules = await ask("list_rules", **about)
-        names = await reached(broker, (author["person"] for author in authors))
-    for author in authors:
-        author["address"] = names.get(author["person"], "")
+        where = await reached(broker, (author["person"] for author in authors))
     report = {
         "list": row.address,
         "since": begin,
         **summary,
         "domains": domains,
-        "authors": authors,
+        "authors": list(named(authors, where)),
         "rules": rules,
         "days": days,
     }
     call.show(report, lambda: _print(report))
+
+
+def named(
+    authors: Iterable[Mapping[str, Any]], where: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """Who wrote, with the address where they are reached, or whether they were erased; of
+    strangers neither."""
+    for one in authors:
+        address = where.get(one["person"], "")
+        yield {**one, "address": address, "erased": bool(one["person"]) and not address}
 
 
 def _print(report: Mapping[str, Any]) -> None:
@@ -131,7 +140,7 @@ def _tables(
         ("author", "posts", "conversations", "last (UTC)"),
         [
             (
-                one["address"] or one["person"] or "(strangers)",
+                one["address"] or (ERASED if one["erased"] else "(strangers)"),
                 f"{one['posts']:,}",
                 f"{one['threads']:,}",
                 f"{one['last_at']:%Y-%m-%d %H:%M}",

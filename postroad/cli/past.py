@@ -27,8 +27,7 @@ from schemas import subjects
 from schemas.commands import PastPage, PastRow, RosterRow, ShowList
 from schemas.membership import Role
 from schemas.road import ChunkQueued, FanoutDone, PostRouted
-
-ERASED = "erased"
+from services.membership.actors import ERASED
 
 Reached = Callable[[int, int], None]  # how many of how many
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from postroad.cli.options import OnlyList
 from postroad.cli.output import WIDEST, complain, counted
 from postroad.cli.post import post
 from postroad.runtime.errors import PostroadError, UsageError
+from services.membership.actors import ERASED
 
 if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
@@ -33,7 +34,7 @@ AT_ONCE = 5_000  # whose addresses are asked for at once
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     """One recipient, and the last word on their copy. `address` is where they are reached today,
-    empty for who was erased; `twice`: they may have two copies; `time` is null where nothing was
+    empty for who was `erased`; `twice`: they may have two copies; `time` is null where nothing was
     tried."""
 
     list: str
@@ -49,6 +50,12 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     twice: bool = False
     chunk: str = ""
     time: datetime | None = None
+    erased: bool = False
+
+    @property
+    def who(self) -> str:
+        """They, for people to read."""
+        return self.address or ERASED
 
 
 @command(
@@ -181,9 +188,14 @@ async def _addressed(broker: Broker, block: list[Recipient], place: str) -> list
     for start in range(0, len(block), AT_ONCE):
         people = tuple(one.person for one in block[start : start + AT_ONCE])
         where |= (await ask(broker, "reached", WhereReached(people=people))).where
-    replace = msgspec.structs.replace
-    named = [replace(one, list=place, address=where.get(one.person, "")) for one in block]
-    return sorted(named, key=lambda one: (one.address, one.person))
+    return sorted(named(block, place, where), key=lambda one: (one.address, one.person))
+
+
+def named(block: Sequence[Recipient], place: str, where: Mapping[str, str]) -> Iterator[Recipient]:
+    """The same with the list's address, and with theirs as far as they have one."""
+    for one in block:
+        address = where.get(one.person, "")
+        yield msgspec.structs.replace(one, list=place, address=address, erased=not address)
 
 
 def _printer(json: bool, format_: Format) -> Callable[[Sequence[Recipient]], None]:
@@ -216,7 +228,7 @@ def _csv() -> Callable[[Sequence[Recipient]], None]:
     def show(block: Sequence[Recipient]) -> None:
         for one in block:
             said = msgspec.structs.asdict(one) | {"time": one.time.isoformat() if one.time else ""}
-            said["twice"] = str(one.twice).lower()
+            said |= {name: str(said[name]).lower() for name in ("twice", "erased")}
             writer.writerow([guarded(str(value)) for value in said.values()])
 
     return show
@@ -224,10 +236,10 @@ def _csv() -> Callable[[Sequence[Recipient]], None]:
 
 def _lines(block: Sequence[Recipient]) -> None:
     """Lines of at most 100 columns; a longer reply is cut, for there may be very many."""
-    wide = min(44, max((len(one.address or one.person) for one in block), default=0))
+    wide = min(44, max((len(one.who) for one in block), default=0))
     for one in block:
         said = " ".join(f"{one.code or ''} {one.enhanced} {one.reply}".split())
         time = f"{one.time:%Y-%m-%d %H:%M:%S}" if one.time else ""
         twice = "perhaps twice; " if one.twice else ""
-        line = f"{one.address or one.person:<{wide}}  {one.outcome:<8}  {time:<19}  {twice}{said}"
+        line = f"{one.who:<{wide}}  {one.outcome:<8}  {time:<19}  {twice}{said}"
         print(line.rstrip() if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…")

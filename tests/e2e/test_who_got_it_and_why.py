@@ -273,6 +273,7 @@ def test_the_recipients_of_a_post_are_those_of_its_ledger(told: dict[str, Result
     was erased has no address any more."""
     rows = told["recipients"].json
     outcomes = {row["address"].partition("@")[0]: row["outcome"] for row in rows}
+    assert [row["address"] for row in rows if row["erased"]] == [""]
     everybody = dict.fromkeys(["", "bob", "gina", "ivan", "walt"], "accepted")
     assert outcomes == {**everybody, "hugo": "failed"}
     (fate,) = told["shown"].json["lists"]
