@@ -35,7 +35,11 @@ ADDRESSES = Table(
         "ts": TS,
         "person": Column("varchar", "random id of the person whose address it is, or was"),
         "key": Column("varchar", "keyed digest of the address: tells nothing without the site key"),
-        "domain": Column("varchar", "domain of the address, lower case; null once it is nobody's"),
+        "domain": Column(
+            "varchar",
+            "domain of the address, lower case, whatever `[analytics] addresses` is; null once "
+            "it is nobody's",
+        ),
         "address": Column(
             "varchar",
             "the address as written; null unless `[analytics] addresses` is true, and once it is "
@@ -105,7 +109,8 @@ PEOPLE = View(
         "person": "random id",
         "known_since": "since when an address of theirs is known; null where none is any more. Who "
         "changed their address is known since then",
-        "domain": "domain of the address where copies go; null where they have none",
+        "domain": "domain of the address where copies go, whatever `[analytics] addresses` is; "
+        "null where they have none",
         "address": "that address; null unless `[analytics] addresses` is true",
         "addresses": "how many addresses they have, those they only write from among them",
         "erased": "whether they were erased at their own wish",
@@ -153,7 +158,7 @@ WHOSE = Query(
 
 PROJECTION = Projection(
     name="people",
-    about="who is known, without their addresses unless you allow these",
+    about="who is known, by domain, without their addresses unless you allow these",
     stream="PEOPLE",
     subjects="people.>",
     tables=(ADDRESSES, ERASURES),
