@@ -40,12 +40,14 @@ CONFIG: dict[str, Any] = {
 NICE = 10  # mail goes first
 
 # What DuckDB says, and what that means here.
+_NO_FILE = "refused: a query may touch no file, network or extension (--output FILE saves rows)"
 _REASONS = (
-    (r"read-only mode", "refused: this is a copy to read; nothing can be changed in it"),
     (
-        r"(?:file system|external).*disabled|Loading external extensions",
-        "refused: a query may touch no file, network or extension (--output FILE saves rows)",
+        r"read-only mode|is not an table|[Cc]an only .* base table",  # the latter of views
+        "refused: this is a copy to read; nothing can be changed in it",
     ),
+    (r"(?:file system|external).*disabled|Loading external extensions", _NO_FILE),
+    (r"Table with name .*[./\\].* does not exist!", _NO_FILE),  # of a.b it names the schema
     (r"configuration has been locked", "refused: settings are fixed; see --timeout and --memory"),
 )
 _USAGE = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)

@@ -23,6 +23,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
             " from range(500) t(i)",
             [EVIL],
         )
+        connection.execute("create view lists as select distinct list from posts")
         connection.execute("create table about (as_of timestamp, stream varchar, seq ubigint)")
         connection.execute("insert into about values ('2026-11-22 12:00:00', 'ROUTED', 500)")
     return path
