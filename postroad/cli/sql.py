@@ -109,7 +109,7 @@ def ask(
         if several := [one for one in statements[:-1] if session.finds(one)]:
             raise UsageError(
                 f"{len(several) + 1} queries find rows, and {kind} has room for those of one: "
-                "ask one by one"
+                "ask one by one, or all with --format table"
             )
         for statement in statements[:-1]:
             _run(session, statement)

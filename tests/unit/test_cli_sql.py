@@ -39,7 +39,9 @@ def test_no_rows_are_left_out_in_silence(
     has the form that its name says."""
     asked = ["sql", "select 1; select 2", "--config", config]
     assert run(app, [*asked, "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["error"].startswith("2 queries find rows")
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert told.startswith("2 queries find rows")
+    assert told.endswith("ask one by one, or all with --format table")
     out = tmp_path / "two.csv"
     assert run(app, [*asked, "--output", str(out)]) == 2
     assert run(app, ["sql", "select 1", "--output", str(out), "--format", "json"]) == 2
