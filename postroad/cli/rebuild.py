@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+from msgspec.structs import asdict
 
 from postroad.cli.frame import Call, command
 from postroad.cli.progress import progress
@@ -52,13 +53,18 @@ async def run(call: Call, name: Name) -> int:
     rate = done.events / max(done.seconds, 0.01)
     said = f"{done.events:,} events in {done.seconds:.1f} s ({rate:,.0f} a second)"
     said += f", {done.rows:,} rows: {', '.join(done.names)}"
-    call.show(done, lambda: print(f"rebuilt from {said}"))
+    call.show(_told(done), lambda: print(f"rebuilt from {said}"))
     if done.failed:
         raise PostroadError(
             f"{done.failed:,} events could not be folded, which is a fault of ours; the log says "
             "which (projector.bug)"
         )
     return 0
+
+
+def _told(done: Progress) -> dict[str, Any]:
+    """Every count, also of nothing; no error, for an answer that has one tells of a failure."""
+    return {name: value for name, value in asdict(done).items() if name not in ("error", "refused")}
 
 
 def _names(name: str) -> Sequence[str]:
