@@ -42,7 +42,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 class Progress(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How far a rebuild is, in messages; `error` says why it `failed`, and `refused` why there is
-    none."""
+    none. `aside` is where a file lies that could not be gone on with."""
 
     names: tuple[str, ...] = ()
     state: Literal["running", "done", "failed"] = "running"
@@ -51,6 +51,7 @@ class Progress(msgspec.Struct, kw_only=True, omit_defaults=True):
     rows: int = 0
     failed: int = 0  # events that a projection could not fold
     seconds: float = 0.0
+    aside: str = ""
     error: str = ""
     refused: str = ""
 

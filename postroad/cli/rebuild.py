@@ -11,6 +11,7 @@ import typer
 from msgspec.structs import asdict
 
 from postroad.cli.frame import Call, command
+from postroad.cli.output import complain
 from postroad.cli.progress import progress
 from postroad.runtime.errors import PostroadError, Retry, UsageError
 from schemas import subjects
@@ -33,8 +34,9 @@ async def run(call: Call, name: Name) -> int:
     """Fold a projection anew from its stream, into a new file that then replaces the old one.
 
     Rows of events that the streams keep no more are carried over. The projector goes on meanwhile;
-    where none runs, the command does it alone. Broken off anywhere, nothing is changed; but a
-    projector that was asked goes on when this command ends, and until then takes no other.
+    where none runs, the command does it alone, and folds all streams on to their ends. Broken off
+    anywhere, no row is lost; but a projector that was asked goes on when this command ends, and
+    until then takes no other.
     """
     from postroad.cli.road import streams
     from postroad.runtime.projector import answers
@@ -104,18 +106,50 @@ async def _ask(broker: Broker, endpoint: str, data: bytes) -> Progress:
 
 
 async def _alone(config: Config, broker: Broker, names: Sequence[str], tell: Tell) -> Progress:
-    """Do it here: no projector runs."""
-    from services.projector.keeper import opened
-    from services.projector.rebuild import Rebuild
+    """Do it here: no projector runs. A file that proves to be damaged is moved aside, as by one."""
+    import duckdb
 
-    warehouse = await opened(config, broker)
+    from projections.duckfile import ailment, told
+    from projections.watched import Damaged
+
+    doubt = ""
+    while True:
+        try:
+            return await _opened(config, broker, names, tell, doubt)
+        except (duckdb.Error, Damaged, OSError) as error:
+            if doubt or ailment(error) != "corrupt":
+                raise PostroadError(
+                    f"the rebuild was broken off ({told(error)}); ask again, or start the "
+                    "projector, which folds on from where the file stands"
+                ) from error
+            doubt = told(error)
+
+
+async def _opened(
+    config: Config, broker: Broker, names: Sequence[str], tell: Tell, doubt: str
+) -> Progress:
+    from projections.warehouse import NAME
+    from services.projector.keeper import opened, unfit
+    from services.projector.rebuild import Rebuild, alone
+
+    warehouse = await opened(config, broker, doubt)
+    running: asyncio.Task[None] | None = None
     try:
         job = Rebuild(broker, warehouse, names)
-        running = asyncio.create_task(job.run())
+        if warehouse.aside is not None:
+            aside, _ = warehouse.aside
+            job.progress.aside = aside.name if aside is not None else ""
+            complain(f"{NAME} {unfit(warehouse)}")
+        if warehouse.copied is not None:
+            complain(f"a stream went back; {warehouse.copied.name} has all rows that were there")
+        running = asyncio.create_task(alone(job))
         while not running.done():
             tell(job.progress)
             await asyncio.wait({running}, timeout=POLL_SECONDS)
         running.result()
         return job.progress
     finally:
+        if running is not None:
+            running.cancel()
+            await asyncio.wait({running})
         await warehouse.close()

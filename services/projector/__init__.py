@@ -19,7 +19,8 @@ Promises
 Rebuild    Into `analytics.duckdb.new`, while the old file is folded on and asked, which it then
            replaces. Rows of events that the streams keep no more are carried over, and so are those
            that rest on such events. Killed anywhere, the old file is as it was. A projection that
-           another release has changed is folded anew by itself.
+           another release has changed is folded anew by itself. Where no projector runs, the
+           command does it, and folds all streams on to their ends.
 
 Verify     `postroad verify` folds everything into `analytics.verify/`, in its own process, and
            compares counts and sums of digests up to a position that both have. What a killed one

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,6 +24,7 @@ from postroad.runtime.stored import Stored
 from projections import layout
 from projections.folding import Decoded, Folder, Outcome
 from projections.warehouse import Batch, Exchanged, Origin, Warehouse
+from schemas.questions import Progress
 
 SPANS = "SPANS"
 BATCH = 20_000  # messages of a stream that wait, and are stored at once
@@ -69,12 +70,19 @@ class Inflow:
 
 
 class Feed:
-    """Folds the streams for ever."""
+    """Folds the streams for ever. `progress` is told what is stored."""
 
-    def __init__(self, broker: Broker, warehouse: Warehouse, health: Health) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        warehouse: Warehouse,
+        health: Health,
+        progress: Progress | None = None,
+    ) -> None:
         self.broker = broker
         self.warehouse = warehouse
         self.health = health
+        self.progress = progress if progress is not None else Progress()
         self.inflows = {
             stream: Inflow(
                 stream, Folder(some, warehouse.carries), warehouse.checkpoints.get(stream, 0)
@@ -192,6 +200,7 @@ class Feed:
     async def _store_all(self, inflows: Sequence[Inflow]) -> int:
         """Do so; how many rows there are more."""
         taken = []
+        events = sum(inflow.count for inflow in inflows)
         for inflow in inflows:
             taken.append((inflow, inflow.decoded, inflow.upto))
             inflow.decoded, inflow.count, inflow.octets = [], 0, 0
@@ -216,6 +225,8 @@ class Feed:
         self.stored = True
         self.health.count("rows", rows)
         self.health.metrics.add(instruments.ROWS, by=rows)
+        self.progress.events += events
+        self.progress.rows += rows
         for (inflow, _, upto), outcome in zip(taken, outcomes, strict=True):
             inflow.folder.moved(outcome)
             inflow.position = upto
@@ -228,6 +239,7 @@ class Feed:
     def _told(self, outcome: Outcome) -> None:
         for failed in outcome.failed:
             self.health.count("failed_events")
+            self.progress.failed += 1
             log.error(
                 "projector.bug", projection=failed.projection, seq=failed.seq, error=failed.error
             )
@@ -243,6 +255,18 @@ class Feed:
             lag=behind,
             lag_seconds=round(seconds, 1),
         )
+
+
+@contextmanager
+def by_itself() -> Iterator[None]:
+    """Raise the first error of a group by itself."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        error: Exception = group
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group
 
 
 async def origins(broker: Broker, streams: Sequence[str]) -> dict[str, Origin]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ from projections.watched import Damaged
 from schemas.questions import Progress
 from schemas.subjects import DAY
 from services.projector import beside
-from services.projector.feed import Feed, origins
+from services.projector.feed import Feed, by_itself, origins
 from services.projector.rebuild import Rebuild
 from services.projector.snapshot import Snapshots
 
@@ -130,7 +130,7 @@ class Keeper:
                 self._held = Held(warehouse, feed, snapshots)
                 self.tried.set()
                 self._again.clear()
-                with _alone():
+                with by_itself():
                     async with asyncio.TaskGroup() as tasks:
                         work = [
                             tasks.create_task(feed.run()),
@@ -223,10 +223,7 @@ class Keeper:
             aside, reason = warehouse.aside
             name = aside.name if aside is not None else ""
             log.error("projector.moved_aside", file=name, reason=reason)
-            detail = f"cannot be gone on with ({reason}); "
-            detail += f"lies beside as {name}, and " if name else ""
-            detail += "all that the streams keep is folded anew"
-            context.health.report(KIND, NAME, ok=False, detail=detail, alarm=True)
+            context.health.report(KIND, NAME, ok=False, detail=unfit(warehouse), alarm=True)
             context.health.count("moved_aside")
         if warehouse.receded:
             copy = warehouse.copied.name if warehouse.copied is not None else ""
@@ -280,6 +277,16 @@ async def opened(
         ) from busy
 
 
+def unfit(warehouse: Warehouse) -> str:
+    """Why the file that was there could not be gone on with, and where it lies; empty where it
+    could."""
+    if warehouse.aside is None:
+        return ""
+    aside, reason = warehouse.aside
+    lies = f"lies beside as {aside.name}, and " if aside is not None else ""
+    return f"cannot be gone on with ({reason}); {lies}all that the streams keep is folded anew"
+
+
 def kept_since(config: Config, streams: Iterable[str]) -> dict[str, datetime]:
     """Since when rows are kept, of those of these streams that are not kept for ever."""
     rows = config.analytics.keep_seconds
@@ -292,15 +299,3 @@ def kept_since(config: Config, streams: Iterable[str]) -> dict[str, datetime]:
 
 def _ill(error: Exception) -> str:
     return f"{NAME} is damaged ({duckfile.told(error)}); it is moved aside, and all is folded anew"
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Raise the first error of a group by itself."""
-    try:
-        yield
-    except ExceptionGroup as group:
-        error: Exception = group
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        raise error from group

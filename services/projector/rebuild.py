@@ -1,4 +1,7 @@
-"""Folds projections anew: into a new file, while the one in use goes on, which it then replaces."""
+"""Folds projections anew: into a new file, while the one in use goes on, which it then replaces.
+
+Where no projector runs, nobody folds on from where that stands: `alone` does both.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from collections.abc import Sequence
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.crashpoint import crashpoint
+from postroad.runtime.health import Health
 from projections import duckfile, layout
 from projections.folding import Folder
 from projections.projection import Carry
 from projections.rebuilt import Rebuilt
 from projections.warehouse import Warehouse
 from schemas.questions import Progress
+from services.projector.feed import Feed, by_itself, origins
 from services.projector.reading import Reader
 
 
@@ -65,3 +70,24 @@ class Rebuild:
             crashpoint("rebuild.finishing")
             await rebuilt.finish(carries)
         self.tick()
+
+
+async def alone(job: Rebuild) -> None:
+    """Run it where no projector does, and fold all streams on to the ends that they have then; of a
+    file that was just begun that is everything. Raises duckdb.Error, Damaged, OSError, Retry,
+    WentBack."""
+    await job.run()
+    progress = job.progress
+    progress.state = "running"
+    positions = job.warehouse.checkpoints
+    ends = await origins(job.broker, sorted(positions))
+    behind = sum(max(0, end.last - positions[stream]) for stream, end in ends.items())
+    progress.total = progress.events + behind
+    feed = Feed(job.broker, job.warehouse, Health("rebuild"), progress)
+    with by_itself():
+        async with asyncio.TaskGroup() as tasks:
+            folding = tasks.create_task(feed.run())
+            await feed.catch_up()
+            folding.cancel()
+    progress.state = "done"
+    job.tick()
