@@ -38,6 +38,11 @@ def room(path: Path) -> tuple[int, int]:
     return usage.free, usage.total
 
 
+def narrowest(state_dir: Path) -> Path:
+    """The folder of the state whose disk has the least room: the broker's may be another."""
+    return min(state_dir, state_dir / BROKER, key=lambda path: room(path)[0])
+
+
 def full_below(total: int) -> int:
     """Bytes free with fewer of which a disk of this size is full."""
     return max(LEAST, min(FULL, total // 20))

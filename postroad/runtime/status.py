@@ -107,9 +107,10 @@ async def _lag(broker: Broker, durable: subjects.Durable, info: Mapping[str, Any
 
 
 def _disk(config: Config) -> Disk:
-    place = config.site.state_dir
+    state = config.site.state_dir
+    place = machine.narrowest(state)
     free, total = machine.room(place)
-    return Disk(path=str(place), free=free, total=total, state_bytes=machine.held(place))
+    return Disk(path=str(place), free=free, total=total, state_bytes=machine.held(state))
 
 
 async def _later(broker: Broker) -> tuple[Scheduled, ...]:

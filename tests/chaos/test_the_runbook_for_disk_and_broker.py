@@ -30,23 +30,24 @@ def _small(state: Path, what: str) -> Iterator[LoopDisk]:
         yield disk
 
 
-@pytest.mark.parametrize("what", ["state", "broker"])
-async def test_a_disk_is_full(tmp_path: Path, what: str) -> None:
-    """The alarm and status lead to the page; what waits goes out by itself once there is room."""
+@pytest.mark.parametrize(("what", "alarm"), [("state", "disk"), ("broker", "storage")])
+async def test_a_disk_is_full(tmp_path: Path, what: str, alarm: str) -> None:
+    """The alarm, of the disk or of a broker with one of its own, and status lead to the page; what
+    waits goes out by itself once there is room."""
     with _small(tmp_path / "state", what) as disk:
         async with operated(tmp_path) as operator:
             traffic = operator.here.traffic
             disk.fill()
             traffic.post()
             seen = await operator.says("make room")
-            page = operator.lands("disk-nearly-full", seen, await operator.told("disk"))
+            page = operator.lands("disk-nearly-full", seen, await operator.told(alarm))
             said = await operator.follow(page, DO, blocks=[0])
             (doctor,) = (done for line, done in said.items() if "doctor" in line)
             assert doctor.returncode == 1, doctor
             disk.free()
             judge(await traffic.arrived(), LANES)
             await operator.knows(page)
-            await operator.told("disk", state="cleared")
+            await operator.told(alarm, state="cleared")
 
 
 async def _backed_up(operator: Operator) -> None:

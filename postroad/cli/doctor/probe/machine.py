@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from postroad.cli.doctor.judge.machine import Secret, State
 from postroad.runtime import secretfile
 from postroad.runtime.config import Config, Relay, Source
 from postroad.runtime.errors import SettingsError
-from postroad.runtime.machine import nearest
+from postroad.runtime.machine import narrowest, nearest, room
 from services.ingest.glance import Glance
 from services.ingest.maildir.store import SUBS, Store
 
@@ -73,14 +72,14 @@ def state(config: Config) -> State:
     """state_dir, or the nearest folder above it that exists."""
     path = config.site.state_dir
     place = nearest(path)
-    usage = shutil.disk_usage(place)
+    free, total = room(narrowest(path))
     return State(
         path=str(path),
         there=place == path,
         mode=stat.S_IMODE(path.stat().st_mode) if place == path else 0o700,
         writable=os.access(place, os.W_OK | os.X_OK),
-        free=usage.free,
-        total=usage.total,
+        free=free,
+        total=total,
         journal=_unusable(path / "sender"),
     )
 
