@@ -107,6 +107,12 @@ class Warehouse:
         """The projections that events are folded for."""
         return [each for each in self.projections if each.name not in self.stale]
 
+    @property
+    def lies_aside(self) -> str:
+        """The name of the unfit file that was moved aside; empty where there was none."""
+        path = self.aside[0] if self.aside is not None else None
+        return path.name if path is not None else ""
+
     @classmethod
     async def open(
         cls,

@@ -137,8 +137,7 @@ async def _opened(
     try:
         job = Rebuild(broker, warehouse, names)
         if warehouse.aside is not None:
-            aside, _ = warehouse.aside
-            job.progress.aside = aside.name if aside is not None else ""
+            job.progress.aside = warehouse.lies_aside
             complain(f"{NAME} {unfit(warehouse)}")
         if warehouse.copied is not None:
             complain(f"a stream went back; {warehouse.copied.name} has all rows that were there")

@@ -34,20 +34,23 @@ PATIENCE = 30.0  # seconds; it answers in some ms, once it has imported
 
 class Adopted:
     """A process that became our child, as asyncio's own: `returncode` is None while it runs,
-    negative for a signal."""
+    negative for a signal. `told`, which can be read once it has ended, is closed then."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, told: int | None = None) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self._told = os.pidfd_open(pid)
+        self._told = os.pidfd_open(pid) if told is None else told
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._told, self._ends)
 
     def _ends(self) -> None:
         asyncio.get_running_loop().remove_reader(self._told)
+        self.returncode = self._code()
         os.close(self._told)
-        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         self._ended.set()
+
+    def _code(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     async def wait(self) -> int:
         """Its exit code, when it has ended."""

@@ -220,9 +220,8 @@ class Keeper:
         warehouse = await opened(context.config, context.broker, self._doubt, self._back)
         self._back = {}
         if warehouse.aside is not None:
-            aside, reason = warehouse.aside
-            name = aside.name if aside is not None else ""
-            log.error("projector.moved_aside", file=name, reason=reason)
+            _, reason = warehouse.aside
+            log.error("projector.moved_aside", file=warehouse.lies_aside, reason=reason)
             context.health.report(KIND, NAME, ok=False, detail=unfit(warehouse), alarm=True)
             context.health.count("moved_aside")
         if warehouse.receded:
@@ -282,8 +281,8 @@ def unfit(warehouse: Warehouse) -> str:
     could."""
     if warehouse.aside is None:
         return ""
-    aside, reason = warehouse.aside
-    lies = f"lies beside as {aside.name}, and " if aside is not None else ""
+    _, reason = warehouse.aside
+    lies = f"lies beside as {warehouse.lies_aside}, and " if warehouse.lies_aside else ""
     return f"cannot be gone on with ({reason}); {lies}all that the streams keep is folded anew"
 
 

@@ -32,6 +32,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from postroad.runtime.children import die_with_parent
+from postroad.runtime.nursery import Adopted
 
 ROOT = Path(__file__).resolve().parents[2]
 # What these hold was read from the environment while they were imported.
@@ -39,27 +40,11 @@ OF_THE_ENVIRONMENT = ("postroad.runtime.crashpoint",)
 PID_OCTETS = 16  # in which an id is told
 
 
-class Forked:
-    """A process, as asyncio's own: `returncode` is None while it runs, negative for a signal."""
+class Forked(Adopted):
+    """A process of the fork server, which tells its exit code by a pipe."""
 
-    def __init__(self, pid: int, told: int) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self._told = told
-        self._ended = asyncio.Event()
-        asyncio.get_running_loop().add_reader(told, self._ends)
-
-    def _ends(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._told)
-        self.returncode = int(os.read(self._told, 16) or -signal.SIGKILL)
-        os.close(self._told)
-        self._ended.set()
-
-    async def wait(self) -> int:
-        """Its exit code, when it has ended."""
-        await self._ended.wait()
-        assert self.returncode is not None
-        return self.returncode
+    def _code(self) -> int:
+        return int(os.read(self._told, 16) or -signal.SIGKILL)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Signal it. Raises ProcessLookupError when it has ended."""
