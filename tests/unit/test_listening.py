@@ -8,16 +8,16 @@ import socket
 from typing import cast
 
 import pytest
-import structlog
 
 from postroad.httpmessage import Request, Response
-from postroad.runtime import httplistener
+from postroad.runtime import httplistener, service
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.health import Health
 from postroad.runtime.httplistener import Door, Listener
 from postroad.runtime.service import Context
 from postroad.runtime.telemetry import Telemetry
+from tests.peers.logged import logged
 from tests.peers.process import until
 
 
@@ -75,8 +75,8 @@ def test_a_service_is_ready_once(monkeypatch: pytest.MonkeyPatch) -> None:
         telemetry=cast("Telemetry", None),
         health=Health("web"),
     )
-    with structlog.testing.capture_logs() as lines:
-        context.ready()
-        context.ready()
+    lines = logged(monkeypatch, service)
+    context.ready()
+    context.ready()
     assert [line["event"] for line in lines] == ["service.ready"]
     assert (frozen, context.health.ready) == (["freeze"], True)

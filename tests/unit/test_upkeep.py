@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import structlog
 
+from postroad.runtime import health as healths
+from postroad.runtime import upkeep as upkeeps
 from postroad.runtime.health import Health
 from postroad.runtime.restarts import LOOPING
 from postroad.runtime.upkeep import Upkeep
+from tests.peers.logged import logged
 
 
 @pytest.fixture
@@ -32,15 +34,17 @@ def test_who_is_to_run_is_known_before_its_turn(kept: tuple[Upkeep, Health]) -> 
     assert (fact(health).ok, fact(health).detail) == (True, "its turn to start has not come yet")
 
 
-async def test_who_keeps_dying_is_told_until_it_settled(kept: tuple[Upkeep, Health]) -> None:
+async def test_who_keeps_dying_is_told_until_it_settled(
+    kept: tuple[Upkeep, Health], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A few deaths are nobody's business; five in a row are logged once, and told with how it
     ended and what it said; coming up again is not yet being well, a minute of life is."""
     upkeep, health = kept
-    with structlog.testing.capture_logs() as lines:
-        for death in range(1, LOOPING + 4):
-            upkeep.started(100 + death)
-            upkeep.died("ended with exit code 1", "roster.duckdb cannot be read")
-            assert fact(health).facts["crash_looping"] == (death >= LOOPING)
+    lines = logged(monkeypatch, upkeeps)
+    for death in range(1, LOOPING + 4):
+        upkeep.started(100 + death)
+        upkeep.died("ended with exit code 1", "roster.duckdb cannot be read")
+        assert fact(health).facts["crash_looping"] == (death >= LOOPING)
     assert [line["event"] for line in lines].count("service.crash_looping") == 1
     found = fact(health)
     assert not found.ok
@@ -51,8 +55,8 @@ async def test_who_keeps_dying_is_told_until_it_settled(kept: tuple[Upkeep, Heal
     assert "tried again every 30 s" in found.detail
     assert (found.facts["service"], found.facts["restarts"]) == ("sender", LOOPING + 3)
     upkeep.started(200)
-    with structlog.testing.capture_logs() as lines:
-        upkeep.ready()
+    lines = logged(monkeypatch, healths)
+    upkeep.ready()
     assert not fact(health).ok
     ((event, detail),) = [(line["event"], line["detail"]) for line in lines]
     assert (event, detail) == ("health.up", "runs again after 8 deaths in a row"), "no down"
