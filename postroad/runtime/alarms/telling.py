@@ -92,8 +92,10 @@ class Telling:
 
     async def close(self) -> None:
         """Wait until everybody is told, or has had the time to be."""
-        if self._telling:
-            await asyncio.wait(self._telling.values(), timeout=SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                while self._telling:  # who took something may be owed another
+                    await asyncio.wait(self._telling.values())
 
     async def once(self, notice: Notice) -> dict[str, str]:
         """Tell everybody, trying once, and wait for it: of each way what went wrong, or empty."""

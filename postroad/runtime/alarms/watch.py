@@ -154,6 +154,7 @@ class Watch:
 
     def _taken(self, told: Standing, way: str) -> None:
         self.book.write(taken(self.book.read(), told, way, time.time()).values())
+        self._settle((), ())  # it may be over meanwhile: no look need come by to tell that
 
 
 def notice(standing: Standing) -> Notice:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
+from nats.aio.msg import Msg
 
 from postroad.runtime.alarms.table import broker_dying
 from postroad.runtime.alarms.telling import Errand
 from postroad.runtime.alarms.watch import Watch
 from postroad.runtime.config import Config
-from postroad.runtime.health import Health
+from postroad.runtime.health import Fact, Health, Told
 from postroad.runtime.upkeep import Upkeep
 
 
@@ -45,3 +50,45 @@ async def test_a_broker_that_keeps_dying_is_told_while_nobody_can_be_asked(
     assert [each.notice.text for each in told if each.notice.alarm == "crashing"] == [
         "the embedded broker: keeps dying (the last time it was ended by SIGKILL)"
     ]
+
+
+async def test_who_hears_of_what_is_over_meanwhile_hears_that_at_once(tmp_path: Path) -> None:
+    """The command takes its time, and the thing is well before it ends: the all-clear follows it,
+    though nobody looks again."""
+    lines, slow, ends = tmp_path / "lines", tmp_path / "slow", tmp_path / "ends"
+    os.mkfifo(ends)
+    slow.write_text(f'#!/bin/sh\ncat >> "{lines}"\ncat "{ends}"\n')
+    slow.chmod(0o755)
+
+    def end() -> None:
+        with ends.open("w"):  # once the command is there; the next one need not wait
+            ends.unlink()
+            ends.touch()
+
+    file = tmp_path / "postroad.toml"
+    file.write_text(
+        f"[site]\ndomain = 'lists.example.org'\nstate_dir = '{tmp_path}'\n"
+        f"[alarm]\ncommand = '{slow}'\n"
+    )
+    heard: list[Callable[[Msg], Awaitable[None]]] = []
+
+    class Subscribed:
+        is_connected = True
+
+        async def subscribe(self, _: str, *, cb: Callable[[Msg], Awaitable[None]]) -> None:
+            heard.append(cb)
+
+    broker: Any = SimpleNamespace(nc=Subscribed())
+    watch = Watch(Config.load(file, {}), broker)
+    async with watch.hearing():
+        for text in ("the server refused the login", ""):
+            fact = Fact(kind="source", name="box", ok=not text, detail=text, alarm=text)
+            told = msgspec.json.encode(Told(service="ingest", fact=fact))
+            await heard[0](Msg(_client=broker.nc, data=told))
+            await asyncio.sleep(0)
+        await asyncio.to_thread(end)
+    assert lines.read_text().splitlines() == [
+        "source box: the server refused the login",
+        "source box works again",
+    ]
+    assert not watch.book.read()
