@@ -177,7 +177,7 @@ class Store:
     def _resume(self, about: set[tuple[str, str]], ends: Mapping[str, int]) -> bool:
         """Open what is there; False where it is of no use."""
         duckfile.remove_spilled(self.path)
-        if self._mark.exists():
+        if self._mark.exists() or not self.path.exists():
             return False
         try:
             self._connection = duckfile.connect(self.path, CONFIG)
