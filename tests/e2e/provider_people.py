@@ -63,11 +63,13 @@ class Person:
     name: str = ""
     signs: bool = True
     box: list[bytes] = field(default_factory=list)
+    _mails: list[EmailMessage] = field(default_factory=list)
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """What they got, in order."""
-        return [read(data) for data in self.box]
+        """What they got, in order; each is read once, however often it is looked at."""
+        self._mails += map(read, self.box[len(self._mails) :])
+        return self._mails.copy()
 
     @property
     def letters(self) -> list[EmailMessage]:
