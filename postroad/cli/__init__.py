@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from postroad.runtime.leaving import leave
+
 
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 failed, 2 wrong settings or usage."""
@@ -16,8 +18,8 @@ def main() -> None:
     if sys.argv[1:3] == ["mail", "take"] and "--help" not in sys.argv:
         from postroad.cli.take import main as take
 
-        sys.exit(take(sys.argv[3:]))  # a mail server waits for it: 0.1 s of processor less
+        leave(take(sys.argv[3:]))  # a mail server waits for it: 0.1 s of processor less
     from postroad.cli.app import app
     from postroad.cli.frame import run
 
-    sys.exit(run(app, sys.argv[1:]))
+    leave(run(app, sys.argv[1:]))

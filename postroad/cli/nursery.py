@@ -10,12 +10,12 @@ import gc
 import importlib
 import os
 import socket
-import sys
 
 import msgspec
 
 from postroad.cli.serve import serve
 from postroad.runtime.children import apart, appear_as
+from postroad.runtime.leaving import leave
 
 # What two services or more import besides. It must start no thread, and keep nothing that is of
 # one process (its id, say).
@@ -36,10 +36,7 @@ def main() -> int:
         os.dup2(null, 0)
         os.close(null)
         words = _forked(requests, os.getppid())
-    try:
-        return serve(words) if words else 0
-    finally:
-        gc.unfreeze()  # DuckDB prints what nobody has collected when a process ends
+    return serve(words) if words else 0
 
 
 def _forked(requests: socket.socket, supervisor: int) -> list[str]:
@@ -78,4 +75,4 @@ def _forked(requests: socket.socket, supervisor: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -26,6 +26,7 @@ def absent(module: str) -> Iterator[None]:
 
 # structlog takes it wherever it is installed, to paint tracebacks: 5 MB of each process
 with absent("rich"):
+    from postroad.runtime.leaving import leave
     from postroad.runtime.service import main
 
 USAGE = "usage: python -m postroad.cli.serve NAME [--config FILE] [--once]"
@@ -47,4 +48,4 @@ def serve(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(sys.argv[1:]))
+    leave(serve(sys.argv[1:]))

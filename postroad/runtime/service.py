@@ -196,7 +196,6 @@ async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Co
             await telemetry.flush(broker.tell)
             await subscription.unsubscribe()
         telemetry.close()
-        gc.unfreeze()  # DuckDB prints what nobody has collected when the process ends
 
 
 def main(name: str, config_path: str | None = None, *, once: bool = False) -> int:

@@ -27,11 +27,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from postroad.runtime.children import die_with_parent
+from postroad.runtime.leaving import leave
 from postroad.runtime.nursery import Adopted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -253,18 +253,8 @@ def main() -> None:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         if ended.code is None or isinstance(ended.code, int):  # else Python says what it is
-            _end(ended.code or 0)
+            leave(ended.code or 0)
         raise
-
-
-def _end(code: int) -> None:
-    """As Python ends, but what was imported is not taken down object by object, which costs more
-    than most commands do."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":
