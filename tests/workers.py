@@ -4,13 +4,16 @@ Everything is collected once, and the workers are forked from there: each would 
 of processor on collecting the same for itself. The tests of a file run in one worker, in order, so
 that what is costly to start can be a fixture of the module. What waits most begins first (`EARLY`),
 for the others to fill its pauses. A worker that dies fails the test that it was at, with its last
-words, and another goes on with the file.
+words, and another goes on with the file. So does one that is at a test for longer than its timeout:
+we look at the clock for all of them, where pytest-timeout starts a thread for each test.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import itertools
+import math
 import os
 import signal
 import tempfile
@@ -27,12 +30,14 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import pytest
+import pytest_timeout  # type: ignore[import-untyped]
 
 from postroad.runtime.children import die_with_parent
 from tests.peers import forkserver
 
 EARLY = ("tests/e2e/", "tests/chaos/", "tests/broker/")
 PATIENCE = 15.0  # seconds that a worker has to take down what it runs
+LOOK = 1.0  # seconds between two looks at the clock where nobody tells anything
 FORKED_WELL = ("jemalloc_bg_thd",)  # threads that are started again where they are missing
 
 
@@ -63,13 +68,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 @dataclass
 class Worker:
-    """A forked process; `left` are the tests that it has yet to end, by their numbers, and `at` is
-    whether it has begun with the first. Its terminal is a file."""
+    """A forked process; `left` are the tests that it has yet to end, by their numbers. It is at the
+    first of them, since `began` by the clock that only goes forward. Its terminal is a file."""
 
     pid: int
     output: IO[str]
     left: deque[int] = field(default_factory=deque)
-    at: bool = False
+    began: float = 0.0
 
     def last_words(self) -> str:
         """The end of what it wrote that no test has captured."""
@@ -104,7 +109,7 @@ class Foreman:
         for _ in range(min(number, len(self.waiting))):
             self._hire()
         while self.workers:
-            for connection in wait(list(self.workers)):
+            for connection in wait(list(self.workers), LOOK):
                 assert isinstance(connection, Connection)
                 message = None
                 with contextlib.suppress(EOFError, ConnectionResetError):
@@ -112,7 +117,9 @@ class Foreman:
                 if message is None:
                     self._gone(connection)
                 else:
-                    self._told(connection, *message)
+                    self._told(connection, message)
+            for worker in self.workers.values():
+                self._look(worker)
             if self.session.shouldfail:
                 raise self.session.Failed(self.session.shouldfail)
             if self.session.shouldstop:
@@ -151,25 +158,35 @@ class Foreman:
         its.close()
         self.workers[ours] = Worker(pid, output)
 
-    def _told(self, connection: Connection, what: str, facts: dict[str, Any]) -> None:
-        """What a worker says: that it is free, or what pytest said to it of a test."""
+    def _told(self, connection: Connection, reports: list[Any]) -> None:
+        """What a worker says: that it is free (nothing), or what pytest said of a test."""
         worker = self.workers[connection]
-        if what == "free":
+        worker.began = time.monotonic()
+        if not reports:
             worker.left = self.waiting.popleft() if self.waiting else deque()
             connection.send(list(worker.left))
             return
-        if what == "pytest_runtest_logstart":
-            worker.at = True
-        elif what == "pytest_runtest_logfinish":
-            worker.left.popleft()
-            worker.at = False
-        elif what == "pytest_runtest_logreport":
-            facts = {
-                "report": self.config.hook.pytest_report_from_serializable(
-                    config=self.config, data=facts
-                )
-            }
-        getattr(self.config.hook, what)(**facts)
+        item = self.session.items[worker.left.popleft()]
+        hook = self.config.hook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for each in reports:
+            report = (
+                hook.pytest_report_from_serializable(config=self.config, data=each)
+                if isinstance(each, dict)
+                else each
+            )
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def _look(self, worker: Worker) -> None:
+        """Have it tell where it is, and die, if it has been at its test for too long."""
+        if not worker.left:
+            return
+        limit = pytest_timeout._get_item_settings(self.session.items[worker.left[0]]).timeout
+        if limit and time.monotonic() - worker.began > limit:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGABRT)
+            worker.began = math.inf
 
     def _gone(self, connection: Connection) -> None:
         """It has ended, in the midst of a test or as told."""
@@ -179,12 +196,11 @@ class Foreman:
         said = f"a worker ended with {code}\n{worker.last_words()}"
         worker.output.close()
         if worker.left:
-            if worker.at:
-                at = self.session.items[worker.left.popleft()]
-                report = pytest.TestReport(
-                    at.nodeid, at.location, {}, outcome="failed", longrepr=said, when="call"
-                )
-                self.config.hook.pytest_runtest_logreport(report=report)
+            at = self.session.items[worker.left.popleft()]
+            report = pytest.TestReport(
+                at.nodeid, at.location, {}, outcome="failed", longrepr=said, when="call"
+            )
+            self.config.hook.pytest_runtest_logreport(report=report)
             if worker.left:
                 self.waiting.appendleft(worker.left)
             self._hire()
@@ -205,24 +221,31 @@ def _threads() -> Iterator[str]:
 
 
 class _Telling:
-    """Passes on what pytest says of tests."""
+    """Passes on what pytest says of tests, once for each: whoever is told is woken."""
 
     def __init__(self, config: pytest.Config, connection: Connection) -> None:
         self.config = config
         self.connection = connection
-
-    def _tell(self, what: str, **facts: Any) -> None:
-        self.connection.send((what, facts))
-
-    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        self._tell("pytest_runtest_logstart", nodeid=nodeid, location=location)
-
-    def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        self._tell("pytest_runtest_logfinish", nodeid=nodeid, location=location)
+        self.reports: list[Any] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
-        self._tell("pytest_runtest_logreport", **data)
+        plain = report.passed and type(report) is pytest.TestReport
+        self.reports.append(
+            report
+            if plain
+            else self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        )
+
+    def pytest_runtest_logfinish(self) -> None:
+        self.connection.send(self.reports)
+        self.reports = []
+
+
+class _Terminal:
+    """What is left of a terminal where nobody looks: what colours differences."""
+
+    def __init__(self, writer: Any) -> None:
+        self._tw = writer
 
 
 def _work(session: pytest.Session, name: str, connection: Connection, output: IO[str]) -> NoReturn:
@@ -252,7 +275,7 @@ def _work(session: pytest.Session, name: str, connection: Connection, output: IO
 
 
 def _asked(connection: Connection) -> list[int]:
-    connection.send(("free", {}))
+    connection.send([])
     numbers: list[int] = connection.recv()
     return numbers
 
@@ -266,7 +289,14 @@ def _part(config: pytest.Config, name: str, output: IO[str]) -> None:
         os.dup2(output.fileno(), descriptor)
     capture.start_global_capturing()
     capture.suspend_global_capture()
-    config.get_terminal_writer()._file = output
+    plugins = config.pluginmanager
+    writer = config.get_terminal_writer()
+    writer._file = output
+    for each in ("terminalreporter", "timeout"):  # the first process does what they do
+        if plugins.has_plugin(each):
+            plugins.unregister(name=each)
+    plugins.register(_Terminal(writer), "terminalreporter")
+    faulthandler.enable(output)  # what it tells as it is killed for being late
     factory: Any = config._tmp_path_factory  # type: ignore[attr-defined]
     factory._basetemp = factory.getbasetemp() / name
     factory._basetemp.mkdir(mode=0o700)

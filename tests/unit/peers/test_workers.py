@@ -26,6 +26,12 @@ FILES = {
         def test_killed(): os._exit(9)
         def test_after(): pass
     """,
+    "test_late.py": """
+        import pytest, threading
+        @pytest.mark.timeout(0.1)
+        def test_waits(): threading.Event().wait()
+        def test_after(): pass
+    """,
     "test_other.py": """
         import pytest
         @pytest.mark.parametrize("n", range(20))
@@ -37,7 +43,7 @@ FILES = {
 
 def test_all_run_and_what_dies_fails(tmp_path: Path) -> None:
     """Each test runs once, those of a file in one process; a worker's death fails the test that it
-    was at, and no other."""
+    was at, and no other, and a test that takes longer than it may says where it was."""
     for name, text in FILES.items():
         lines = text.splitlines()[1:]
         (tmp_path / name).write_text("\n".join(line[8:] for line in lines) + "\n")
@@ -45,7 +51,12 @@ def test_all_run_and_what_dies_fails(tmp_path: Path) -> None:
     words += ["-c", os.devnull, f"--rootdir={tmp_path}", str(tmp_path)]
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "2 failed, 24 passed, 1 skipped" in ended.stdout
-    for said in ("what it said", "a worker ended with 9", "test_dies.py::test_killed"):
+    assert "3 failed, 25 passed, 1 skipped" in ended.stdout
+    for said in (
+        "what it said",
+        "a worker ended with 9",
+        "test_dies.py::test_killed",
+        "in test_waits",
+    ):
         assert said in ended.stdout
     assert "test_dies.py::test_after" in ended.stdout
