@@ -10,10 +10,10 @@ import pytest
 HEAD = "import atexit, os, sys, threading, time; from postroad.runtime.leaving import leave\n"
 
 
-def ended(code: str, **streams: int) -> subprocess.CompletedProcess[str]:
+def ended(code: str) -> subprocess.CompletedProcess[str]:
     """Run this to its end."""
     words = [sys.executable, "-c", HEAD + code]
-    return subprocess.run(words, text=True, check=False, **{"stdout": -1, "stderr": -1, **streams})
+    return subprocess.run(words, text=True, check=False, capture_output=True)
 
 
 def test_all_is_done_that_python_does() -> None:
