@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from postroad.runtime.blobs import get_raw
 from schemas.mail import RawRef
 from schemas.road import MailReceived
@@ -17,9 +19,14 @@ from tests.peers.hookpackage import EXAMPLE, install
 LIST, READER, ANNA = "team@example.org", "reader@d1.example.net", "anna@example.net"
 
 
-def test_the_test_of_the_example_passes(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the package."""
+    return install(tmp_path_factory.mktemp("site"))
+
+
+def test_the_test_of_the_example_passes(tmp_path: Path, installed: Path) -> None:
     """Whoever copies the example package has a test that works."""
-    installed = install(tmp_path)
     path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
     ran = subprocess.run(
@@ -35,10 +42,11 @@ def test_the_test_of_the_example_passes(tmp_path: Path) -> None:
     assert "3 passed" in ran.stdout
 
 
-async def test_a_hook_holds_a_post_and_marks_the_copies_of_others(tmp_path: Path) -> None:
+async def test_a_hook_holds_a_post_and_marks_the_copies_of_others(
+    tmp_path: Path, installed: Path
+) -> None:
     """Its rule stops what it is for, its edit and the text that it rewrote stand in what members
     get; what came is kept; the command that asks before a mail comes asks hooks as well."""
-    installed = install(tmp_path / "site")
     path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])
     env = {"PYTHONPATH": path, "POSTROAD_SITE__HOOKS": "banner,loud"}
     async with world(tmp_path, services=(), keep=True) as here:

@@ -76,8 +76,9 @@ async def start(
 ) -> Process:
     """Run `python -m module words...`, its output to these open files, its input from `stdin` or
     none; `imported` are modules that it imports anyway. Where `env` tells Python itself another
-    thing than ours does, it is started as every Python is."""
-    if _of_python(env) != OUR_PYTHON:
+    thing than ours does, it is started as every Python is; but of more folders to import from it
+    learns as it is forked, unless one has something to say at Python's start."""
+    if _of_python(env) != OUR_PYTHON or any(map(_at_the_start, _more_folders(env))):
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *words),
             env=dict(env),
@@ -106,9 +107,28 @@ async def start(
 
 
 def _of_python(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if name.startswith("PYTHON")}
+    found = {name: value for name, value in env.items() if name.startswith("PYTHON")}
+    for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):  # no program of ours minds
+        found.pop(name, None)
+    if set(_folders(OUR_FOLDERS)) <= set(_folders(env.get(FOLDERS, ""))):
+        found[FOLDERS] = OUR_FOLDERS
+    return found
 
 
+def _folders(path: str) -> list[str]:
+    return [each for each in path.split(os.pathsep) if each]
+
+
+def _more_folders(env: Mapping[str, str]) -> list[str]:
+    return [each for each in _folders(env.get(FOLDERS, "")) if each not in _folders(OUR_FOLDERS)]
+
+
+def _at_the_start(folder: str) -> bool:
+    return any(Path(folder, f"{name}.py").exists() for name in ("sitecustomize", "usercustomize"))
+
+
+FOLDERS = "PYTHONPATH"
+OUR_FOLDERS = os.environ.get(FOLDERS, "")
 OUR_PYTHON = _of_python(os.environ)
 
 
@@ -234,6 +254,7 @@ def _become(module: str, words: list[str], env: dict[str, str], cwd: str) -> tup
     os.environ.update(env)
     os.chdir(cwd)
     sys.path[0] = cwd  # as with -m
+    sys.path[1:1] = _more_folders(env)
     for name in OF_THE_ENVIRONMENT:
         if name in sys.modules:
             importlib.reload(sys.modules[name])

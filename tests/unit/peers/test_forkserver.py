@@ -19,6 +19,7 @@ PROGRAM = """
 import os, signal, sys
 from postroad.runtime.crashpoint import crashpoint
 print(__name__, sys.argv[1:], os.getcwd(), sorted(os.environ.items()), sys.stdin.read())
+print([path for path in sys.path if path])
 print(os.isatty(1), os.getppid() != os.getpid(), len(os.listdir("/proc/self/fd")))
 print("wrong", file=sys.stderr)
 crashpoint("here")
@@ -28,9 +29,13 @@ sys.exit(7)
 
 @pytest.mark.parametrize("crashpoint", ["", "here:1"])
 async def test_as_python_does_it(tmp_path: Path, crashpoint: str) -> None:
-    """Arguments, directory, environment, open files, input, output and end are the same."""
+    """Arguments, directory, environment, open files, input, output and end are the same, and where
+    modules come from, also where the environment names more such folders than ours."""
     (tmp_path / "program.py").write_text(PROGRAM)
     env = {**os.environ, "POSTROAD_CRASHPOINT": crashpoint}
+    if crashpoint:
+        ours = os.environ.get("PYTHONPATH", "")
+        env["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "more"), *filter(None, [ours])])
     argv = [sys.executable, "-m", "program", "two", "words", "x" * 100_000]
     wanted = await asyncio.to_thread(
         lambda: subprocess.run(
