@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
@@ -12,8 +13,10 @@ from postroad.runtime.stored import Stored
 from projections.folding import Folder, Outcome, together
 from projections.projection import Folded
 from schemas.questions import Progress
-from services.projector.feed import BATCH, OCTETS
 
+BATCH = 20_000  # messages that are stored at once
+OCTETS = 2 << 20  # of them, likewise: their rows take ten times as much
+AHEAD = 2  # such batches wait meanwhile: some take longer, with which a row group is full
 IDLE_SECONDS = 5.0  # without anything that comes, before it is asked whether anything will
 
 
@@ -74,7 +77,7 @@ class Reader:
         decoded lies in the processor's cache then."""
         waiting: list[Outcome] = []
         count = octets = 0
-        storing: asyncio.Task[None] | None = None
+        storing: deque[asyncio.Task[None]] = deque()
         try:
             async for batch in batches:
                 over = batch[-1].seq >= end
@@ -85,18 +88,16 @@ class Reader:
                 octets += sum([len(stored.data) for stored in taken])
                 if count >= BATCH or octets >= OCTETS or over:
                     upto = min(batch[-1].seq, end)
-                    if storing is not None:
-                        await storing
-                    storing = asyncio.create_task(self._store(waiting, count, upto))
+                    if len(storing) == AHEAD:
+                        await storing.popleft()
+                    self._store_behind(storing, waiting, count, upto)
                     waiting, count, octets = [], 0, 0
                 if over:
                     return
-            if storing is not None:
-                await storing
-            storing = asyncio.create_task(self._store(waiting, count, end))
+            self._store_behind(storing, waiting, count, end)
         finally:
-            if storing is not None:
-                await storing
+            if storing:
+                await storing[-1]
 
     async def _batches(self) -> AsyncGenerator[Sequence[Stored], None]:
         """What lies behind the position, and comes; ends where nothing comes and nothing lies there
@@ -158,7 +159,25 @@ class Reader:
             first, _ = self.kept.pop()
         self.kept.append((first, last))
 
-    async def _store(self, waiting: Sequence[Outcome], count: int, upto: int) -> None:
+    def _store_behind(
+        self,
+        storing: deque[asyncio.Task[None]],
+        waiting: Sequence[Outcome],
+        count: int,
+        upto: int,
+    ) -> None:
+        before = storing[-1] if storing else None
+        storing.append(asyncio.create_task(self._store(before, waiting, count, upto)))
+
+    async def _store(
+        self,
+        before: asyncio.Task[None] | None,
+        waiting: Sequence[Outcome],
+        count: int,
+        upto: int,
+    ) -> None:
+        if before is not None:
+            await before  # in order, and nothing behind what failed
         names = dict.fromkeys(name for outcome in waiting for name in outcome.folded)
         folded = {
             name: together([one for outcome in waiting for one in outcome.folded.get(name, ())])
