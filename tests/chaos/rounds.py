@@ -53,16 +53,16 @@ Fault = Callable[[World], Awaitable[int]]
 async def chaos(
     home: Path,
     name: str,
-    fault: Fault,
-    *,
+    *faults: Fault,
     posts: int,
     members: int,
     open_windows: int = 0,
     both_lists: bool = False,
     relay: dict[str, str] | None = None,
 ) -> Round:
-    """Deliver `posts` mails to a list of `members` while `fault` does its work; wait until every
-    copy arrived and the road is idle; read the books. `fault` returns how often it killed."""
+    """Deliver `posts` mails to a list of `members` while `faults` do their work, one after another,
+    each on its share of the mails; wait until every copy arrived and the road is idle; read the
+    books. A fault returns how often it killed."""
     people = [f"m{n}@d{n % 5}.example.net" for n in range(members)]
     async with world(home, relay={"connections": str(LANES), **(relay or {})}) as here:
         await here.road.make_list("team@example.org", people)
@@ -71,9 +71,12 @@ async def chaos(
             await here.road.make_list(SECOND_LIST, people)
             to = f"team@example.org, {SECOND_LIST}"
         fan = 2 if both_lists else 1
-        feeding = asyncio.create_task(_feed(here, posts, to))
-        kills = await fault(here)
-        await feeding
+        kills = 0
+        for part, fault in enumerate(faults):
+            share = range(part * posts // len(faults), (part + 1) * posts // len(faults))
+            feeding = asyncio.create_task(_feed(here, share, to))
+            kills += await fault(here)
+            await feeding
         await _revive(here)
         copies = posts * members * fan
         await here.sink.wait_for(copies, 120)
@@ -96,8 +99,8 @@ async def chaos(
         return Round(name, report, kills, open_windows)
 
 
-async def _feed(here: World, posts: int, to: str) -> None:
-    for number in range(posts):
+async def _feed(here: World, numbers: range, to: str) -> None:
+    for number in numbers:
         here.post(mail(number, to))
         await asyncio.sleep(0)
 
@@ -128,15 +131,16 @@ def kill_at_random(name: str, times: int, seed: int, *, between: float = 0.4) ->
     return fault
 
 
-def kill_at(name: str, crashpoint: str) -> Fault:
-    """Have a service die at a named crash point, then start it anew."""
+def kill_at(name: str, *crashpoints: str) -> Fault:
+    """Have a service die at each of these crash points, then start it anew."""
 
     async def fault(here: World) -> int:
         await here.road.kill(name)
-        await here.road.run(name, crashpoint=crashpoint)
-        await here.road.died(name)
+        for crashpoint in crashpoints:
+            await here.road.run(name, crashpoint=crashpoint)
+            await here.road.died(name)
         await here.road.run(name)
-        return 1
+        return len(crashpoints)
 
     return fault
 

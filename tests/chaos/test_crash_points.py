@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -28,25 +29,31 @@ POINTS = [
     ("sender.before_record", 7, True),
     ("sender.after_record", 7, True),
 ]
-PASSES, POSTS = ((1, 3), 40) if FULL else ((1,), 16)
+PASSES, POSTS, MEMBERS = ((1, 3), 40, 20) if FULL else ((1,), 9, 8)  # posts for each point
+# each in a system of its own, or one after the other those of a service
+RUNS = (
+    [[point] for point in POINTS]
+    if FULL
+    else [list(points) for _, points in groupby(POINTS, lambda each: each[0].partition(".")[0])]
+)
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("point", "count", "open_window"), POINTS, ids=[p[0] for p in POINTS])
+@pytest.mark.parametrize("points", RUNS, ids=lambda points: points[0][0])
 @pytest.mark.parametrize("later", PASSES)
 async def test_a_crash_between_two_steps(
-    tmp_path: Path, point: str, count: int, open_window: bool, later: int
+    tmp_path: Path, points: list[tuple[str, int, bool]], later: int
 ) -> None:
     """Whatever step a service dies at, every copy arrives; doubled are open windows at most."""
-    service = point.partition(".")[0]
-    passes = 1 if count == 1 else count * later
+    service = points[0][0].partition(".")[0]
+    at = [f"{point}:{1 if count == 1 else count * later}" for point, count, _ in points]
     came = await chaos(
         tmp_path,
-        f"{point}:{passes}",
-        kill_at(service, f"{point}:{passes}"),
-        posts=POSTS,
-        members=20,
+        " ".join(at),
+        kill_at(service, *at),
+        posts=POSTS * len(points),
+        members=MEMBERS,
         both_lists=service == "router",
-        open_windows=int(open_window),
+        open_windows=sum(open_window for *_, open_window in points),
     )
     came.judge()

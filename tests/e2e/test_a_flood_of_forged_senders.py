@@ -30,7 +30,7 @@ FORGED = (  # no proof of the domain of From by the server that is believed
     "Authentication-Results: mx.a.example; spf=pass; dkim=pass header.d=evil.example\r\n",
     NONE + "Authentication-Results: mx.a.example; dkim=pass header.d=victims.example\r\n",
 )
-MAILS = 1000 if os.environ.get("POSTROAD_CHAOS") == "all" else 300
+MAILS = 1000 if os.environ.get("POSTROAD_CHAOS") == "all" else 180
 CONNECTIONS = 8
 PER_CONNECTION = 10  # a stranger is shown out after 20 errors
 QUESTIONS, ANSWERS = 3, 3  # a day, to one address
@@ -96,7 +96,7 @@ def got(sink: Sink) -> Counter[str]:
 @pytest.mark.chaos
 @pytest.mark.parametrize(("kind", "verdict"), [("lmtp", "later"), ("smtp", "dialogue")])
 async def test_a_thousand_strangers(tmp_path: Path, kind: str, verdict: str) -> None:
-    """1,000 mails (300 but in `make chaos`), each in the name of another stranger, to every kind of
+    """1,000 mails (180 but in `make chaos`), each in the name of another stranger, to every kind of
     address: nothing is posted, posts are answered to nobody, commands to ten people in all. What
     cannot be delivered is refused in the dialogue."""
     more = {**(OURS if kind == "lmtp" else {}), "verdict": f'"{verdict}"'}
@@ -123,14 +123,13 @@ async def test_a_thousand_strangers(tmp_path: Path, kind: str, verdict: str) -> 
     ("author", "more"), [(VICTIM, OURS), (MEMBER, {})], ids=("stranger", "member")
 )
 async def test_one_victim(tmp_path: Path, author: str, more: dict[str, str]) -> None:
-    """Hundreds of requests in one name: one question of a list in a day, three in all, and three
-    answers. It neither puts anybody onto
-    a list nor takes anybody off."""
+    """A hundred requests in one name: one question of a list in a day, three in all, and three
+    answers. It neither puts anybody onto a list nor takes anybody off."""
     async with instances(tmp_path, A, more=more) as (sink, (here,)):
         await staff(here)
         to = [*(f"{name}-join@{A}" for name in LISTS), *targets()[-4:], f"ours-request@{A}"]
         mails = [
-            (author, where, forge(n, where, author)) for n, where in zip(range(150), cycle(to))
+            (author, where, forge(n, where, author)) for n, where in zip(range(100), cycle(to))
         ]
         await flood(here, mails)
         subjects = Counter(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.installation import Installation
+from tests.e2e.system import Result, postroad
 from tests.peers.nats import NatsServer
 
 pytestmark = pytest.mark.e2e
@@ -60,19 +60,18 @@ def test_a_large_file_is_imported_in_several_requests(tmp_path: Path):
         assert [row["address"] for row in ours.json("member", "ls", TEAM)] == sorted(addresses)
 
 
-def test_two_commands_at_once_take_turns(tmp_path: Path):
+async def test_two_commands_at_once_take_turns(tmp_path: Path):
     """A second command waits for the first to finish with the broker instead of failing."""
     with Installation.at(tmp_path, mail=False) as ours:
         names = [f"l{number}@lists.example.org" for number in range(3)]
-        running = [
-            subprocess.Popen(
-                ours.command("list", "create", name), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-            for name in names
-        ]
-        outcomes = [process.communicate() for process in running]
-        assert [process.returncode for process in running] == [0, 0, 0], outcomes
-        assert [row["address"] for row in ours.json("list", "ls")] == names
+
+        async def created(name: str) -> Result:
+            return await postroad("list", "create", name, "--config", str(ours.config))
+
+        outcomes = await asyncio.gather(*map(created, names))
+        assert [each.code for each in outcomes] == [0, 0, 0], outcomes
+        listed = await postroad("list", "ls", "--json", "--config", str(ours.config))
+        assert [row["address"] for row in listed.json] == names
 
 
 def test_mail_is_taken_once_for_cron(tmp_path: Path):
