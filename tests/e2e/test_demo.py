@@ -8,23 +8,27 @@ import json
 import os
 import signal
 import smtplib
-import subprocess
-import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from postroad.cli.demo.inbox import mails
 from postroad.cli.demo.joining import is_notice
-from postroad.runtime.children import die_with_parent
 from postroad.runtime.config import Config
-from tests.e2e.system import Result, postroad, until
+from tests.e2e.system import COMMANDS, Result, postroad, until
+from tests.peers import forkserver
+from tests.peers.forkserver import Process
 
 pytestmark = pytest.mark.e2e
 
+LATER = (  # what a demo imports as it begins
+    *(f"postroad.cli.demo.{name}" for name in ("contact", "installation", "journey", "page")),
+    "postroad.sandbox",
+)
 MAIL = "From: bjorn@example.net\r\nTo: team@lists.example.org\r\nSubject: hello\r\n\r\nHello.\r\n"
 
 
@@ -48,48 +52,44 @@ def entries(folder: Path) -> list[str]:
 class Demo:
     """A demo under way in its folder `home`."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     home: Path
+    out: IO[str]
+    err: IO[str]
 
     @classmethod
     @contextlib.asynccontextmanager
     async def start(cls, tmp: Path, *words: str) -> AsyncIterator[Demo]:
         """Run `postroad demo` in a temporary folder below `tmp`; killed where it does not end."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "postroad.cli", "demo", *words),
-            env={**os.environ, "TMPDIR": str(tmp)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent,
-        )
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = await _started(tmp, words, out, err)
 
-        async def settings() -> bool:
-            assert process.returncode is None
-            return any("postroad.toml" in line for line in commands(tmp).values())
+            async def settings() -> bool:
+                assert process.returncode is None
+                return any("postroad.toml" in line for line in commands(tmp).values())
 
-        try:
-            await until(settings, "`postroad up` runs")
-            (name,) = entries(tmp)
-            yield cls(process, tmp / name)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()
+            try:
+                await until(settings, "`postroad up` runs")
+                (name,) = entries(tmp)
+                yield cls(process, tmp / name, out, err)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
 
     async def answer(self) -> Any:
         """The JSON it prints, while it may go on running."""
-        assert self.process.stdout is not None
-        lines = [await asyncio.wait_for(self.process.stdout.readline(), 60)]
-        while lines[-1] not in (b"}\n", b""):
-            lines.append(await self.process.stdout.readline())
-        return json.loads(b"".join(lines))
+
+        async def printed() -> bool:
+            return _said(self.out).endswith("}\n") or self.process.returncode is not None
+
+        await until(printed, "the demo prints its report")
+        return json.loads(_said(self.out))
 
     async def end(self) -> Result:
-        """Its end, and what it said since the last `answer`."""
-        out, err = await asyncio.wait_for(self.process.communicate(), 60)
-        assert self.process.returncode is not None
-        return Result(self.process.returncode, out.decode(), err.decode())
+        """Its end, and what it said."""
+        code = await asyncio.wait_for(self.process.wait(), 60)
+        return Result(code, _said(self.out), _said(self.err))
 
     def up(self) -> int:
         """The process id of its `postroad up`."""
@@ -97,12 +97,27 @@ class Demo:
         return pid
 
 
+async def _started(tmp: Path, words: Sequence[str], out: IO[str], err: IO[str]) -> Process:
+    return await forkserver.start(
+        *("postroad.cli", "demo", *words),
+        imported=(*COMMANDS, *LATER),
+        env={**os.environ, "TMPDIR": str(tmp), "POSTROAD_RELAY__0__HOST": "smtp.example.org"},
+        stdout=out.fileno(),
+        stderr=err.fileno(),
+    )
+
+
+def _said(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
+
+
 async def test_one_command_shows_three_copies(tmp_path: Path) -> None:
     """It exits with 0 when three members, one of whom joined by mail, have one unaltered copy
     each, prints nothing but JSON, whatever settings the environment holds, and leaves no process
     and no file."""
-    environ = {"TMPDIR": str(tmp_path), "POSTROAD_RELAY__0__HOST": "smtp.example.org"}
-    done = await postroad("demo", "--json", env=environ)
+    async with Demo.start(tmp_path, "--json") as demo:
+        done = await demo.end()
     assert done.code == 0, done.err
     report = done.json
     assert (report["expected"], report["delivered"], report["duplicates"]) == (3, 3, 0)

@@ -252,6 +252,7 @@ def _become(module: str, words: list[str], env: dict[str, str], cwd: str) -> tup
     die_with_parent()
     os.environ.clear()
     os.environ.update(env)
+    tempfile.tempdir = None  # it is read from there
     os.chdir(cwd)
     sys.path[0] = cwd  # as with -m
     sys.path[1:1] = _more_folders(env)

@@ -16,10 +16,10 @@ import pytest
 from tests.peers import forkserver
 
 PROGRAM = """
-import os, signal, sys
+import os, signal, sys, tempfile
 from postroad.runtime.crashpoint import crashpoint
 print(__name__, sys.argv[1:], os.getcwd(), sorted(os.environ.items()), sys.stdin.read())
-print([path for path in sys.path if path])
+print([path for path in sys.path if path], tempfile.gettempdir())
 print(os.isatty(1), os.getppid() != os.getpid(), len(os.listdir("/proc/self/fd")))
 print("wrong", file=sys.stderr)
 crashpoint("here")
@@ -32,7 +32,7 @@ async def test_as_python_does_it(tmp_path: Path, crashpoint: str) -> None:
     """Arguments, directory, environment, open files, input, output and end are the same, and where
     modules come from, also where the environment names more such folders than ours."""
     (tmp_path / "program.py").write_text(PROGRAM)
-    env = {**os.environ, "POSTROAD_CRASHPOINT": crashpoint}
+    env = {**os.environ, "POSTROAD_CRASHPOINT": crashpoint, "TMPDIR": str(tmp_path)}
     if crashpoint:
         ours = os.environ.get("PYTHONPATH", "")
         env["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "more"), *filter(None, [ours])])
