@@ -15,7 +15,7 @@ import uvloop
 from hypothesis import HealthCheck, settings
 
 from postroad.runtime.embedded import EmbeddedBroker
-from tests.peers import nats
+from tests.peers import lent, nats
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -105,8 +105,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Brokers that are lent lie with what tests write."""
+    lent.place = lambda: config._tmp_path_factory.mktemp("lent")  # type: ignore[attr-defined]
+
+
 def pytest_sessionfinish() -> None:
     """DuckDB prints what nobody has collected when the process ends."""
+    lent.end()
     gc.unfreeze()
 
 

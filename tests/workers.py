@@ -33,7 +33,7 @@ import pytest
 import pytest_timeout  # type: ignore[import-untyped]
 
 from postroad.runtime.children import die_with_parent
-from tests.peers import forkserver
+from tests.peers import forkserver, lent
 
 EARLY = ("tests/e2e/", "tests/chaos/", "tests/broker/")
 PATIENCE = 15.0  # seconds that a worker has to take down what it runs
@@ -270,6 +270,7 @@ def _work(session: pytest.Session, name: str, connection: Connection, output: IO
     except BaseException:  # noqa: BLE001  whoever waits for us prints it
         traceback.print_exc(file=output)
     finally:
+        lent.end()
         output.flush()
         os._exit(code)  # what pytest does at the end is its first process's to do
 

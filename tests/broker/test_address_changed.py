@@ -243,6 +243,7 @@ async def test_an_operator_has_somebody_asked(service: Membership) -> None:
     assert (await move(service, ANNA, NEW, confirmed=False)).code == "limited"
 
 
+@pytest.mark.own_broker
 async def test_who_left_gives_their_address_away(
     service: Membership, server: EmbeddedBroker
 ) -> None:

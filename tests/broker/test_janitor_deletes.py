@@ -212,6 +212,7 @@ async def test_without_the_projector_nothing_goes(road: Finished) -> None:
     assert found.gone == {"sendings": 1, "mails": 1}
 
 
+@pytest.mark.own_broker
 async def test_parked_messages_go_once_somebody_resolved_them(
     road: Finished, server: EmbeddedBroker
 ) -> None:

@@ -23,6 +23,8 @@ from postroad.runtime.provision import check_safety, check_version, provision
 from schemas import subjects
 from tests.peers.process import free_port
 
+pytestmark = pytest.mark.own_broker
+
 
 async def test_provisioning_keeps_what_an_operator_changed(broker: Broker) -> None:
     """Age, description and any other field an operator set survive the next start."""

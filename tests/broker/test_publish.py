@@ -132,6 +132,7 @@ async def test_reads_find_exactly_what_is_there(broker: Broker) -> None:
     assert [m async for m in broker.scan("PEOPLE", "people.9999")] == []
 
 
+@pytest.mark.own_broker
 async def test_erased_bytes_are_gone(broker: Broker, server: EmbeddedBroker) -> None:
     """Erasing a message removes its bytes from the files, not only from the index."""
     seq = await broker.publish("people.k", b"anna@example.org", expect=0)

@@ -24,7 +24,6 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import EmbeddedBroker, embedded
 from postroad.runtime.health import STATUS_SUBJECT, Report
-from postroad.runtime.provision import provision
 from schemas import subjects
 from schemas.commands import Answer, CreateList
 from schemas.mass import ImportMembers, ImportRow
@@ -32,6 +31,7 @@ from tests.e2e.supervised import told_only
 from tests.peers import forkserver
 from tests.peers.dovecot import Dovecot
 from tests.peers.forkserver import Process
+from tests.peers.lent import anew, lent
 from tests.peers.sink import Script, Sink
 
 ROAD = ("membership", "router", "sender", "ingest")
@@ -101,16 +101,19 @@ class System:
         *,
         services: Sequence[str] = ROAD,
         domain: str = "example.org",
+        lend: bool = True,
     ) -> AsyncIterator[System]:
-        """Run the road on `settings` (what follows [site] and [broker]) within the block."""
+        """Run the road on `settings` (what follows [site] and [broker]) within the block; unless
+        the broker may be lent, its files are in `home` and stay."""
         config = home / "postroad.toml"
         head = f'[site]\ndomain = "{domain}"\n[broker]\nack_wait = "3s"\n'
         config.write_text(head + settings)
         async with contextlib.AsyncExitStack() as stack:
-            server = await stack.enter_async_context(embedded(home / "state"))
+            having = lent if lend else embedded
+            server = await stack.enter_async_context(having(home / "state"))
             broker = await Broker.connect(server.reach.url, name="test")
             await stack.enter_async_context(broker)
-            await provision(broker, ack_wait=3.0)
+            await anew(broker, ack_wait=3.0)
             system = cls(home, config, server, broker)
             await told_only(broker, services)
             if "[alarm]" in settings:  # who raises alarms where no monitor is asked for

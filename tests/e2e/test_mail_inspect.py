@@ -104,7 +104,7 @@ async def test_no_password_is_shown(nowhere: Path) -> None:
 async def test_settings_and_members_of_a_list_count(tmp_path: Path) -> None:
     """With a Postroad its lists are judged at, with their settings, and membership is asked who
     the author is; nothing is stored. Once it is stopped, its streams are read."""
-    async with System.start(tmp_path, "", services=("membership",)) as road:
+    async with System.start(tmp_path, "", services=("membership",), lend=False) as road:
         await road.make_list(LIST, ["ann@example.net"], subject_prefix="(T) ", emergency="false")
         await road.make_list("other@example.org", [], default_nonmember_action="reject")
         before = await road.broker.api("STREAM.INFO.ROUTED")
