@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_verdict_is_kept_until_postroad_runs_again(tmp_path: Path) -> None:
             post(ours, 2)
             ours.until(lambda found: found.held == 2, "two mails wait")
             assert "2 mails wait for a verdict" in ours.run("status").stdout
-        first, second = ours.json("held", "ls")
+        first, second = sorted(ours.json("held", "ls"), key=itemgetter("subject"))
         assert (first["subject"], second["subject"]) == ("post 1", "post 2")
         assert ours.json("held", "accept", first["id"])[0]["verdict"] == "accepted"
         assert ours.json("held", "discard", second["id"])[0]["verdict"] == "discarded"
@@ -53,5 +54,6 @@ def test_a_verdict_is_kept_until_postroad_runs_again(tmp_path: Path) -> None:
             story = ours.json("post", "show", first["id"])
             (fate,) = story["lists"]
             assert (fate["kind"], fate["verdict"], fate["accepted"]) == ("post", "accepted", 2)
+            ours.shows("sender.window", "trace", first["id"])
             spans = ours.json("trace", first["id"])["spans"]
             assert {"router", "membership", "sender"} <= {span["service"] for span in spans}
