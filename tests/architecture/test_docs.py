@@ -241,6 +241,12 @@ def product() -> list[ast.Module]:
     return [ast.parse(path.read_text(encoding="utf-8")) for path in files]
 
 
+@pytest.fixture(scope="module")
+def said(product: list[ast.Module]) -> list[str]:
+    """Every line that it may say."""
+    return [line for module in product for text in texts(module) for line in text.splitlines()]
+
+
 def texts(module: ast.Module) -> Iterator[str]:
     """Every text of a module, with … for what is put into it."""
     for node in ast.walk(module):
@@ -263,10 +269,9 @@ def holds(text: str, parts: Sequence[str]) -> bool:
 
 
 def test_every_line_in_the_troubleshooting_is_said_by_the_program(
-    product: list[ast.Module],
+    said: list[str],
 ) -> None:
     """Who looks up a line finds it as the program says it; a line it no longer says is gone."""
-    said = [line for module in product for text in texts(module) for line in text.splitlines()]
     page = Document(OPERATORS / "troubleshooting.md")
     for row in page.table("Troubleshooting"):
         for line in code(row[0]) if row[0].startswith("`") else ():
@@ -282,16 +287,13 @@ def runbook() -> list[Document]:
 
 
 @pytest.mark.parametrize("page", runbook(), ids=lambda page: page.path.stem)
-def test_a_runbook_page_leads_from_what_is_seen_to_well(
-    page: Document, product: list[ast.Module]
-) -> None:
+def test_a_runbook_page_leads_from_what_is_seen_to_well(page: Document, said: list[str]) -> None:
     """Each page has the four parts, commands to give and to know by, and symptoms as the program
     says them."""
     parts = ["What you see", "What it means", "What to do", "How you know that it is well"]
     assert re.findall(r"^## (.+)$", page.prose, re.MULTILINE) == parts
     whole = page.text.partition("## What to do")[2].partition("## How you know")
     assert all("```sh" in part for part in (whole[0], whole[2]))
-    said = [line for module in product for text in texts(module) for line in text.splitlines()]
     lines = [span for span in code(page.section(parts[0])) if " " in span]
     for line in (line for line in lines if not line.startswith("postroad ")):
         assert any(holds(text, line.split("…")) for text in said), line

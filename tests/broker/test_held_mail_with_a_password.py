@@ -14,6 +14,11 @@ from schemas.road import MailStopped, PostRouted
 from tests.broker.held import Moderated, moderated, reply_token
 from tests.broker.membership import LIST, done, everybody, queued
 from tests.broker.router_peers import routing
+from tests.peers.quickhash import quick_hash
+
+__all__ = ["quick_hash"]
+
+pytestmark = pytest.mark.usefixtures("quick_hash")
 
 OLGA, ANNA = "olga@owners.example", "anna@d.example"
 NEWS = "news@lists.example.org"
