@@ -15,7 +15,7 @@ from tests.e2e.system import System, until
 
 pytestmark = pytest.mark.e2e
 TEAM = "team@example.org"
-PEOPLE = 4_000
+PEOPLE = 6_000
 ADDRESSES = [f"member{number}@d{number % 7}.example.net" for number in range(PEOPLE)]
 
 
