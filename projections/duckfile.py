@@ -87,6 +87,12 @@ def move(
         raise CheckpointMoved(f"{stream} does not stand at {after} in {path.name}")
 
 
+def attempt(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Execute what changes no row, if that can be: who writes next says what is wrong."""
+    with contextlib.suppress(duckdb.Error):
+        connection.execute(sql)
+
+
 def positions(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """The checkpoint of each stream."""
     return dict(connection.execute("select stream, seq from checkpoint").fetchall())

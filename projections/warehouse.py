@@ -220,7 +220,8 @@ class Warehouse:
         async with contextlib.AsyncExitStack() as stack:
             async with self.applying:
                 await stack.enter_async_context(self._copying)
-                stack.push_async_callback(self._execute, usual)
+                back = partial(duckfile.attempt, self.connection, usual)
+                stack.push_async_callback(self._in, self._writer, back)
                 await self._execute(f"set checkpoint_threshold = '{NEVER}'")
                 await self._execute("force checkpoint")  # waits for queries; plain, it would fail
                 positions = dict(self.checkpoints)

@@ -21,6 +21,14 @@ async def wait_for(awaited: Awaitable[T], timeout: float | None) -> T:
         return await awaited
 
 
+def heed() -> None:
+    """Raises CancelledError where the running task was cancelled. What goes wrong on the way out
+    takes the place of the cancellation: who goes on after errors looks here first."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def mend() -> None:
     """Put it in the place of Python's own, where that one forgets."""
     if sys.version_info < (3, 12):

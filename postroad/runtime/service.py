@@ -36,6 +36,7 @@ from postroad.runtime.telemetry import Telemetry
 from schemas.subjects import Durable, again
 
 log = structlog.get_logger()
+END_SECONDS = 30.0  # that ending may take; a supervisor that lives kills sooner
 YOUNG = 20_000  # new objects between two collections of garbage; most go without one
 ROAD = ("membership", "router", "sender", "ingest")  # in the order they start
 BESIDE = ("projector", "janitor", "monitor", "web")  # what no mail waits for
@@ -153,11 +154,18 @@ async def serve(name: str, config: Config, *, once: bool = False) -> None:
         context.once = once
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, context.stopping.set)
+            loop.add_signal_handler(number, _end, context.stopping)
         await paused.wait(context)
         if not context.stopping.is_set():
             await service.run(context)
         log.info("service.stopped")
+
+
+def _end(stopping: asyncio.Event) -> None:
+    """Let work finish. Who does not come to its end is ended by Linux: a supervisor would see to
+    that, but may be dead."""
+    stopping.set()
+    signal.setitimer(signal.ITIMER_REAL, END_SECONDS)
 
 
 @contextlib.asynccontextmanager

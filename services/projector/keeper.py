@@ -18,6 +18,7 @@ import duckdb
 import structlog
 
 from postroad.runtime.broker import Broker
+from postroad.runtime.cancelling import heed
 from postroad.runtime.clock import now
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError, Retry, WentBack
@@ -84,6 +85,7 @@ class Keeper:
         self.context.broker.reconnected.append(self._again.set)
         try:
             while True:
+                heed()
                 try:
                     await self._keep()
                 except Retry as retry:

@@ -15,6 +15,7 @@ import duckdb
 import msgspec
 import structlog
 
+from postroad.runtime.cancelling import heed
 from postroad.runtime.children import die_with_parent
 from postroad.runtime.clock import now
 from postroad.runtime.errors import Retry
@@ -58,6 +59,7 @@ class Snapshots:
         while True:
             with contextlib.suppress(Retry):
                 await self.refresh()
+            heed()
             await asyncio.sleep(every)
 
     async def refresh(self) -> Taken:

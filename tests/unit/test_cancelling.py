@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 import postroad.runtime.broker  # noqa: F401  whoever talks with the broker has it mended
+from postroad.runtime.cancelling import heed
 
 
 async def test_who_is_cancelled_as_the_answer_comes_is_cancelled() -> None:
@@ -33,3 +35,31 @@ async def test_an_answer_or_the_end_of_patience(limit: float | None) -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(never, limit)
         assert never.cancelled()
+
+
+async def test_who_goes_on_after_errors_ends_when_told_so() -> None:
+    """An error on the way out hides that the task was cancelled; before the next try that is seen.
+    What was cancelled for a limit that is over hides nothing."""
+    tries: list[str] = []
+    trying = asyncio.Event()
+
+    async def keeps() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await asyncio.sleep(60)
+        while True:
+            heed()
+            tries.append("once")
+            trying.set()
+            with contextlib.suppress(ValueError):
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    raise ValueError
+
+    keeping = asyncio.create_task(keeps())
+    await trying.wait()
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    assert len(tries) == 1

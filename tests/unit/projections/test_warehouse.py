@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -179,6 +180,24 @@ async def test_who_has_the_file_is_told_by_its_process(tmp_path: Path) -> None:
     await warehouse.close()
     with reading(warehouse.path), pytest.raises(StoreBusy):
         Lock(warehouse.path)
+
+
+async def test_who_copies_ends_when_told_so_though_the_file_is_gone(tmp_path: Path) -> None:
+    """Nothing that is wrong with the file keeps a process from ending."""
+    warehouse, there = await opened(tmp_path), asyncio.Event()
+
+    async def copies() -> None:
+        async with warehouse.still():
+            warehouse.path.unlink()
+            there.set()
+            await asyncio.sleep(60)
+
+    copying = asyncio.create_task(copies())
+    await there.wait()
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    await warehouse.close()
 
 
 def test_one_bad_message_costs_no_other() -> None:
