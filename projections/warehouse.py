@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -21,9 +20,10 @@ import duckdb
 import msgspec
 
 from postroad.runtime.crashpoint import crashpoint
-from projections import adopting, columns, duckfile, layout, receding
+from projections import adopting, columns, duckfile, layout, pruning, receding
 from projections.duckfile import Lock, StoreBusy, Transaction
 from projections.projection import Carry, Folded, Projection, Table
+from projections.pruning import Old
 from projections.reading import CONFIG, Answer, Given, answer
 from projections.receding import Receded, Unfit
 from projections.watched import Damaged, Watched
@@ -185,18 +185,10 @@ class Warehouse:
             cursor.interrupt()
             raise Slow from None
 
-    async def prune(self, before: Mapping[str, datetime]) -> int:
-        """Delete rows of these streams that are older; returns how many."""
+    async def prune(self, old: Mapping[str, Old]) -> int:
+        """Delete the old rows of these streams; returns how many."""
         async with self.applying:
-            return await self._write(partial(self._prune, before))
-
-    def _prune(self, before: Mapping[str, datetime]) -> int:
-        return sum(
-            receding.delete(self.connection, table, "ts < ?", before[each.stream])
-            for each in self.projections
-            if each.stream in before
-            for table in each.tables
-        )
+            return await self._write(lambda: pruning.prune(self.connection, self.projections, old))
 
     async def exchange(self, new: Path) -> None:
         """Go on with another file in the place of this one, which is closed; while nothing is

@@ -41,7 +41,7 @@ async def show(
     """
     from postroad.cli.projected import projected
     from postroad.cli.road import streams
-    from services.janitor.diary import Kept
+    from postroad.runtime.diary import Kept
     from services.janitor.sweep import Ages, Sweep
 
     del dry_run

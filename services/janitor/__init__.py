@@ -18,8 +18,9 @@ goes       mail that waits for a verdict; copies that are on their way, schedule
            mail they are of; a mail, of which a message is parked; bytes that nothing tells of;
            anything that the projector has not folded
 
-Age        is counted in time that a janitor has itself lived through (`marks`), by a clock that
-           nobody sets; a leap of that is believed for two ticks. A mark says how far each stream
+Age        is counted in time that a janitor has itself lived through (`schemas.marks`),
+           by a clock that nobody sets; a leap of that is believed for two ticks. The projector
+           reads it, too. A mark says how far each stream
            had come; all that is said of a mail must lie before one that is old enough. Time in
            which nothing ran, or the janitor did not, lengthens what is kept. A tick is an hour,
            less where an age is less than a day.
@@ -42,11 +43,9 @@ Failure    The projector or the broker away, or behind: nothing goes, `postroad 
            A second janitor stands aside: only one writes the marks.
            A stream that was made anew: its marks are forgotten, every age begins again.
 
-Files      marks     lived time → how old something is (pure)
-           decider   what is known of a mail → whether it may go, or why not (pure)
+Files      decider   what is known of a mail → whether it may go, or why not (pure)
            evidence  what the streams hold of it
            sweep     one look
            waiting   what stays, and when it is worth another look (pure)
-    diary     where the marks are kept
            service   a mark, a look, a rest
 """

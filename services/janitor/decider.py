@@ -13,8 +13,8 @@ from typing import Literal
 import msgspec
 
 from schemas import subjects
+from schemas.marks import Ends, before
 from schemas.road import WindowRecorded
-from services.janitor.marks import Ends, before
 
 Kept = Literal[
     "",  # it may go

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from postroad.runtime.broker import Broker
 from schemas import subjects
+from schemas.marks import STREAMS
 from schemas.parking import ParkedResolved
 from schemas.road import MailRefused, Parked, WindowRecorded
 from services.janitor import decider
 from services.janitor.decider import Decision, Floors, Mail, Sending
-from services.janitor.marks import STREAMS
 
 PAGE = 500  # ledgers looked at together
 FANNED_OUT: tuple[subjects.Kind, ...] = ("post", "owner", "done")  # what a fan-out has in ROUTED

@@ -11,11 +11,11 @@ import structlog
 
 from postroad.runtime import instruments
 from postroad.runtime.clock import now
+from postroad.runtime.diary import Kept
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.projector import asking
 from postroad.runtime.service import Context, Service
-from services.janitor import marks
-from services.janitor.diary import Kept
+from schemas import marks
 from services.janitor.evidence import Evidence
 from services.janitor.sweep import Ages, Sweep, Tally
 
@@ -48,7 +48,9 @@ class Janitor:
         ends, born = await self.evidence.ends()
         at = time.monotonic()
         diary = marks.older(self.kept.diary, at - self._counted, self.tick)
-        diary = marks.marked(diary, ends, born, longest=self.ages.longest)
+        analytics = self.context.config.analytics.keep_seconds  # the projector reads it as well
+        longest = max(self.ages.longest, analytics)
+        diary = marks.marked(diary, ends, born, longest=longest)
         self._counted = at
         if not await self.kept.store(diary):
             self._report("another janitor is at work here", Tally())

@@ -23,9 +23,9 @@ from postroad.runtime.crashpoint import crashpoint
 from postroad.runtime.projector import Ask
 from postroad.runtime.pull import head_pages
 from postroad.runtime.stored import Stored
+from schemas.marks import Diary, Ends, before, horizon
 from services.janitor import decider, evidence
 from services.janitor.evidence import Evidence
-from services.janitor.marks import Diary, Ends, before, horizon
 from services.janitor.waiting import Waiting
 
 QUIET = 90 * 86_400.0  # seconds after which nobody is at work; the ledger itself is kept so long

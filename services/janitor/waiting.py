@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from services.janitor.marks import Diary, Ends, before
+from schemas.marks import Diary, Ends, before
 
 RECORDED = ("held", "scheduled")  # they end with a new message about the same mail
 STANDING = ("undecided", "underway", "sending")  # so do these; or a consumer comes further

@@ -21,14 +21,17 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.cancelling import heed
 from postroad.runtime.clock import now
 from postroad.runtime.config import Config
+from postroad.runtime.diary import Kept
 from postroad.runtime.errors import PostroadError, Retry, WentBack
 from postroad.runtime.service import Context
 from projections import duckfile, layout
 from projections.catalog import projections
 from projections.duckfile import CheckpointMoved, StoreBusy
+from projections.pruning import Old
 from projections.snapshot import FOLDER
 from projections.warehouse import NAME, Origin, Warehouse
 from projections.watched import Damaged
+from schemas import marks
 from schemas.questions import Progress
 from schemas.subjects import DAY
 from services.projector import beside
@@ -187,12 +190,21 @@ class Keeper:
         await held.feed.catch_up()
         while True:
             beside.clear(self.context.config.site.state_dir)
-            streams = {each.stream for each in held.warehouse.projections}
-            since = kept_since(self.context.config, streams)
-            before = {name: at.replace(tzinfo=None) for name, at in since.items()}
-            if gone := await held.warehouse.prune(before):
-                log.info("projector.pruned", rows=gone)
+            with contextlib.suppress(Retry):
+                if gone := await held.warehouse.prune(await self._old(held.warehouse)):
+                    log.info("projector.pruned", rows=gone)
             await asyncio.sleep(DAY)
+
+    async def _old(self, warehouse: Warehouse) -> Mapping[str, Old]:
+        """What is older than it is kept, by the clock and by time lived through: the janitor's, who
+        counts it."""
+        diary = await Kept(self.context.broker).load()
+        ages = _ages(self.context.config, {each.stream for each in warehouse.projections})
+        return {
+            name: Old(ends, (now() - timedelta(seconds=age)).replace(tzinfo=None))
+            for name, age in ages.items()
+            if (ends := marks.horizon(diary, age)) is not None
+        }
 
     async def _rebuild(self, warehouse: Warehouse) -> None:
         """Fold anew what another release made, and what is asked for."""
@@ -290,9 +302,14 @@ def unfit(warehouse: Warehouse) -> str:
 
 def kept_since(config: Config, streams: Iterable[str]) -> dict[str, datetime]:
     """Since when rows are kept, of those of these streams that are not kept for ever."""
+    ages = _ages(config, streams)
+    return {name: now() - timedelta(seconds=age) for name, age in ages.items()}
+
+
+def _ages(config: Config, streams: Iterable[str]) -> dict[str, float]:
     rows = config.analytics.keep_seconds
     return {
-        name: now() - timedelta(seconds=min(rows, SPANS) if name == "SPANS" else rows)
+        name: min(rows, SPANS) if name == "SPANS" else rows
         for name in streams
         if name not in FOR_EVER
     }

@@ -15,6 +15,7 @@ from projections.projection import Message
 from schemas import codec, subjects
 from schemas.envelope import Event
 from schemas.mail import HeaderFacts, RawRef
+from schemas.marks import STREAMS, Diary, Mark
 from schemas.parking import ParkedResolved
 from schemas.road import (
     ChunkQueued,
@@ -29,7 +30,6 @@ from schemas.road import (
     PostRouted,
     WindowRecorded,
 )
-from services.janitor.marks import STREAMS, Diary, Mark
 from services.janitor.sweep import Ages
 from tests.unit.projections.analysis import Analysis
 

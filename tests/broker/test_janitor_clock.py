@@ -14,8 +14,8 @@ from nats.aio.msg import Msg
 
 from postroad.runtime.broker import Broker
 from schemas import subjects
+from schemas.marks import Diary
 from schemas.questions import Piece, Question
-from services.janitor.marks import Diary
 from tests.broker.finishedmail import Finished
 from tests.e2e.system import until
 from tests.peers import faketime

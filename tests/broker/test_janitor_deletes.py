@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from postroad.runtime.broker import Broker
+from postroad.runtime.diary import Kept
 from postroad.runtime.embedded import EmbeddedBroker
 from postroad.runtime.errors import BrokerUnavailable, Retry
 from postroad.runtime.provision import provision
 from schemas import subjects
-from services.janitor.diary import Kept
+from schemas.marks import Diary
 from services.janitor.evidence import Evidence
-from services.janitor.marks import Diary
 from services.janitor.sweep import Sweep, Tally
 from tests.architecture.test_deploy import nats_server
 from tests.broker.finishedmail import AGES, LIST, Finished, mail_id, numbers

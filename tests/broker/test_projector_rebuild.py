@@ -13,11 +13,14 @@ import pytest
 
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope, now
+from postroad.runtime.diary import Kept
 from projections import catalog
 from projections.warehouse import NAME
 from schemas import codec, subjects
 from schemas.envelope import Event
+from schemas.marks import Diary, Mark
 from schemas.people import PersonErased, PersonKnown
+from schemas.subjects import DAY
 from services.projector import keeper
 from tests.broker.projecting import (
     Projecting,
@@ -180,12 +183,20 @@ async def say(broker: Broker, subject: str, event: Event) -> int:
     return await broker.publish(subject, codec.encode(envelope([event], correlation="test")))
 
 
-async def test_rows_about_mail_are_kept_so_long(broker: Broker, tmp_path: Path) -> None:
-    """Rows that are older than `keep` go; who was on which list stays."""
+async def test_rows_about_mail_are_kept_so_long(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that are older than `keep` go, by the clock and by time lived through: a clock that is
+    set deletes nothing. Who was on which list stays."""
     await stored(broker)
     async with projector(broker, settings(tmp_path)) as running:
         await running.caught_up()
-        warehouse = running.keeper.held.warehouse
-        later = now().replace(tzinfo=None) + timedelta(days=1)
-        assert await warehouse.prune({"DELIVERY": later}) == 10 * 3 * 17
+        warehouse, kept = running.keeper.held.warehouse, Kept(broker)
+        mark = Mark(at=0.0, ends={"DELIVERY": warehouse.checkpoints["DELIVERY"]})
+        for lived, ahead in ((399, 500), (401, 0)):
+            assert await kept.store(Diary(lived=lived * DAY, marks=(mark,)))
+            monkeypatch.setattr(keeper, "now", lambda ahead=ahead: now() + timedelta(days=ahead))
+            assert await warehouse.prune(await running.keeper._old(warehouse)) == 0
+        monkeypatch.setattr(keeper, "now", lambda: now() + timedelta(days=500))
+        assert await warehouse.prune(await running.keeper._old(warehouse)) == 10 * 3 * 17
         assert (await running.rows(EVERYTHING))[0][3:] == (0, 50)

@@ -137,19 +137,23 @@ class Telling:
         with tempfile.TemporaryFile() as text:  # no pipe: who does not read ends as it likes
             text.write(f"{notice.text}\n".encode())
             text.seek(0)
-            process = await asyncio.create_subprocess_exec(
-                *shlex.split(self._settings.command),
-                stdin=text,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
+            starting = asyncio.ensure_future(
+                asyncio.create_subprocess_exec(
+                    *shlex.split(self._settings.command),
+                    stdin=text,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                )
             )
-        try:
-            await process.wait()
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):  # with all that it has started
-                    os.killpg(process.pid, signal.SIGKILL)
+            try:
+                process = await asyncio.shield(starting)
+                await process.wait()
+            finally:
+                process = await starting  # it may be there, though nobody waits for it any more
+                if process.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):  # with all that it has started
+                        os.killpg(process.pid, signal.SIGKILL)
         return f"exit code {process.returncode}" if process.returncode else ""
 
     async def _post(self, notice: Notice) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.janitor.marks import Diary, Ends, Mark
+from schemas.marks import Diary, Ends, Mark
 from services.janitor.waiting import FORGET, Waiting
 
 OLD: Ends = {"SEND": 3, "DELIVERY": 5}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.janitor.marks import (
+from schemas.marks import (
     FINE,
     LEAST_TICK,
     Diary,

@@ -7,7 +7,7 @@ import msgspec
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import Conflict
 from schemas import subjects
-from services.janitor.marks import Diary
+from schemas.marks import Diary
 
 STREAM = "KV_CHECKPOINTS"
 
