@@ -153,7 +153,8 @@ class Evidence(Row, frozen=True, kw_only=True):
     """All that is known. `lists` are addresses by slug; `without` says, by list, which wish of
     theirs kept a copy from them (`PostRouted.without`); `since` is when their address became
     theirs, `until` when it ceased to be; `waits` are from the queue as it is now. `post` is the
-    mail's id.
+    mail's id. `theirs`: whether a letter that names no person went to them, null where that is
+    kept no more.
     A mail to members and to owners of a list was decided twice: `owners` is known of the second."""
 
     post: str
@@ -175,6 +176,7 @@ class Evidence(Row, frozen=True, kw_only=True):
     bounces: tuple[Bounce, ...] = ()
     without: dict[str, str] = {}
     waits: tuple[Wait, ...] = ()
+    theirs: bool | None = None
     owners: Evidence | None = None
 
     @property

@@ -167,9 +167,11 @@ class _OnList:
             outcome, why = last.kind, words.stopped(last, self._who(last.actor))
         elif last.kind == "accepted":
             outcome, why = "undecided", words.ACCEPTED
-        elif last.kind == "letter" and last.author == self.known.person != "":
+        elif last.kind == "letter" and self._theirs(last):
             wait = self._wait()
             outcome, why = ("waiting", wait) if wait else ("unknown", words.FORGOTTEN)
+        elif last.kind == "letter" and not last.author and self.known.theirs is None:
+            outcome, why = "unknown", words.LETTER
         elif last.kind not in ("post", "owner") or post is None:
             outcome, why = "not_posted", words.no_post(last)
         else:
@@ -184,6 +186,9 @@ class _OnList:
 
     def _who(self, actor: str) -> str:
         return words.who(actor, self.known.people, self.known.person)
+
+    def _theirs(self, letter: Decision) -> bool:
+        return letter.author == self.known.person if letter.author else bool(self.known.theirs)
 
     def _decided(self, one: Decision) -> None:
         what = words.decided(one, self._who(one.actor))

@@ -23,6 +23,7 @@ NOBODY = "nobody of this address is known: it never was on a list, or is spelled
 UNDECIDED = "nothing is decided on the mail yet; `postroad status` says what it waits for"
 ACCEPTED = "the mail was held, and is accepted: it is about to be posted"
 NOT_QUEUED = "they receive posts, and their copy is still to be queued"
+LETTER = "the mail is a letter of Postroad; whom it was to is kept no more"
 FORGOTTEN = "a copy was for them, but nothing is kept of it any more"
 HIDDEN = (
     "hint: Gmail does not show authors the copy that a list sends them of their own mail; it is in "
@@ -96,7 +97,7 @@ def no_post(one: Decision) -> str:
         case "bounce":
             return "the mail was a delivery report, which goes to nobody"
         case "letter":
-            return "the mail is a letter of Postroad, to somebody else or to nobody known"
+            return "the mail is a letter of Postroad, to somebody else"
         case "unrouted":
             return f"the mail was for no list: {one.reason}"
         case _:

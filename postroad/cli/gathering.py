@@ -25,6 +25,7 @@ from postroad.cli.evidence import (
 )
 from postroad.cli.mails import NAMED, list_addresses, mail_id, one_of
 from postroad.cli.projected import Rows, projected
+from postroad.cli.readers import NOBODY, reader
 from postroad.cli.road import road
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -57,7 +58,7 @@ async def gather(config: Config, post: str, address: str) -> Evidence:
         async with projected(config, broker) as ask:
             mail = await find_mail(broker, ask, post, await folded(broker))
             known = Evidence(post=mail, address=address, lists=await list_addresses(broker))
-            known = await _with_rows(ask, known, whose)
+            known = await _with_letter(broker, ask, await _with_rows(ask, known, whose))
             if known.decisions and await ask("explain_decisions", mail=f"{mail}{OWNERS}"):
                 owners = await _with_rows(ask, replace(known, post=f"{mail}{OWNERS}"), whose)
                 known = replace(known, owners=await _with_queue(broker, config, owners))
@@ -80,12 +81,26 @@ async def _with_rows(ask: Ask, known: Evidence, whose: Whose) -> Evidence:
     return replace(known, **await _of_person(ask, known.post, whose.person))
 
 
+async def _with_letter(broker: Broker, ask: Ask, known: Evidence) -> Evidence:
+    """The same with what became of a letter to them that names nobody."""
+    nameless = any(one.kind == "letter" and not one.author for one in known.decisions)
+    if known.erased or not nameless or not (to := await reader(broker, known.post)):
+        return known
+    whose = (await ask_membership(broker, "whose", WhoseAddress(address=to))).whose
+    theirs = to.lower() == known.address.lower() or (
+        whose is not None and whose.person == known.person
+    )
+    known = replace(known, theirs=theirs)
+    return replace(known, **await _of_copy(ask, known.post, NOBODY)) if theirs else known
+
+
 async def _with_queue(broker: Broker, config: Config, known: Evidence) -> Evidence:
     """The same with what their copy waits for, and who is who."""
-    if known.person and not _settled(known):
+    if (known.person or known.theirs) and not _settled(known):
         from postroad.cli.waiting import waits_of
 
-        waits = await waits_of(broker, config, known.post, known.person)
+        whom = NOBODY if known.theirs else known.person
+        waits = await waits_of(broker, config, known.post, whom)
         known = replace(known, waits=waits)
     return replace(known, people=await reached(broker, _actors(known)))
 
@@ -129,15 +144,20 @@ async def _of_mail(ask: Ask, mail: str) -> dict[str, Any]:
 async def _of_person(ask: Ask, mail: str, person: str) -> dict[str, Any]:
     withheld = await ask("explain_withheld", mail=mail, person=person)
     bounces = await ask("bounces_of_person", person=person, list=None, mail=mail)
-    tries = await ask("person_with_post", mail=mail, person=person)
-    queued = await ask("explain_queued", mail=mail, person=person)
     return {
         "periods": _rows(Period, await ask("explain_periods", person=person)),
         "changes": _rows(Change, await ask("explain_changes", person=person)),
-        "tries": _rows(Try, tries),
-        "queued": _rows(Queued, queued),
         "bounces": _rows(Bounce, bounces),
         "without": {row["list"]: row["option"] for row in withheld},
+        **await _of_copy(ask, mail, person),
+    }
+
+
+async def _of_copy(ask: Ask, mail: str, person: str) -> dict[str, Any]:
+    about: dict[str, Any] = {"mail": mail, "person": person}
+    return {
+        "tries": _rows(Try, await ask("person_with_post", **about)),
+        "queued": _rows(Queued, await ask("explain_queued", **about)),
     }
 
 

@@ -62,7 +62,7 @@ async def one_of(
         found += [id_ for id_, there in zip(ids[NAMED:], rest, strict=True) if there is not None]
         if len(found) == 1:
             return found[0]
-    told = [f"{id_} ({_words(what)})" for id_, what in decided.items()]
+    told = [f"{id_} ({await _words(broker, id_, what)})" for id_, what in decided.items()]
     many = "several" if more else len(ids)
     others = " and more" if more or len(ids) > NAMED else ""
     raise PostroadError(f"{text} means {many} mails: {', '.join(told)}{others}; give a whole id")
@@ -75,9 +75,13 @@ async def _decided(broker: Broker, id_: str) -> list[tuple[str, str]]:
     return [(each[2], each[3]) for each in (stored.subject.split(".") for stored in found)]
 
 
-def _words(decided: Sequence[tuple[str, str]]) -> str:
-    last = {slug: kind for kind, slug in decided}
-    return ", ".join(f"{kind}, {slug}" for slug, kind in last.items()) or "not decided on yet"
+async def _words(broker: Broker, id_: str, decided: Sequence[tuple[str, str]]) -> str:
+    """What was decided on a mail, list by list; a letter of ours never came in."""
+    last = {slug: kind for kind, slug in decided if kind != "done"}
+    if last:
+        return ", ".join(f"{kind}, {slug}" for slug, kind in last.items())
+    came = await broker.last("RECEIVED", f"mail.received.*.{id_}")
+    return "a letter" if came is None else "not decided on yet"
 
 
 async def newest(

@@ -29,13 +29,14 @@ __all__ = ["post", "recipients"]  # the group, with this in it
 Outcome = Literal["accepted", "deferred", "failed", "departed", "waiting"]
 Format = Literal["table", "csv"]
 SLICE = 20_000  # people in memory at once
+UNNAMED = "not kept"  # whom a letter was to
 AT_ONCE = 5_000  # whose addresses are asked for at once
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     """One recipient, and the last word on their copy. `address` is where they are reached today,
-    empty for who was `erased`; `twice`: they may have two copies; `time` is null where nothing was
-    tried."""
+    empty for who was `erased`, and where a letter names nobody (`person` is empty) once its queue
+    is deleted; `twice`: they may have two copies; `time` is null where nothing was tried."""
 
     list: str
     address: str = ""
@@ -55,7 +56,7 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def who(self) -> str:
         """They, for people to read."""
-        return self.address or ERASED
+        return self.address or (ERASED if self.erased else UNNAMED)
 
 
 @command(
@@ -140,7 +141,7 @@ async def _of_list(
             for person in sorted(here - {row["person"] for row in rows})
         ]
         if block:
-            yield await _addressed(broker, block, place)
+            yield await _addressed(broker, block, place, mail)
 
 
 def slices(audience: int) -> Iterator[tuple[str, str]]:
@@ -180,14 +181,19 @@ def _recipient(row: dict[str, Any]) -> Recipient:
     )
 
 
-async def _addressed(broker: Broker, block: list[Recipient], place: str) -> list[Recipient]:
+async def _addressed(
+    broker: Broker, block: list[Recipient], place: str, mail: str
+) -> list[Recipient]:
     from postroad.cli.ask import ask
+    from postroad.cli.readers import NOBODY, reader
     from schemas.whose import WhereReached
 
     where: dict[str, str] = {}
     for start in range(0, len(block), AT_ONCE):
         people = tuple(one.person for one in block[start : start + AT_ONCE])
         where |= (await ask(broker, "reached", WhereReached(people=people))).where
+    if any(one.person == NOBODY for one in block):
+        where[NOBODY] = await reader(broker, mail)
     return sorted(named(block, place, where), key=lambda one: (one.address, one.person))
 
 
@@ -195,7 +201,8 @@ def named(block: Sequence[Recipient], place: str, where: Mapping[str, str]) -> I
     """The same with the list's address, and with theirs as far as they have one."""
     for one in block:
         address = where.get(one.person, "")
-        yield msgspec.structs.replace(one, list=place, address=address, erased=not address)
+        erased = bool(one.person) and not address
+        yield msgspec.structs.replace(one, list=place, address=address, erased=erased)
 
 
 def _printer(json: bool, format_: Format) -> Callable[[Sequence[Recipient]], None]:

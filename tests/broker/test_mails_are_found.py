@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroad.cli import mails
-from postroad.cli.mails import mail_id, newest
+from postroad.cli.mails import mail_id, newest, one_of
 from postroad.cli.spanreader import of_id, read
 from postroad.runtime.broker import Broker
 from postroad.runtime.clock import envelope
@@ -73,6 +73,18 @@ async def test_of_several_with_one_message_id_it_is_the_post(broker: Broker):
     assert await mail_id(broker, "same@example.net", kind="held") == numbered(3)
     with pytest.raises(PostroadError, match=f"{numbered(1)} .discarded, team., {numbered(2)} .po"):
         await mail_id(broker, "000000")
+
+
+async def test_a_letter_among_several_is_called_one(broker: Broker):
+    """It never came in, so nothing is ever decided on it; a mail that did still waits for that, and
+    of a post it is not the end of its fan-out that tells what it is."""
+    for number in (1, 2):
+        await receive(broker, numbered(number), f"m{number}@example.net")
+    for kind in ("post", "done"):
+        await broker.publish(f"mail.routed.{kind}.team.{numbered(2)}", b"")
+    several = [numbered(number) for number in (1, 2, 3)]
+    with pytest.raises(PostroadError, match=r".not decided on yet., .*.post, team., .*.a letter."):
+        await one_of(broker, "000000", several)
 
 
 async def test_what_means_no_mail_or_several_is_refused(broker: Broker):

@@ -21,6 +21,7 @@ from postroad.cli.story import Story
 from postroad.runtime.config import Config
 from schemas.addresses import ChangeAddress
 from schemas.commands import ChangeMember, Subscribe, Unsubscribe
+from schemas.road import ChunkQueued
 from tests.architecture.documents import ANALYSTS, DOCS
 from tests.e2e.system import ROAD, Result, System, mail, smtp_relay, until
 from tests.peers.records import Record
@@ -94,6 +95,21 @@ class Town:
         )
         return found
 
+    async def letter(self, whom: str) -> str:
+        """The id of the first letter to somebody, once a relay has it."""
+
+        async def sent() -> bool:
+            return any(one.recipients == (whom,) for one in self.sink.records())
+
+        await until(sent, f"a letter to {whom} is sent")
+        (found, *_) = [
+            event.mail_id
+            async for one in self.road.broker.scan("SEND", "mail.send.now.>")
+            for event in one.events()
+            if isinstance(event, ChunkQueued) and event.addresses == (whom,)
+        ]
+        return found
+
     async def ask(self, key: str, *words: str) -> None:
         """Keep what a command says."""
         async with self.few:
@@ -157,6 +173,7 @@ async def asked(home: Path) -> Town:
             return any(one.recipients == (of("gina"),) for one in here.sink.records())
 
         await until(gina_has_it, "gina's copy is tried again")
+        letter = await here.letter(of("olga"))
         here.deliver(mail(4, author=anna))
         await until(lambda: here.refused(b"slow down"), "walt's copy is put off")
         erased = await road.cli("member", "erase", of("nora"), "--yes")
@@ -183,6 +200,9 @@ async def asked(home: Path) -> Town:
             "activity of carl": ("member", "activity", of("carl")),
             "stats": ("list", "stats", TEAM, "--json"),
             "stats in words": ("list", "stats", TEAM),
+            "letter to olga": ("explain", letter, of("olga"), "--json"),
+            "letter to bob": ("explain", letter, of("bob"), "--json"),
+            "whom it was to": ("post", "recipients", letter, "--json"),
             "ready": ("sql", "--fresh", "--file", str(home / "ready.sql")),
         }
         (home / "ready.sql").write_text(ANALYSTS.fences("sql")[0])
@@ -285,6 +305,16 @@ def test_the_recipients_of_a_post_are_those_of_its_ledger(told: dict[str, Result
         assert told[key].out.startswith(line)
         assert told[key].out.count("\n") == 1
     assert told["csv"].out.count("\n") == len(rows) + 1
+
+
+def test_a_letter_to_an_owner_is_told_by_the_address_it_went_to(told: dict[str, Result]) -> None:
+    """Its events name nobody: who has it is told so, who has not that it was somebody else's, and
+    nobody is called erased."""
+    olga, bob = told["letter to olga"].json, told["letter to bob"].json
+    assert (olga["outcome"], steps(olga)) == ("delivered", ["letter", "queued", "accepted"])
+    assert (bob["outcome"], bob["why"][-16:]) == ("not_posted", "to somebody else")
+    (row,) = told["whom it was to"].json
+    assert (row["address"], row["outcome"], row["erased"]) == (of("olga"), "accepted", False)
 
 
 def test_a_large_post_that_is_done_is_told_without_its_ledger(asked_town: Town) -> None:

@@ -299,10 +299,18 @@ def test_an_owner_has_what_was_sent_to_members_and_to_owners() -> None:
     assert [step.step for step in found.steps].count("joined") == 1
 
 
-def test_a_letter_to_nobody_known_is_no_post() -> None:
-    """Whom Postroad writes to before it knows them stands in no table."""
+def test_a_letter_that_names_nobody_is_told_by_its_address_as_long_as_that_is_kept() -> None:
+    """To owners, say: it went to them, or to somebody else, or that is known no more; never to
+    somebody else where it may have been theirs."""
     letter = replace(POSTED, kind="letter", author="")
-    assert told(person="", decisions=(letter,), posts=()).outcome == "not_posted"
+    of_letter: dict[str, Any] = {"decisions": (letter,), "posts": (), "periods": (), "changes": ()}
+    for person in (ANN, ""):
+        found = told(person=person, theirs=True, tries=(TAKEN,), **of_letter)
+        assert (found.outcome, found.why[:9]) == ("delivered", "relay out")
+        found = told(person=person, theirs=False, **of_letter)
+        assert (found.outcome, found.why.endswith("to somebody else")) == ("not_posted", True)
+        found = told(person=person, **of_letter)
+        assert (found.outcome, found.why.endswith("is kept no more")) == ("unknown", True)
 
 
 def test_who_looks_into_the_wrong_place_is_told_where_to_look() -> None:

@@ -38,3 +38,11 @@ def test_who_was_erased_is_called_so(capsys: pytest.CaptureFixture[str]) -> None
     heading, first, second = (line.split(",") for line in capsys.readouterr().out.splitlines())
     place = heading.index("erased")
     assert (first[place], second[place]) == ("true", "false")
+
+
+def test_a_letter_that_names_nobody_was_to_nobody_who_was_erased() -> None:
+    """Its reader is told by the address it went to, and called not kept once that is deleted."""
+    block = [Recipient(list="", person="", outcome="accepted")]
+    for where, who in (({}, "not kept"), ({"": "olga@example.org"}, "olga@example.org")):
+        (found,) = named(block, "team@example.org", where)
+        assert (found.who, found.erased) == (who, False)
