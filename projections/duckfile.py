@@ -150,7 +150,8 @@ def beside(path: Path, ending: str) -> Path:
 
 
 def move_aside(path: Path, ending: str) -> Path | None:
-    """Move a closed file and its log out of the way; where it lies then, None where it was gone."""
+    """Move a closed file and its log out of the way; where it lies then, None where it was gone:
+    its log is of no use without it, and may hold addresses."""
     aside = beside(path, ending)
     log = Path(f"{path}.wal")
     if log.exists():
@@ -158,6 +159,7 @@ def move_aside(path: Path, ending: str) -> Path | None:
     try:
         path.replace(aside)
     except FileNotFoundError:
+        Path(f"{aside}.wal").unlink(missing_ok=True)
         return None
     return aside
 

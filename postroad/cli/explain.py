@@ -35,7 +35,8 @@ async def tell(
     from postroad.cli.explanation import explain as explained
     from postroad.cli.gathering import gather
 
-    known = await gather(call.config, post, address)
+    _, opens, behind = address.rpartition("<")  # as mail programs copy it: "Ann" <ann@example.net>
+    known = await gather(call.config, post, behind.partition(">")[0] if opens else address)
     found = explained(known)
     mail = known.post
     answer = {

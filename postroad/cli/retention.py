@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from postroad.cli.durations import seconds
 from postroad.cli.frame import Call, command
 from postroad.cli.output import complain, print_table
 
@@ -48,19 +49,18 @@ async def show(
     async with streams(call.config) as broker, projected(call.config, broker) as ask:
         diary = await Kept(broker).load()
         found = await Sweep(broker, ask, Ages.of(call.config.retention), dry=True).run(diary)
-    days = diary.lived / 86_400
     if not diary.marks and not call.json:
         complain("no janitor has run here yet: `postroad up` starts it")
     report = {
-        "lived_days": round(days, 3),
+        "lived_days": round(diary.lived / 86_400, 3),
         "delete": {kind: found.gone[kind] for kind in KINDS},
         "keep": {kind: dict(found.kept.get(kind, {})) for kind in KINDS},
     }
-    call.show(report, lambda: _print(found, days))
+    call.show(report, lambda: _print(found, diary.lived))
 
 
-def _print(found: Tally, days: float) -> None:
-    print(f"the janitor has lived through {days:,.1f} days")
+def _print(found: Tally, lived: float) -> None:
+    print(f"the janitor has lived through {seconds(lived)}")
     print_table(("", "how many", "why"), _rows(found), whole=2)
 
 

@@ -36,7 +36,9 @@ def stage(found: Stage) -> tuple[str, ...]:
     return (
         found.stage,
         found.state,
-        f"{found.rate:,.3g} {found.unit}/s" if found.rate else "",
+        f"{found.rate:{',.0f' if found.rate >= 100 else '.3g'}} {found.unit}/s"
+        if found.rate
+        else "",
         f"{found.lag:,}",
         f"{found.pending:,}",
         age(found.oldest_seconds) if found.lag or found.pending else "",
@@ -120,6 +122,10 @@ def _later(later: Later) -> Iterator[tuple[str, str]]:
 
 def _copies(some: Later | Reason) -> str:
     return f"{counted(some.copies, 'copy', 'copies')} in {counted(some.chunks, 'chunk')}"
+
+
+def _rate(each_second: float) -> str:
+    return f"{each_second:,.0f}" if each_second >= 100 else f"{each_second:.3g}"
 
 
 def age(seconds: float) -> str:

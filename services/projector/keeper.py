@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 import duckdb
 import structlog
 
+from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
 from postroad.runtime.cancelling import heed
 from postroad.runtime.clock import now
@@ -67,6 +68,8 @@ class Keeper:
         self._held: Held | None = None
         self._why = "it is just starting"
         self._failures = self._broken = 0  # since anything was stored
+        self._stands: dict[str, int] = {}  # how far the file was when it was last open
+        self._failing = 0.0  # since when, by the loop
         self._doubt = ""
         self._reopen = False
         self._back: dict[str, int] = {}  # where streams that went back are folded on from
@@ -152,7 +155,7 @@ class Keeper:
                 async with warehouse.applying:
                     pass  # what was begun is stored
         finally:
-            self._held = None
+            self._held, self._stands = None, dict(warehouse.checkpoints)
             await warehouse.close()
 
     async def _fits(self, warehouse: Warehouse) -> bool:
@@ -245,6 +248,8 @@ class Keeper:
 
     async def _failed(self, error: Exception) -> None:
         """Say what is wrong, and wait before it is tried again."""
+        if not self._failures:
+            self._failing = asyncio.get_running_loop().time()
         self._failures += 1
         ailment = duckfile.ailment(error)
         if ailment == "full":
@@ -257,11 +262,24 @@ class Keeper:
         self.tried.set()
         self.context.health.report(KIND, NAME, ok=False, detail=self._why, alarm=True)
         log.warning("projector.failed", error=type(error).__name__, ailment=ailment or "other")
+        with contextlib.suppress(ApiError, PostroadError, Retry):
+            await self._tell_how_far()
         if ailment == "corrupt" and self._failures == 1:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE[min(self._failures, len(PATIENCE)) - 1]):
                 await self.context.stopping.wait()
+
+    async def _tell_how_far(self) -> None:
+        """How much of each stream waits for the file."""
+        failing = asyncio.get_running_loop().time() - self._failing
+        for name, end in (await origins(self.context.broker, sorted(self._stands))).items():
+            position = self._stands[name]
+            lag = max(0, end.last - position)
+            age = round(failing, 1) if lag else 0.0
+            self.context.health.report(
+                "stream", name, ok=True, position=position, lag=lag, lag_seconds=age
+            )
 
 
 async def opened(

@@ -69,9 +69,15 @@ def told(running: Projecting) -> str:
     return next((f.detail for f in facts if f.name == NAME and not f.ok), "")
 
 
+def behind(running: Projecting) -> int:
+    """How many events of MEMBERSHIP status says to be waiting."""
+    facts = running.context.health.answer().facts
+    return next(int(fact.facts["lag"]) for fact in facts if fact.name == "MEMBERSHIP")
+
+
 async def test_a_full_disk_is_waited_for(broker: Broker, tmp_path: Path) -> None:
-    """Without room the projector says so and goes on when there is some; nothing is missing, and
-    nothing there twice."""
+    """Without room the projector says so, and how much waits for that, and goes on when there is
+    some; nothing is missing, and nothing there twice."""
     config = settings(tmp_path)
     async with projector(broker, config) as running:
         await publish(broker, [member(n) for n in range(100)])
@@ -79,6 +85,7 @@ async def test_a_full_disk_is_waited_for(broker: Broker, tmp_path: Path) -> None
         with no_room(tmp_path / f"{NAME}.wal"):
             await publish(broker, [member(n) for n in range(100, 200)])
             await until(lambda: "no room" in told(running))
+            await until(lambda: behind(running) == 100)
         await until(lambda: not told(running))
         assert (await running.rows(COUNTS))[0][:2] == (200, 200)
 

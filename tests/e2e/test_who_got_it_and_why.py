@@ -186,7 +186,7 @@ async def asked(home: Path) -> Town:
             "held": ("explain", "2@posts", of("bob"), "--json"),
             "discarded": ("explain", "3@posts", of("bob"), "--json"),
             "gmail": ("explain", "4@posts", anna, "--json"),
-            "other address": ("explain", "1@posts", "bob@work.example", "--json"),
+            "other address": ("explain", "1@posts", '"Bob, B." <bob@work.example>', "--json"),
             "words": ("explain", "1@posts", of("gina")),
             "no post": ("explain", "9@posts", of("bob"), "--json"),
             "bad address": ("explain", "1@posts", "bob"),
