@@ -43,6 +43,7 @@ STREAMS = {
     "MEMBERSHIP": "membership.>",
 }
 OWNERS = "-2"  # behind the id of a mail to members: the same, to owners of the list
+AT_ONCE = 5_000  # people whose addresses are asked for at once
 SETTLED = ("accepted", "failed", "departed")
 _WHOLE = re.compile(r"[0-9a-f]{32}(-\d)?")  # -2: mail to owners of what went to members, too
 _DIGITS = re.compile(r"[0-9a-f]{6,31}")
@@ -170,11 +171,13 @@ def _settled(known: Evidence) -> bool:
 
 
 async def reached(broker: Broker, people: Iterable[str]) -> dict[str, str]:
-    """The addresses of those who decided or wrote something, where they are known."""
-    whom = tuple(sorted({*people} - {""}))
-    if not whom:
-        return {}
-    return (await ask_membership(broker, "reached", WhereReached(people=whom))).where
+    """The addresses of these, such as who decided or wrote something, where they are known."""
+    whom = sorted({*people} - {""})
+    where = dict[str, str]()
+    for start in range(0, len(whom), AT_ONCE):
+        some = WhereReached(people=tuple(whom[start : start + AT_ONCE]))
+        where |= (await ask_membership(broker, "reached", some)).where
+    return where
 
 
 def _actors(known: Evidence) -> list[str]:

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from postroad.cli.ask import ask as ask_membership
 from postroad.cli.durations import Durations
-from postroad.cli.gathering import folded
+from postroad.cli.gathering import folded, reached
 from postroad.cli.projected import projected
 from postroad.cli.story import Fate, Line, Story, Trouble
 from postroad.cli.timeline import LINES
@@ -17,10 +16,8 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.projector import Ask
-from schemas.whose import WhereReached
 
 LARGE = 20_000  # recipients
-AT_ONCE = 5_000  # whose addresses are asked for at once
 
 
 class LargePosts:
@@ -66,10 +63,7 @@ class LargePosts:
 
     async def _address(self, broker: Broker, found: dict[str, Any]) -> None:
         people = [row["person"] for row in (*found["troubles"], *found["bounces"])]
-        found["where"] = where = dict[str, str]()
-        for start in range(0, len(people), AT_ONCE):
-            ask = WhereReached(people=tuple(people[start : start + AT_ONCE]))
-            where |= (await ask_membership(broker, "reached", ask)).where
+        found["where"] = await reached(broker, people)
 
     def lay(self, fates: Mapping[str, Fate], story: Story) -> None:
         """Put what was found in its place in a story that was told without it."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from postroad.runtime.config import Config
 
 SHOWN_TROUBLES = 20
+KEPT_NO_MORE = "a recipient whose name is kept no more"
 
 post = group("post", "Mails and what became of them.", example="postroad post ls --limit 5")
 
@@ -104,6 +105,7 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Con
     """The story of the mail with this id; `addresses` of lists by slug. Raises PostroadError
     where nothing is known of it."""
     from postroad.cli.largepost import LargePosts
+    from postroad.cli.naming import name
     from postroad.cli.timeline import Teller
 
     teller, large = Teller(mail, addresses), LargePosts(mail)
@@ -123,6 +125,7 @@ async def tell(broker: Broker, mail: str, addresses: dict[str, str], config: Con
         await _wait(broker, mail, teller, config)
     story = teller.tell()
     large.lay(teller.fates, story)
+    await name(broker, config, mail, teller.fates)
     if not story.timeline:
         raise PostroadError(f"there is no mail {mail}; `postroad post ls` shows the newest")
     return story
@@ -260,11 +263,13 @@ def _print_fate(fate: Fate) -> None:
         reply = f"{trouble.code} {trouble.enhanced} {trouble.text}"
         if not trouble.code:  # nobody was asked
             reply = trouble.why or trouble.text
-        print(f"  {trouble.kind} {trouble.address or trouble.person}: {' '.join(reply.split())}")
+        whose = trouble.address or trouble.person or KEPT_NO_MORE
+        print(f"  {trouble.kind} {whose}: {' '.join(reply.split())}")
     if len(fate.troubles) > SHOWN_TROUBLES:
         print(f"  and {len(fate.troubles) - SHOWN_TROUBLES} more (all of them: --json)")
     for bounce in fate.bounces[:SHOWN_TROUBLES]:
-        whose = bounce.address or bounce.person or "a recipient that it does not tell"
+        untold = KEPT_NO_MORE if bounce.number >= 0 else "a recipient that it does not tell"
+        whose = bounce.address or bounce.person or untold
         print(f"  came back {bounce.at:%Y-%m-%d %H:%M}: {whose}, bounce {short(bounce.mail)}")
     if len(fate.bounces) > SHOWN_TROUBLES:
         print(f"  and {len(fate.bounces) - SHOWN_TROUBLES} more bounces (all of them: --json)")

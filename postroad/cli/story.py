@@ -20,8 +20,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Trouble(msgspec.Struct, kw_only=True):
     """Somebody who has no copy: the last reply of the relay. `kind` is deferred (it is tried
     again, at `next` where that is known) or failed; `why` says it in plain words. `address` is
-    empty once the chunk that held it is gone. `doubtful`: after so many tries they may have it all
-    the same."""
+    empty where its chunk is gone, and they were erased or membership does not answer. `doubtful`:
+    after so many tries they may have it all the same."""
 
     person: str
     kind: str

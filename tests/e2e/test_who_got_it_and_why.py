@@ -208,6 +208,10 @@ async def asked(home: Path) -> Town:
         (home / "ready.sql").write_text(ANALYSTS.fences("sql")[0])
         here.stories = await both_ways(here)
         await asyncio.gather(*(here.ask(key, *words) for key, words in questions.items()))
+        queue = f"mail.send.*.*.{here.stories[0].id}.*"
+        for stored in [one async for one in road.broker.scan("SEND", queue)]:
+            await road.broker.erase("SEND", stored.seq)
+        await here.ask("shown late", "post", "show", "1@posts", "--json")
         return here
 
 
@@ -335,6 +339,15 @@ def test_a_large_post_that_is_done_is_told_without_its_ledger(asked_town: Town) 
         for trouble in story.lists[0].troubles:
             trouble.at = datetime.fromtimestamp(0, UTC)
     assert by_streams == by_projector
+
+
+def test_names_outlive_the_queue(told: dict[str, Result]) -> None:
+    """Once its chunks are deleted, `post show` names who has no copy and whose came back as before:
+    membership and the analytics know."""
+    before, after = (told[key].json["lists"][0] for key in ("shown", "shown late"))
+    for kind, whom in (("troubles", of("hugo")), ("bounces", of("ivan"))):
+        assert [each["address"] for each in after[kind]] == [whom]
+        assert [each["person"] for each in after[kind]] == [each["person"] for each in before[kind]]
 
 
 def test_a_list_is_told_in_numbers(told: dict[str, Result]) -> None:

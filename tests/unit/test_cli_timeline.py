@@ -10,7 +10,7 @@ import pytest
 
 from postroad.cli.durations import Durations
 from postroad.cli.output import SHORT_ID
-from postroad.cli.post import SHOWN_TROUBLES, _print_fate
+from postroad.cli.post import KEPT_NO_MORE, SHOWN_TROUBLES, _print_fate
 from postroad.cli.story import Fate, Returned, Story, Trouble, Wait
 from postroad.cli.timeline import LINES, Teller
 from schemas.envelope import Event
@@ -404,6 +404,17 @@ def test_what_is_left_out_is_counted_below_its_own_kind(capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert lines.index("  and 2 more (all of them: --json)") == 1 + SHOWN_TROUBLES
     assert lines[-1] == "  and 3 more bounces (all of them: --json)"
+
+
+def test_who_is_named_no_more_is_not_said_to_be_untold(capsys: pytest.CaptureFixture[str]) -> None:
+    """A bounce with a number tells whose copy it was: it is we who may have forgotten that; so it
+    is with a letter that names nobody."""
+    returned = (Returned(mail=MAIL, at=START, number=3), Returned(mail=MAIL, at=START))
+    letter = (Trouble(person="", kind="failed", code=550, at=START),)
+    _print_fate(Fate(list="team@example.org", kind="post", troubles=letter, bounces=returned))
+    _, failed, proved, other = capsys.readouterr().out.splitlines()
+    for line, said in ((failed, KEPT_NO_MORE), (proved, KEPT_NO_MORE), (other, "does not tell")):
+        assert said in line
 
 
 def test_a_held_mail_is_told_with_who_let_it_through() -> None:
