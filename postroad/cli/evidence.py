@@ -153,8 +153,9 @@ class Evidence(Row, frozen=True, kw_only=True):
     """All that is known. `lists` are addresses by slug; `without` says, by list, which wish of
     theirs kept a copy from them (`PostRouted.without`); `since` is when their address became
     theirs, `until` when it ceased to be; `waits` are from the queue as it is now. `post` is the
-    mail's id. `theirs`: whether a letter that names no person went to them, null where that is
-    kept no more.
+    mail's id. `passed` are lists of ours that a post was passed on to (`also_to`), each behind
+    the slug of the list that did, as far as that is kept. `theirs`: whether a letter that names no
+    person went to them, null where that is kept no more.
     A mail to members and to owners of a list was decided twice: `owners` is known of the second."""
 
     post: str
@@ -176,6 +177,7 @@ class Evidence(Row, frozen=True, kw_only=True):
     bounces: tuple[Bounce, ...] = ()
     without: dict[str, str] = {}
     waits: tuple[Wait, ...] = ()
+    passed: tuple[tuple[str, str], ...] = ()
     theirs: bool | None = None
     owners: Evidence | None = None
 

@@ -272,7 +272,8 @@ class _OnList:
         if later := [one for one in held if one.from_seq > as_of]:
             return "joined_later", words.joined_later(later[0])
         other = {one.role for one in self.periods if one.holds(as_of)}
-        return "not_member", words.no_member(last.kind, other)
+        passed = [address for slug, address in self.known.passed if slug == self.slug]
+        return "not_member", words.no_member(last.kind, other) + words.went_on(passed)
 
     def _cause(self, then: Period) -> Change | None:
         """What stopped their mail: the last that was said of it up to then."""

@@ -204,6 +204,12 @@ def no_member(kind: str, roles: Collection[str]) -> str:
     return f"they were {told} of the list, but no member: posts go to members"
 
 
+def went_on(lists: Collection[str]) -> str:
+    """Which lists a post was passed on to, where it is a post of its own."""
+    places = " and ".join(lists)
+    return f"; the post went on to {places}: ask about its post there" if lists else ""
+
+
 def gone(one: Change, by: str) -> str:
     """What somebody did between a decision and the queueing of copies."""
     return f"before their copy was queued, at {at(one.ts)}: {changed(one, by)}"

@@ -32,6 +32,7 @@ from postroad.runtime.config import Config
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.projector import Ask
 from schemas.histories import Whose
+from schemas.road import ChunkQueued
 from schemas.whose import WhereReached, WhoseAddress
 from services.membership import actors
 
@@ -68,6 +69,7 @@ async def gather(config: Config, post: str, address: str) -> Evidence:
                 f"nothing is known of the mail {mail}: it was never here, or before all that is "
                 "kept ([analytics] keep); `postroad post ls` shows the newest"
             )
+        known = await _with_lists_behind(broker, known)
         return await _with_queue(broker, config, known)
 
 
@@ -93,6 +95,18 @@ async def _with_letter(broker: Broker, ask: Ask, known: Evidence) -> Evidence:
     )
     known = replace(known, theirs=theirs)
     return replace(known, **await _of_copy(ask, known.post, NOBODY)) if theirs else known
+
+
+async def _with_lists_behind(broker: Broker, known: Evidence) -> Evidence:
+    """The same with the lists of ours that the post was passed on to."""
+    if not known.person or known.tries or not known.posts:
+        return known
+    ours, found = {*known.lists.values()}, list[tuple[str, str]]()
+    async for stored in broker.scan("SEND", f"mail.send.*.*.{known.post}.x"):
+        for chunk in stored.events():
+            if isinstance(chunk, ChunkQueued):
+                found += [(chunk.list, each) for each in chunk.addresses if each.lower() in ours]
+    return replace(known, passed=tuple(dict.fromkeys(found)))
 
 
 async def _with_queue(broker: Broker, config: Config, known: Evidence) -> Evidence:

@@ -3,10 +3,7 @@ and is told as long as that is kept."""
 
 from __future__ import annotations
 
-import contextlib
-
 from postroad.runtime.broker import Broker
-from schemas.codec import UnknownEvent
 from schemas.road import ChunkQueued
 
 NOBODY = ""  # the person of a letter that names none
@@ -15,8 +12,7 @@ NOBODY = ""  # the person of a letter that names none
 async def reader(broker: Broker, letter: str) -> str:
     """The address that a letter to nobody named went to, empty where it is kept no more."""
     async for stored in broker.scan("SEND", f"mail.send.*.*.{letter}.*"):
-        with contextlib.suppress(UnknownEvent):
-            for event in stored.envelope().events:
-                if isinstance(event, ChunkQueued) and event.people == (NOBODY,):
-                    return event.addresses[0]
+        for event in stored.events():
+            if isinstance(event, ChunkQueued) and event.people == (NOBODY,):
+                return event.addresses[0]
     return ""

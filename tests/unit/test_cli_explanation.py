@@ -299,6 +299,14 @@ def test_an_owner_has_what_was_sent_to_members_and_to_owners() -> None:
     assert [step.step for step in found.steps].count("joined") == 1
 
 
+def test_of_a_post_that_was_passed_on_it_is_told_where_it_went() -> None:
+    """Who is on the list behind, and not on this one, has the copy of the post there."""
+    none: dict[str, Any] = {"periods": (), "changes": ()}
+    found = told(passed=((TEAM, "sub@example.org"), (NEWS, "other@example.org")), **none)
+    assert found.outcome == "not_member"
+    assert found.why.endswith("; the post went on to sub@example.org: ask about its post there")
+
+
 def test_a_letter_that_names_nobody_is_told_by_its_address_as_long_as_that_is_kept() -> None:
     """To owners, say: it went to them, or to somebody else, or that is known no more; never to
     somebody else where it may have been theirs."""
