@@ -110,6 +110,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """A source or relay; `ok` is None where no service has said anything of it yet. A relay that is
     `limited` has had what the settings allow it for now: nothing is wrong, and it takes no more.
 
+    `refused` is how many mails a source left where they were in the last hour.
     `breaker` is a relay's: "open" while it is paused for `paused_seconds` more, "half-open" where
     the next copy tries it. `polled` is when a source was last looked at. Times are ISO 8601.
     """
@@ -122,9 +123,17 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     breaker: Breaker | None = None
     paused_seconds: float = 0.0
     polled: str = ""
+    refused: int = 0
     last_error: str = ""
     last_error_at: str = ""
     facts: dict[str, Any] = {}
+
+
+def left_behind(mails: int) -> str:
+    """What a person is told of mails that a source left where they were."""
+    many = f"{mails} mails" if mails > 1 else "a mail"
+    where = "stay where they are" if mails > 1 else "stays where it is"
+    return f"{many} could not be taken in the last hour and {where}"
 
 
 class Folding(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Whether Postroad is healthy, judged from what was seen of it.
 
-healthy   every service is ready, every source, relay and hook works, events are folded, nothing is
-          parked, and no provider refuses the mail of many members at once
+healthy   every service is ready, every source, relay and hook works and left no mail behind in the
+          last hour, events are folded, nothing is parked, and no provider refuses the mail of many
+          members at once
 down      the broker or a service of the road is away, or a stream has gone back: mail waits
 degraded  anything else
 
@@ -24,6 +25,7 @@ from postroad.runtime.condition import (
     Stage,
     Status,
     Waiting,
+    left_behind,
 )
 from postroad.runtime.health import LEFT_OUT, Fact, Report
 from postroad.runtime.later import limits, summed
@@ -47,6 +49,7 @@ RATED: Mapping[str, tuple[str, str]] = {
 }
 SUPERVISOR = "supervisor"
 GONE_BACK = "streams"  # the kind of fact of a stream that has less than it had
+REFUSED = "refused"  # what who looks says of a source: how many mails it left lately
 STOPPING = "stopping"  # what a supervisor reports that was told to stop
 FORGOTTEN = timedelta(hours=1)  # an error as old as this is told no more
 AHEAD = 5.0  # seconds that the clocks of broker and services may differ
@@ -144,7 +147,7 @@ def _peer(kind: str, name: str, seen: Seen) -> Peer:
     """One source or relay; where several instances use it, the one it fails for is shown."""
     facts = [fact for report in seen.reports for fact in _facts(report, kind, name)]
     if not facts:
-        return Peer(name=name, ok=None)
+        return Peer(name=name, ok=None, refused=_refused(name, seen) if kind == "source" else 0)
     fact = min(facts, key=lambda fact: (fact.ok, not fact.detail))
     limited = kind == "relay" and any(not limit.domain for limit in limits(fact.detail))
     breaker, left = _breaker(fact, seen) if kind == "relay" else (None, 0.0)
@@ -157,10 +160,19 @@ def _peer(kind: str, name: str, seen: Seen) -> Peer:
         breaker=breaker,
         paused_seconds=left,
         polled=fact.facts.get("polled", ""),
+        refused=_refused(name, seen) if kind == "source" else 0,
         last_error=fact.facts.get("last_error", ""),
         last_error_at=fact.facts.get("last_error_at", ""),
         facts=fact.facts,
     )
+
+
+def _refused(source: str, seen: Seen) -> int:
+    """Of a source: how many mails it left lately. The supervisor says so only where no monitor is:
+    what it saw while it stood in for one may be old."""
+    watchmen = _reports("monitor", seen) or _reports(SUPERVISOR, seen)
+    facts = (fact for report in watchmen for fact in _facts(report, REFUSED, source))
+    return max((int(fact.facts.get("mails", 0)) for fact in facts), default=0)
 
 
 def _breaker(relay: Fact, seen: Seen) -> tuple[Breaker, float]:
@@ -188,8 +200,7 @@ def _problems(
         if stage.state == "degraded":
             yield f"{stage.stage} is not ready yet; if this lasts, look at its log lines"
     yield from _of_the_machine(seen)
-    for peer in _failing(sources):
-        yield f"source {peer.name} does not work: {peer.detail}; its mail waits on its server"
+    yield from _of_sources(sources)
     others = any(peer.ok and not peer.limited for peer in relays)
     share = "others take what they may of its copies; the rest waits"
     for peer in _failing(relays):
@@ -203,6 +214,15 @@ def _problems(
             f"{messages} parked in DEADLETTER, kept but not processed "
             f"(postroad deadletter ls){last}"
         )
+
+
+def _of_sources(sources: tuple[Peer, ...]) -> Iterator[str]:
+    for peer in _failing(sources):
+        yield f"source {peer.name} does not work: {peer.detail}; its mail waits on its server"
+    for peer in sources:
+        if peer.refused:
+            said = left_behind(peer.refused)
+            yield f"source {peer.name}: {said} (docs/operators/mail-refused.md)"
 
 
 def _of_the_machine(seen: Seen) -> Iterator[str]:

@@ -127,7 +127,16 @@ class Publisher:
             reason=reason,
             detail=detail,
         )
-        log.warning("mail.refused", source=self.source.name, mail=mail.mail_id, reason=reason)
+        about = {
+            "source": self.source.name,
+            "mail": mail.mail_id,
+            "uid": mail.origin.uid,
+            "found_as": mail.found_as,
+            "inode": mail.inode,
+            "size": mail.size,
+            "reason": reason,
+        }
+        log.warning("mail.refused", **{key: value for key, value in about.items() if value})
         return await self._append(event, current())
 
     def _received(
@@ -172,8 +181,8 @@ class Publisher:
         span.attributes["postroad.source"] = self.source.name
         span.attributes["postroad.source_kind"] = self.source.kind
         span.attributes["postroad.size"] = len(data)
-        if mail.origin.name and "@" not in mail.origin.name:  # a server may make it of an address
-            span.attributes["postroad.found_as"] = mail.origin.name
+        if mail.found_as:
+            span.attributes["postroad.found_as"] = mail.found_as
         if mail.origin.uid:
             span.attributes["postroad.uid"] = mail.origin.uid
             span.attributes["postroad.uidvalidity"] = mail.origin.uidvalidity

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import smtplib
 from collections.abc import AsyncIterator, Iterator
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from postroad.runtime.errors import PostroadError
+from services.ingest import publisher
 from services.ingest.maildir import watcher
 from tests.e2e.ingesting import USER, Reading, mail, report, taken_as
 from tests.e2e.system import System, until
@@ -137,15 +140,16 @@ async def test_killed_between_any_two_steps(tmp_path: Path, crashpoint: str, aft
         assert ingest.files("new") == []
 
 
-async def test_no_link_is_followed(tmp_path: Path) -> None:
+async def test_no_link_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither out of the Maildir nor anywhere else; what is no file is refused, once, and keeps
-    back nobody."""
+    back nobody. The log says how to find it, without the address that its name may hold."""
+    monkeypatch.setattr(publisher, "log", heard := CapturingLogger())
     secret = tmp_path / "secret"
     secret.write_bytes(b"From: root\r\n\r\nsesame\r\n")
     async with watched(tmp_path, start="all", after="delete") as ingest:
         new = ingest.maildir / "new"
         (new / "1.link.mx").symlink_to(secret)
-        (new / "2.folder.mx").mkdir()
+        (new / "2.anna@example.net").mkdir()
         os.mkfifo(new / "3.pipe.mx")
         (new / ".hidden").write_bytes(mail(9))
         (new / os.fsdecode(b"4.\xff\xfe.mx")).write_bytes(mail(4))
@@ -154,6 +158,11 @@ async def test_no_link_is_followed(tmp_path: Path) -> None:
         assert await ingest.texts() == [mail(4)]
         assert [reason for _, reason in await ingest.refused()] == ["unreadable"] * 3
         assert secret.exists()
+        left = sorted(new.iterdir())[1:]  # without .hidden
+        told = [call.kwargs for call in heard.calls if call.args == ("mail.refused",)]
+        assert [each["inode"] for each in told] == [path.lstat().st_ino for path in left]
+        assert [each.get("found_as") for each in told] == ["1.link.mx", None, "3.pipe.mx"]
+        assert "anna" not in json.dumps(told)
 
 
 async def test_a_folder_that_is_a_link_is_none(tmp_path: Path) -> None:

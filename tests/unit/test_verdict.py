@@ -9,7 +9,7 @@ import pytest
 
 from postroad.runtime.condition import Clock, Disk, Lag, Seen
 from postroad.runtime.health import LEFT_OUT, Fact, Report
-from postroad.runtime.verdict import STAGES, SUPERVISOR, judge
+from postroad.runtime.verdict import REFUSED, STAGES, SUPERVISOR, judge
 
 
 def report(service: str, *facts: Fact, ready: bool = True, **more: Any) -> Report:
@@ -356,3 +356,34 @@ def test_a_port_of_the_monitor_that_is_taken_is_a_warning():
     found = judge(Seen(reports=(*road(), monitor)))
     assert found.state == "healthy"
     assert found.warnings == (f"no health and metrics at 127.0.0.1:9464: {detail}",)
+
+
+def left(mails: int) -> Fact:
+    return Fact(kind=REFUSED, name="md", facts={"mails": mails})
+
+
+@pytest.mark.parametrize(
+    ("mails", "said"),
+    [
+        (1, "a mail could not be taken in the last hour and stays where it is"),
+        (4, "4 mails could not be taken in the last hour and stay where they are"),
+    ],
+)
+def test_mail_that_stays_at_a_source_is_told(mails: int, said: str):
+    """The source works; what it left behind in the last hour wants a person, who is told how many
+    and where to read on."""
+    source = report("ingest", Fact(kind="source", name="md"))
+    reports = (*road("ingest"), source, report("monitor", left(mails)))
+    found = judge(Seen(reports=reports, sources=("md",)))
+    page = "docs/operators/mail-refused.md"
+    assert found.problems == (f"source md: {said} ({page})",)
+    assert (found.state, found.sources[0].ok, found.sources[0].refused) == ("degraded", True, mails)
+
+
+def test_who_stood_in_for_the_monitor_is_asked_only_without_one():
+    """What the supervisor counted while no monitor was there says nothing once one is back."""
+    standin = report(SUPERVISOR, left(4))
+    without = judge(Seen(reports=(*road(), standin), sources=("md",)))
+    back = judge(Seen(reports=(*road(), standin, report("monitor", left(0))), sources=("md",)))
+    assert [each.sources[0].refused for each in (without, back)] == [4, 0]
+    assert (without.state, back.state) == ("degraded", "healthy")

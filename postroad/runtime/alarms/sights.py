@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from postroad.runtime.alarms.standing import Key
-from postroad.runtime.condition import Seen, Status
+from postroad.runtime.condition import Seen, Status, left_behind
 from postroad.runtime.health import Fact, Report
 from postroad.runtime.later import limits
 from postroad.runtime.machine import ROOM, full_below
@@ -208,9 +208,7 @@ def analytics_late(look: Look) -> Iterator[Sight]:
 def refused(look: Look) -> Iterator[Sight]:
     """Sources that left mail on its server."""
     for name, count in look.refused.items():
-        mails = "a mail" if count == 1 else f"{count} mails"
-        text = f"{mails} could not be taken in the last hour and stay on the server"
-        yield Sight(name, text if count else "", "", "ingest")
+        yield Sight(name, left_behind(count) if count else "", "", "ingest")
 
 
 def behind(

@@ -32,7 +32,7 @@ from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.health import ALARM_SUBJECT, Health, Told
 from postroad.runtime.status import look, unreachable
 from postroad.runtime.totals import Totals
-from postroad.runtime.verdict import judge
+from postroad.runtime.verdict import REFUSED, judge
 
 LOOK_SECONDS = 5.0
 PATIENCE_SECONDS = 5.0  # for a look
@@ -52,6 +52,7 @@ class Watch:
         self.config = config
         self.broker = broker
         self.book = Book(config.site.state_dir)
+        self.health = health
         self.telling = Telling(config.alarm, health)
         self.totals = Totals(instruments.ALL)
         self.last: Look | None = None
@@ -125,7 +126,11 @@ class Watch:
         while len(looks) > 1 and looks[1][0] <= at - HOUR:
             looks.popleft()
         before = looks[0][1] if looks[0][0] <= at - HOUR else {}
-        return {name: int(count - before.get(name, 0)) for name, count in counted.items()}
+        lately = {name: int(count - before.get(name, 0)) for name, count in counted.items()}
+        if self.health is not None:  # by which `postroad status` has it
+            for name, mails in lately.items():
+                self.health.report(REFUSED, name, ok=True, mails=mails)
+        return lately
 
     def note(self, found: Collection[Found]) -> None:
         """Have it told by whoever looks next: by us, or by another, who cannot know of it and reads

@@ -27,11 +27,13 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A file: where it stands, its name there, and what that means."""
+    """A file: where it stands, its name there, and what that means. Whoever moves or marks it
+    gives it another name, and leaves it its inode."""
 
     sub: Sub
     name: str
     mail: Filename
+    inode: int
 
     @property
     def order(self) -> tuple[float, str]:
@@ -85,7 +87,7 @@ class Store:
                 for each in found:
                     mail = parse(each.name)
                     if mail is not None:
-                        yield Entry(sub, each.name, mail)
+                        yield Entry(sub, each.name, mail, each.inode())
 
     def waiting(self, wanted: Callable[[Entry], bool], most: int) -> list[Entry]:
         """The mails that are wanted, by delivery; the first of them, and no more in memory,

@@ -177,7 +177,7 @@ class Watcher:
             arrived=at,
             name=entry.mail.shown,
         )
-        return self.register.arrival(origin, entry.mail.unique, size)
+        return replace(self.register.arrival(origin, entry.mail.unique, size), inode=entry.inode)
 
     async def _publish(self, store: Store, step: Sequence[Mail]) -> None:
         mails = [(digest(entry.mail.unique), arrival, data) for entry, arrival, data in step]

@@ -13,12 +13,14 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
+from postroad.runtime import instruments
 from postroad.runtime.alarms.table import broker_dying
 from postroad.runtime.alarms.telling import Errand
-from postroad.runtime.alarms.watch import Watch
+from postroad.runtime.alarms.watch import HOUR, Watch
 from postroad.runtime.config import Config
 from postroad.runtime.health import Fact, Health, Told
 from postroad.runtime.upkeep import Upkeep
+from postroad.runtime.verdict import REFUSED
 
 
 async def test_a_broker_that_keeps_dying_is_told_while_nobody_can_be_asked(
@@ -92,3 +94,22 @@ async def test_who_hears_of_what_is_over_meanwhile_hears_that_at_once(tmp_path: 
         "source box works again",
     ]
     assert not watch.book.read()
+
+
+async def test_what_a_source_left_is_status_too(tmp_path: Path) -> None:
+    """Whoever looks reports for each source how many mails it left in the last hour, by which
+    status says the same as the alarm; an hour later that there are none."""
+    file = tmp_path / "postroad.toml"
+    file.write_text(f"[site]\ndomain = 'lists.example.org'\nstate_dir = '{tmp_path}'\n")
+    health, ingest = Health("monitor"), Health("ingest")
+    away: Any = SimpleNamespace(nc=SimpleNamespace(is_connected=False))
+    watch = Watch(Config.load(file, {}), away, health)
+    for outcome, mails in (("received", 9), ("refused", 4)):
+        ingest.metrics.add(instruments.MAILS, "md", outcome, by=mails)
+    watch.totals.take([ingest.answer()])
+    await watch.look()
+    assert [fact.facts for fact in health.answer().facts] == [{"mails": 4}]
+    watch.refused[0] = (watch.refused[0][0] - HOUR, watch.refused[0][1])
+    await watch.look()
+    assert [fact.facts for fact in health.answer().facts] == [{"mails": 0}]
+    assert health.answer().facts[0].kind == REFUSED
