@@ -51,6 +51,10 @@ async def shown(
         answer = await here.road.cli("trace", *what, "--json")
         if answer.code != 0 or not names <= {span["name"] for span in answer.json["spans"]}:
             return False
+        known = {span["span"] for span in answer.json["spans"]}
+        windows = (span for span in answer.json["spans"] if span["name"] == "sender.window")
+        if not {span["parent"] for span in windows} <= known:
+            return False  # a chunk ends after its windows, and may be told later
         hows = {each["how"] for each in answer.json["linked"]}
         found.append(answer.json)
         said = [span.get("attributes", {}) for span in answer.json["spans"]]
