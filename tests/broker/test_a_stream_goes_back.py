@@ -76,6 +76,40 @@ async def test_a_damaged_block_holds_everything(
         keeping.cancel()
 
 
+async def test_blocks_that_are_gone_are_noticed(tmp_path: Path) -> None:
+    """Where all blocks of the ledger or of PEOPLE are gone the broker goes on counting; that is
+    noticed, and what an erasure or its age took is no loss."""
+    async with running(tmp_path) as (server, broker):
+        await provision(broker)
+        for subject in ("people.a", "people.b", "people.a", "seen.l.a", "seen.l.a", "threads.l.a"):
+            await broker.publish(subject, b"x")
+        for number in range(3):
+            await broker.publish(f"delivery.l.m{number}.1", b"x")
+            await broker.publish(f"mail.routed.post.l.m{number}", b"x")
+        assert await streamends.looked(broker, tmp_path) == {}
+        await broker.erase("PEOPLE", 1)
+        config = (await broker.api("STREAM.INFO.ROUTED"))["config"]
+        short = {"max_age": 100_000_000, "duplicate_window": 100_000_000}
+        await broker.api("STREAM.UPDATE.ROUTED", {**config, **short})
+        while (await broker.api("STREAM.INFO.ROUTED"))["state"]["messages"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert await streamends.looked(broker, tmp_path) == {}
+        await server.stop()
+        for name in ("PEOPLE", "DELIVERY", "THREADS"):
+            for block in (tmp_path / STORE.replace("MEMBERSHIP", name)).glob("*.blk"):
+                block.unlink()
+        await server.start()
+        await broker.publish("delivery.l.m3.1", b"x")  # somebody was faster than the look
+        assert await streamends.looked(broker, tmp_path) == {
+            "PEOPLE": "has lost all messages of 2 subjects, which nothing deletes",
+            "DELIVERY": "has lost 3 messages, which nothing deletes",
+            "THREADS": "has lost 1 message, which nothing deletes",
+        }
+        for name in ("PEOPLE", "DELIVERY", "THREADS"):
+            assert await streamends.accept(broker, tmp_path, name)
+        assert await streamends.looked(broker, tmp_path) == {}
+
+
 async def test_a_damaged_message_is_named_by_the_backup(tmp_path: Path) -> None:
     """A message within a block that the broker counts and cannot give is named; what was deleted
     is not taken for one."""

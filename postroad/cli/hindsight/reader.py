@@ -92,8 +92,7 @@ class Reader(Broker):
         if stream not in ("RAW", "THREADS"):
             raise Reject(f"a rehearsal stores nothing in {stream}")
         if expect is not None and stream == "THREADS":
-            stored = await self.last(stream, subject)
-            there = self._kept.get(subject, stored)  # others claim while that is asked
+            there = await self.last(stream, subject)
             if (there.seq if there else 0) != expect:
                 raise Conflict(subject)
         self._count += 1
