@@ -92,7 +92,8 @@ class Reader(Broker):
         if stream not in ("RAW", "THREADS"):
             raise Reject(f"a rehearsal stores nothing in {stream}")
         if expect is not None and stream == "THREADS":
-            there = await self.last(stream, subject)
+            stored = await self.last(stream, subject)
+            there = self._kept.get(subject, stored)  # others claim while that is asked
             if (there.seq if there else 0) != expect:
                 raise Conflict(subject)
         self._count += 1

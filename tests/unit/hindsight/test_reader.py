@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import pytest
@@ -89,3 +90,10 @@ async def test_a_body_that_was_made_is_dropped_with_its_mail(reader: Reader) -> 
     assert [each.data async for each in reader.scan("RAW", "raw.mail.1.*")] == [b"body"]
     reader.forget("mail")
     assert await reader.last("RAW", name) is None
+
+
+async def test_of_claims_at_once_one_is_had(reader: Reader) -> None:
+    """Mails are judged many at a time; two that are one mail do not both become posts."""
+    both = (reader.publish(subjects.thread("team", "new"), data, expect=0) for data in (b"x", b"y"))
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert [type(each) for each in done] == [int, Conflict]
