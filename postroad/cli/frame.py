@@ -39,7 +39,7 @@ from typer.main import get_command
 from postroad.cli import misuse
 from postroad.cli.helppage import CommandPage, GroupPage
 from postroad.cli.output import complain, print_json
-from postroad.runtime.errors import PostroadError, Reject, Retry
+from postroad.runtime.plainly import plainly
 
 if TYPE_CHECKING:
     from postroad.runtime.config import Config
@@ -171,12 +171,10 @@ def _unread() -> None:
 
 def _explained(error: Exception) -> tuple[int, str]:
     """Exit code and text for a person; what nobody foresaw is named as our own mistake."""
-    if isinstance(error, PostroadError):
-        return error.exit_code, str(error)
     if isinstance(error, typer.TyperException):
         return error.exit_code, misuse.told(error)
-    if isinstance(error, Retry | Reject):
-        return 1, error.reason
+    if (told := plainly(error)) is not None:
+        return told.exit_code, str(told)
     if os.environ.get("POSTROAD_DEBUG"):
         traceback.print_exception(error)
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]

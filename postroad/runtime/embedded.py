@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,7 @@ import msgspec
 
 from postroad.runtime.children import coarse_timers, die_with_parent
 from postroad.runtime.errors import PostroadError
+from postroad.runtime.plainly import at
 from postroad.runtime.secretfile import private_directory, replace_private
 
 # octets in all streams: the disk is the limit, which is watched. By itself the server would take
@@ -43,14 +45,16 @@ class Access(msgspec.Struct, frozen=True):
 
 
 def access(state_dir: Path) -> Access | None:
-    """How to reach this state_dir's broker, or None where it never ran."""
-    with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
-        return msgspec.json.decode((state_dir / "broker" / "access.json").read_bytes(), type=Access)
+    """How to reach this state_dir's broker, or None where it never ran. Raises OSError where
+    its file cannot be read."""
+    path = state_dir / "broker" / "access.json"
+    with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError), at(path):
+        return msgspec.json.decode(path.read_bytes(), type=Access)
     return None
 
 
 def is_running(state_dir: Path) -> bool:
-    """Whether some process holds the lock of this state_dir's broker."""
+    """Whether some process holds the lock of this state_dir's broker. Raises OSError."""
     try:
         with (state_dir / "broker" / "lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -168,9 +172,7 @@ def _prepare(state_dir: Path, sync: str) -> Access:
     if not reach.port or not _free(reach.port):
         reach = Access(port=_any_port(), user=reach.user, password=reach.password)
     store = str(home / "jetstream").replace("\\", "\\\\").replace('"', '\\"')
-    replace_private(
-        home / "nats.conf",
-        f"""server_name: postroad
+    conf = f"""server_name: postroad
 host: 127.0.0.1
 port: {reach.port}
 max_payload: 1MB
@@ -180,10 +182,18 @@ jetstream {{
   store_dir: "{store}", sync_interval: {sync}
   max_memory_store: 64MB, max_file_store: {ANY_SIZE}
 }}
-""".encode(),
-    )
-    replace_private(home / "access.json", msgspec.json.encode(reach))
+""".encode()
+    _keep(home / "nats.conf", conf)
+    _keep(home / "access.json", msgspec.json.encode(reach))
     return reach
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a private file that is not so already: a full disk may have no room for a second."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == data and not stat.S_IMODE(path.stat().st_mode) & 0o077:
+            return
+    replace_private(path, data)
 
 
 def _any_port() -> int:

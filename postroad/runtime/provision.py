@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from postroad.runtime.apierror import ApiError
+from postroad.runtime.apierror import NO_STREAM, ApiError
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import SettingsError
 from schemas import subjects
@@ -24,7 +24,7 @@ from schemas.subjects import Durable, Stream
 
 NANO = 1_000_000_000
 OLDEST = {12: 12, 14: 3}  # minor of 2.x: least patch (security fixes and atomic batches)
-NOT_FOUND = (10059, 10014)  # no such stream, no such consumer
+NOT_FOUND = (NO_STREAM, 10014)  # no such stream, no such consumer
 MAX_ACK_PENDING = 4096
 
 log = structlog.get_logger()

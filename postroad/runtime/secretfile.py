@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from postroad.runtime.errors import SettingsError
+from postroad.runtime.plainly import at, of_a_place
 from postroad.runtime.synced import sync
 
 KEY_BYTES = 32
@@ -21,7 +22,8 @@ def read_secret(path: Path, what: str) -> str:
     empty or not UTF-8. The content is never part of a message.
     """
     try:
-        text = path.read_bytes().decode("utf-8").strip()
+        with at(path):
+            text = path.read_bytes().decode("utf-8").strip()
     except UnicodeDecodeError:
         raise SettingsError(f"{what}: {path} is not UTF-8 text") from None
     except OSError as error:
@@ -54,7 +56,7 @@ def replace_private(path: Path, data: bytes, *, lasting: bool = False) -> None:
     private_directory(path.parent)
     new = path.with_name(f"{path.name}.new")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
+    with at(new), os.fdopen(handle, "wb") as file:
         os.fchmod(handle, 0o600)  # it may have been there
         file.write(data)
         if lasting:
@@ -72,7 +74,8 @@ def read_key(path: Path) -> bytes:
     """
     what = "[site] secret_file"
     try:
-        raw = path.read_bytes()
+        with at(path):
+            raw = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{what}: {_complaint(path, error)}") from None
     if len(raw) == KEY_BYTES:
@@ -96,7 +99,7 @@ def create_key(path: Path) -> bytes:
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
+            with at(draft), os.fdopen(handle, "wb") as file:
                 file.write(secrets.token_bytes(KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
@@ -119,4 +122,4 @@ def _complaint(path: Path, error: OSError) -> str:
         return f"{path} may not be read by uid {os.geteuid()}; change its owner or mode"
     if isinstance(error, IsADirectoryError):
         return f"{path} is a folder; name a file in it"
-    return f"{path}: {(error.strerror or 'cannot be read').lower()}"
+    return of_a_place(error) or f"{path}: {(error.strerror or 'cannot be read').lower()}"

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import signal
 import sys
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from postroad.runtime.consume import Consumer, Handler
 from postroad.runtime.embedded import access, is_running
 from postroad.runtime.errors import PostroadError, UsageError
 from postroad.runtime.health import ALARM_SUBJECT, STATUS_SUBJECT, Fact, Health, Told
+from postroad.runtime.plainly import plainly
 from postroad.runtime.provision import check_safety, provision
 from postroad.runtime.telemetry import Telemetry
 from schemas.subjects import Durable, again
@@ -207,14 +209,18 @@ async def running(name: str, config: Config, broker: Broker) -> AsyncIterator[Co
 
 
 def main(name: str, config_path: str | None = None, *, once: bool = False) -> int:
-    """Entry of a service process. Returns its exit code; one line to stderr on failure."""
+    """Entry of a service process. Returns its exit code; one line to stderr on failure, a
+    traceback for a bug alone."""
     os.umask(0o077)  # what we write may hold addresses
     try:
         config = Config.load(Path(config_path) if config_path else None, os.environ)
         uvloop.run(serve(name, config, once=once))
-    except PostroadError as error:
-        sys.stderr.write(f"postroad {name}: {error}\n")
-        return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 - the last resort
+        if (told := plainly(error)) is None:
+            traceback.print_exception(error)
+            return 1
+        sys.stderr.write(f"postroad {name}: {told}\n")
+        return told.exit_code
     return 0

@@ -15,10 +15,11 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.clock import instant, now
 from postroad.runtime.condition import Clock, Disk, Lag, Seen, Status
 from postroad.runtime.config import Config
-from postroad.runtime.embedded import is_running
+from postroad.runtime.embedded import access, is_running
 from postroad.runtime.errors import PostroadError, Retry
 from postroad.runtime.later import Scheduled
 from postroad.runtime.parked import parked
+from postroad.runtime.plainly import of_a_place
 from postroad.runtime.provision import NOT_FOUND, version
 from postroad.runtime.pull import heads
 from postroad.runtime.rollcall import rollcall
@@ -38,6 +39,10 @@ async def status(config: Config) -> Status:
     except PostroadError as error:
         return judge(await unreachable(config, str(error)))
     except (TimeoutError, Retry):
+        return judge(await unreachable(config))
+    except OSError as error:
+        if not of_a_place(error):
+            raise
         return judge(await unreachable(config))
 
 
@@ -166,7 +171,12 @@ def _silent(config: Config) -> str:
     if not config.broker.embedded:
         return "the broker does not answer; start it, or correct broker.url"
     state_dir = config.site.state_dir
-    if is_running(state_dir):
+    try:
+        access(state_dir)
+        runs = is_running(state_dir)
+    except OSError as error:
+        return of_a_place(error) or str(error)
+    if runs:
         return (
             "the embedded broker does not answer; unless Postroad is just stopping, "
             "`postroad up` starts it again by itself, and if this lasts, "

@@ -228,7 +228,8 @@ def _of_sources(sources: tuple[Peer, ...]) -> Iterator[str]:
 def _of_the_machine(seen: Seen) -> Iterator[str]:
     if seen.disk and seen.disk.total and seen.disk.free < full_below(seen.disk.total):
         room = f"{seen.disk.free / 1e6:,.0f} MB free"
-        yield f"the disk of {seen.disk.path} is full: {room}; make room, and it goes on by itself"
+        full = f"the disk of {seen.disk.path} is full: {room}; make room, and it goes on by itself"
+        yield full.removesuffix(", and it goes on by itself") if seen.unreachable else full
     if seen.clock and abs(seen.clock.broker_ahead) > AHEAD:
         ahead = seen.clock.broker_ahead
         how = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'}"

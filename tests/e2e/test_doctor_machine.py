@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from postroad.cli.doctor.judge import machine
 from postroad.cli.doctor.judge.broker import Broker, broker
 from postroad.cli.doctor.judge.machine import State
 from postroad.cli.doctor.judge.web import web
+from postroad.cli.doctor.probe import machine as probe
 from postroad.cli.doctor.probe.web import look
 from postroad.runtime.config import Config
 from schemas.commands import Subscribe
@@ -109,6 +113,26 @@ def test_state_on_a_full_disk(free: int, writable: bool, expected: str) -> None:
         State("/s", there=True, mode=0o700, writable=writable, free=free, total=10**12)
     )
     assert found.state == expected
+
+
+async def test_state_on_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its permissions are as ever, so something is read and written there; the sentence says what
+    helps."""
+
+    def fails(folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+
+    (tmp_path / "state").mkdir(mode=0o700)
+    assert (await check("state", tmp_path)).state == "ok"
+    monkeypatch.setattr(probe, "_tried", fails)
+    found = await check("state", tmp_path)
+    assert (found.state, found.remedy) == ("failed", "look at its disk (dmesg, smartctl)")
+    assert "its disk fails" in found.finding
+    full = State("/s", there=True, mode=0o700, writable=True, free=0, total=10**12)
+    (found,) = machine.state(full)
+    assert "by itself" not in found.remedy
+    (found,) = machine.state(replace(full, runs=True))
+    assert "by itself" in found.remedy
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import json
 import os
@@ -247,6 +248,7 @@ def app() -> typer.Typer:
         "settings": SettingsError("wrong"),
         "usage": UsageError("no such list"),
         "retry": Retry("nobody answers"),
+        "disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/state/x"),
         "bug": KeyError("x\ny"),
     }
     noun = group("noun", "Things.", example="postroad noun answer 0")
@@ -287,6 +289,7 @@ class TestEndings:
             ("settings", 2, "wrong"),
             ("usage", 2, "no such list"),
             ("retry", 1, "nobody answers"),
+            ("disk", 1, "/state/x: there is no room left on its disk; make room there"),
             ("bug", 1, "internal error: KeyError: 'x\\ny' (set POSTROAD_DEBUG=1"),
         ],
     )

@@ -321,6 +321,9 @@ def test_a_full_disk_degrades_and_a_scarce_one_is_a_warning():
         found = judge(Seen(reports=road(), disk=Disk(path="/state", free=free, total=total)))
         assert found.state == state
         assert words in " ".join((*found.problems, *found.warnings))
+    full = Disk(path="/state", free=0, total=10**9)
+    (_, told) = judge(Seen(unreachable="it does not run", disk=full)).problems
+    assert told.endswith("is full: 0 MB free; make room")  # what ended does not come back by itself
     roomy = Disk(path="/state", free=79_000_000, total=80_000_000)
     assert not judge(Seen(reports=road(), disk=roomy)).warnings
 

@@ -29,6 +29,7 @@ from postroad.cli.doctor.probe.domain import examine_domain
 from postroad.cli.doctor.probe.web import look
 from postroad.runtime.config import Config, Source
 from postroad.runtime.oauth import Tokens
+from postroad.runtime.plainly import plainly
 from postroad.runtime.settings_checks import warn
 
 PATIENCE = 14.0  # seconds for everything about one subject; all are looked at together
@@ -161,12 +162,13 @@ async def examined(subject: Subject, patience: float) -> list[Finding]:
         except TimeoutError:
             trouble = f"no answer within {patience:g} s"
         except Exception as error:  # noqa: BLE001  a check that breaks is not the end of the others
-            trouble = f"this check broke: {type(error).__name__}"
+            trouble = str(plainly(error) or f"this check broke: {type(error).__name__}")
     seen = {finding.check for finding in found}
     missing = [check for check in subject.checks if check not in seen]
     if trouble and missing:
         check = missing.pop(0)
-        found.append(failed(check, subject.name, trouble, REMEDIES[check]))
+        what, _, remedy = trouble.partition("; ")
+        found.append(failed(check, subject.name, what, remedy or REMEDIES[check]))
     last = found[-1].check if found else ""
     for check in missing:
         what = f"not looked at without {last}"

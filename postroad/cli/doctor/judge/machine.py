@@ -14,6 +14,8 @@ HERE = "postroad"
 # github.com/python/cpython/issues/144125, as of March 2026
 HOLE, PYTHONS = "CVE-2026-1299", {11: 15, 12: 13, 13: 12}
 
+MAKE_ROOM = "make room; then start what ended meanwhile: postroad up"
+
 
 @dataclass(frozen=True)
 class Secret:
@@ -29,7 +31,8 @@ class Secret:
 @dataclass(frozen=True)
 class State:
     """state_dir; `free` and `total` in bytes, of the nearest folder that exists; `journal` says why
-    the sender cannot have its journal there, "" where it can."""
+    the sender cannot have its journal there, "" where it can, and `problem` why nothing can be read
+    or written there at all. Where Postroad `runs` it waits for room."""
 
     path: str
     there: bool
@@ -38,6 +41,8 @@ class State:
     free: int
     total: int
     journal: str = ""
+    problem: str = ""
+    runs: bool = False
 
 
 def settings(path: str, warnings: Sequence[str]) -> list[Finding]:
@@ -74,7 +79,11 @@ def state(facts: State) -> list[Finding]:
     if facts.there and facts.mode & 0o007:
         what = f"{facts.path} may be read by every user of this machine; it holds mail"
         found.append(failed("state", HERE, what, f"chmod 700 {facts.path}"))
-    if not facts.writable:
+    full = facts.total > 0 and facts.free < full_below(facts.total)
+    if facts.problem:
+        what, _, remedy = facts.problem.partition("; ")
+        found.append(failed("state", HERE, what, remedy or REMEDIES["state"]))
+    elif not facts.writable:
         what = f"{facts.path} cannot be {'written' if facts.there else 'made'} by this user"
         remedy = "run as the user that runs Postroad, or give it the folder: chown USER FOLDER"
         found.append(failed("state", HERE, what, remedy))
@@ -87,10 +96,11 @@ def state(facts: State) -> list[Finding]:
         if facts.free >= 1e9
         else f"{facts.free / 1e6:.0f} MB free"
     )
-    if facts.free < full_below(facts.total):
+    if full:
         what = f"the disk of {facts.path} is full: {room}"
-        found.append(failed("state", HERE, what, "make room, and it goes on by itself"))
-    elif facts.free < scarce_below(facts.total):
+        remedy = "make room, and it goes on by itself" if facts.runs else MAKE_ROOM
+        found.append(failed("state", HERE, what, remedy))
+    elif facts.total > 0 and facts.free < scarce_below(facts.total):
         what = f"the disk of {facts.path} fills up: {room}"
         found.append(warning("state", HERE, what, "make room; postroad status shows what it holds"))
     there = "private" if facts.there else "made at the first start"

@@ -21,6 +21,7 @@ from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
 from postroad.runtime.embedded import access, is_running, nats_binary
 from postroad.runtime.errors import PostroadError, Retry
+from postroad.runtime.plainly import of_a_place
 from postroad.runtime.provision import check_version, version
 from postroad.runtime.rollcall import rollcall
 from postroad.runtime.service import connect
@@ -69,8 +70,11 @@ class Running:
 async def _look(config: Config) -> Told:
     embedded = config.broker.embedded
     state_dir = config.site.state_dir
-    if embedded and (access(state_dir) is None or not is_running(state_dir)):
-        return Told(replace(await _program(), last_words=_last_words(state_dir)))
+    try:
+        if embedded and (access(state_dir) is None or not is_running(state_dir)):
+            return Told(replace(await _program(), last_words=_last_words(state_dir)))
+    except OSError as error:
+        return Told(Facts(embedded, running=False, problem=of_a_place(error) or str(error)))
     try:
         async with await connect(config, "doctor", wait=CONNECT_SECONDS) as broker:
             text = version(broker)

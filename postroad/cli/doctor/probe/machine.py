@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from postroad.cli.doctor.judge.machine import Secret, State
 from postroad.runtime import secretfile
 from postroad.runtime.config import Config, Relay, Source
+from postroad.runtime.embedded import is_running
 from postroad.runtime.errors import SettingsError
-from postroad.runtime.machine import narrowest, nearest, room
+from postroad.runtime.machine import full_below, narrowest, nearest, room
+from postroad.runtime.plainly import at, of_a_place
 from services.ingest.glance import Glance
 from services.ingest.maildir.store import SUBS, Store
+
+OCTETS = 4096  # that are written to see whether anything can be
 
 
 def secrets(config: Config) -> list[Secret]:
@@ -56,15 +62,18 @@ def _secret(what: str, path: Path, *, may_be_empty: bool) -> Secret:
     problem, mode = "", 0
     try:
         if may_be_empty:
-            path.open("rb").close()
+            with at(path):
+                path.read_bytes()
         else:
             secretfile.read_secret(path, what)
         mode = stat.S_IMODE(path.stat().st_mode)
     except SettingsError as error:
         problem = str(error)
     except OSError as error:
-        why = (error.strerror or "cannot be read").lower()
-        problem = f"{what}: {path}: {why}; run as the user that runs Postroad"
+        why = f"{path}: {(error.strerror or 'cannot be read').lower()}"
+        if isinstance(error, PermissionError) or not (told := of_a_place(error)):
+            told = f"{why}; run as the user that runs Postroad"
+        problem = f"{what}: {told}"
     return Secret(what, str(path), mode, problem)
 
 
@@ -73,15 +82,38 @@ def state(config: Config) -> State:
     path = config.site.state_dir
     place = nearest(path)
     free, total = room(narrowest(path))
+    writable = os.access(place, os.W_OK | os.X_OK)
+    problem, mode, runs = "", 0o700, False
+    try:
+        if place == path:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            runs = config.broker.embedded and is_running(path)
+        if writable:
+            _tried(place)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or free >= full_below(total):  # which says more
+            problem = of_a_place(error) or f"{place}: {(error.strerror or str(error)).lower()}"
     return State(
         path=str(path),
         there=place == path,
-        mode=stat.S_IMODE(path.stat().st_mode) if place == path else 0o700,
-        writable=os.access(place, os.W_OK | os.X_OK),
+        mode=mode,
+        writable=writable,
         free=free,
         total=total,
         journal=_unusable(path / "sender"),
+        problem=problem,
+        runs=runs,
     )
+
+
+def _tried(folder: Path) -> None:
+    """Read a folder, and write a nameless file in it. Raises OSError: a disk that fails has its
+    permissions yet."""
+    next(folder.iterdir(), None)
+    with at(folder), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(OCTETS))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _unusable(folder: Path) -> str:
