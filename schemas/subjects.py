@@ -215,6 +215,7 @@ PRODUCERS: dict[str, tuple[str, ...]] = {
         "lists.>",
         "people.>",
         "pending.>",
+        "$KV.CHECKPOINTS.site.>",
         "spans.>",
         "deadletter.>",
     ),
@@ -369,6 +370,11 @@ def janitor_marks() -> str:
 def pause() -> str:
     """Subject of why ingest and sender stand still behind a restore, in that bucket."""
     return "$KV.CHECKPOINTS.restore.pause"
+
+
+def site_key() -> str:
+    """Subject of the mark of the site key, in that bucket."""
+    return "$KV.CHECKPOINTS.site.key"
 
 
 def command(name: str) -> str:

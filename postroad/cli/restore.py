@@ -217,8 +217,7 @@ async def _streams(
         await pause(broker, why)
         for file in manifest.files:
             if file.role == "key":
-                key = config.site.secret_file or config.site.state_dir / "site.key"
-                settingsfiles.give_back(vault, file, key)
+                settingsfiles.give_back(vault, file, config.key_file)
             elif file.role == "login":
                 login = config.site.state_dir / "oauth" / Path(file.path).name
                 settingsfiles.give_back(vault, file, login)

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from postroad.runtime import logs, streamends
+from postroad.runtime import logs, sitekey, streamends
 from postroad.runtime.attach import COMMAND, attach
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -90,6 +90,8 @@ async def _provision(config: Config, broker: Broker, *, going_on: bool = False) 
     await provision(
         broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
     )
+    if going_on:
+        await sitekey.settle(broker, config, mark=True)
 
 
 async def _answering(broker: Broker) -> None:

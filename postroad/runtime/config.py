@@ -142,15 +142,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         )
         return msgspec.structs.replace(config, warnings=warnings)
 
+    @property
+    def key_file(self) -> Path:
+        """Where the site key lies, or will."""
+        return self.site.secret_file or self.site.state_dir / "site.key"
+
     def site_key(self) -> bytes:
         """32 random bytes that every HMAC of this installation rests on.
 
         From secret_file; when that is unset, from state_dir/site.key, which is created (0600).
-        Losing it orphans every address: PEOPLE can no longer be found by it.
+        Losing it orphans every address: PEOPLE can no longer be found by it. So whoever has a
+        broker asks `sitekey.settle` first, which makes none where people are.
         """
         if self.site.secret_file is not None:
             return secretfile.read_key(self.site.secret_file)
-        return secretfile.create_key(self.site.state_dir / "site.key")
+        return secretfile.create_key(self.key_file)
+
+    def kept_key(self) -> bytes:
+        """The same, and never made: SettingsError where it is missing."""
+        return secretfile.read_key(self.key_file)
 
     def check_files(self) -> tuple[str, ...]:
         """Read every secret, and look where relays are; SettingsError listing what is missing,

@@ -76,6 +76,11 @@ def read_key(path: Path) -> bytes:
     try:
         with at(path):
             raw = path.read_bytes()
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{what}: {path} does not exist; put back the one from your backup, or, before the "
+            f"first start, make one with: openssl rand -hex 32 > {path}"
+        ) from None
     except OSError as error:
         raise SettingsError(f"{what}: {_complaint(path, error)}") from None
     if len(raw) == KEY_BYTES:

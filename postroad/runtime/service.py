@@ -24,7 +24,7 @@ import structlog
 import uvloop
 from nats.aio.msg import Msg
 
-from postroad.runtime import logs, paused, streamends
+from postroad.runtime import logs, paused, sitekey, streamends
 from postroad.runtime.again import Again
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -152,6 +152,8 @@ async def serve(name: str, config: Config, *, once: bool = False) -> None:
         await provision(
             broker, replicas=config.broker.replicas, ack_wait=config.broker.ack_wait_seconds
         )
+        if name in sitekey.KEYED:
+            await sitekey.settle(broker, config, mark=name == sitekey.MARKS)
         context = await stack.enter_async_context(running(name, config, broker))
         context.once = once
         loop = asyncio.get_running_loop()

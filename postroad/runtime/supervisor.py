@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from postroad.runtime import scaling
+from postroad.runtime import scaling, sitekey
 from postroad.runtime.alarms.standin import stand_in
 from postroad.runtime.attach import attach
 from postroad.runtime.broker import Broker
@@ -282,13 +282,16 @@ async def supervising(config: Config, wanted: Wanted) -> AsyncIterator[Superviso
                 f"Postroad already runs in {config.site.state_dir}; see `postroad status`, "
                 "or use another site.state_dir"
             )
+        counts = wanted.counts(config)
+        if any(counts.get(name) for name in sitekey.KEYED):
+            await sitekey.settle(broker, config)  # before services want it
         context = await stack.enter_async_context(running(SUPERVISOR, config, broker))
         supervisor = Supervisor(
             config,
             broker,
             context.health,
             nursery,
-            wanted.counts(config),
+            counts,
             server=server,
             systemd=wanted.systemd,
             lines=wanted.lines,
@@ -327,7 +330,6 @@ async def supervise(config: Config, wanted: Wanted, watch: Beside | None = None)
     """
     wanted.counts(config)
     warnings = (*config.warnings, *config.check_files())
-    config.site_key()  # made here, once, before four services want it
     wanted.systemd.tell("STATUS=starting the broker")
     wanted.systemd.more_time(MORE_SECONDS)
     for warning in warnings:

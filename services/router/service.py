@@ -57,7 +57,7 @@ class Router:
         self.broker, self.metrics = context.broker, context.health.metrics
         self.lists = ListFeed(context.broker)
         self.directory = self.lists.directory
-        self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.site_key()))
+        self.bounces = Bounces(context.broker, lambda: TokenMaker(context.config.kept_key()))
         self.reach = Reach(context.config, self.directory, self.bounces)
         self.authors = Authors(context.broker)
         self.looker = Looker(site.header_checks)

@@ -24,7 +24,8 @@ CSV = (
 
 def test_a_list_is_made_and_filled_before_the_first_start(tmp_path: Path):
     """With the embedded broker a list can be created, imported into and shown while nothing runs;
-    wrong lines are named and do not stop the others; no process stays."""
+    wrong lines are named and do not stop the others; no process stays. Without the site key nothing
+    goes on with these people, and no key is made."""
     people = tmp_path / "people.csv"
     people.write_text(CSV, "utf-8-sig")
     with Installation.at(tmp_path, mail=False) as ours:
@@ -45,6 +46,13 @@ def test_a_list_is_made_and_filled_before_the_first_start(tmp_path: Path):
         ]
         assert ours.gone()
         assert ours.status()["state"] == "down"
+        (key := tmp_path / "state" / "site.key").unlink()
+        for words in (("up",), ("member", "ls", TEAM)):
+            done = ours.run(*words)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert f"the site key {key} is missing" in done.stderr.splitlines()[-1]
+        assert ours.gone()
+        assert not key.exists()
 
 
 def test_a_large_file_is_imported_in_several_requests(tmp_path: Path):

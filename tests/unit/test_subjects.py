@@ -26,6 +26,7 @@ BUILT = {
     "deadletter": subjects.deadletter("router", "RECEIVED", 7),
     "spans": subjects.spans("ab" * 16),
     "checkpoint": subjects.checkpoint("office"),
+    "site key": subjects.site_key(),
 }
 PATTERNS = [(stream.name, pattern) for stream in subjects.STREAMS for pattern in stream.subjects]
 

@@ -55,11 +55,12 @@ async def person_id(broker: Broker, config: Config, address: str) -> str:
     """Whose address it is, or was until they were erased. Raises UsageError, PostroadError."""
     from postroad.mail.addresses import normalise
     from postroad.mail.tokens import address_key
+    from postroad.runtime import sitekey
     from schemas import subjects
     from schemas.people import AddressDropped, PersonErased, PersonKnown
 
     try:
-        key = address_key(config.site_key(), normalise(address))
+        key = address_key(await sitekey.settle(broker, config), normalise(address))
     except ValueError as error:
         raise UsageError(f"--person {address}: {error}") from None
     last = await broker.last("PEOPLE", subjects.people(key))

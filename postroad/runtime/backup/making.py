@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from postroad.runtime import streamends
+from postroad.runtime import sitekey, streamends
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.backup import order, settingsfiles
 from postroad.runtime.backup.copying import Copying
@@ -58,6 +58,8 @@ async def make(
     """One more backup; without `secrets` the site's key is the only one in it. Raises
     PostroadError, ApiError."""
     begun = now()
+    if told := await sitekey.wrong(broker, config):  # nobody could make use of it
+        raise UsageError(told)
     with vault.writing():
         before = vault.newest()
         files, left_out = [], []

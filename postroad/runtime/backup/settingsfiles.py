@@ -21,7 +21,7 @@ SECRET = ("key", "secret", "login")  # roles of files that only their owner may 
 def found(config: Config) -> Iterator[tuple[str, Path]]:
     """Each file and its role, whether it is there or not."""
     yield "settings", config.path
-    key = config.site.secret_file or config.site.state_dir / "site.key"
+    key = config.key_file
     yield "key", key
     seen = {config.path, key}
     for name, path in _named(config):

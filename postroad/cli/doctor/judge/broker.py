@@ -20,7 +20,7 @@ class Broker:
     """`problem` is why it cannot be used, as its error line says it; `running` is whether it
     was spoken to, `version` its own, or that of the program that would be started; `last_words`
     are those of an embedded one that did not start; `gone_back` says which stream has less than it
-    had."""
+    had, `key` that the people there are not known by our site key."""
 
     embedded: bool
     running: bool
@@ -28,6 +28,7 @@ class Broker:
     problem: str = ""
     last_words: str = ""
     gone_back: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ def broker(facts: Broker) -> Finding:
         return failed("broker", HERE, what, remedy or "see its log: state_dir/broker/nats.log")
     if facts.gone_back:
         what, _, remedy = facts.gone_back.partition("; nothing goes on with it: ")
+        return failed("broker", HERE, what, remedy)
+    if facts.key:
+        what, _, remedy = facts.key.partition("; ")
         return failed("broker", HERE, what, remedy)
     if facts.last_words:
         what = f"it did not start the last time: {facts.last_words}"

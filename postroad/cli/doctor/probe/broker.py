@@ -15,7 +15,7 @@ from postroad.cli.ask import ask
 from postroad.cli.doctor.judge.broker import Broker as Facts
 from postroad.cli.doctor.judge.broker import List
 from postroad.cli.doctor.judge.clock import Reading
-from postroad.runtime import streamends
+from postroad.runtime import sitekey, streamends
 from postroad.runtime.apierror import ApiError
 from postroad.runtime.broker import Broker
 from postroad.runtime.config import Config
@@ -72,7 +72,9 @@ async def _look(config: Config) -> Told:
     state_dir = config.site.state_dir
     try:
         if embedded and (access(state_dir) is None or not is_running(state_dir)):
-            return Told(replace(await _program(), last_words=_last_words(state_dir)))
+            there = config.key_file.exists() or not _people(state_dir)
+            key = "" if there else sitekey.missing(config)
+            return Told(replace(await _program(), last_words=_last_words(state_dir), key=key))
     except OSError as error:
         return Told(Facts(embedded, running=False, problem=of_a_place(error) or str(error)))
     try:
@@ -81,7 +83,8 @@ async def _look(config: Config) -> Told:
             check_version(text)
             gone_back = await streamends.gone_back(broker, state_dir)
             told = streamends.sentence(gone_back) if gone_back else ""
-            facts = Facts(embedded, running=True, version=text, gone_back=told)
+            key = await sitekey.wrong(broker, config)
+            facts = Facts(embedded, running=True, version=text, gone_back=told, key=key)
             return await _told(config, broker, facts)
     except PostroadError as error:
         return Told(Facts(embedded, running=False, problem=str(error)))
@@ -150,6 +153,12 @@ def _last_words(state_dir: Path) -> str:
         return ""
     last = log.rstrip().rpartition("\n")[2]
     return last.partition("[FTL] ")[2]
+
+
+def _people(state_dir: Path) -> bool:
+    """Whether anybody lies in the store of an embedded broker that does not run."""
+    blocks = (state_dir / "broker" / "jetstream").glob("**/streams/PEOPLE/msgs/*.blk")
+    return any(block.stat().st_size for block in blocks)
 
 
 async def _program() -> Facts:
