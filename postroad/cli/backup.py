@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +15,13 @@ from postroad.cli.frame import Call, command
 from postroad.cli.output import complain, print_table, whole
 from postroad.cli.progress import progress
 from postroad.runtime.errors import UsageError
+from postroad.runtime.machine import BROKER, full_below, room
 
 if TYPE_CHECKING:
     from postroad.runtime.backup.manifest import Manifest
     from postroad.runtime.backup.vault import Vault
     from postroad.runtime.broker import Broker
+    from postroad.runtime.config import Config
 
 backup = typer.Typer()
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Where the backups are.")]
@@ -97,12 +100,29 @@ async def run(
     if wrong:
         complain(f"not the same as in the broker: {', '.join(wrong)}; make another backup")
     for stream, seqs in made.unreadable.items():
-        complain(
-            f"{stream}: the broker has lost {', '.join(f'{seq:,}' for seq in seqs)}, and does not "
-            "say so: its store is damaged there. No older backup was removed: one may have it "
-            "(docs/operators/broker-will-not-start.md)"
-        )
+        complain(lost(stream, seqs, full=config.broker.embedded and _full(config)))
     return 1 if wrong or made.unreadable else 0
+
+
+def lost(stream: str, seqs: Sequence[int], *, full: bool) -> str:
+    """What to tell of messages that the broker has and does not give; on a `full` disk it may have
+    given out what it could not write."""
+    told = ", ".join(f"{seq:,}" for seq in seqs)
+    if full:
+        return (
+            f"{stream}: the broker does not give {told}, and its disk is full: make room, "
+            "then make another backup; if that says so too, its store is damaged. No older backup "
+            "was removed"
+        )
+    return (
+        f"{stream}: the broker has lost {told}, and does not say so: its store is damaged there. "
+        "No older backup was removed: one may have it (docs/operators/broker-will-not-start.md)"
+    )
+
+
+def _full(config: Config) -> bool:
+    free, total = room(config.site.state_dir / BROKER)
+    return total > 0 and free < full_below(total)
 
 
 def summed(manifest: Manifest) -> list[Summed]:
