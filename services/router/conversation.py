@@ -120,10 +120,10 @@ def _marks(
         return {}
     nearest, farthest = known.get(named[0]), named[-1]
     if nearest is None:
-        marks = {named[0]: Named(thread=thread, answers=(post.mail,))}
-        if farthest not in marks and not any(each in known for each in named):
-            marks[farthest] = Named(thread=thread)
-        return marks
+        # first where all that came at once meet: whoever is not ahead there learns the conversation
+        unknown = not any(each in known for each in named)
+        marks = {farthest: Named(thread=thread)} if unknown else {}
+        return marks | {named[0]: Named(thread=thread, answers=(post.mail,))}
     answers = nearest.answers
     if nearest.posts or post.mail in answers or len(answers) >= ANSWERS:
         return {}

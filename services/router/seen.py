@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 import msgspec
 
+from postroad.mail.gist import gist
+from postroad.runtime.blobs import RawMail
 from postroad.runtime.broker import Broker
 from postroad.runtime.errors import Conflict
 from schemas import subjects
 from schemas.envelope import Event
+from schemas.mail import Mailbox
 from schemas.seen import Seen
 from services.router.rules import repetition
 
@@ -35,12 +38,15 @@ class Authors:
         slug: str,
         who: str,
         this: Seen,
-        decide: Callable[[tuple[Seen, ...]], Decision],
+        raw: RawMail,
+        decide: Callable[..., Decision],
     ) -> Decision:
-        """What `decide` makes of a post and the author's earlier ones. What goes out is remembered.
+        """What `decide` makes of a post (`this`) and the author's `earlier` ones. What goes out is
+        remembered. Raises Retry, Reject (see `get_raw`).
 
         Posts of one author are decided one after the other, whichever router has them; a mail
-        that is delivered again counts once. `who` is a person's id or `stranger()`.
+        that is delivered again counts once. `who` is a person's id or `stranger()`; `raw` is looked
+        into only where an earlier post was written at the same moment.
         """
         subject = subjects.recent(slug, who)
         lock = self._locks.setdefault(subject, asyncio.Lock())  # spares most conflicts
@@ -48,7 +54,8 @@ class Authors:
             while True:
                 stored = await self._broker.last("SEEN", subject)
                 earlier = _decode(stored.data) if stored else ()
-                decision = decide(earlier)
+                this = await compared(this, earlier, raw)
+                decision = decide(this=this, earlier=earlier)
                 if decision[0] != "post":
                     return decision
                 posts = _encode(repetition.remembered(earlier, this))
@@ -57,7 +64,16 @@ class Authors:
                     return decision
 
 
-def stranger(address: str) -> str:
+async def compared(this: Seen, earlier: tuple[Seen, ...], raw: RawMail) -> Seen:
+    """The post with what tells it from earlier ones, where it may be one of them. Raises as
+    `RawMail.start`."""
+    if this.gist or not repetition.same_moment(this, earlier):
+        return this
+    return msgspec.structs.replace(this, gist=gist(await raw.start()))
+
+
+def stranger(authors: Sequence[Mailbox]) -> str:
     """Stands for an author whom membership does not know. 16 bits: enough to keep strangers apart
     for a day, too few to tell an address by."""
+    address = authors[0].address if authors else ""
     return hashlib.sha256(address.encode()).hexdigest()[:4]
