@@ -8,8 +8,7 @@ import msgspec
 class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One post of an author to a list. `at` is when it arrived (seconds since 1970), `post` the
     digest that tells second copies. The others are digests too, shortened, since only equality
-    is asked of them; empty where the mail has no such thing. `gist` is taken only where an earlier
-    post has the same `written`."""
+    is asked of them; empty where the mail has no such thing."""
 
     at: int
     post: str
@@ -17,7 +16,3 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     subject: str = ""  # less what replies and lists put before it
     message: str = ""  # the Message-ID
     answers: str = ""  # the Message-ID it answers
-    begins: bool = False  # it answers nothing; older releases kept only what does
-    title: str = ""  # the subject with `[tags]`, where it has any
-    written: str = ""  # the Date
-    gist: str = ""  # how its text begins, and what is attached (`postroad.mail.gist`)

@@ -3,8 +3,7 @@
 Consumes   `mail.received.>` (durable router), `mail.routed.accepted.>` (durable accepted) and, by
            following it, `lists.>`
 Reads      RAW, of posts to a list with a header or footer, a content filter, or that looks into
-           headers; of posts that carry a moderator's password; of posts that have the Date of one
-           before them; of all posts, where hooks are active
+           headers; of posts that carry a moderator's password; of all posts, where hooks are active
            ROUTED and SEND, to find what a bounce is about; THREADS, to tell a second copy
            and what an answer answers; SEEN, to tell an author who repeats; RECEIVED, for the mail
            that a copy of ours was made of
@@ -24,8 +23,8 @@ Emits      `mail.routed.<kind>.<list>.<mail_id>`, kind being
                unrouted   MailUnrouted, list `none`: for no list of ours, never dropped
            `threads.<list>.<digest>`: the posts of a list that have a Message-ID, and the first
            of their conversation
-           `seen.<list>.recent.<who>`: digests of an author's posts of a day: 100 answers and 20
-           others at most; `who` is a person's id, or 16 bits of a digest of a stranger's address
+           `seen.<list>.recent.<who>`: digests of an author's posts of a day, 100 at most; `who`
+           is a person's id, or 16 bits of a digest of a stranger's address
            `raw.<mail_id>.<part>.<i>`, part 1 and up: what is left of a mail without the parts
            that a list does not take, and without a password, or what a hook rewrote it to; lists
            for which it is the same share one

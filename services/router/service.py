@@ -174,10 +174,12 @@ class Router:
             decide = partial(decide, looked=looked)
             kind, event = decide()
         told_apart = mail.body_sha256 and not mail.facts.list_ids and accepted is None
-        if kind == "post" and told_apart:
+        if kind == "post" and told_apart and repetition.answers(mail):
             this = repetition.seen(mail, decider.digest(mail), mail.origin.arrived or stored)
-            who = author.person or stranger(mail.facts.from_)
-            kind, event = await self.authors.decide(known.slug, who, this, raw, decide)
+            who = author.person or stranger(mail.facts.from_[0].address)
+            kind, event = await self.authors.decide(
+                known.slug, who, this, lambda earlier: decide(this=this, earlier=earlier)
+            )
         if isinstance(event, PostRouted):
             place = await self.threads.place(known, mail, event.mail_id)
             if place.first:

@@ -1,15 +1,9 @@
-"""A robot that answers its own copies is held, and a mail in a circle; counting survives routers
-and redelivery."""
+"""A robot that answers its own copies is held; counting survives routers and redelivery."""
 
 from __future__ import annotations
 
-from postroad.mail.headers import scan
-from postroad.runtime.blobs import put_raw
 from postroad.runtime.broker import Broker
-from postroad.runtime.clock import new_id
-from schemas import subjects
-from schemas.road import MailStopped, Origin
-from services.ingest.description import described
+from schemas.road import MailStopped
 from tests.broker.router_peers import (
     AUTHORS,
     TEAM,
@@ -20,7 +14,6 @@ from tests.broker.router_peers import (
     membership,
     routed,
     routing,
-    store,
 )
 
 
@@ -77,30 +70,3 @@ async def test_no_address_can_be_told_from_what_is_remembered(broker: Broker) ->
     assert stored
     assert len(stored.subject.rpartition(".")[2]) == 4
     assert b"ann" not in stored.data
-
-
-async def test_a_mail_that_goes_round_is_held_whoever_routes_it(broker: Broker) -> None:
-    """Each round has a Message-ID of its own and more lines below its text, and answers nothing."""
-    await a_list(broker, TEAM)
-    text = "Tea at five\r\nin the small room,\r\nwith cake,\r\nbiscuits\r\nand milk."
-    for number in range(5):
-        async with membership(broker, AUTHORS), routing(broker):
-            head = f"From: ann@example.org\r\nTo: {TEAM}\r\nDate: now\r\n"
-            head += f"Subject: {'[News] Tea' if number else 'Tea'}\r\nMessage-ID: <{number}@x>\r\n"
-            data = f"{head}\r\n{text}\r\n"
-            await a_stored_letter(broker, data.encode())
-            found = await routed(broker, number + 1)
-        text += "\r\n-- \r\nNews"
-    assert sorted(each.split(".")[0] for each in found) == ["held", "held", *["post"] * 3]
-    stopped = next(each.events[0] for name, each in found.items() if name.startswith("held."))
-    assert isinstance(stopped, MailStopped)
-    assert "round in a circle" in stopped.hits[0].reason
-
-
-async def a_stored_letter(broker: Broker, data: bytes) -> None:
-    """A mail of these octets is received, and can be read."""
-    facts, body = scan(data)
-    mail_id = new_id()
-    raw = await put_raw(broker, mail_id, 0, data, body)
-    event = described(raw, Origin(source="office"), facts, data)
-    await store(broker, subjects.received("office", mail_id), event, mail_id=mail_id)

@@ -127,14 +127,14 @@ RECEIVED = b"Received: from far by mx; Fri, 20 Nov 2026 12:00:00 +0000\r\n" * 2
     [
         (aliases, 1, LOOP),
         (drops_marks, 1, ("discarded", "duplicate")),
-        (drops_all, 3, ("held", "repetition")),
+        (drops_all, 10, ("held", "max-hops")),
     ],
 )
 async def test_a_list_that_is_a_member_of_itself(
     tmp_path: Path, gateway: Gateway, rounds: int, end: tuple[str, str]
 ) -> None:
     """By an alias that somebody else's server forwards to it, also behind software that hides
-    where mail has been: then it is known by who wrote it, when, and how it begins."""
+    where mail has been: then servers counted on its way are what ends it."""
     team, alias, anna = f"team@{A}", "everybody@far.example", "anna@a.example.net"
 
     def back(record: Record) -> bool:

@@ -37,7 +37,7 @@ from services.router.conversation import Place
 from services.router.looking import Looker
 from services.router.passwords import Passwords
 from services.router.rules import repetition
-from services.router.seen import Authors, Decision, compared
+from services.router.seen import Authors, Decision
 from services.router.service import Router
 from services.router.threads import Threads
 
@@ -174,11 +174,10 @@ class _Remembered(Authors):
         self._posts: dict[tuple[str, str], tuple[Seen, ...]] = {}
 
     async def decide(
-        self, slug: str, who: str, this: Seen, raw: RawMail, decide: Callable[..., Decision]
+        self, slug: str, who: str, this: Seen, decide: Callable[[tuple[Seen, ...]], Decision]
     ) -> Decision:
         earlier = self._posts.get((slug, who), ())
-        this = await compared(this, earlier, raw)
-        decision = decide(this=this, earlier=earlier)
+        decision = decide(earlier)
         if decision[0] == "post":
             self._posts[slug, who] = repetition.remembered(earlier, this)
         return decision
