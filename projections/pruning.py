@@ -6,7 +6,7 @@ has lived through (`schemas.marks`), which knows how far each stream had come th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import duckdb
@@ -17,26 +17,28 @@ from projections.projection import Projection
 
 
 class Old(msgspec.Struct, frozen=True):
-    """What is old: what streams had stored up to `ends`, and by the clock what came `before` (UTC,
-    without a zone, as rows have it)."""
+    """What is old of `streams`: rows as old as what any streams had stored up to `ends`, and by the
+    clock what came `before` (UTC, without a zone, as rows have it)."""
 
+    streams: Collection[str]
     ends: Mapping[str, int]
     before: datetime
 
 
 def prune(
-    connection: duckdb.DuckDBPyConnection, projections: Sequence[Projection], old: Mapping[str, Old]
+    connection: duckdb.DuckDBPyConnection, projections: Sequence[Projection], old: Iterable[Old]
 ) -> int:
-    """Delete the old rows of these streams; returns how many."""
+    """Delete the old rows; returns how many."""
     gone = 0
-    lived = {tuple(sorted(each.ends.items())): each.ends for each in old.values()}
-    reached = {key: _reached(connection, projections, ends) for key, ends in lived.items()}
-    for projection in projections:
-        each = old.get(projection.stream)
-        at = reached[tuple(sorted(each.ends.items()))] if each is not None else None
-        if each is not None and at is not None:
-            for table in projection.tables:
-                gone += receding.delete(connection, table, "ts <= ?", min(at, each.before))
+    for each in old:
+        at = _reached(connection, projections, each.ends)
+        if at is not None:
+            gone += sum(
+                receding.delete(connection, table, "ts <= ?", min(at, each.before))
+                for projection in projections
+                if projection.stream in each.streams
+                for table in projection.tables
+            )
     return gone
 
 

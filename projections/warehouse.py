@@ -185,8 +185,8 @@ class Warehouse:
             cursor.interrupt()
             raise Slow from None
 
-    async def prune(self, old: Mapping[str, Old]) -> int:
-        """Delete the old rows of these streams; returns how many."""
+    async def prune(self, old: Sequence[Old]) -> int:
+        """Delete the old rows; returns how many."""
         async with self.applying:
             return await self._write(lambda: pruning.prune(self.connection, self.projections, old))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from postroad.runtime.apierror import ApiError
+from postroad.runtime.apierror import NO_STREAM, ApiError
 from postroad.runtime.errors import Conflict, SettingsError
 from schemas import subjects
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 KEYED = ("membership", "router", "sender")  # services that work with it
 MARKS = "membership"  # which of them makes the mark: it alone stores people
-NOT_FOUND = 10059
 PAGE = "docs/operators/backup.md"
 HELP = f"put back the one from your backup ({PAGE})"
 
@@ -86,6 +85,6 @@ async def _end(broker: Broker, stream: str) -> int:
     try:
         return int((await broker.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"])
     except ApiError as error:
-        if error.err_code != NOT_FOUND:
+        if error.err_code != NO_STREAM:
             raise
         return 0

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from postroad.runtime.apierror import ApiError
+from postroad.runtime.apierror import NO_STREAM, ApiError
 from postroad.runtime.errors import PostroadError
 from postroad.runtime.secretfile import replace_private
 from schemas import subjects
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
 
 NAME = "streams.json"
-NOT_FOUND = 10059
 PAGE = "docs/operators/stream-gone-back.md"
 _WHOLE = ("MEMBERSHIP", "LISTS")  # from which nothing is ever deleted
 _AGED = ("ROUTED", "DELIVERY", "THREADS")  # nothing but age takes their last message
@@ -132,7 +131,7 @@ async def seen(broker: Broker) -> tuple[dict[str, End | None], float]:
         try:
             info = await broker.api(f"STREAM.INFO.{name}")
         except ApiError as error:
-            if error.err_code == NOT_FOUND:
+            if error.err_code == NO_STREAM:
                 found[name] = None
             continue  # of a stream that has no leader nobody knows
         at = max(at, _seconds(info["ts"]))

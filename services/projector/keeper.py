@@ -198,16 +198,20 @@ class Keeper:
                     log.info("projector.pruned", rows=gone)
             await asyncio.sleep(DAY)
 
-    async def _old(self, warehouse: Warehouse) -> Mapping[str, Old]:
+    async def _old(self, warehouse: Warehouse) -> list[Old]:
         """What is older than it is kept, by the clock and by time lived through: the janitor's, who
         counts it."""
         diary = await Kept(self.context.broker).load()
         ages = _ages(self.context.config, {each.stream for each in warehouse.projections})
-        return {
-            name: Old(ends, (now() - timedelta(seconds=age)).replace(tzinfo=None))
-            for name, age in ages.items()
+        return [
+            Old(
+                [name for name in ages if ages[name] == age],
+                ends,
+                (now() - timedelta(seconds=age)).replace(tzinfo=None),
+            )
+            for age in {*ages.values()}
             if (ends := marks.horizon(diary, age)) is not None
-        }
+        ]
 
     async def _rebuild(self, warehouse: Warehouse) -> None:
         """Fold anew what another release made, and what is asked for."""

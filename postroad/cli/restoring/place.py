@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postroad.runtime import streamends
-from postroad.runtime.apierror import ApiError
+from postroad.runtime.apierror import NO_STREAM, ApiError
 from postroad.runtime.backup.order import ordered
 from postroad.runtime.embedded import embedded, is_running
 from postroad.runtime.errors import PostroadError, UsageError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 BESIDE = "restoring"  # in state_dir, until all is there
 OLDEST = (2, 15)  # whose archives have sequences and times
-NOT_FOUND = 10059
 
 
 @contextlib.asynccontextmanager
@@ -112,7 +111,7 @@ async def _exists(broker: Broker, name: str) -> bool:
     try:
         await broker.api(f"STREAM.INFO.{name}")
     except ApiError as error:
-        if error.err_code != NOT_FOUND:
+        if error.err_code != NO_STREAM:
             raise
         return False
     return True

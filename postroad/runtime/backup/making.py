@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from postroad.runtime import sitekey, streamends
-from postroad.runtime.apierror import ApiError
+from postroad.runtime.apierror import NO_STREAM, ApiError
 from postroad.runtime.backup import order, settingsfiles
 from postroad.runtime.backup.copying import Copying
 from postroad.runtime.backup.framing import Position, Reader
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from postroad.runtime.broker import Broker
     from postroad.runtime.config import Config
 
-NOT_FOUND = 10059
 Tell = Callable[[int, int], None]  # messages dealt with, of how many
 
 
@@ -130,7 +129,7 @@ async def _streams(
         try:
             info = await broker.api(f"STREAM.INFO.{name}")
         except ApiError as error:
-            if error.err_code != NOT_FOUND:
+            if error.err_code != NO_STREAM:
                 raise
             continue
         _goes_on(vault, before, name, info["state"]["last_seq"])
