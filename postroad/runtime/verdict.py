@@ -146,9 +146,8 @@ def _waiting(durable: subjects.Durable, lag: Lag) -> Waiting:
 def _peer(kind: str, name: str, seen: Seen) -> Peer:
     """One source or relay; where several instances use it, the one it fails for is shown."""
     facts = [fact for report in seen.reports for fact in _facts(report, kind, name)]
-    refused = _refused(name, seen) if kind == "source" else 0
     if not facts:
-        return Peer(name=name, ok=None, refused=refused)
+        return Peer(name=name, ok=None, refused=_refused(name, seen) if kind == "source" else 0)
     fact = min(facts, key=lambda fact: (fact.ok, not fact.detail))
     limited = kind == "relay" and any(not limit.domain for limit in limits(fact.detail))
     breaker, left = _breaker(fact, seen) if kind == "relay" else (None, 0.0)
@@ -161,7 +160,7 @@ def _peer(kind: str, name: str, seen: Seen) -> Peer:
         breaker=breaker,
         paused_seconds=left,
         polled=fact.facts.get("polled", ""),
-        refused=refused,
+        refused=_refused(name, seen) if kind == "source" else 0,
         last_error=fact.facts.get("last_error", ""),
         last_error_at=fact.facts.get("last_error_at", ""),
         facts=fact.facts,
